@@ -1,0 +1,91 @@
+/* Atomic writing and bounded reading: see file.h. */
+#define _POSIX_C_SOURCE 200809L
+#include "base/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int ml3_file_create(ml3_file *f, const char *path, ml3_error *error) {
+  *f = (ml3_file){0};
+  if (strlen(path) >= sizeof f->path)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%.80s...' is longer than %d characters",
+                         path, (int)sizeof f->path - 1);
+  snprintf(f->path, sizeof f->path, "%s", path);
+  snprintf(f->temporary, sizeof f->temporary, "%s.XXXXXX", path);
+
+  int fd = mkstemp(f->temporary);
+  if (fd < 0)
+    return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s; choose a folder you may write to",
+                         path, strerror(errno));
+  fchmod(fd, 0644);
+  f->stream = fdopen(fd, "wb");
+  if (!f->stream) {
+    close(fd);
+    unlink(f->temporary);
+    return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+  }
+  return ML3_OK;
+}
+
+int ml3_file_commit(ml3_file *f, ml3_error *error) {
+  int failed = ferror(f->stream);
+  failed |= fflush(f->stream) != 0;
+  failed |= fsync(fileno(f->stream)) != 0;
+  failed |= fclose(f->stream) != 0;
+  f->stream = NULL;
+  if (!failed && rename(f->temporary, f->path) == 0) return ML3_OK;
+
+  int reason = errno;
+  unlink(f->temporary);
+  return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s; the file is as it was before",
+                       f->path, strerror(reason));
+}
+
+void ml3_file_abandon(ml3_file *f) {
+  if (!f->stream) return;
+  fclose(f->stream);
+  unlink(f->temporary);
+  f->stream = NULL;
+}
+
+/* Reads all of an open file whose size is known. */
+static char *read_open(FILE *in, const char *path, size_t limit, size_t *size, ml3_error *error) {
+  struct stat info;
+  if (fstat(fileno(in), &info) != 0 || !S_ISREG(info.st_mode)) {
+    ml3_error_set(error, ML3_ERR_IO, "cannot read '%s': it is not a regular file", path);
+    return NULL;
+  }
+  if ((unsigned long long)info.st_size > limit) {
+    ml3_error_set(error, ML3_ERR_FORMAT, "'%s' has %lld bytes; at most %zu are read", path,
+                  (long long)info.st_size, limit);
+    return NULL;
+  }
+
+  char *text = malloc((size_t)info.st_size + 1);
+  if (!text) {
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory to read '%s'", path);
+    return NULL;
+  }
+  *size = fread(text, 1, (size_t)info.st_size, in);
+  if (ferror(in)) {
+    ml3_error_set(error, ML3_ERR_IO, "cannot read '%s': %s", path, strerror(errno));
+    free(text);
+    return NULL;
+  }
+  text[*size] = '\0';
+  return text;
+}
+
+char *ml3_file_read(const char *path, size_t limit, size_t *size, ml3_error *error) {
+  FILE *in = fopen(path, "rb");
+  if (!in) {
+    ml3_error_set(error, ML3_ERR_IO, "cannot read '%s': %s", path, strerror(errno));
+    return NULL;
+  }
+  char *text = read_open(in, path, limit, size, error);
+  fclose(in);
+  return text;
+}

@@ -1,0 +1,38 @@
+/* Files that are written whole or not at all: to a temporary file beside the target, flushed to the
+   disk, then renamed over it. */
+#ifndef ML3_BASE_FILE_H
+#define ML3_BASE_FILE_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ml3_file {
+  FILE *stream;             /* write here */
+  char path[1024];          /* the target */
+  char temporary[1024 + 8]; /* path.tmp-XXXXXX pattern, in the same folder */
+} ml3_file;
+
+/* Opens a temporary file for path. After success call exactly one of commit and abandon. */
+int ml3_file_create(ml3_file *f, const char *path, ml3_error *error);
+
+/* Flushes, syncs and renames to the target. On failure the target is as it was. */
+int ml3_file_commit(ml3_file *f, ml3_error *error);
+
+/* Closes and removes the temporary file. */
+void ml3_file_abandon(ml3_file *f);
+
+/* The whole file in a new buffer (caller frees), NUL-terminated beyond size. NULL with a message when
+   it cannot be read or is larger than limit bytes. */
+char *ml3_file_read(const char *path, size_t limit, size_t *size, ml3_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,18 @@
+# nn/kernels/kernels.c is plain C that the compiler vectorises; it is compiled once for each instruction set
+# and the program picks one at start (nn/kernels/dispatch.c).
+function(ml3_add_kernels isa)
+  add_library(ml3_kernels_${isa} OBJECT nn/kernels/kernels.c)
+  target_compile_definitions(ml3_kernels_${isa} PRIVATE ML3_KERNELS=${isa} $<$<BOOL:${ML3_DOUBLE}>:ML3_DOUBLE>)
+  target_include_directories(ml3_kernels_${isa} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_compile_options(ml3_kernels_${isa} PRIVATE -O3 ${ARGN})
+  target_link_libraries(ml3_kernels_${isa} PRIVATE ml3_flags)
+  target_sources(ml3 PRIVATE $<TARGET_OBJECTS:ml3_kernels_${isa}>)
+endfunction()
+
+target_sources(ml3 PRIVATE nn/kernels/dispatch.c)
+ml3_add_kernels(generic)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  ml3_add_kernels(avx2 -mavx2 -mfma)
+  ml3_add_kernels(avx512 -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512)
+  target_compile_definitions(ml3 PRIVATE ML3_KERNELS_X86)
+endif()

@@ -1,0 +1,130 @@
+/* Environments: one interface for all, analytic or MuJoCo.
+
+     spec      what an environment is: names, units, bounds, task distribution, functions. Immutable, shared.
+     instance  one simulation: its state and scratch. One a thread.
+
+   A *task* is a vector of named physical parameters (start, goal, masses, lengths ...) with a sampling
+   range each; task and seed together determine an episode. All arrays are double, contiguous and owned
+   by the caller unless a comment says otherwise.
+
+   Adding an environment: one file that ends in a `const ml3_env_spec`, one line in registry.c. */
+#ifndef ML3_ENVS_ENV_H
+#define ML3_ENVS_ENV_H
+
+#include "base/error.h"
+#include "base/random.h"
+
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One entry of a state, observation, action or goal vector. */
+typedef struct ml3_env_field {
+  const char *name; /* "position" */
+  const char *unit; /* "m", "rad/s", "1" for none */
+  double low, high; /* bounds; -INFINITY and INFINITY where there are none */
+} ml3_env_field;
+
+/* One parameter of the task distribution: uniform in [low, high] when sampled, `value` when not. */
+typedef struct ml3_env_parameter {
+  const char *name;
+  const char *unit;
+  double value, low, high;
+} ml3_env_parameter;
+
+/* What one step returns. */
+typedef struct ml3_env_result {
+  double reward;
+  bool terminated; /* the task itself ended: goal, failure */
+  bool truncated;  /* the time limit was reached */
+} ml3_env_result;
+
+typedef struct ml3_env ml3_env;
+
+typedef struct ml3_env_spec {
+  const char *name;
+  const char *summary; /* one line for `ml3 list` */
+  double dt_s;         /* time between actions */
+  int horizon;         /* steps until truncation */
+
+  int state_dim, obs_dim, action_dim, goal_dim, task_dim;
+  const ml3_env_field *state, *obs, *action, *goal; /* [their dim] */
+  const ml3_env_parameter *task;                    /* [task_dim] */
+
+  /* Functions of an environment. `env->data` is theirs. Arguments have been checked. */
+  int (*create)(ml3_env *env, ml3_error *error); /* allocates env->data */
+  void (*destroy)(ml3_env *env);
+  void (*reset)(ml3_env *env, ml3_random *random); /* from env->task; random for what the task leaves open */
+  void (*step)(ml3_env *env, const double *action, ml3_env_result *result); /* clips the action itself */
+  void (*observe)(const ml3_env *env, double *obs);
+  void (*goal_now)(const ml3_env *env, double *goal);
+  void (*get_state)(const ml3_env *env, double *state);
+  void (*set_state)(ml3_env *env, const double *state);
+  double (*distance)(const ml3_env *env); /* to the goal, in the goal's unit */
+  bool (*success)(const ml3_env *env);    /* is the goal reached in this state */
+  /* a[state_dim][state_dim] = ds'/ds and b[state_dim][action_dim] = ds'/du of one step from the present
+     state under action; the state is unchanged afterwards. NULL: centred differences of step are used. */
+  void (*linearize)(ml3_env *env, const double *action, double *a, double *b);
+
+  /* For pictures. The MJCF of the scene, as text; with `pose` an analytic environment says where its
+     scene's joints are (qpos has the model's nq entries). A MuJoCo environment gives pose as well. */
+  const char *scene_xml;
+  void (*pose)(const ml3_env *env, double *qpos, int nq);
+} ml3_env_spec;
+
+/* An instance. Fields are read-only for callers. */
+struct ml3_env {
+  const ml3_env_spec *spec;
+  double *task; /* [task_dim], the present task */
+  int steps;    /* since reset */
+  void *data;   /* the environment's own */
+};
+
+/* ---- registry ------------------------------------------------------------------------------ */
+
+int ml3_env_count(void);
+const ml3_env_spec *ml3_env_at(int index);
+
+/* The spec of that name; NULL with a message that names the nearest one. */
+const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error);
+
+/* ---- instances ----------------------------------------------------------------------------- */
+
+/* A new instance with the default task, reset from seed 0. Freed by ml3_env_free. */
+ml3_env *ml3_env_new(const ml3_env_spec *spec, ml3_error *error);
+void ml3_env_free(ml3_env *env);
+
+/* Starts an episode. task[task_dim] or NULL for the parameters' default values. */
+void ml3_env_reset(ml3_env *env, const double *task, ml3_random *random);
+
+/* One step. Truncation by spec->horizon is added here. Stepping on after the end is allowed (planners
+   do); `truncated` then stays true. */
+ml3_env_result ml3_env_step(ml3_env *env, const double *action);
+
+void ml3_env_observe(const ml3_env *env, double *obs);       /* obs[obs_dim] */
+void ml3_env_goal(const ml3_env *env, double *goal);         /* goal[goal_dim] */
+void ml3_env_get_state(const ml3_env *env, double *state);   /* state[state_dim] */
+void ml3_env_set_state(ml3_env *env, const double *state);   /* task and step count are kept */
+double ml3_env_distance(const ml3_env *env);
+bool ml3_env_success(const ml3_env *env);
+
+/* a[state_dim * state_dim], b[state_dim * action_dim], row-major; exact where the environment can,
+   centred differences otherwise. */
+void ml3_env_linearize(ml3_env *env, const double *action, double *a, double *b);
+
+/* A task drawn from the ranges. task[task_dim]. */
+void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *task);
+
+/* The default task. */
+void ml3_env_default_task(const ml3_env_spec *spec, double *task);
+
+/* Index of the task parameter of that name, or -1. */
+int ml3_env_task_index(const ml3_env_spec *spec, const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
