@@ -1,0 +1,62 @@
+/* Model-based RL with a learned loss: rollouts through a differentiable model, differentiated by
+   back-propagation through time.
+
+     features, one row a time step   [s_t, u_t, distance of s_H to the goal (detached)]
+     L_task                          trajectory: || S_{from..H} - goal ||_F        final: || s_H - goal ||_2
+     L_extra                         exploration goal: || S_{0..until-1} - g_x ||_F
+
+   A task: start states (rows of `starts` x state_dim) and the goal, drawn from the environment's task ranges, and
+   a fresh initial policy. */
+#ifndef ML3_AGENTS_MODEL_BASED_H
+#define ML3_AGENTS_MODEL_BASED_H
+
+#include "agents/policy.h"
+#include "metaloss/loss.h"
+#include "metaloss/problem.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ml3_cost_kind { ML3_COST_TRAJECTORY, ML3_COST_FINAL } ml3_cost_kind;
+
+enum { ML3_STATE_MAX = 64 };
+
+typedef struct ml3_model_based_settings {
+  const ml3_env_spec *env;
+  ml3_policy policy;
+  int horizon;       /* H; 0: the environment's */
+  int starts;        /* start states a task */
+  bool detach_state; /* features see the states as data */
+  ml3_cost_kind cost;
+  int cost_from_step;
+  bool extra;        /* exploration goal */
+  double extra_goal[ML3_STATE_MAX]; /* [state_dim] */
+  int extra_until_step;
+} ml3_model_based_settings;
+
+/* ML3_ERR_UNAVAILABLE when there is no differentiable model of that environment. */
+ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error);
+
+/* Judges and films: rolls theta out in the real environment from start state number `start` of the task.
+   The caller frees the episode. When loss is not NULL, episode->loss is filled with M_phi of each step. */
+
+ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real *task, int start,
+                                     const ml3_real *theta, const ml3_loss *loss, ml3_error *error);
+
+/* The environment's task vector and start state of start number `start`, for other methods (iLQR) to work on
+   the same. env_task[task_dim], state[state_dim]. */
+void ml3_model_based_start(const ml3_problem *problem, const ml3_real *task, int start, double *env_task,
+                           double *state);
+
+const ml3_model_based_settings *ml3_model_based_settings_of(const ml3_problem *problem);
+
+/* L_task and success of any recorded state sequence states[horizon + 1][state_dim], as `evaluate` defines them. */
+void ml3_model_based_judge(const ml3_problem *problem, const ml3_real *task, int start, const double *states,
+                           ml3_outcome *outcome);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

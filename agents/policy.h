@@ -1,0 +1,44 @@
+/* Policies: from an observation to an action. A deterministic MLP whose output is clamped to the action's bounds. */
+#ifndef ML3_AGENTS_POLICY_H
+#define ML3_AGENTS_POLICY_H
+
+#include "envs/episode.h"
+#include "nn/mlp.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { ML3_POLICY_MAX_ACTIONS = 32 };
+
+typedef struct ml3_policy {
+  ml3_mlp net; /* inputs: observation; outputs: action */
+  double low[ML3_POLICY_MAX_ACTIONS], high[ML3_POLICY_MAX_ACTIONS];
+} ml3_policy;
+
+/* A policy for that environment: its observation in, its action and bounds out. */
+int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
+                    ml3_activation activation, bool bias, ml3_error *error);
+
+/* action[action_dim] = clamp(net(obs)). */
+void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, double *action);
+
+/* obs [rows, obs_dim] -> [rows, action_dim], clamp with the ordinary gradient. */
+ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs);
+
+/* policy.safetensors. Loading checks the size against policy. */
+int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char *path, ml3_error *error);
+int ml3_policy_load(const ml3_policy *policy, ml3_real *theta, const char *path, ml3_error *error);
+
+/* For ml3_episode_record: user is a ml3_policy_player. */
+typedef struct ml3_policy_player {
+  const ml3_policy *policy;
+  const ml3_real *theta;
+} ml3_policy_player;
+void ml3_policy_play(void *user, int step, const double *obs, const double *state, double *action);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,67 @@
+/* A problem: what a learned loss is trained on. A table of functions and sizes; metaloss knows nothing else of it.
+
+     task     one instance of the problem, `task_size` numbers (start states, a goal, samples ...)
+     theta_0  the optimizee's initial parameters
+     D        data that the features or the task loss need; by default the task itself. A problem that must act to
+              get it (rollouts in a simulator) gives `collect`.
+     context  numbers shared by all tasks (a learned dynamics model), or none
+
+   The three graphs are built once and compiled; their arguments are nodes: theta [1, theta_size],
+   data [1, data_size], context [1, context_size]. */
+#ifndef ML3_METALOSS_PROBLEM_H
+#define ML3_METALOSS_PROBLEM_H
+
+#include "base/random.h"
+#include "nn/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How an optimizee did on its task, judged from outside (in the simulator, on all data ...). */
+typedef struct ml3_outcome {
+  double task_loss;      /* L_task as meta-training defines it, without extra information */
+  double episode_return; /* RL: undiscounted; 0 elsewhere */
+  double distance;       /* RL: final distance to the goal; 0 elsewhere */
+  double success;        /* share of successes, 0 .. 1 */
+  double env_steps;      /* simulator steps that this judgement took */
+} ml3_outcome;
+
+typedef struct ml3_problem ml3_problem;
+struct ml3_problem {
+  const char *name;
+  int theta_size, task_size, context_size;
+  int inner_size, outer_size; /* of D for the inner step and for the task loss; task_size without collect */
+  int features;               /* columns of F */
+
+  /* F(theta; D) -> [rows, features]. */
+  ml3_node (*build_features)(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                             ml3_node context);
+  /* L_task(theta; D') -> [1,1]. */
+  ml3_node (*build_task_loss)(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                              ml3_node context);
+  /* L_extra(theta; D') -> [1,1]: extra information at meta-train time; NULL when there is none. */
+  ml3_node (*build_extra_loss)(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                               ml3_node context);
+
+  /* Draws a task and initial parameters: task[task_size], theta[theta_size]. */
+  void (*sample)(const ml3_problem *p, ml3_random *random, ml3_real *task, ml3_real *theta);
+
+  /* Fresh data under theta: inner[inner_size] when outer is NULL, else outer[outer_size]. NULL: D is the task. */
+  int (*collect)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
+                 ml3_real *inner, ml3_real *outer, ml3_error *error);
+
+  /* Judges theta on the task. Thread-safe. NULL: task_loss alone is known. */
+  int (*evaluate)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_outcome *outcome,
+                  ml3_error *error);
+
+  void (*free)(ml3_problem *p);
+  const ml3_real *context; /* [context_size] */
+  void *user;              /* the problem's own */
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,66 @@
+/* The outer loop: batches of tasks over threads, an optimizer on phi, validation, the best loss kept.
+
+   Same seed, same bits: task i of outer step n draws from the stream (seed, TRAIN, i, n); gradients are added
+   in task order by a fixed pairwise tree; a checkpoint holds everything. */
+#ifndef ML3_METALOSS_TRAINER_H
+#define ML3_METALOSS_TRAINER_H
+
+#include "metaloss/meta.h"
+#include "nn/optimizer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ml3_select { ML3_SELECT_LOSS, ML3_SELECT_SUCCESS } ml3_select;
+
+typedef struct ml3_trainer_settings {
+  ml3_meta_settings meta;
+  ml3_nn_optimizer_settings optimizer;
+  uint64_t seed;
+  int threads;          /* 0: all cores */
+  int tasks;            /* a batch, one outer step */
+  bool normalize;       /* set the loss's shift and scale from the features of the first tasks */
+  int validation_tasks; /* fixed, from the stream VALIDATION */
+  ml3_select select;    /* best by validation objective, or by success and then objective */
+} ml3_trainer_settings;
+
+typedef struct ml3_trainer ml3_trainer;
+
+/* What an outer step or a validation found; means over tasks. */
+typedef struct ml3_trainer_report {
+  int64_t outer_step;   /* done so far */
+  double objective;     /* J of the batch (step) or of the validation tasks */
+  double gradient_norm; /* before clipping */
+  double inner_rate;
+  int skipped;          /* tasks left out of the batch because their gradient was not finite */
+  ml3_outcome outcome;  /* validation only: after K inner steps */
+  bool is_best;         /* validation only: this loss is now the best */
+} ml3_trainer_report;
+
+/* Keeps the pointer to problem. The loss starts from the stream (seed, INIT). */
+ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_settings *settings,
+                             ml3_error *error);
+void ml3_trainer_free(ml3_trainer *trainer);
+
+/* One outer step. Tasks whose numbers are not finite are left out and counted; when more than half are, or the
+   sum is not finite, phi stays as it was and the answer is ML3_ERR_NUMERIC with a sentence. */
+int ml3_trainer_step(ml3_trainer *trainer, ml3_trainer_report *report, ml3_error *error);
+
+/* Judges the present loss on the validation tasks and remembers it when it is the best so far. */
+int ml3_trainer_validate(ml3_trainer *trainer, ml3_trainer_report *report, ml3_error *error);
+
+const ml3_loss *ml3_trainer_loss(const ml3_trainer *trainer);      /* present */
+const ml3_loss *ml3_trainer_best_loss(const ml3_trainer *trainer); /* best validated; present before any validation */
+const ml3_meta *ml3_trainer_meta(const ml3_trainer *trainer);
+int64_t ml3_trainer_outer_step(const ml3_trainer *trainer);
+
+/* Everything to go on with the same bits. Loading checks that the file fits this problem and these settings. */
+int ml3_trainer_save(const ml3_trainer *trainer, const char *path, ml3_error *error);
+int ml3_trainer_load(ml3_trainer *trainer, const char *path, ml3_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
