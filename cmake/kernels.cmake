@@ -1,10 +1,15 @@
 # nn/kernels/kernels.c is plain C that the compiler vectorises; it is compiled once for each instruction set
 # and the program picks one at start (nn/kernels/dispatch.c).
+set(ML3_KERNEL_FLAGS -O3 -ffp-contract=fast -fopenmp-simd)
+if(CMAKE_C_COMPILER_ID MATCHES "Clang" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND ML3_KERNEL_FLAGS -fveclib=libmvec)
+endif()
+
 function(ml3_add_kernels isa)
   add_library(ml3_kernels_${isa} OBJECT nn/kernels/kernels.c)
   target_compile_definitions(ml3_kernels_${isa} PRIVATE ML3_KERNELS=${isa} $<$<BOOL:${ML3_DOUBLE}>:ML3_DOUBLE>)
   target_include_directories(ml3_kernels_${isa} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-  target_compile_options(ml3_kernels_${isa} PRIVATE -O3 ${ARGN})
+  target_compile_options(ml3_kernels_${isa} PRIVATE ${ML3_KERNEL_FLAGS} ${ARGN})
   target_link_libraries(ml3_kernels_${isa} PRIVATE ml3_flags)
   target_sources(ml3 PRIVATE $<TARGET_OBJECTS:ml3_kernels_${isa}>)
 endfunction()

@@ -1,0 +1,587 @@
+/* From a graph to a flat program.
+
+     1. what is needed: outputs and what they rest on, each node with the earliest stage that needs it
+     2. levels: elementwise nodes of one shape and level become one fused pass over memory
+     3. places: views are offsets; parts of an assembled tensor are written straight into it
+     4. instructions in order of stage and level; then layout.c packs buffers by lifetime */
+#include "nn/program_internal.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct place {
+  ml3_node root;
+  int offset;
+} place;
+
+typedef struct compiler {
+  const ml3_nn_graph *g;
+  ml3_nn_program *p;
+  int n;
+  ml3_node *canon;  /* the node whose value this is (through pass) */
+  int *stage;       /* INT_MAX: not needed */
+  int *level;
+  bool *stored;     /* needs memory */
+  bool *is_output;
+  place *at;
+  int *slot;        /* of a node, -1 none yet */
+  int *reg;         /* register of a node in the group being made */
+  ml3_node *order;  /* needed nodes that do work, by stage, level, shape */
+  int order_count;
+  int capacity[6];  /* instructions, groups, loads, stores, micros, constants */
+  bool sick;
+} compiler;
+
+/* ---- small helpers --------------------------------------------------------------------------------- */
+
+static const ml3_nn_node *node(const compiler *c, ml3_node x) { return &c->g->nodes[x]; }
+
+/* Nodes that a fused pass can produce: elementwise ones, and broadcasts and constants that need memory. */
+static bool fusable(const compiler *c, ml3_node x) {
+  ml3_nn_op op = node(c, x)->op;
+  return ml3_nn_is_elementwise(op) || ((op == OP_BROADCAST || op == OP_CONSTANT) && c->stored[x]);
+}
+
+static int operand_count(const compiler *c, ml3_node x) {
+  const ml3_nn_node *n = node(c, x);
+  return (n->a >= 0) + (n->b >= 0) + (n->c >= 0) + n->parts;
+}
+
+static ml3_node operand(const compiler *c, ml3_node x, int i) {
+  const ml3_nn_node *n = node(c, x);
+  ml3_node o = n->parts ? c->g->parts[n->first_part + i].node : i == 0 ? n->a : i == 1 ? n->b : n->c;
+  return c->canon[o];
+}
+
+static bool same_unit(const compiler *c, ml3_node x, ml3_node y) {
+  const ml3_nn_node *a = node(c, x), *b = node(c, y);
+  return c->stage[x] == c->stage[y] && c->level[x] == c->level[y] && a->rows == b->rows && a->cols == b->cols;
+}
+
+static void *push(compiler *c, int list, void **items, int *count, size_t size) {
+  if (*count == c->capacity[list]) {
+    int capacity = 2 * c->capacity[list] + 64;
+    void *grown = realloc(*items, (size_t)capacity * size);
+    if (!grown) {
+      c->sick = true;
+      return NULL;
+    }
+    *items = grown;
+    c->capacity[list] = capacity;
+  }
+  return (char *)*items + (size_t)(*count)++ * size;
+}
+
+static void emit(compiler *c, ml3_nn_instruction i) {
+  ml3_nn_instruction *slot = push(c, 0, (void **)&c->p->instructions, &c->p->count, sizeof i);
+  if (slot) *slot = i;
+}
+
+/* ---- 1. what is needed ------------------------------------------------------------------------------ */
+
+static void find_needed(compiler *c, const ml3_nn_output *outputs, int count) {
+  for (int i = 0; i < c->n; i++) {
+    c->canon[i] = node(c, i)->op == OP_PASS ? c->canon[node(c, i)->a] : i;
+    c->stage[i] = INT_MAX;
+    c->slot[i] = -1;
+  }
+  for (int i = 0; i < count; i++) {
+    ml3_node x = c->canon[outputs[i].node];
+    if (outputs[i].stage < c->stage[x]) c->stage[x] = outputs[i].stage;
+    c->stored[x] = true;
+    c->is_output[x] = true;
+  }
+  for (int x = c->n - 1; x >= 0; x--) {
+    if (c->stage[x] == INT_MAX) continue;
+    bool fused = ml3_nn_is_elementwise(node(c, x)->op);
+    for (int i = 0; i < operand_count(c, x); i++) {
+      ml3_node o = operand(c, x, i);
+      if (c->stage[x] < c->stage[o]) c->stage[o] = c->stage[x];
+      /* Fused passes read broadcasts and constants on the fly; everybody else reads memory. */
+      if (!fused && node(c, x)->op != OP_BROADCAST) c->stored[o] = true;
+    }
+    if (node(c, x)->op == OP_BROADCAST) c->stored[operand(c, x, 0)] = true;
+  }
+}
+
+/* ---- 2. levels ---------------------------------------------------------------------------------------- */
+
+/* The memory that a fused pass reads for operand o: behind a broadcast, its source. */
+static ml3_node source(const compiler *c, ml3_node o) {
+  return node(c, o)->op == OP_BROADCAST ? c->canon[node(c, o)->a] : o;
+}
+
+static void find_levels(compiler *c) {
+  for (int x = 0; x < c->n; x++) {
+    if (c->stage[x] == INT_MAX || c->canon[x] != x) continue;
+    const ml3_nn_node *n = node(c, x);
+    int level = n->op == OP_INPUT ? 0 : 1;
+    for (int i = 0; i < operand_count(c, x); i++) {
+      ml3_node o = operand(c, x, i);
+      if (!ml3_nn_is_elementwise(n->op)) {
+        int after = c->level[o] + (n->op == OP_VIEW ? 0 : 1);
+        if (after > level) level = after;
+        continue;
+      }
+      if (node(c, o)->op == OP_CONSTANT) continue;
+      ml3_node s = source(c, o);
+      const ml3_nn_node *ns = node(c, s);
+      bool joins = s == o && ml3_nn_is_elementwise(ns->op) && ns->rows == n->rows && ns->cols == n->cols &&
+                   c->stage[s] == c->stage[x];
+      int after = c->level[s] + (joins ? 0 : 1);
+      if (after > level) level = after;
+    }
+    c->level[x] = level;
+  }
+  /* A value read by another pass, or by a product, needs memory. */
+  for (int x = 0; x < c->n; x++) {
+    if (c->stage[x] == INT_MAX || c->canon[x] != x || !ml3_nn_is_elementwise(node(c, x)->op)) continue;
+    for (int i = 0; i < operand_count(c, x); i++) {
+      ml3_node o = operand(c, x, i), s = source(c, o);
+      if (s != o || (ml3_nn_is_elementwise(node(c, o)->op) && !same_unit(c, x, o))) c->stored[s] = true;
+    }
+  }
+}
+
+/* ---- order --------------------------------------------------------------------------------------------- */
+
+typedef struct sort_key {
+  int stage, level, other, rows, cols; /* other: 0 for fused nodes, which come first */
+  ml3_node node;
+} sort_key;
+
+static int compare_keys(const void *x, const void *y) {
+  const int *a = x, *b = y; /* sort_key is six ints */
+  for (int i = 0; i < 6; i++)
+    if (a[i] != b[i]) return a[i] < b[i] ? -1 : 1;
+  return 0;
+}
+
+/* Lists the nodes that do work, those of one fused pass next to each other. */
+static bool order_nodes(compiler *c) {
+  sort_key *keys = malloc((size_t)c->n * sizeof *keys);
+  if (!keys) return false;
+  int count = 0;
+  for (int x = 0; x < c->n; x++) {
+    ml3_nn_op op = node(c, x)->op;
+    if (c->stage[x] == INT_MAX || c->canon[x] != x || op == OP_INPUT || op == OP_VIEW) continue;
+    bool fused = fusable(c, x);
+    if (!fused && (op == OP_BROADCAST || op == OP_CONSTANT)) continue;
+    keys[count++] = (sort_key){c->stage[x],           c->level[x],           !fused,
+                               fused ? node(c, x)->rows : 0, fused ? node(c, x)->cols : 0, x};
+  }
+  qsort(keys, (size_t)count, sizeof *keys, compare_keys);
+  for (int i = 0; i < count; i++) c->order[i] = keys[i].node;
+  c->order_count = count;
+  free(keys);
+  return true;
+}
+
+/* ---- 3. places ------------------------------------------------------------------------------------------ */
+
+static int part_entries(const compiler *c, const ml3_nn_node *n) {
+  int sum = 0;
+  for (int i = 0; i < n->parts; i++) sum += ml3_nn_entries(node(c, c->g->parts[n->first_part + i].node));
+  return sum;
+}
+
+/* Parts of an assembled tensor are written straight into it, unless they live elsewhere already. */
+static void place_parts(compiler *c, ml3_node x) {
+  const ml3_nn_node *n = node(c, x);
+  if (part_entries(c, n) != ml3_nn_entries(n)) return; /* the zeros between must be written first */
+  for (int i = 0; i < n->parts; i++) {
+    ml3_nn_part part = c->g->parts[n->first_part + i];
+    ml3_node o = c->canon[part.node];
+    ml3_nn_op op = node(c, o)->op;
+    if (op == OP_INPUT || op == OP_VIEW || c->is_output[o] || c->at[o].root != o) continue;
+    c->at[o] = (place){c->at[x].root, c->at[x].offset + part.offset};
+  }
+}
+
+static void find_places(compiler *c) {
+  for (int x = 0; x < c->n; x++) c->at[x] = (place){x, 0};
+  for (int x = c->n - 1; x >= 0; x--)
+    if (c->stage[x] != INT_MAX && c->canon[x] == x && node(c, x)->op == OP_ASSEMBLE) place_parts(c, x);
+  for (int x = 0; x < c->n; x++)
+    if (c->stage[x] != INT_MAX && c->canon[x] == x && node(c, x)->op == OP_VIEW) {
+      place from = c->at[c->canon[node(c, x)->a]];
+      c->at[x] = (place){from.root, from.offset + node(c, x)->offset};
+    }
+}
+
+static int add_root(compiler *c, int entries, ml3_node input) {
+  ml3_nn_root *r = &c->p->roots[c->p->root_count]; /* room for a root and slot a node and an output */
+  *r = (ml3_nn_root){.entries = entries, .input = input};
+  return c->p->root_count++;
+}
+
+static int slot_of(compiler *c, ml3_node x) {
+  x = c->canon[x];
+  if (c->slot[x] >= 0) return c->slot[x];
+
+  const ml3_nn_node *n = node(c, x);
+  ml3_node r = c->at[x].root;
+  int root;
+  if (r == x)
+    root = add_root(c, ml3_nn_entries(n), n->op == OP_INPUT ? x : ML3_NN_NONE);
+  else
+    root = c->p->slots[slot_of(c, r)].root;
+  c->p->slots[c->p->slot_count] = (ml3_nn_slot){root, c->at[x].offset, n->rows, n->cols};
+  return c->slot[x] = c->p->slot_count++;
+}
+
+/* ---- 4. instructions: fused passes ------------------------------------------------------------------------ */
+
+static int constant_number(compiler *c, double value) {
+  for (int i = 0; i < c->p->constant_count; i++)
+    if (memcmp(&c->p->constants[i], &value, sizeof value) == 0) return i;
+  double *slot = push(c, 5, (void **)&c->p->constants, &c->p->constant_count, sizeof value);
+  if (slot) *slot = value;
+  return c->p->constant_count - 1;
+}
+
+/* How a pass of x's shape reads operand o. */
+static ml3_nn_load load_of(compiler *c, ml3_node x, ml3_node o) {
+  if (node(c, o)->op == OP_CONSTANT) return (ml3_nn_load){LOAD_CONSTANT, constant_number(c, node(c, o)->value)};
+  ml3_node s = source(c, o);
+  const ml3_nn_node *n = node(c, s), *target = node(c, x);
+  ml3_nn_load_mode mode = n->rows == target->rows && n->cols == target->cols ? LOAD_FULL
+                          : n->rows == 1 && n->cols == 1                       ? LOAD_SCALAR
+                          : n->rows == 1                                       ? LOAD_ROW
+                                                                               : LOAD_COL;
+  return (ml3_nn_load){mode, slot_of(c, s)};
+}
+
+static int load_register(compiler *c, ml3_nn_group *group, ml3_nn_load load) {
+  for (int i = 0; i < group->loads; i++) {
+    const ml3_nn_load *l = &c->p->loads[group->first_load + i];
+    if (l->mode == load.mode && l->slot == load.slot) return i;
+  }
+  ml3_nn_load *slot = push(c, 2, (void **)&c->p->loads, &c->p->load_count, sizeof load);
+  if (!slot) return 0;
+  *slot = load;
+  if (load.mode == LOAD_ROW || load.mode == LOAD_COL) group->flat = false;
+  return group->loads++;
+}
+
+static bool in_register(const compiler *c, ml3_node x, ml3_node o) {
+  return ml3_nn_is_elementwise(node(c, o)->op) && same_unit(c, x, o);
+}
+
+/* The operands of a fused node; a stored broadcast or constant is a copy of what it reads. */
+static int fused_operands(const compiler *c, ml3_node x, ml3_node *list) {
+  if (!ml3_nn_is_elementwise(node(c, x)->op)) {
+    list[0] = x;
+    return 1;
+  }
+  int count = operand_count(c, x);
+  for (int i = 0; i < count; i++) list[i] = operand(c, x, i);
+  return count;
+}
+
+/* First look at a group: its loads and stores, and when each register is last used. */
+static void survey_group(compiler *c, ml3_nn_group *group, const ml3_node *nodes, int count, int *last_use) {
+  for (int i = 0; i < count; i++) {
+    ml3_node x = nodes[i], list[3];
+    int operands = fused_operands(c, x, list);
+    for (int j = 0; j < operands; j++) {
+      if (x != list[j] && in_register(c, x, list[j]))
+        last_use[list[j]] = i;
+      else
+        load_register(c, group, load_of(c, x, list[j]));
+    }
+    last_use[x] = i;
+    if (!c->stored[x]) continue;
+    int *slot = push(c, 3, (void **)&c->p->stores, &c->p->store_count, sizeof *slot);
+    if (!slot) return;
+    *slot = slot_of(c, x);
+    group->stores++;
+  }
+}
+
+/* Second look: registers and micro-operations. Temporaries are reused once their value is dead. */
+static void fill_group(compiler *c, ml3_nn_group *group, const ml3_node *nodes, int count, const int *last_use) {
+  int first_temporary = group->loads + group->stores, next_store = group->loads, free_count = 0;
+  int *free_list = malloc((size_t)count * sizeof *free_list);
+  if (!free_list) {
+    c->sick = true;
+    return;
+  }
+  for (int i = 0; i < count && !c->sick; i++) {
+    ml3_node x = nodes[i], list[3];
+    int operands = fused_operands(c, x, list), reg[3] = {0, 0, 0};
+    for (int j = 0; j < operands; j++)
+      reg[j] = x != list[j] && in_register(c, x, list[j]) ? c->reg[list[j]]
+                                                           : load_register(c, group, load_of(c, x, list[j]));
+    if (c->stored[x])
+      c->reg[x] = next_store++;
+    else if (free_count)
+      c->reg[x] = free_list[--free_count];
+    else
+      c->reg[x] = first_temporary + group->temporaries++;
+
+    ml3_nn_op op = ml3_nn_is_elementwise(node(c, x)->op) ? node(c, x)->op : OP_COPY;
+    ml3_nn_micro *micro = push(c, 4, (void **)&c->p->micros, &c->p->micro_count, sizeof *micro);
+    if (!micro) break;
+    *micro = (ml3_nn_micro){op, c->reg[x], reg[0], reg[1], reg[2]};
+    group->micros++;
+
+    for (int j = 0; j < operands; j++) { /* dead after this one, each once */
+      bool again = (j > 0 && list[j] == list[0]) || (j > 1 && list[j] == list[1]);
+      if (!again && x != list[j] && in_register(c, x, list[j]) && last_use[list[j]] == i && !c->stored[list[j]])
+        free_list[free_count++] = c->reg[list[j]];
+    }
+  }
+  free(free_list);
+}
+
+static void emit_group(compiler *c, const ml3_node *nodes, int count, int *last_use) {
+  const ml3_nn_node *first = node(c, nodes[0]);
+  ml3_nn_group group = {.rows = first->rows,
+                        .cols = first->cols,
+                        .flat = true,
+                        .first_load = c->p->load_count,
+                        .first_store = c->p->store_count,
+                        .first_micro = c->p->micro_count};
+  survey_group(c, &group, nodes, count, last_use);
+  fill_group(c, &group, nodes, count, last_use);
+
+  int registers = group.loads + group.stores + group.temporaries;
+  if (registers > c->p->max_registers) c->p->max_registers = registers;
+  int in_scratch = group.loads + group.temporaries; /* loads too: broadcast ones are laid out in scratch */
+  if (in_scratch > c->p->max_temporaries) c->p->max_temporaries = in_scratch;
+
+  ml3_nn_group *slot = push(c, 1, (void **)&c->p->groups, &c->p->group_count, sizeof group);
+  if (!slot) return;
+  *slot = group;
+  emit(c, (ml3_nn_instruction){.kind = KIND_GROUP,
+                               .stage = c->stage[nodes[0]],
+                               .dst = -1,
+                               .a = -1,
+                               .b = -1,
+                               .m = first->rows,
+                               .n = first->cols,
+                               .k = group.micros,
+                               .group = c->p->group_count - 1});
+}
+
+/* ---- 4. instructions: the rest ---------------------------------------------------------------------------- */
+
+static ml3_nn_instruction plain(ml3_nn_kind kind, int stage, int dst, int a, int m, int n) {
+  return (ml3_nn_instruction){.kind = kind, .stage = stage, .dst = dst, .a = a, .b = -1, .m = m, .n = n};
+}
+
+static void emit_block(compiler *c, int stage, int dst, int a, int rows, int cols, int from_stride, int from,
+                       int to_stride, int to) {
+  ml3_nn_instruction i = plain(KIND_BLOCK, stage, dst, a, rows, cols);
+  i.from_stride = from_stride, i.from_offset = from;
+  i.to_stride = to_stride, i.to_offset = to;
+  emit(c, i);
+}
+
+static void emit_product(compiler *c, ml3_node x) {
+  const ml3_nn_node *n = node(c, x), *a = node(c, n->a);
+  ml3_nn_instruction i = plain(KIND_PRODUCT, c->stage[x], slot_of(c, x), slot_of(c, n->a), n->rows, n->cols);
+  i.b = slot_of(c, n->b);
+  i.k = n->transpose_a ? a->rows : a->cols;
+  i.transpose_a = n->transpose_a;
+  i.transpose_b = n->transpose_b;
+  i.blas = (n->transpose_a && n->transpose_b) || (double)i.m * i.n * i.k > 8000;
+  emit(c, i);
+}
+
+static void emit_assemble(compiler *c, ml3_node x) {
+  const ml3_nn_node *n = node(c, x);
+  int dst = slot_of(c, x), stage = c->stage[x], size = ml3_nn_entries(n);
+  if (part_entries(c, n) != size) emit(c, plain(KIND_FILL, stage, dst, -1, 1, size));
+  for (int i = 0; i < n->parts; i++) {
+    ml3_nn_part part = c->g->parts[n->first_part + i];
+    ml3_node o = c->canon[part.node];
+    place here = {c->at[x].root, c->at[x].offset + part.offset};
+    if (c->at[o].root == here.root && c->at[o].offset == here.offset) continue; /* written in place */
+    int entries = ml3_nn_entries(node(c, o));
+    emit_block(c, stage, dst, slot_of(c, o), 1, entries, entries, 0, size, part.offset);
+  }
+}
+
+static void emit_node(compiler *c, ml3_node x) {
+  const ml3_nn_node *n = node(c, x), *a = n->a >= 0 ? node(c, n->a) : NULL;
+  int stage = c->stage[x];
+  switch (n->op) {
+    case OP_PRODUCT: emit_product(c, x); break;
+    case OP_ASSEMBLE: emit_assemble(c, x); break;
+    case OP_SUM: emit(c, plain(KIND_SUM, stage, slot_of(c, x), slot_of(c, n->a), 1, ml3_nn_entries(a))); break;
+    case OP_SUM_ROWS:
+      emit(c, plain(KIND_SUM_ROWS, stage, slot_of(c, x), slot_of(c, n->a), a->rows, a->cols));
+      break;
+    case OP_SUM_COLS:
+      emit(c, plain(KIND_SUM_COLS, stage, slot_of(c, x), slot_of(c, n->a), a->rows, a->cols));
+      break;
+    case OP_TRANSPOSE:
+      emit(c, plain(KIND_TRANSPOSE, stage, slot_of(c, x), slot_of(c, n->a), a->rows, a->cols));
+      break;
+    case OP_SLICE_COLS:
+      emit_block(c, stage, slot_of(c, x), slot_of(c, n->a), n->rows, n->cols, a->cols, n->offset, n->cols, 0);
+      break;
+    case OP_PAD_COLS:
+      emit(c, plain(KIND_FILL, stage, slot_of(c, x), -1, 1, ml3_nn_entries(n)));
+      emit_block(c, stage, slot_of(c, x), slot_of(c, n->a), n->rows, a->cols, a->cols, 0, n->cols, n->offset);
+      break;
+    case OP_CONCAT_COLS:
+      for (int i = 0; i < n->parts; i++) {
+        ml3_nn_part part = c->g->parts[n->first_part + i];
+        int cols = node(c, part.node)->cols;
+        emit_block(c, stage, slot_of(c, x), slot_of(c, part.node), n->rows, cols, cols, 0, n->cols, part.offset);
+      }
+      break;
+    default: { /* gather, scatter */
+      ml3_nn_instruction i = plain(n->op == OP_GATHER_ROWS ? KIND_GATHER : KIND_SCATTER, stage, slot_of(c, x),
+                                   slot_of(c, n->a), n->op == OP_GATHER_ROWS ? n->rows : a->rows, n->cols);
+      i.b = slot_of(c, n->b);
+      i.k = n->op == OP_GATHER_ROWS ? a->rows : n->rows;
+      emit(c, i);
+    }
+  }
+}
+
+/* An output has memory of its own: its node's, unless that is an input, part of something, or taken. */
+static void emit_outputs(compiler *c, const ml3_nn_output *outputs, int count, int stage, bool *taken) {
+  for (int i = 0; i < count; i++) {
+    if (outputs[i].stage != stage) continue;
+    ml3_node x = c->canon[outputs[i].node];
+    const ml3_nn_node *n = node(c, x);
+    int slot = slot_of(c, x);
+    if (taken[x] || n->op == OP_INPUT || n->op == OP_VIEW || c->at[x].root != x) {
+      int root = add_root(c, ml3_nn_entries(n), ML3_NN_NONE), own = c->p->slot_count++;
+      c->p->slots[own] = (ml3_nn_slot){root, 0, n->rows, n->cols};
+      emit_block(c, stage, own, slot, 1, ml3_nn_entries(n), ml3_nn_entries(n), 0, ml3_nn_entries(n), 0);
+      slot = own;
+    }
+    taken[x] = true;
+    c->p->output_slot[i] = slot;
+  }
+}
+
+static void emit_all(compiler *c, const ml3_nn_output *outputs, int count, int *last_use, bool *taken) {
+  int i = 0;
+  for (int stage = 0; stage < c->p->stages; stage++) {
+    c->p->stage_begin[stage] = c->p->count;
+    while (i < c->order_count && c->stage[c->order[i]] == stage && !c->sick) {
+      int end = i + 1;
+      if (!fusable(c, c->order[i])) {
+        emit_node(c, c->order[i]);
+      } else {
+        while (end < c->order_count && fusable(c, c->order[end]) && same_unit(c, c->order[i], c->order[end])) end++;
+        emit_group(c, c->order + i, end - i, last_use);
+      }
+      i = end;
+    }
+    emit_outputs(c, outputs, count, stage, taken);
+  }
+  c->p->stage_begin[c->p->stages] = c->p->count;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------- */
+
+/* Slots grouped by root, so that binding an input moves all its views. */
+static bool index_slots(ml3_nn_program *p) {
+  p->slots_of_root = malloc((size_t)(p->slot_count + 1) * sizeof *p->slots_of_root);
+  if (!p->slots_of_root) return false;
+  for (int i = 0; i < p->slot_count; i++) p->roots[p->slots[i].root].slots++;
+  int at = 0;
+  for (int r = 0; r < p->root_count; r++) {
+    p->roots[r].first_slot = at;
+    at += p->roots[r].slots;
+    p->roots[r].slots = 0;
+    if (p->roots[r].input >= 0 && p->roots[r].entries > p->largest_input) p->largest_input = p->roots[r].entries;
+  }
+  for (int i = 0; i < p->slot_count; i++) {
+    ml3_nn_root *r = &p->roots[p->slots[i].root];
+    p->slots_of_root[r->first_slot + r->slots++] = i;
+  }
+  return true;
+}
+
+/* One block of memory for all the compiler's per-node arrays. */
+static void *carve(char **from, size_t n, size_t size) {
+  void *piece = *from;
+  *from += (n * size + 15) / 16 * 16;
+  return piece;
+}
+
+static int check(const ml3_nn_graph *g, const ml3_nn_output *outputs, int count, ml3_error *error) {
+  if (g->error[0]) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s", g->error);
+  if (count < 1) return ml3_error_set(error, ML3_ERR_ARGUMENT, "ml3_nn_compile: a program needs an output");
+  for (int i = 0; i < count; i++)
+    if (outputs[i].node < 0 || outputs[i].node >= g->count || outputs[i].stage < 0 || outputs[i].stage > 15)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                           "ml3_nn_compile: output %d is not a node of the graph with a stage of 0 to 15", i);
+  return ML3_OK;
+}
+
+static bool compile(compiler *c, const ml3_nn_output *outputs, int count, char *memory) {
+  ml3_nn_program *p = c->p;
+  size_t n = (size_t)c->n;
+  c->canon = carve(&memory, n, sizeof(int));
+  c->stage = carve(&memory, n, sizeof(int));
+  c->level = carve(&memory, n, sizeof(int));
+  c->slot = carve(&memory, n, sizeof(int));
+  c->reg = carve(&memory, n, sizeof(int));
+  c->order = carve(&memory, n, sizeof(int));
+  c->at = carve(&memory, n, sizeof(place));
+  c->stored = carve(&memory, n, sizeof(bool));
+  c->is_output = carve(&memory, n, sizeof(bool));
+  int *last_use = carve(&memory, n, sizeof(int));
+  bool *taken = carve(&memory, n, sizeof(bool));
+
+  for (int i = 0; i < count; i++)
+    if (outputs[i].stage >= p->stages) p->stages = outputs[i].stage + 1;
+  p->outputs = count;
+  p->output_slot = calloc((size_t)count, sizeof *p->output_slot);
+  p->stage_begin = calloc((size_t)p->stages + 1, sizeof *p->stage_begin);
+  p->slots = calloc(n + (size_t)count, sizeof *p->slots);
+  p->roots = calloc(n + (size_t)count, sizeof *p->roots);
+  if (!p->output_slot || !p->stage_begin || !p->slots || !p->roots) return false;
+
+  find_needed(c, outputs, count);
+  find_levels(c);
+  find_places(c);
+  if (!order_nodes(c)) return false;
+  emit_all(c, outputs, count, last_use, taken);
+  return !c->sick && index_slots(p) && ml3_nn_lay_out(p);
+}
+
+ml3_nn_program *ml3_nn_compile(const ml3_nn_graph *g, const ml3_nn_output *outputs, int count, ml3_error *error) {
+  if (check(g, outputs, count, error) != ML3_OK) return NULL;
+
+  ml3_nn_program *p = calloc(1, sizeof *p);
+  char *memory = calloc((size_t)g->count + 16, 9 * sizeof(int) + 4 * sizeof(bool) + 16);
+  bool compiled = false;
+  if (p && memory) {
+    p->kernels = ml3_nn_kernels_pick();
+    compiler c = {.g = g, .p = p, .n = g->count};
+    compiled = compile(&c, outputs, count, memory);
+  }
+  free(memory);
+  if (compiled) return p;
+  ml3_nn_program_free(p);
+  ml3_error_set(error, ML3_ERR_MEMORY, "ml3_nn_compile: no memory for a program of %d operations", g->count);
+  return NULL;
+}
+
+void ml3_nn_program_free(ml3_nn_program *p) {
+  if (!p) return;
+  free(p->instructions);
+  free(p->stage_begin);
+  free(p->groups);
+  free(p->loads);
+  free(p->stores);
+  free(p->micros);
+  free(p->slots);
+  free(p->roots);
+  free(p->slots_of_root);
+  free(p->output_slot);
+  free(p->constants);
+  free(p);
+}

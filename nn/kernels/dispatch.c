@@ -1,0 +1,18 @@
+/* The table of inner loops for this machine's CPU, and BLAS held to one thread: parallel work is over tasks. */
+#include "nn/kernels/kernels.h"
+
+extern const ml3_nn_kernels ml3_nn_kernels_generic;
+#ifdef ML3_KERNELS_X86
+extern const ml3_nn_kernels ml3_nn_kernels_avx2, ml3_nn_kernels_avx512;
+#endif
+
+const ml3_nn_kernels *ml3_nn_kernels_pick(void) {
+#ifdef ML3_KERNELS_X86
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+    return &ml3_nn_kernels_avx512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &ml3_nn_kernels_avx2;
+#endif
+  return &ml3_nn_kernels_generic;
+}

@@ -1,0 +1,104 @@
+/* What compile.c, layout.c, run.c and print.c share: the flat form of a program. */
+#ifndef ML3_NN_PROGRAM_INTERNAL_H
+#define ML3_NN_PROGRAM_INTERNAL_H
+
+#include "nn/graph_internal.h"
+#include "nn/kernels/kernels.h"
+#include "nn/program.h"
+
+enum { ML3_NN_TILE = 512 }; /* entries of one tile of a fused pass: registers stay in the first-level cache */
+
+typedef enum ml3_nn_kind {
+  KIND_GROUP,   /* a fused elementwise pass */
+  KIND_PRODUCT, /* dst[m][n] = op(a) op(b) */
+  KIND_SUM,
+  KIND_SUM_ROWS,
+  KIND_SUM_COLS,
+  KIND_TRANSPOSE,
+  KIND_FILL,  /* zeros */
+  KIND_BLOCK, /* m rows of n entries from a to dst, with strides and offsets */
+  KIND_GATHER,
+  KIND_SCATTER,
+  KIND_COUNT
+} ml3_nn_kind;
+
+typedef struct ml3_nn_instruction {
+  ml3_nn_kind kind;
+  int stage;
+  int dst, a, b; /* slots, or -1 */
+  int m, n, k;
+  bool transpose_a, transpose_b, blas;
+  int from_stride, from_offset, to_stride, to_offset; /* block */
+  int group;                                          /* index of the group */
+} ml3_nn_instruction;
+
+/* How a fused pass reads an operand from memory. */
+typedef enum ml3_nn_load_mode { LOAD_FULL, LOAD_SCALAR, LOAD_ROW, LOAD_COL, LOAD_CONSTANT } ml3_nn_load_mode;
+
+typedef struct ml3_nn_load {
+  ml3_nn_load_mode mode;
+  int slot; /* or the number of the constant */
+} ml3_nn_load;
+
+/* Registers: 0 .. loads-1 are loads, then stores, then temporaries in scratch. */
+typedef struct ml3_nn_micro {
+  ml3_nn_op op;
+  int d, a, b, c;
+} ml3_nn_micro;
+
+typedef struct ml3_nn_group {
+  int rows, cols;
+  bool flat; /* every load is full, scalar or constant: rows and columns do not matter */
+  int first_load, loads;
+  int first_store, stores; /* slots written */
+  int first_micro, micros;
+  int temporaries;
+} ml3_nn_group;
+
+/* A slot is a tensor in memory: an offset into a root buffer. */
+typedef struct ml3_nn_slot {
+  int root, offset; /* entries */
+  int rows, cols;
+} ml3_nn_slot;
+
+/* A root buffer: an input's memory, or a piece of the arena. */
+typedef struct ml3_nn_root {
+  int entries;
+  ml3_node input; /* the graph's node, or ML3_NN_NONE for a piece of the arena */
+  size_t at;      /* entries from the start of the arena */
+  int first_slot, slots; /* in slots_of_root */
+} ml3_nn_root;
+
+struct ml3_nn_program {
+  ml3_nn_instruction *instructions;
+  int count;
+  int *stage_begin; /* [stages + 1] */
+  int stages;
+
+  ml3_nn_group *groups;
+  ml3_nn_load *loads;
+  int *stores;
+  ml3_nn_micro *micros;
+  int group_count, load_count, store_count, micro_count;
+
+  ml3_nn_slot *slots;
+  int slot_count;
+  ml3_nn_root *roots;
+  int root_count;
+  int *slots_of_root; /* [slot_count], grouped by root */
+
+  int *output_slot; /* [outputs] */
+  int outputs;
+
+  double *constants;
+  int constant_count;
+
+  size_t arena_entries;
+  int largest_input, max_registers, max_temporaries;
+  const ml3_nn_kernels *kernels;
+};
+
+/* layout.c: gives every root of the arena its place by lifetime. Returns false when out of memory. */
+bool ml3_nn_lay_out(ml3_nn_program *p);
+
+#endif

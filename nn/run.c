@@ -1,0 +1,302 @@
+/* Running a program: instructions one after the other over one arena. No allocation, no locks. */
+#define _POSIX_C_SOURCE 200809L
+#include "nn/program_internal.h"
+
+#include <cblas.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct profile {
+  double seconds[KIND_COUNT];
+  long calls[KIND_COUNT];
+  double flops[KIND_COUNT];
+} profile;
+
+struct ml3_nn_workspace {
+  const ml3_nn_program *p;
+  ml3_real *arena;
+  ml3_real **at;         /* [slots] where each tensor is */
+  ml3_real **registers;  /* [max_registers] of the pass that runs */
+  ml3_real *scratch;     /* [max_temporaries][tile] */
+  ml3_real *constants;   /* [constants][tile] */
+  ml3_real *zeros;       /* [largest_input] what unbound inputs read */
+  bool profiling;
+  profile profile;
+};
+
+/* ---- workspaces ------------------------------------------------------------------------------------- */
+
+static void point(ml3_nn_workspace *w, int root, ml3_real *data) {
+  const ml3_nn_root *r = &w->p->roots[root];
+  for (int i = 0; i < r->slots; i++) {
+    int slot = w->p->slots_of_root[r->first_slot + i];
+    w->at[slot] = data + w->p->slots[slot].offset;
+  }
+}
+
+static ml3_real *aligned(size_t entries) {
+  size_t bytes = (entries * sizeof(ml3_real) + 127) / 64 * 64;
+  ml3_real *memory = aligned_alloc(64, bytes);
+  if (memory) memset(memory, 0, bytes);
+  return memory;
+}
+
+ml3_nn_workspace *ml3_nn_workspace_new(const ml3_nn_program *p, ml3_error *error) {
+  ml3_nn_workspace *w = calloc(1, sizeof *w);
+  if (w) {
+    w->p = p;
+    w->arena = aligned(p->arena_entries);
+    w->scratch = aligned((size_t)p->max_temporaries * ML3_NN_TILE);
+    w->constants = aligned((size_t)p->constant_count * ML3_NN_TILE);
+    w->zeros = aligned((size_t)p->largest_input);
+    w->at = calloc((size_t)p->slot_count + 1, sizeof *w->at);
+    w->registers = calloc((size_t)p->max_registers + 1, sizeof *w->registers);
+  }
+  if (!w || !w->arena || !w->scratch || !w->constants || !w->zeros || !w->at || !w->registers) {
+    ml3_nn_workspace_free(w);
+    ml3_error_set(error, ML3_ERR_MEMORY, "ml3_nn_workspace_new: no memory for %zu bytes of buffers",
+                  p->arena_entries * sizeof(ml3_real));
+    return NULL;
+  }
+  for (int i = 0; i < p->constant_count; i++)
+    p->kernels->fill(ML3_NN_TILE, w->constants + (size_t)i * ML3_NN_TILE, (ml3_real)p->constants[i]);
+  for (int r = 0; r < p->root_count; r++)
+    point(w, r, p->roots[r].input >= 0 ? w->zeros : w->arena + p->roots[r].at);
+  return w;
+}
+
+void ml3_nn_workspace_free(ml3_nn_workspace *w) {
+  if (!w) return;
+  free(w->arena);
+  free(w->scratch);
+  free(w->constants);
+  free(w->zeros);
+  free(w->at);
+  free(w->registers);
+  free(w);
+}
+
+void ml3_nn_bind_input(ml3_nn_workspace *w, ml3_node input, const ml3_real *data) {
+  for (int r = 0; r < w->p->root_count; r++)
+    if (w->p->roots[r].input >= 0 && w->p->roots[r].input == input) {
+      point(w, r, (ml3_real *)data); /* inputs are never written */
+      return;
+    }
+}
+
+void ml3_nn_bind_output(ml3_nn_workspace *w, int i, ml3_real *data) {
+  point(w, w->p->slots[w->p->output_slot[i]].root, data);
+}
+
+const ml3_real *ml3_nn_output_at(const ml3_nn_workspace *w, int i) { return w->at[w->p->output_slot[i]]; }
+
+/* ---- fused passes ------------------------------------------------------------------------------------ */
+
+/* A row of cols entries repeated rows times. */
+static void repeat_row(int rows, int cols, ml3_real *d, const ml3_real *row) {
+  for (int i = 0; i < rows; i++) memcpy(d + (size_t)i * cols, row, (size_t)cols * sizeof *d);
+}
+
+/* Points the pass's load registers at a tile: `rows` rows of `width` entries from (row, col). `first` tiles also
+   lay out what stays the same for all tiles. */
+static void load_tile(ml3_nn_workspace *w, const ml3_nn_group *g, int cols, int row, int col, int rows, int width,
+                      bool first) {
+  const ml3_nn_program *p = w->p;
+  ml3_real *scratch = w->scratch + (size_t)g->temporaries * ML3_NN_TILE;
+  for (int i = 0; i < g->loads; i++, scratch += ML3_NN_TILE) {
+    const ml3_nn_load *l = &p->loads[g->first_load + i];
+    const ml3_real *from = l->mode == LOAD_CONSTANT ? NULL : w->at[l->slot];
+    switch (l->mode) {
+      case LOAD_FULL: w->registers[i] = (ml3_real *)from + (size_t)row * cols + col; break;
+      case LOAD_CONSTANT: w->registers[i] = w->constants + (size_t)l->slot * ML3_NN_TILE; break;
+      case LOAD_SCALAR:
+        if (first) p->kernels->fill(rows * width, scratch, from[0]);
+        w->registers[i] = scratch;
+        break;
+      case LOAD_ROW:
+        if (rows == 1) {
+          w->registers[i] = (ml3_real *)from + col;
+        } else {
+          if (first) repeat_row(rows, width, scratch, from);
+          w->registers[i] = scratch;
+        }
+        break;
+      case LOAD_COL:
+        for (int j = 0; j < rows; j++) p->kernels->fill(width, scratch + (size_t)j * width, from[row + j]);
+        w->registers[i] = scratch;
+        break;
+    }
+  }
+}
+
+static void run_group(ml3_nn_workspace *w, const ml3_nn_group *g) {
+  const ml3_nn_program *p = w->p;
+  const int rows = g->flat ? 1 : g->rows, cols = g->flat ? g->rows * g->cols : g->cols;
+  const int width = cols < ML3_NN_TILE ? cols : ML3_NN_TILE;
+  const int tall = cols < ML3_NN_TILE ? ML3_NN_TILE / cols : 1; /* rows a tile */
+  ml3_real **const r = w->registers;
+
+  for (int i = 0; i < g->temporaries; i++) r[g->loads + g->stores + i] = w->scratch + (size_t)i * ML3_NN_TILE;
+
+  for (int row = 0; row < rows; row += tall)
+    for (int col = 0; col < cols; col += width) {
+      const int h = row + tall <= rows ? tall : rows - row, v = col + width <= cols ? width : cols - col;
+      load_tile(w, g, cols, row, col, h, v, row == 0 && col == 0);
+      for (int i = 0; i < g->stores; i++)
+        r[g->loads + i] = w->at[p->stores[g->first_store + i]] + (size_t)row * cols + col;
+
+      const ml3_nn_micro *m = p->micros + g->first_micro, *end = m + g->micros;
+      for (; m < end; m++) p->kernels->elementwise[m->op](h * v, r[m->d], r[m->a], r[m->b], r[m->c]);
+    }
+}
+
+/* ---- products and moves -------------------------------------------------------------------------------- */
+
+static void run_product(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
+  const ml3_nn_kernels *k = w->p->kernels;
+  const ml3_real *a = w->at[i->a], *b = w->at[i->b];
+  ml3_real *c = w->at[i->dst];
+
+  if (!i->blas) {
+    if (i->transpose_a)
+      k->product_tn(i->m, i->n, i->k, a, b, c);
+    else if (i->transpose_b)
+      k->product_nt(i->m, i->n, i->k, a, b, c);
+    else
+      k->product_nn(i->m, i->n, i->k, a, b, c);
+    return;
+  }
+  const CBLAS_TRANSPOSE ta = i->transpose_a ? CblasTrans : CblasNoTrans;
+  const CBLAS_TRANSPOSE tb = i->transpose_b ? CblasTrans : CblasNoTrans;
+  const int lda = i->transpose_a ? i->m : i->k, ldb = i->transpose_b ? i->k : i->n;
+#ifdef ML3_DOUBLE
+  cblas_dgemm(CblasRowMajor, ta, tb, i->m, i->n, i->k, 1, a, lda, b, ldb, 0, c, i->n);
+#else
+  cblas_sgemm(CblasRowMajor, ta, tb, i->m, i->n, i->k, 1, a, lda, b, ldb, 0, c, i->n);
+#endif
+}
+
+static void run_block(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
+  const ml3_real *from = w->at[i->a] + i->from_offset;
+  ml3_real *to = w->at[i->dst] + i->to_offset;
+  for (int j = 0; j < i->m; j++) {
+    if (i->n == 1)
+      *to = *from;
+    else
+      memcpy(to, from, (size_t)i->n * sizeof *to);
+    from += i->from_stride;
+    to += i->to_stride;
+  }
+}
+
+/* Row numbers outside the table are taken as its nearest row: a wrong index is wrong, not a crash. */
+static int row_number(ml3_real x, int rows) {
+  int i = x > 0 ? (int)x : 0;
+  return i < rows ? i : rows - 1;
+}
+
+static void run_gather(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
+  const ml3_real *a = w->at[i->a], *index = w->at[i->b];
+  ml3_real *d = w->at[i->dst];
+  for (int j = 0; j < i->m; j++)
+    memcpy(d + (size_t)j * i->n, a + (size_t)row_number(index[j], i->k) * i->n, (size_t)i->n * sizeof *d);
+}
+
+static void run_scatter(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
+  const ml3_real *a = w->at[i->a], *index = w->at[i->b];
+  ml3_real *d = w->at[i->dst];
+  memset(d, 0, (size_t)i->k * i->n * sizeof *d);
+  for (int j = 0; j < i->m; j++) {
+    ml3_real *row = d + (size_t)row_number(index[j], i->k) * i->n;
+    for (int l = 0; l < i->n; l++) row[l] += a[(size_t)j * i->n + l];
+  }
+}
+
+static void run_one(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
+  const ml3_nn_kernels *k = w->p->kernels;
+  switch (i->kind) {
+    case KIND_GROUP: run_group(w, &w->p->groups[i->group]); break;
+    case KIND_PRODUCT: run_product(w, i); break;
+    case KIND_SUM: w->at[i->dst][0] = k->sum(i->n, w->at[i->a]); break;
+    case KIND_SUM_ROWS: k->sum_rows(i->m, i->n, w->at[i->a], w->at[i->dst]); break;
+    case KIND_SUM_COLS: k->sum_cols(i->m, i->n, w->at[i->a], w->at[i->dst]); break;
+    case KIND_TRANSPOSE: k->transpose(i->m, i->n, w->at[i->a], w->at[i->dst]); break;
+    case KIND_FILL: memset(w->at[i->dst], 0, (size_t)i->n * sizeof(ml3_real)); break;
+    case KIND_BLOCK: run_block(w, i); break;
+    case KIND_GATHER: run_gather(w, i); break;
+    case KIND_SCATTER: run_scatter(w, i); break;
+    case KIND_COUNT: break;
+  }
+}
+
+/* ---- running ------------------------------------------------------------------------------------------- */
+
+static double now_s(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double flops_of(const ml3_nn_instruction *i) {
+  double entries = (double)i->m * i->n;
+  if (i->kind == KIND_PRODUCT) return 2 * entries * i->k;
+  if (i->kind == KIND_GROUP) return entries * i->k;
+  return i->kind == KIND_SUM || i->kind == KIND_SUM_ROWS || i->kind == KIND_SUM_COLS ? entries : 0;
+}
+
+static void run_profiled(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
+  double start = now_s();
+  run_one(w, i);
+  w->profile.seconds[i->kind] += now_s() - start;
+  w->profile.flops[i->kind] += flops_of(i);
+  w->profile.calls[i->kind]++;
+}
+
+void ml3_nn_run(ml3_nn_workspace *w, int stage) {
+  const ml3_nn_program *p = w->p;
+  if (stage < 0 || stage >= p->stages) return;
+  for (int i = p->stage_begin[stage]; i < p->stage_begin[stage + 1]; i++) {
+    if (w->profiling)
+      run_profiled(w, &p->instructions[i]);
+    else
+      run_one(w, &p->instructions[i]);
+  }
+}
+
+void ml3_nn_run_products_only(ml3_nn_workspace *w) {
+  for (int i = 0; i < w->p->count; i++)
+    if (w->p->instructions[i].kind == KIND_PRODUCT) run_product(w, &w->p->instructions[i]);
+}
+
+void ml3_nn_profile_enable(ml3_nn_workspace *w, bool on) { w->profiling = on; }
+
+void ml3_nn_profile(ml3_nn_workspace *w, bool reset, FILE *out) {
+  static const char *const names[KIND_COUNT] = {"elementwise", "product", "sum",     "sum rows",
+                                                "sum columns", "transpose", "fill", "copy",
+                                                "gather",      "scatter"};
+  double total = 0;
+  for (int i = 0; i < KIND_COUNT; i++) total += w->profile.seconds[i];
+  fprintf(out, "%-12s %10s %12s %8s %12s\n", "operation", "calls", "seconds", "share", "Gflop/s");
+  for (int i = 0; i < KIND_COUNT; i++) {
+    if (!w->profile.calls[i]) continue;
+    double s = w->profile.seconds[i];
+    fprintf(out, "%-12s %10ld %12.6f %7.1f%% %12.2f\n", names[i], w->profile.calls[i], s, 100 * s / total,
+            w->profile.flops[i] / (s > 0 ? s : 1) * 1e-9);
+  }
+  if (reset) w->profile = (profile){0};
+}
+
+ml3_nn_report ml3_nn_program_report(const ml3_nn_program *p) {
+  ml3_nn_report report = {.instructions = p->count, .arena_bytes = p->arena_entries * sizeof(ml3_real)};
+  for (int i = 0; i < p->count; i++) {
+    const ml3_nn_instruction *in = &p->instructions[i];
+    double flops = flops_of(in);
+    report.flops += flops;
+    report.products += in->kind == KIND_PRODUCT;
+    report.elementwise += in->kind == KIND_GROUP;
+    report.nodes += in->kind == KIND_GROUP ? in->k : 1;
+    if (in->kind == KIND_PRODUCT) report.product_flops += flops;
+  }
+  return report;
+}
