@@ -51,8 +51,8 @@ void ml3_model_based_start(const ml3_problem *problem, const ml3_real *task, int
 
 const ml3_model_based_settings *ml3_model_based_settings_of(const ml3_problem *problem);
 
-/* L_task and success of any recorded state sequence states[horizon + 1][state_dim], as `evaluate` defines them. */
-void ml3_model_based_judge(const ml3_problem *problem, const ml3_real *task, int start, const double *states,
+/* Judges any recorded episode of `horizon` steps from that start, as `evaluate` does. */
+void ml3_model_based_judge(const ml3_problem *problem, const ml3_real *task, const ml3_episode *episode,
                            ml3_outcome *outcome);
 
 #ifdef __cplusplus

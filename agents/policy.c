@@ -1,0 +1,69 @@
+/* Policies: an MLP whose output is clamped to the action's bounds; as numbers, as a graph, as a file. */
+#include "agents/policy.h"
+
+#include <string.h>
+
+#include "nn/tensor_file.h"
+
+int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
+                    ml3_activation activation, bool bias, ml3_error *error) {
+  if (env->action_dim > ML3_POLICY_MAX_ACTIONS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d actions; policies have at most %d", env->name,
+                         env->action_dim, ML3_POLICY_MAX_ACTIONS);
+  if (depth < 0 || depth > ML3_MLP_MAX_DEPTH)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy: %d hidden layers; 0 to %d are possible", depth,
+                         ML3_MLP_MAX_DEPTH);
+
+  *policy = (ml3_policy){.net = {.inputs = env->obs_dim,
+                                 .outputs = env->action_dim,
+                                 .depth = depth,
+                                 .activation = activation,
+                                 .output = ML3_IDENTITY,
+                                 .bias = bias}};
+  if (depth) memcpy(policy->net.hidden, hidden, (size_t)depth * sizeof *hidden);
+  for (int i = 0; i < env->action_dim; i++) {
+    policy->low[i] = env->action[i].low;
+    policy->high[i] = env->action[i].high;
+  }
+  return ml3_mlp_check(&policy->net, "policy", error);
+}
+
+void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, double *action) {
+  ml3_mlp_forward(&policy->net, theta, obs, action);
+  for (int i = 0; i < policy->net.outputs; i++) {
+    if (action[i] < policy->low[i]) action[i] = policy->low[i];
+    if (action[i] > policy->high[i]) action[i] = policy->high[i];
+  }
+}
+
+ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs) {
+  ml3_node raw = ml3_mlp_build(g, &policy->net, theta, 0, obs), actions[ML3_POLICY_MAX_ACTIONS];
+  for (int i = 0; i < policy->net.outputs; i++)
+    actions[i] = ml3_nn_clamp(g, ml3_nn_slice_cols(g, raw, i, 1), policy->low[i], policy->high[i]);
+  return ml3_nn_concat_cols(g, actions, policy->net.outputs);
+}
+
+int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char *path, ml3_error *error) {
+  ml3_nn_tensors *t = ml3_nn_tensors_new();
+  if (!t) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to save '%s'", path);
+  int code = ml3_nn_tensors_put_text(t, "format", "ml3 policy 1", error);
+  if (!code) code = ml3_nn_tensors_put(t, "theta", 0, ml3_mlp_size(&policy->net), theta, error);
+  if (!code) code = ml3_nn_tensors_save(t, path, error);
+  ml3_nn_tensors_free(t);
+  return code;
+}
+
+int ml3_policy_load(const ml3_policy *policy, ml3_real *theta, const char *path, ml3_error *error) {
+  ml3_nn_tensors *t = ml3_nn_tensors_load(path, error);
+  if (!t) return error ? error->code : ML3_ERR_IO;
+  int code = ml3_nn_tensors_get(t, "theta", (size_t)ml3_mlp_size(&policy->net), theta, error);
+  if (code) ml3_error_prefix(error, "'%s'", path);
+  ml3_nn_tensors_free(t);
+  return code;
+}
+
+void ml3_policy_play(void *user, int step, const double *obs, const double *state, double *action) {
+  const ml3_policy_player *player = user;
+  (void)step, (void)state;
+  ml3_policy_act(player->policy, player->theta, obs, action);
+}
