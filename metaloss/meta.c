@@ -291,17 +291,20 @@ static int loss_at(ml3_meta_work *w, ml3_nn_workspace *outer, const ml3_real *ta
   return ML3_OK;
 }
 
-/* theta_1 .. theta_K, and L with its gradient where w_k is not 0. */
-static int walk_forward(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, ml3_random *random,
-                        double *objective, double *losses, ml3_error *error) {
+/* theta_1 .. theta_K from theta, and L where w_k is not 0, with its gradient when that is wanted. */
+static int walk_forward(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta_0,
+                        ml3_random *random, bool gradients, double *objective, double *losses, ml3_error *error) {
   const ml3_meta *m = w->meta;
   size_t size = (size_t)m->problem->theta_size;
+  memcpy(w->theta, theta_0, size * sizeof *theta_0);
+  *objective = 0;
   for (int k = 0; k <= m->settings.inner_steps; k++) {
     ml3_real *theta = w->theta + (size_t)k * size;
     if (losses) losses[k] = NAN;
     if (m->weights[k] != 0) {
       double value;
-      int code = loss_at(w, w->outer, task, theta, random, k, &value, w->grads + (size_t)k * size, error);
+      ml3_real *gradient = gradients ? w->grads + (size_t)k * size : NULL;
+      int code = loss_at(w, w->outer, task, theta, random, k, &value, gradient, error);
       if (code != ML3_OK) return code;
       *objective += m->weights[k] * value;
       if (losses) losses[k] = value;
@@ -351,11 +354,18 @@ static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *tas
 
 int ml3_meta_gradient(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
                       ml3_random *random, ml3_real *gradient, double *objective, double *losses, ml3_error *error) {
-  double sum = 0;
-  memcpy(w->theta, theta, (size_t)w->meta->problem->theta_size * sizeof *theta);
-  int code = walk_forward(w, loss, task, random, &sum, losses, error);
+  double sum;
+  int code = walk_forward(w, loss, task, theta, random, true, &sum, losses, error);
   if (code == ML3_OK) code = walk_back(w, loss, task, gradient, error);
   if (objective) *objective = sum;
+  return code;
+}
+
+int ml3_meta_objective(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
+                       ml3_random *random, ml3_real *adapted, double *objective, ml3_error *error) {
+  const size_t size = (size_t)w->meta->problem->theta_size, steps = (size_t)w->meta->settings.inner_steps;
+  int code = walk_forward(w, loss, task, theta, random, false, objective, NULL, error);
+  if (adapted && code == ML3_OK) memcpy(adapted, w->theta + steps * size, size * sizeof *adapted);
   return code;
 }
 

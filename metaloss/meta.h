@@ -57,6 +57,10 @@ int ml3_meta_gradient(ml3_meta_work *work, const ml3_loss *loss, const ml3_real 
                       ml3_random *random, ml3_real *gradient, double *objective, double *losses,
                       ml3_error *error);
 
+/* J alone, without its gradient; adapted[theta_size] (may be NULL) gets theta_K. */
+int ml3_meta_objective(ml3_meta_work *work, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
+                       ml3_random *random, ml3_real *adapted, double *objective, ml3_error *error);
+
 /* One inner step in place: theta[theta_size] descends the learned loss on fresh data of the task. This is all that
    meta-test needs. value (may be NULL) gets mean M before the step. */
 int ml3_meta_adapt(ml3_meta_work *work, const ml3_loss *loss, const ml3_real *task, ml3_real *theta,
