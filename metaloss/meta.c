@@ -1,7 +1,7 @@
 /* The inner step, the task loss and the adjoint walk, as three small programs for any problem and any K:
 
      inner  stage 0: theta, phi, D -> mean M, theta'
-            stage 1: lambda        -> grad_phi s       s = < theta - theta', lambda >
+            stage 1: lambda        -> grad_phi s       s = < theta' - theta, lambda >, so that gradients add
             stage 2:               -> grad_theta s
      outer  stage 0: theta, D'     -> L_task, L
             stage 1:               -> grad L
@@ -64,7 +64,7 @@ static int compile_inner(ml3_meta *m, ml3_error *error) {
   ml3_nn_gradient(g, value, &m->in_theta, 1, &step);
   step = ml3_nn_mul(g, step, ml3_loss_build_rate(g, spec, m->in_phi));
   ml3_node wrt[2] = {m->in_phi, m->in_theta};
-  ml3_nn_gradient(g, ml3_nn_dot(g, step, m->in_lambda), wrt, 2, grads);
+  ml3_nn_gradient(g, ml3_nn_neg(g, ml3_nn_dot(g, step, m->in_lambda)), wrt, 2, grads);
 
   m->rows = ml3_nn_rows(g, rows);
   const ml3_nn_output outputs[] = {
@@ -217,6 +217,7 @@ ml3_nn_workspace *ml3_meta_outer_workspace(ml3_meta_work *w) { return w->outer; 
 
 static bool all_finite(const ml3_real *x, int n) {
   ml3_real sum = 0; /* one NaN or infinity makes the sum of x * 0 a NaN */
+#pragma omp simd reduction(+ : sum)
   for (int i = 0; i < n; i++) sum += x[i] * 0;
   return sum == 0;
 }
@@ -327,7 +328,6 @@ static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *tas
   const size_t inner_size = (size_t)m->problem->inner_size;
   const ml3_real *last = w->grads + (size_t)steps * (size_t)n;
 
-  memset(gradient, 0, (size_t)m->loss_size * sizeof *gradient);
   for (int i = 0; i < n; i++) w->lambda[i] = (ml3_real)m->weights[steps] * last[i];
   ml3_nn_bind_input(w->inner, m->in_lambda, w->lambda);
 
@@ -338,15 +338,16 @@ static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *tas
       int code = inner_step(w, loss, theta, data, theta + n, k, error);
       if (code != ML3_OK) return code;
     }
-    ml3_nn_bind_output(w->inner, INNER_GRAD_PHI, w->piece);
+    bool first = k == steps - 1;
+    ml3_nn_bind_output(w->inner, INNER_GRAD_PHI, first ? gradient : w->piece);
     ml3_nn_run(w->inner, 1);
-    for (int i = 0; i < m->loss_size; i++) gradient[i] -= w->piece[i];
+    for (int i = 0; i < m->loss_size && !first; i++) gradient[i] += w->piece[i];
     if (k == 0) break;
 
     ml3_nn_bind_output(w->inner, INNER_GRAD_THETA, w->piece);
     ml3_nn_run(w->inner, 2);
     const ml3_real *here = w->grads + (size_t)k * (size_t)n, weight = (ml3_real)m->weights[k];
-    for (int i = 0; i < n; i++) w->lambda[i] += (weight != 0 ? weight * here[i] : 0) - w->piece[i];
+    for (int i = 0; i < n; i++) w->lambda[i] += (weight != 0 ? weight * here[i] : 0) + w->piece[i];
     if (!all_finite(w->lambda, n)) return not_finite(m, "the adjoint", k, error);
   }
   return all_finite(gradient, m->loss_size) ? ML3_OK : not_finite(m, "the meta-gradient", 0, error);

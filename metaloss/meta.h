@@ -7,8 +7,8 @@
    computation):
 
      lambda_K = w_K grad L(theta_K)
-     s_k      = < alpha * grad_theta M(theta_k, phi), lambda_{k+1} >
-     grad_phi J -= grad_phi s_k,   lambda_k = lambda_{k+1} - grad_theta s_k + w_k grad L(theta_k) */
+     s_k      = - < alpha * grad_theta M(theta_k, phi), lambda_{k+1} >
+     grad_phi J += grad_phi s_k,   lambda_k = lambda_{k+1} + grad_theta s_k + w_k grad L(theta_k) */
 #ifndef ML3_METALOSS_META_H
 #define ML3_METALOSS_META_H
 

@@ -180,16 +180,9 @@ static bool order_nodes(compiler *c) {
 
 /* ---- 3. places ------------------------------------------------------------------------------------------ */
 
-static int part_entries(const compiler *c, const ml3_nn_node *n) {
-  int sum = 0;
-  for (int i = 0; i < n->parts; i++) sum += ml3_nn_entries(node(c, c->g->parts[n->first_part + i].node));
-  return sum;
-}
-
 /* Parts of an assembled tensor are written straight into it, unless they live elsewhere already. */
 static void place_parts(compiler *c, ml3_node x) {
   const ml3_nn_node *n = node(c, x);
-  if (part_entries(c, n) != ml3_nn_entries(n)) return; /* the zeros between must be written first */
   for (int i = 0; i < n->parts; i++) {
     ml3_nn_part part = c->g->parts[n->first_part + i];
     ml3_node o = c->canon[part.node];
@@ -391,10 +384,31 @@ static void emit_product(compiler *c, ml3_node x) {
   emit(c, i);
 }
 
+/* Zeros where no part lies. */
+static void emit_gaps(compiler *c, ml3_node x) {
+  const ml3_nn_node *n = node(c, x);
+  int at = 0, size = ml3_nn_entries(n);
+  while (at < size) {
+    int next = size, after = size; /* the part that begins first at or behind `at` */
+    for (int i = 0; i < n->parts; i++) {
+      ml3_nn_part part = c->g->parts[n->first_part + i];
+      if (part.offset < at || part.offset >= next) continue;
+      next = part.offset;
+      after = next + ml3_nn_entries(node(c, part.node));
+    }
+    if (next > at) {
+      ml3_nn_instruction i = plain(KIND_FILL, c->stage[x], slot_of(c, x), -1, 1, next - at);
+      i.to_offset = at;
+      emit(c, i);
+    }
+    at = after;
+  }
+}
+
 static void emit_assemble(compiler *c, ml3_node x) {
   const ml3_nn_node *n = node(c, x);
   int dst = slot_of(c, x), stage = c->stage[x], size = ml3_nn_entries(n);
-  if (part_entries(c, n) != size) emit(c, plain(KIND_FILL, stage, dst, -1, 1, size));
+  emit_gaps(c, x);
   for (int i = 0; i < n->parts; i++) {
     ml3_nn_part part = c->g->parts[n->first_part + i];
     ml3_node o = c->canon[part.node];

@@ -222,7 +222,7 @@ static void run_one(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
     case KIND_SUM_ROWS: k->sum_rows(i->m, i->n, w->at[i->a], w->at[i->dst]); break;
     case KIND_SUM_COLS: k->sum_cols(i->m, i->n, w->at[i->a], w->at[i->dst]); break;
     case KIND_TRANSPOSE: k->transpose(i->m, i->n, w->at[i->a], w->at[i->dst]); break;
-    case KIND_FILL: memset(w->at[i->dst], 0, (size_t)i->n * sizeof(ml3_real)); break;
+    case KIND_FILL: memset(w->at[i->dst] + i->to_offset, 0, (size_t)i->n * sizeof(ml3_real)); break;
     case KIND_BLOCK: run_block(w, i); break;
     case KIND_GATHER: run_gather(w, i); break;
     case KIND_SCATTER: run_scatter(w, i); break;

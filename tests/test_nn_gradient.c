@@ -83,7 +83,7 @@ static void check_in(const char *name, build_fn build, double low, double high) 
 #ifdef ML3_DOUBLE
   const double h = 1e-5, tolerance = 2e-8;
 #else
-  const double h = 5e-3, tolerance = 4e-2;
+  const double h = 1e-3, tolerance = 4e-2;
 #endif
   machine m;
   make(&m, build, low, high);
