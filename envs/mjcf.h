@@ -1,0 +1,18 @@
+/* Loading MJCF from text, on every MuJoCo from 2.2.2 on; shared by the simulated environments and the
+   viewer. Internal: the types are MuJoCo's, declared here only by name. */
+#ifndef ML3_ENVS_MJCF_H
+#define ML3_ENVS_MJCF_H
+
+#include "base/error.h"
+
+struct mjModel_;
+struct mjData_;
+
+/* The compiled model of that MJCF text, or NULL with MuJoCo's own words in the message. Freed by
+   mj_deleteModel. May be called from any thread. */
+struct mjModel_ *ml3_mjcf_load(const char *xml_text, ml3_error *error);
+
+/* Data for the model, or NULL with a message. Freed by mj_deleteData. */
+struct mjData_ *ml3_mjcf_data(const struct mjModel_ *model, ml3_error *error);
+
+#endif

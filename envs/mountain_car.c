@@ -1,0 +1,179 @@
+/* ML3's continuous mountain car (Bechtle et al. 2021, the published code's constants).
+
+     v' = v + (-g m cos 3p + u / m - k v) dt,   p' = p + v' dt with v' before its clamp,
+   then the clamps, in this order: v' to +-1.5; p' to at most 0.5; p' to at least -1.2; v' = 0 where
+   p' = -1.2 and v' < 0 (an inelastic wall).
+
+   The state is the observation. Reward of a step: -||s' - goal||, goal = (position, velocity). The episode
+   runs its 35 steps whatever happens; success is a car at p >= the goal's position. */
+#include "envs/env.h"
+#include "envs/scenes.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static const double DT = 0.1;
+static const double SPEED_MAX = 1.5, POSITION_MAX = 0.5, POSITION_MIN = -1.2;
+static const double FORCE_MAX = 0.25;
+
+enum { START_POSITION, START_VELOCITY, GOAL_POSITION, GOAL_VELOCITY, MASS, GRAVITY, FRICTION, TASK_DIM };
+
+typedef struct mountain_car {
+  double p, v;
+} mountain_car;
+
+static int create(ml3_env *env, ml3_error *error) {
+  env->data = calloc(1, sizeof(mountain_car));
+  return env->data ? 0 : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a mountain car");
+}
+
+static void destroy(ml3_env *env) {
+  free(env->data);
+}
+
+static void reset(ml3_env *env, ml3_random *random) {
+  mountain_car *c = env->data;
+  (void)random; /* the task says it all */
+  c->p = env->task[START_POSITION];
+  c->v = env->task[START_VELOCITY];
+}
+
+static double clip(double x, double low, double high) {
+  return x < low ? low : x > high ? high : x;
+}
+
+/* Position and velocity after a step, before the clamps. */
+static mountain_car advance(const ml3_env *env, const mountain_car *c, double u) {
+  const double *task = env->task;
+  double force = -task[GRAVITY] * task[MASS] * cos(3 * c->p) + u / task[MASS] - task[FRICTION] * c->v;
+  double v = c->v + force * DT;
+  return (mountain_car){.p = c->p + v * DT, .v = v};
+}
+
+static void step(ml3_env *env, const double *action, ml3_env_result *result) {
+  mountain_car *c = env->data;
+  *c = advance(env, c, clip(action[0], -FORCE_MAX, FORCE_MAX));
+
+  c->v = clip(c->v, -SPEED_MAX, SPEED_MAX);
+  c->p = clip(c->p, POSITION_MIN, POSITION_MAX);
+  if (c->p == POSITION_MIN && c->v < 0) c->v = 0;
+
+  result->reward = -hypot(c->p - env->task[GOAL_POSITION], c->v - env->task[GOAL_VELOCITY]);
+}
+
+static void observe(const ml3_env *env, double *obs) {
+  const mountain_car *c = env->data;
+  obs[0] = c->p;
+  obs[1] = c->v;
+}
+
+static void goal_now(const ml3_env *env, double *goal) {
+  goal[0] = env->task[GOAL_POSITION];
+  goal[1] = env->task[GOAL_VELOCITY];
+}
+
+static void set_state(ml3_env *env, const double *state) {
+  *(mountain_car *)env->data = (mountain_car){.p = state[0], .v = state[1]};
+}
+
+/* In position, to the left of the goal; a car at the goal is at 0. */
+static double distance(const ml3_env *env) {
+  const mountain_car *c = env->data;
+  return fmax(0, env->task[GOAL_POSITION] - c->p);
+}
+
+static bool success(const ml3_env *env) {
+  const mountain_car *c = env->data;
+  return c->p >= env->task[GOAL_POSITION];
+}
+
+/* The true derivative: 0 through a clamp that acts. On a clamp's bound it is 1, as inside. */
+static void linearize(ml3_env *env, const double *action, double *a, double *b) {
+  const mountain_car *c = env->data;
+  const double *task = env->task;
+  mountain_car next = advance(env, c, clip(action[0], -FORCE_MAX, FORCE_MAX));
+
+  double dv_dp = 3 * task[GRAVITY] * task[MASS] * sin(3 * c->p) * DT;
+  double dv_dv = 1 - task[FRICTION] * DT;
+  double dv_du = fabs(action[0]) <= FORCE_MAX ? DT / task[MASS] : 0;
+
+  bool p_free = next.p >= POSITION_MIN && next.p <= POSITION_MAX;
+  bool stopped = next.p <= POSITION_MIN && next.v < 0;
+  bool v_free = fabs(next.v) <= SPEED_MAX && !stopped;
+  a[0] = p_free ? 1 + dv_dp * DT : 0, a[1] = p_free ? dv_dv * DT : 0;
+  a[2] = v_free ? dv_dp : 0, a[3] = v_free ? dv_dv : 0;
+  b[0] = p_free ? dv_du * DT : 0;
+  b[1] = v_free ? dv_du : 0;
+}
+
+/* ---- picture: qpos of the scene is x, z, pitch, roll of the wheels' axles ----------------------------- */
+
+static const double PI = 3.14159265358979323846, HALF_BASE_M = 0.06, WHEEL_RADIUS_M = 0.03;
+
+/* The hill whose slope is the cos 3p of the equation, level beyond its two peaks (as in the scene's mesh). */
+static double hill_height(double p) {
+  return p < -PI / 2 || p > PI / 6 ? 1.0 / 3 : sin(3 * p) / 3;
+}
+
+/* Both axles on the hill. The wheels turn by the distance along it: 1.22 is its mean length per position. */
+static void pose(const ml3_env *env, double *qpos, int nq) {
+  const mountain_car *c = env->data;
+  if (nq < 5) return;
+
+  double slope = cos(3 * c->p), half = HALF_BASE_M / sqrt(1 + slope * slope);
+  double front = hill_height(c->p + half), rear = hill_height(c->p - half);
+  qpos[0] = c->p;
+  qpos[1] = (front + rear) / 2;
+  qpos[2] = -atan2(front - rear, 2 * half);
+  qpos[3] = qpos[4] = 1.22 * c->p / WHEEL_RADIUS_M;
+}
+
+/* ---- specification ------------------------------------------------------------------------------------ */
+
+static const ml3_env_field state_fields[] = {
+    {.name = "position", .unit = "m", .low = -1.2, .high = 0.5},
+    {.name = "velocity", .unit = "m/s", .low = -1.5, .high = 1.5},
+};
+static const ml3_env_field action_fields[] = {
+    {.name = "force", .unit = "N", .low = -0.25, .high = 0.25},
+};
+static const ml3_env_parameter task_parameters[TASK_DIM] = {
+    [START_POSITION] = {.name = "start_position", .unit = "m", .value = -0.55, .low = -0.6, .high = -0.4},
+    [START_VELOCITY] = {.name = "start_velocity", .unit = "m/s", .value = 0, .low = -0.05, .high = 0.05},
+    [GOAL_POSITION] = {.name = "goal_position", .unit = "m", .value = 0.5, .low = 0.5, .high = 0.5},
+    [GOAL_VELOCITY] =
+        {.name = "goal_velocity", .unit = "m/s", .value = 1.0375, .low = 1.0375, .high = 1.0375},
+    [MASS] = {.name = "mass", .unit = "kg", .value = 0.2, .low = 0.2, .high = 0.2},
+    [GRAVITY] = {.name = "gravity", .unit = "m/s^2", .value = 9.8, .low = 9.8, .high = 9.8},
+    [FRICTION] = {.name = "friction", .unit = "1/s", .value = 0.3, .low = 0.3, .high = 0.3},
+};
+
+const ml3_env_spec ml3_mountain_car = {
+    .name = "mountain_car",
+    .summary = "an underpowered car in a valley: swing up to the flag (ML3's continuous mountain car)",
+    .dt_s = 0.1,
+    .horizon = 35,
+    .state_dim = 2,
+    .obs_dim = 2,
+    .action_dim = 1,
+    .goal_dim = 2,
+    .task_dim = TASK_DIM,
+    .state = state_fields,
+    .obs = state_fields,
+    .action = action_fields,
+    .goal = state_fields,
+    .task = task_parameters,
+    .create = create,
+    .destroy = destroy,
+    .reset = reset,
+    .step = step,
+    .observe = observe,
+    .goal_now = goal_now,
+    .get_state = observe,
+    .set_state = set_state,
+    .distance = distance,
+    .success = success,
+    .linearize = linearize,
+    .scene_xml = ml3_mountain_car_xml,
+    .pose = pose,
+};

@@ -1,0 +1,36 @@
+/* The environments there are, one line each. */
+#include "envs/env.h"
+
+#include <string.h>
+
+extern const ml3_env_spec ml3_mountain_car;
+
+static const ml3_env_spec *const environments[] = {
+    &ml3_mountain_car,
+};
+
+enum { COUNT = sizeof environments / sizeof environments[0] };
+
+int ml3_env_count(void) {
+  return COUNT;
+}
+
+const ml3_env_spec *ml3_env_at(int index) {
+  return index >= 0 && index < COUNT ? environments[index] : NULL;
+}
+
+const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error) {
+  const char *names[COUNT];
+  for (int i = 0; i < COUNT; i++) {
+    if (strcmp(name, environments[i]->name) == 0) return environments[i];
+    names[i] = environments[i]->name;
+  }
+
+  const char *nearest = ml3_error_nearest(name, names, COUNT);
+  if (nearest)
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "unknown environment '%s'; did you mean '%s'? ml3 list shows all",
+                  name, nearest);
+  else
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "unknown environment '%s'; ml3 list shows all", name);
+  return NULL;
+}

@@ -1,0 +1,7 @@
+/* The MJCF texts of envs/<name>.xml, built into the library (cmake/embed.cmake). Internal. */
+#ifndef ML3_ENVS_SCENES_H
+#define ML3_ENVS_SCENES_H
+
+extern const char ml3_mountain_car_xml[];
+
+#endif
