@@ -27,14 +27,15 @@ typedef struct rollout {
   ml3_node goal;    /* [1, n] */
 } rollout;
 
-static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node data) {
+/* detach: the policy sees states as data, so that only actions carry the gradient. */
+static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node data, bool detach) {
   const int n = m->settings.env->state_dim, starts = m->settings.starts, horizon = m->settings.horizon;
   ml3_node *states = malloc((2 * (size_t)horizon + 1) * sizeof *states), *actions = states + horizon + 1;
   if (!states) return (rollout){ML3_NN_NONE, ML3_NN_NONE, ML3_NN_NONE, ML3_NN_NONE};
 
   states[0] = ml3_nn_view(g, data, 0, starts, n);
   for (int t = 0; t < horizon; t++) {
-    ml3_node seen = m->settings.detach_state ? ml3_nn_stop_gradient(g, states[t]) : states[t];
+    ml3_node seen = detach ? ml3_nn_stop_gradient(g, states[t]) : states[t];
     actions[t] = ml3_policy_build(g, &m->settings.policy, theta, seen);
     states[t + 1] = m->dynamics->step(g, states[t], actions[t]);
   }
@@ -51,7 +52,7 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
   const model_based *m = self(p);
   const int starts = m->settings.starts, horizon = m->settings.horizon;
   (void)context;
-  rollout r = build_rollout(m, g, theta, data);
+  rollout r = build_rollout(m, g, theta, data, m->settings.detach_state);
 
   ml3_node off = ml3_nn_sub(g, r.last, r.goal);
   ml3_node distance = ml3_nn_sqrt(g, ml3_nn_sum_cols(g, ml3_nn_square(g, off))); /* [starts, 1] */
@@ -81,7 +82,7 @@ static ml3_node build_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node 
   const model_based *m = self(p);
   const int horizon = m->settings.horizon;
   (void)context;
-  rollout r = build_rollout(m, g, theta, data);
+  rollout r = build_rollout(m, g, theta, data, false);
   int first = m->settings.cost == ML3_COST_FINAL ? horizon : m->settings.cost_from_step;
   return build_distance(m, g, r.states, first, horizon + 1, r.goal);
 }
@@ -91,7 +92,7 @@ static ml3_node build_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node
   const model_based *m = self(p);
   ml3_node entries[ML3_STATE_MAX];
   (void)context;
-  rollout r = build_rollout(m, g, theta, data);
+  rollout r = build_rollout(m, g, theta, data, false);
   for (int i = 0; i < m->settings.env->state_dim; i++)
     entries[i] = ml3_nn_constant(g, 1, 1, m->settings.extra_goal[i]);
   ml3_node goal = ml3_nn_concat_cols(g, entries, m->settings.env->state_dim);

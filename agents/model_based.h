@@ -27,7 +27,7 @@ typedef struct ml3_model_based_settings {
   ml3_policy policy;
   int horizon;       /* H; 0: the environment's */
   int starts;        /* start states a task */
-  bool detach_state; /* features see the states as data */
+  bool detach_state; /* in the inner step, features and policy see the states as data */
   ml3_cost_kind cost;
   int cost_from_step;
   bool extra;        /* exploration goal */

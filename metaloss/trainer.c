@@ -160,11 +160,21 @@ void ml3_trainer_free(ml3_trainer *t) {
 
 /* ---- an outer step ------------------------------------------------------------------------------------ */
 
+/* A task whose rollout is chaotic may have a meta-gradient thousands of times the others': bounded, it counts as one. */
+static void clip_task(const ml3_trainer *t, ml3_real *gradient) {
+  double squares = 0, limit = t->settings.task_clip_norm;
+  for (int j = 0; j < t->loss->size; j++) squares += (double)gradient[j] * gradient[j];
+  if (limit <= 0 || squares <= limit * limit) return;
+  const ml3_real factor = (ml3_real)(limit / sqrt(squares));
+  for (int j = 0; j < t->loss->size; j++) gradient[j] *= factor;
+}
+
 static void run_task(ml3_trainer *t, int i, ml3_meta_work *work) {
   batch_task *b = &t->train.items[i];
   ml3_random random = ml3_random_stream(t->settings.seed, ML3_PURPOSE_TRAIN, (uint32_t)i, (uint32_t)t->outer_step);
   t->problem->sample(t->problem, &random, b->task, b->theta);
   b->code = ml3_meta_gradient(work, t->loss, b->task, b->theta, &random, b->gradient, &b->objective, NULL, &b->error);
+  if (b->code == ML3_OK) clip_task(t, b->gradient);
   if (b->code != ML3_OK) memset(b->gradient, 0, (size_t)t->loss->size * sizeof *b->gradient);
 }
 

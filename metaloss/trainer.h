@@ -20,6 +20,7 @@ typedef struct ml3_trainer_settings {
   uint64_t seed;
   int threads;          /* 0: all cores */
   int tasks;            /* a batch, one outer step */
+  double task_clip_norm; /* each task's meta-gradient is clipped to this norm before the mean; 0: not */
   bool normalize;       /* set the loss's shift and scale from the features of the first tasks */
   int validation_tasks; /* fixed, from the stream VALIDATION */
   ml3_select select;    /* best by validation objective, or by success and then objective */

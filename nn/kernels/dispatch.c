@@ -1,4 +1,6 @@
 /* The table of inner loops for this machine's CPU, and BLAS held to one thread: parallel work is over tasks. */
+#include <cblas.h>
+
 #include "nn/kernels/kernels.h"
 
 extern const ml3_nn_kernels ml3_nn_kernels_generic;
@@ -7,6 +9,7 @@ extern const ml3_nn_kernels ml3_nn_kernels_avx2, ml3_nn_kernels_avx512;
 #endif
 
 const ml3_nn_kernels *ml3_nn_kernels_pick(void) {
+  openblas_set_num_threads(1);
 #ifdef ML3_KERNELS_X86
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
