@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-extern const ml3_env_spec ml3_mountain_car;
+extern const ml3_env_spec ml3_mountain_car, ml3_reacher;
 
 static const ml3_env_spec *const environments[] = {
     &ml3_mountain_car,
+    &ml3_reacher,
 };
 
 enum { COUNT = sizeof environments / sizeof environments[0] };
