@@ -10,6 +10,9 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
   if (env->action_dim > ML3_POLICY_MAX_ACTIONS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d actions; policies have at most %d", env->name,
                          env->action_dim, ML3_POLICY_MAX_ACTIONS);
+  if (env->obs_dim > ML3_POLICY_MAX_OBS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d observations; policies take at most %d",
+                         env->name, env->obs_dim, ML3_POLICY_MAX_OBS);
   if (depth < 0 || depth > ML3_MLP_MAX_DEPTH)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy: %d hidden layers; 0 to %d are possible", depth,
                          ML3_MLP_MAX_DEPTH);
@@ -21,6 +24,7 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
                                  .output = ML3_IDENTITY,
                                  .bias = bias}};
   if (depth) memcpy(policy->net.hidden, hidden, (size_t)depth * sizeof *hidden);
+  for (int i = 0; i < env->obs_dim; i++) policy->scale[i] = 1;
   for (int i = 0; i < env->action_dim; i++) {
     policy->low[i] = env->action[i].low;
     policy->high[i] = env->action[i].high;
@@ -29,18 +33,33 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
 }
 
 void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, double *action) {
-  ml3_mlp_forward(&policy->net, theta, obs, action);
+  double scaled[ML3_POLICY_MAX_OBS];
+  for (int i = 0; i < policy->net.inputs; i++) scaled[i] = policy->scale[i] * obs[i];
+  ml3_mlp_forward(&policy->net, theta, scaled, action);
   for (int i = 0; i < policy->net.outputs; i++) {
     if (action[i] < policy->low[i]) action[i] = policy->low[i];
     if (action[i] > policy->high[i]) action[i] = policy->high[i];
   }
 }
 
+/* Each observation times its scale; nothing where all scales are 1. */
+static ml3_node build_scaled(ml3_nn_graph *g, const ml3_policy *policy, ml3_node obs) {
+  ml3_node columns[ML3_POLICY_MAX_OBS];
+  bool plain = true;
+  for (int i = 0; i < policy->net.inputs; i++) plain = plain && policy->scale[i] == 1;
+  if (plain) return obs;
+  for (int i = 0; i < policy->net.inputs; i++)
+    columns[i] = ml3_nn_scale(g, ml3_nn_slice_cols(g, obs, i, 1), policy->scale[i]);
+  return ml3_nn_concat_cols(g, columns, policy->net.inputs);
+}
+
 ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs) {
-  ml3_node raw = ml3_mlp_build(g, &policy->net, theta, 0, obs), actions[ML3_POLICY_MAX_ACTIONS];
+  ml3_node raw = ml3_mlp_build(g, &policy->net, theta, 0, build_scaled(g, policy, obs));
+  ml3_node actions[ML3_POLICY_MAX_ACTIONS];
   for (int i = 0; i < policy->net.outputs; i++)
     actions[i] = ml3_nn_clamp(g, ml3_nn_slice_cols(g, raw, i, 1), policy->low[i], policy->high[i]);
-  return ml3_nn_concat_cols(g, actions, policy->net.outputs);
+  ml3_node clamped = ml3_nn_concat_cols(g, actions, policy->net.outputs);
+  return policy->straight_through ? ml3_nn_straight_through(g, clamped, raw) : clamped;
 }
 
 int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char *path, ml3_error *error) {

@@ -1,4 +1,5 @@
-/* Policies: from an observation to an action. A deterministic MLP whose output is clamped to the action's bounds. */
+/* Policies: from an observation to an action. A deterministic MLP on the scaled observation, whose output is clamped
+   to the action's bounds. */
 #ifndef ML3_AGENTS_POLICY_H
 #define ML3_AGENTS_POLICY_H
 
@@ -9,10 +10,12 @@
 extern "C" {
 #endif
 
-enum { ML3_POLICY_MAX_ACTIONS = 32 };
+enum { ML3_POLICY_MAX_ACTIONS = 32, ML3_POLICY_MAX_OBS = 256 };
 
 typedef struct ml3_policy {
   ml3_mlp net; /* inputs: observation; outputs: action */
+  double scale[ML3_POLICY_MAX_OBS]; /* observations are multiplied by this; 1 from ml3_policy_init */
+  bool straight_through; /* the clamp's gradient is 1 everywhere, so that a saturated policy can still learn */
   double low[ML3_POLICY_MAX_ACTIONS], high[ML3_POLICY_MAX_ACTIONS];
 } ml3_policy;
 
@@ -20,10 +23,11 @@ typedef struct ml3_policy {
 int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
                     ml3_activation activation, bool bias, ml3_error *error);
 
-/* action[action_dim] = clamp(net(obs)). */
+/* action[action_dim] = clamp(net(scale * obs)). */
 void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, double *action);
 
-/* obs [rows, obs_dim] -> [rows, action_dim], clamp with the ordinary gradient. */
+/* obs [rows, obs_dim] -> [rows, action_dim]. The clamp's gradient is the ordinary one (1 inside and at the bounds, 0
+   outside) unless straight_through. */
 ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs);
 
 /* policy.safetensors. Loading checks the size against policy. */
