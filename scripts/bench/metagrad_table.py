@@ -1,0 +1,88 @@
+"""Joins the lines of one benchmark run: a Markdown table on standard output, everything in a JSON file.
+
+Rounds of the same case become one entry (median of the medians, least of the least, greatest of the greatest). The
+engines must agree on the task loss and the meta-gradient, or the exit code is 1.
+"""
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import statistics
+import sys
+
+ENGINES = ["ml3", "torch", "jax"]
+TITLES = {"ml3": "ml3", "torch": "PyTorch eager (published style)", "jax": "JAX jit"}
+TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
+
+
+def join(rounds):
+    joined = dict(rounds[0])
+    joined["median_ms"] = statistics.median(line["median_ms"] for line in rounds)
+    joined["min_ms"] = min(line["min_ms"] for line in rounds)
+    joined["max_ms"] = max(line["max_ms"] for line in rounds)
+    joined["rounds"] = len(rounds)
+    return joined
+
+
+def disagreement(a, b):
+    """The greatest relative difference of the check values; the five numbers are compared with the largest of them."""
+    pairs = [([a[key]], [b[key]]) for key in ("task_loss", "meta_gradient_norm")]
+    pairs.append((a["meta_gradient_first"], b["meta_gradient_first"]))
+    worst = 0.0
+    for x, y in pairs:
+        if len(x) != len(y) or not all(map(math.isfinite, x + y)):
+            return math.inf
+        difference = max(abs(p - q) for p, q in zip(x, y))
+        worst = max(worst, difference / max(map(abs, x)) if any(x) else (math.inf if difference else 0.0))
+    return worst
+
+
+def processor():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
+
+
+def main():
+    lines_path, json_path = sys.argv[1:]
+    groups = {}
+    with open(lines_path, encoding="utf-8") as file:
+        for line in map(json.loads, file):
+            key = tuple(line[k] for k in ("problem", "tasks", "threads", "steps", "precision"))
+            groups.setdefault(key, {}).setdefault(line["engine"], []).append(line)
+
+    present = [e for e in ENGINES if any(e in group for group in groups.values())]
+    base, others = present[0], present[1:]
+    print("| problem | tasks | threads | inner steps | " + " | ".join(f"{TITLES[e]}, ms" for e in present), end=" | ")
+    print(" | ".join(f"{e} / {base}" for e in others) + " | greatest difference |")
+    print("|---|" + "---:|" * (4 + len(present) + len(others)))
+
+    results, agree = [], True
+    for key, group in groups.items():
+        joined = {engine: join(rounds) for engine, rounds in group.items()}
+        results += joined.values()
+        cells = [str(k) for k in key[:4]]
+        for engine in present:
+            r = joined[engine]
+            cells.append(f"{r['median_ms']:.3g} ({r['min_ms']:.3g} - {r['max_ms']:.3g})")
+        cells += [f"{joined[e]['median_ms'] / joined[base]['median_ms']:.1f}" for e in others]
+        worst = max((disagreement(joined[base], joined[e]) for e in others), default=0.0)
+        agree &= worst <= TOLERANCE[key[4]]
+        cells.append(f"{worst:.0e}" + ("" if worst <= TOLERANCE[key[4]] else " **too much**"))
+        print("| " + " | ".join(cells) + " |")
+
+    versions = {name: importlib.metadata.version(name) for name in ("torch", "jax", "numpy")}
+    document = {"processor": processor(), "processors": os.cpu_count(), "versions": versions, "results": results}
+    with open(json_path + ".part", "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)
+    os.replace(json_path + ".part", json_path)
+    print(f"\n{processor()}, PyTorch {versions['torch']}, JAX {versions['jax']}; median (least - greatest), float32.")
+    if not agree:
+        sys.exit("metagrad: the engines do not agree on the numbers; the times mean nothing until they do")
+
+
+main()
