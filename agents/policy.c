@@ -59,7 +59,9 @@ ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node th
   for (int i = 0; i < policy->net.outputs; i++)
     actions[i] = ml3_nn_clamp(g, ml3_nn_slice_cols(g, raw, i, 1), policy->low[i], policy->high[i]);
   ml3_node clamped = ml3_nn_concat_cols(g, actions, policy->net.outputs);
-  return policy->straight_through ? ml3_nn_straight_through(g, clamped, raw) : clamped;
+  if (policy->clamp_slope == 0) return clamped;
+  ml3_node outside = ml3_nn_scale(g, ml3_nn_sub(g, raw, clamped), policy->clamp_slope);
+  return ml3_nn_straight_through(g, clamped, ml3_nn_add(g, clamped, outside));
 }
 
 int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char *path, ml3_error *error) {

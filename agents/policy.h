@@ -15,7 +15,8 @@ enum { ML3_POLICY_MAX_ACTIONS = 32, ML3_POLICY_MAX_OBS = 256 };
 typedef struct ml3_policy {
   ml3_mlp net; /* inputs: observation; outputs: action */
   double scale[ML3_POLICY_MAX_OBS]; /* observations are multiplied by this; 1 from ml3_policy_init */
-  bool straight_through; /* the clamp's gradient is 1 everywhere, so that a saturated policy can still learn */
+  double clamp_slope; /* the clamp's gradient outside the bounds, so that a saturated policy can still learn: 0 the
+                         ordinary clamp (from ml3_policy_init), 1 straight-through */
   double low[ML3_POLICY_MAX_ACTIONS], high[ML3_POLICY_MAX_ACTIONS];
 } ml3_policy;
 
@@ -26,8 +27,8 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
 /* action[action_dim] = clamp(net(scale * obs)). */
 void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, double *action);
 
-/* obs [rows, obs_dim] -> [rows, action_dim]. The clamp's gradient is the ordinary one (1 inside and at the bounds, 0
-   outside) unless straight_through. */
+/* obs [rows, obs_dim] -> [rows, action_dim]. The clamp's gradient is 1 inside and at the bounds, clamp_slope
+   outside. */
 ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs);
 
 /* policy.safetensors. Loading checks the size against policy. */
