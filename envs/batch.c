@@ -4,7 +4,6 @@
 
 #include <omp.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct ml3_env_batch {
   const ml3_env_spec *spec;
@@ -96,7 +95,6 @@ static ml3_env_result step_row(ml3_env_batch *b, int i, const ml3_real *actions)
 }
 
 void ml3_env_batch_reset(ml3_env_batch *b, ml3_real *obs) {
-  memset(b->episodes, 0, (size_t)b->count * sizeof *b->episodes);
 #pragma omp parallel for num_threads(b->threads) schedule(static)
   for (int i = 0; i < b->count; i++) {
     reset_row(b, i);

@@ -19,7 +19,7 @@ ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int thread
                                  bool sample_tasks, ml3_error *error);
 void ml3_env_batch_free(ml3_env_batch *batch);
 
-/* Resets all; obs[count][obs_dim]. */
+/* Begins the next episode of all; obs[count][obs_dim]. */
 void ml3_env_batch_reset(ml3_env_batch *batch, ml3_real *obs);
 
 /* Steps all with actions[count][action_dim]. An environment that ended is reset at once: obs then holds

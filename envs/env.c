@@ -1,11 +1,9 @@
-/* What is the same for all environments: instances, tasks, time limit, centred differences. */
+/* What is the same for all environments: instances, tasks, time limit. */
 #include "envs/env.h"
+#include "envs/difference.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Relative to the size of the entry it moves; the error of a centred difference is about its square. */
-static const double DIFFERENCE_STEP = 1e-6;
 
 ml3_env *ml3_env_new(const ml3_env_spec *spec, ml3_error *error) {
   ml3_env *env = calloc(1, sizeof *env);
@@ -80,42 +78,11 @@ bool ml3_env_success(const ml3_env *env) {
   return env->spec->success(env);
 }
 
-/* next[state_dim] after one step from state under action; steps is not counted. */
-static void state_after(ml3_env *env, const double *state, const double *action, double *next) {
-  ml3_env_result unused = {0};
-  env->spec->set_state(env, state);
-  env->spec->step(env, action, &unused);
-  env->spec->get_state(env, next);
-}
-
-/* Fills column `column` of jacobian[state_dim][columns]: the input x[column] is moved both ways. */
-static void difference_column(ml3_env *env, const double *state, const double *action, double *x, int column,
-                              int columns, double *jacobian) {
-  int n = env->spec->state_dim;
-  double plus[n], minus[n], x0 = x[column], h = DIFFERENCE_STEP * (1 + (x0 < 0 ? -x0 : x0));
-
-  x[column] = x0 + h;
-  state_after(env, state, action, plus);
-  x[column] = x0 - h;
-  state_after(env, state, action, minus);
-  x[column] = x0;
-  for (int i = 0; i < n; i++) jacobian[i * columns + column] = (plus[i] - minus[i]) / (2 * h);
-}
-
 void ml3_env_linearize(ml3_env *env, const double *action, double *a, double *b) {
-  const ml3_env_spec *spec = env->spec;
-  if (spec->linearize) {
-    spec->linearize(env, action, a, b);
-    return;
-  }
-
-  double here[spec->state_dim], state[spec->state_dim], u[spec->action_dim];
-  spec->get_state(env, here);
-  memcpy(state, here, sizeof here);
-  memcpy(u, action, sizeof u);
-  for (int i = 0; i < spec->state_dim; i++) difference_column(env, state, u, state, i, spec->state_dim, a);
-  for (int i = 0; i < spec->action_dim; i++) difference_column(env, state, u, u, i, spec->action_dim, b);
-  spec->set_state(env, here);
+  if (env->spec->linearize)
+    env->spec->linearize(env, action, a, b);
+  else
+    ml3_env_difference(env, action, a, b);
 }
 
 void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *task) {

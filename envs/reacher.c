@@ -4,11 +4,11 @@
      reward       -||fingertip - target|| - sum u^2, after the step, of the action as it was given
 
    The weight 1 of sum u^2 is the one of Gymnasium's code; its documentation says 0.1. Two substeps of 0.01 s
-   (RK4) an action. As in Gymnasium the fingertip's place after a step is what RK4's last stage left behind,
-   which differs from that of the state by some 1e-6 m; after reset and set_state it is exact.
-
-   The derivative of a step comes from centred differences of it: mjd_transitionFD knows no RK4 (newer MuJoCo
-   refuses it, 2.2 is off by 1e-3). */
+   (RK4) an action. Two traces of the past are kept since Gymnasium keeps them; set_state wipes them out:
+   - the fingertip's place after a step is what RK4's last stage left behind, some 1e-6 m off the state's;
+   - the constraint solver starts from its last answer, which moves a state by up to 1e-6 while the elbow is
+     at its stop. */
+#include "envs/difference.h"
 #include "envs/env.h"
 #include "envs/mjcf.h"
 #include "envs/scenes.h"
@@ -61,10 +61,12 @@ static int create(ml3_env *env, ml3_error *error) {
   return 0;
 }
 
+/* The solver then starts cold, so that what follows depends on the state alone. */
 static void set_state(ml3_env *env, const double *state) {
   const reacher *r = env->data;
   memcpy(r->data->qpos, state, JOINTS * sizeof *state);
   memcpy(r->data->qvel, state + JOINTS, JOINTS * sizeof *state);
+  mju_zero(r->data->qacc_warmstart, r->model->nv);
   mj_kinematics(r->model, r->data);
 }
 
@@ -83,14 +85,10 @@ static double distance(const ml3_env *env) {
   return mju_dist3(r->data->xpos + 3 * r->fingertip, r->data->xpos + 3 * r->target);
 }
 
-/* The solver starts cold in every step, so that a step depends on state and action alone. */
 static void step(ml3_env *env, const double *action, ml3_env_result *result) {
   const reacher *r = env->data;
   memcpy(r->data->ctrl, action, ACTION_DIM * sizeof *action); /* MuJoCo clips it to the motors' range */
-  for (int i = 0; i < FRAME_SKIP; i++) {
-    mju_zero(r->data->qacc_warmstart, r->model->nv);
-    mj_step(r->model, r->data);
-  }
+  for (int i = 0; i < FRAME_SKIP; i++) mj_step(r->model, r->data);
   result->reward = -distance(env) - mju_dot(action, action, ACTION_DIM);
 }
 
@@ -114,6 +112,21 @@ static void get_state(const ml3_env *env, double *state) {
   const reacher *r = env->data;
   memcpy(state, r->data->qpos, JOINTS * sizeof *state);
   memcpy(state + JOINTS, r->data->qvel, JOINTS * sizeof *state);
+}
+
+/* mjd_transitionFD knows no RK4 (newer MuJoCo refuses it, 2.2 is off by 1e-3), hence differences of the step.
+   What set_state wipes out is put back. */
+static void linearize(ml3_env *env, const double *action, double *a, double *b) {
+  const reacher *r = env->data;
+  double warmstart[JOINTS], tip[3], target[3];
+  mju_copy(warmstart, r->data->qacc_warmstart, JOINTS);
+  mju_copy3(tip, r->data->xpos + 3 * r->fingertip);
+  mju_copy3(target, r->data->xpos + 3 * r->target);
+
+  ml3_env_difference(env, action, a, b);
+  mju_copy(r->data->qacc_warmstart, warmstart, JOINTS);
+  mju_copy3(r->data->xpos + 3 * r->fingertip, tip);
+  mju_copy3(r->data->xpos + 3 * r->target, target);
 }
 
 static bool success(const ml3_env *env) {
@@ -198,6 +211,7 @@ const ml3_env_spec ml3_reacher = {
     .set_state = set_state,
     .distance = distance,
     .success = success,
+    .linearize = linearize,
     .scene_xml = ml3_reacher_xml,
     .pose = pose,
 };

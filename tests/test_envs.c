@@ -1,0 +1,336 @@
+/* The environment interface, the registry, batches and recorded episodes, and the mountain car. */
+#include "envs/batch.h"
+#include "envs/env.h"
+#include "envs/episode.h"
+
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+enum { STATE_MAX = 16, GOAL_MAX = 16, TASK_MAX = 16 };
+
+static const ml3_env_spec *car(void) {
+  return ml3_env_find("mountain_car", NULL);
+}
+
+/* A policy that depends on the step only and saturates now and then. */
+static void wave(void *user, int step, const double *obs, const double *state, double *action) {
+  const ml3_env_spec *spec = user;
+  (void)obs, (void)state;
+  for (int i = 0; i < spec->action_dim; i++) action[i] = 1.2 * spec->action[i].high * sin(0.3 * step + i);
+}
+
+/* ---- registry ---------------------------------------------------------------------------------------- */
+
+Test(registry, finds_every_environment_by_its_name) {
+  cr_assert_geq(ml3_env_count(), 2);
+  for (int i = 0; i < ml3_env_count(); i++)
+    cr_assert_eq(ml3_env_find(ml3_env_at(i)->name, NULL), ml3_env_at(i));
+  cr_assert(ml3_env_at(-1) == NULL);
+  cr_assert(ml3_env_at(ml3_env_count()) == NULL);
+}
+
+Test(registry, suggests_the_nearest_name) {
+  ml3_error error = {0};
+  cr_assert(ml3_env_find("mountian_car", &error) == NULL);
+  cr_assert_eq(error.code, ML3_ERR_ARGUMENT);
+  cr_assert_str_eq(error.message,
+                   "unknown environment 'mountian_car'; did you mean 'mountain_car'? ml3 list shows all");
+  cr_assert(ml3_env_find("zzz", &error) == NULL);
+  cr_assert_str_eq(error.message, "unknown environment 'zzz'; ml3 list shows all");
+}
+
+/* ---- promises of the interface, kept by every environment ---------------------------------------------- */
+
+Test(envs, describe_every_entry) {
+  for (int k = 0; k < ml3_env_count(); k++) {
+    const ml3_env_spec *spec = ml3_env_at(k);
+    const ml3_env_field *fields[] = {spec->state, spec->obs, spec->action, spec->goal};
+    const int dims[] = {spec->state_dim, spec->obs_dim, spec->action_dim, spec->goal_dim};
+    for (int f = 0; f < 4; f++) {
+      for (int i = 0; i < dims[f]; i++) {
+        cr_assert(fields[f][i].name && fields[f][i].unit && fields[f][i].low < fields[f][i].high, "%s %d %d",
+                  spec->name, f, i);
+      }
+    }
+    cr_assert(spec->scene_xml != NULL && spec->pose != NULL);
+  }
+}
+
+Test(envs, sample_tasks_within_their_ranges) {
+  for (int k = 0; k < ml3_env_count(); k++) {
+    const ml3_env_spec *spec = ml3_env_at(k);
+    ml3_random random = ml3_random_stream(1, ML3_PURPOSE_TRAIN, 0, 0);
+    double task[TASK_MAX], standard[TASK_MAX], moved = 0;
+    ml3_env_default_task(spec, standard);
+    for (int n = 0; n < 500; n++) {
+      ml3_env_sample_task(spec, &random, task);
+      for (int i = 0; i < spec->task_dim; i++) {
+        cr_assert(task[i] >= spec->task[i].low && task[i] <= spec->task[i].high, "%s", spec->task[i].name);
+        moved += fabs(task[i] - standard[i]);
+      }
+    }
+    cr_assert_gt(moved, 1);
+    for (int i = 0; i < spec->task_dim; i++) cr_assert_eq(ml3_env_task_index(spec, spec->task[i].name), i);
+    cr_assert_eq(ml3_env_task_index(spec, "colour"), -1);
+  }
+}
+
+Test(envs, repeat_an_episode_bit_for_bit_from_the_same_task) {
+  for (int k = 0; k < ml3_env_count(); k++) {
+    const ml3_env_spec *spec = ml3_env_at(k);
+    ml3_episode *e[2];
+    ml3_env *env = ml3_env_new(spec, NULL);
+    double task[TASK_MAX];
+    for (int i = 0; i < 2; i++) {
+      ml3_random random = ml3_random_stream(3, ML3_PURPOSE_RESET, 4, 5);
+      ml3_env_sample_task(spec, &random, task);
+      ml3_env_reset(env, task, &random);
+      e[i] = ml3_episode_new(spec, spec->horizon, NULL);
+      ml3_episode_record(e[i], env, spec->horizon, false, wave, (void *)spec);
+    }
+    cr_assert_arr_eq(e[0]->states, e[1]->states,
+                     (size_t)((spec->horizon + 1) * spec->state_dim) * sizeof(double));
+    cr_assert_arr_eq(e[0]->obs, e[1]->obs, (size_t)((spec->horizon + 1) * spec->obs_dim) * sizeof(double));
+    cr_assert_arr_eq(e[0]->rewards, e[1]->rewards, (size_t)spec->horizon * sizeof(double));
+    ml3_episode_free(e[0]);
+    ml3_episode_free(e[1]);
+    ml3_env_free(env);
+  }
+}
+
+Test(envs, branch_from_a_state_they_were_given) {
+  for (int k = 0; k < ml3_env_count(); k++) {
+    const ml3_env_spec *spec = ml3_env_at(k);
+    ml3_env *a = ml3_env_new(spec, NULL), *b = ml3_env_new(spec, NULL);
+    double state[STATE_MAX], copy[STATE_MAX], action[8], next[2][STATE_MAX];
+    for (int t = 0; t < 7; t++) {
+      wave((void *)spec, t, NULL, NULL, action);
+      ml3_env_step(a, action);
+    }
+    ml3_env_get_state(a, state);
+    ml3_env_set_state(b, state);
+    ml3_env_get_state(b, copy);
+    cr_assert_arr_eq(state, copy, (size_t)spec->state_dim * sizeof(double));
+    cr_assert_eq(b->steps, 0);
+
+    ml3_env_step(a, action);
+    ml3_env_step(b, action);
+    ml3_env_get_state(a, next[0]);
+    ml3_env_get_state(b, next[1]);
+    for (int i = 0; i < spec->state_dim; i++) cr_assert_float_eq(next[0][i], next[1][i], 1e-6);
+    ml3_env_free(a);
+    ml3_env_free(b);
+  }
+}
+
+Test(envs, truncate_at_the_horizon_and_stay_truncated) {
+  for (int k = 0; k < ml3_env_count(); k++) {
+    const ml3_env_spec *spec = ml3_env_at(k);
+    ml3_env *env = ml3_env_new(spec, NULL);
+    const double still[8] = {0};
+    for (int t = 1; t <= spec->horizon + 3; t++)
+      cr_assert_eq(ml3_env_step(env, still).truncated, t >= spec->horizon);
+    ml3_env_free(env);
+  }
+}
+
+Test(envs, survive_actions_that_are_no_numbers) {
+  for (int k = 0; k < ml3_env_count(); k++) {
+    const ml3_env_spec *spec = ml3_env_at(k);
+    ml3_env *env = ml3_env_new(spec, NULL);
+    const double bad[8] = {NAN, INFINITY, NAN, NAN, NAN, NAN, NAN, NAN};
+    cr_assert_not(isfinite(ml3_env_step(env, bad).reward));
+    ml3_env_reset(env, NULL, NULL);
+    const double still[8] = {0};
+    cr_assert(isfinite(ml3_env_step(env, still).reward), "%s does not recover by a reset", spec->name);
+    ml3_env_free(env);
+  }
+}
+
+/* ---- batches ---------------------------------------------------------------------------------------------- */
+
+enum { ROWS = 5, STEPS = 60 };
+
+typedef struct trace {
+  ml3_real obs[STEPS + 1][ROWS * 10], final_obs[STEPS][ROWS * 10], rewards[STEPS][ROWS];
+  bool truncated[STEPS][ROWS], terminated[STEPS][ROWS];
+} trace;
+
+static void run_batch(const ml3_env_spec *spec, int threads, trace *t) {
+  ml3_env_batch *batch = ml3_env_batch_new(spec, ROWS, threads, 11, true, NULL);
+  memset(t, 0, sizeof *t);
+  ml3_env_batch_reset(batch, t->obs[0]);
+  for (int s = 0; s < STEPS; s++) {
+    ml3_real actions[ROWS * 2];
+    for (int i = 0; i < ROWS * spec->action_dim; i++) actions[i] = (ml3_real)(0.2 * sin(0.4 * s + i));
+    ml3_env_batch_step(batch, actions, t->obs[s + 1], t->rewards[s], t->terminated[s], t->truncated[s],
+                       t->final_obs[s]);
+  }
+  ml3_env_batch_free(batch);
+}
+
+Test(batch, has_the_same_bits_on_any_number_of_threads) {
+  static trace one, many;
+  for (int k = 0; k < ml3_env_count(); k++) {
+    run_batch(ml3_env_at(k), 1, &one);
+    for (int threads = 2; threads <= 4; threads += 2) {
+      run_batch(ml3_env_at(k), threads, &many);
+      cr_assert_eq(memcmp(&one, &many, sizeof one), 0, "%s on %d threads", ml3_env_at(k)->name, threads);
+    }
+  }
+}
+
+Test(batch, resets_an_environment_that_ended_at_once) {
+  static trace t;
+  const ml3_env_spec *spec = car();
+  run_batch(spec, 1, &t);
+
+  for (int i = 0; i < ROWS; i++) {
+    for (int s = 0; s < STEPS; s++) cr_assert_eq(t.truncated[s][i], s + 1 == spec->horizon);
+    const ml3_real *first = t.obs[spec->horizon] + 2 * i, *last = t.final_obs[spec->horizon - 1] + 2 * i;
+    cr_assert(first[0] >= (ml3_real)-0.6 && first[0] <= (ml3_real)-0.4 && fabs((double)first[1]) <= 0.05);
+    double reward = -hypot((double)last[0] - 0.5, (double)last[1] - 1.0375);
+    cr_assert_float_eq((double)t.rewards[spec->horizon - 1][i], reward, 1e-6);
+    cr_assert_neq(first[0], t.obs[0][2 * i], "the new episode has a task of its own");
+  }
+}
+
+Test(batch, refuses_an_empty_batch) {
+  ml3_error error = {0};
+  cr_assert(ml3_env_batch_new(car(), 0, 1, 0, false, &error) == NULL);
+  cr_assert_eq(error.code, ML3_ERR_ARGUMENT);
+}
+
+/* ---- episodes ---------------------------------------------------------------------------------------------- */
+
+/* Pushes with the velocity: the textbook way out of the valley. */
+static void swing(void *user, int step, const double *obs, const double *state, double *action) {
+  (void)user, (void)step, (void)obs;
+  action[0] = state[1] < 0 ? -0.25 : 0.25;
+}
+
+Test(episode, notes_when_the_goal_is_reached) {
+  ml3_env *env = ml3_env_new(car(), NULL);
+  ml3_episode *all = ml3_episode_new(car(), 100, NULL), *until = ml3_episode_new(car(), 100, NULL);
+  ml3_episode_record(all, env, 100, false, swing, NULL);
+  ml3_env_reset(env, NULL, NULL);
+  ml3_episode_record(until, env, 100, true, swing, NULL);
+
+  cr_assert(all->success);
+  cr_assert_eq(all->steps, 100);
+  cr_assert_eq(until->steps, all->success_step);
+  cr_assert_eq(until->final_distance, 0);
+  cr_assert_geq(until->states[2 * until->steps], 0.5);
+  cr_assert_lt(until->states[2 * until->steps - 2], 0.5);
+  cr_assert(isnan(all->loss[0]));
+  double sum = 0;
+  for (int t = 0; t < until->steps; t++) sum += until->rewards[t];
+  cr_assert_eq(until->episode_return, sum);
+  ml3_episode_free(all);
+  ml3_episode_free(until);
+  ml3_env_free(env);
+}
+
+Test(episode, never_writes_beyond_its_capacity) {
+  ml3_env *env = ml3_env_new(car(), NULL);
+  ml3_episode *e = ml3_episode_new(car(), 4, NULL);
+  ml3_episode_record(e, env, 50, false, swing, NULL);
+  cr_assert_eq(e->steps, 4);
+  cr_assert(ml3_episode_new(car(), 0, NULL) == NULL);
+  ml3_episode_free(e);
+  ml3_env_free(env);
+}
+
+/* ---- mountain car ---------------------------------------------------------------------------------------- */
+
+static double entry(const json_t *list, size_t t, size_t i) {
+  return json_number_value(json_array_get(json_array_get(list, t), i));
+}
+
+/* Rollouts of a second implementation in double precision, walls and speed limit included. */
+Test(mountain_car, follows_the_recorded_rollouts) {
+  json_t *root = json_load_file(ML3_TEST_DATA "/data/mountain_car_continuous.json", 0, NULL), *rollout;
+  json_t *rollouts = json_object_get(root, "rollouts");
+  ml3_env *env = ml3_env_new(car(), NULL);
+  size_t k;
+  json_array_foreach(rollouts, k, rollout) {
+    const json_t *states = json_object_get(rollout, "states"), *actions = json_object_get(rollout, "actions");
+    double state[2] = {entry(states, 0, 0), entry(states, 0, 1)};
+    ml3_env_set_state(env, state);
+    for (size_t t = 0; t < json_array_size(actions); t++) {
+      double action = json_number_value(json_array_get(actions, t));
+      ml3_env_step(env, &action);
+      ml3_env_get_state(env, state);
+      cr_assert_float_eq(state[0], entry(states, t + 1, 0), 1e-12, "rollout %zu step %zu", k, t);
+      cr_assert_float_eq(state[1], entry(states, t + 1, 1), 1e-12, "rollout %zu step %zu", k, t);
+    }
+  }
+  cr_assert_eq(k, 6);
+  ml3_env_free(env);
+  json_decref(root);
+}
+
+/* The step's four clamps, each with a state that runs into it, and a free one. */
+Test(mountain_car, linearizes_truly_through_its_clamps) {
+  const double cases[][3] = {
+      {-0.55, 0.1, 0.1},  /* free */
+      {-0.55, 0.1, 0.4},  /* action beyond its bound */
+      {-0.6, 1.49, 0.2},  /* faster than the limit */
+      {0.45, 1.0, 0.1},   /* past the goal */
+      {-1.15, -1.2, 0.1}, /* into the wall */
+      {-1.1, -1.45, 0},   /* into the wall */
+  };
+  ml3_env *env = ml3_env_new(car(), NULL);
+  for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+    const double h = 1e-6;
+    double a[4], b[2], after[2][2], same[2];
+    ml3_env_set_state(env, cases[k]);
+    ml3_env_linearize(env, cases[k] + 2, a, b);
+    ml3_env_get_state(env, same);
+    cr_assert_arr_eq(same, cases[k], sizeof same);
+    for (int j = 0; j < 3; j++) {
+      for (int s = 0; s < 2; s++) {
+        double x[3] = {cases[k][0], cases[k][1], cases[k][2]};
+        x[j] += s ? h : -h;
+        ml3_env_set_state(env, x);
+        ml3_env_step(env, x + 2);
+        ml3_env_get_state(env, after[s]);
+      }
+      for (int i = 0; i < 2; i++) {
+        double found = j < 2 ? a[2 * i + j] : b[i];
+        cr_assert_float_eq(found, (after[1][i] - after[0][i]) / (2 * h), 1e-8, "case %zu d%d/d%d", k, i, j);
+      }
+    }
+  }
+  ml3_env_free(env);
+}
+
+Test(mountain_car, lets_the_derivative_through_at_the_bounds_of_the_action) {
+  ml3_env *env = ml3_env_new(car(), NULL);
+  double a[4], b[2];
+  for (int sign = -1; sign <= 1; sign += 2) {
+    double u = sign * 0.25;
+    ml3_env_linearize(env, &u, a, b);
+    cr_assert_float_eq(b[1], 0.5, 1e-15);
+  }
+  ml3_env_free(env);
+}
+
+Test(mountain_car, has_the_task_it_is_given) {
+  double task[TASK_MAX];
+  ml3_env *env = ml3_env_new(car(), NULL);
+  ml3_env_default_task(car(), task);
+  task[ml3_env_task_index(car(), "start_position")] = -0.42;
+  task[ml3_env_task_index(car(), "goal_velocity")] = 0.25;
+  ml3_env_reset(env, task, NULL);
+
+  double state[2], goal[GOAL_MAX];
+  ml3_env_get_state(env, state);
+  ml3_env_goal(env, goal);
+  cr_assert_eq(state[0], -0.42);
+  cr_assert_eq(goal[1], 0.25);
+  cr_assert_float_eq(ml3_env_distance(env), 0.92, 1e-12);
+  ml3_env_free(env);
+}
