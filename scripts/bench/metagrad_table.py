@@ -15,6 +15,7 @@ import sys
 ENGINES = ["ml3", "torch", "jax"]
 TITLES = {"ml3": "ml3", "torch": "PyTorch eager (published style)", "jax": "JAX jit"}
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
+BUSY = 2  # a median this many times the least time: something else had the processors
 
 
 def join(rounds):
@@ -61,15 +62,17 @@ def main():
     print(" | ".join(f"{e} / {base}" for e in others) + " | greatest difference |")
     print("|---|" + "---:|" * (4 + len(present) + len(others)))
 
-    results, agree = [], True
+    results, agree, busy = [], True, False
     for key, group in groups.items():
         joined = {engine: join(rounds) for engine, rounds in group.items()}
         results += joined.values()
         cells = [str(k) for k in key[:4]]
         for engine in present:
             r = joined[engine]
-            cells.append(f"{r['median_ms']:.3g} ({r['min_ms']:.3g} - {r['max_ms']:.3g})")
-        cells += [f"{joined[e]['median_ms'] / joined[base]['median_ms']:.1f}" for e in others]
+            disturbed = r["median_ms"] > BUSY * r["min_ms"]
+            busy |= disturbed
+            cells.append(f"{r['median_ms']:.3g} ({r['min_ms']:.3g} - {r['max_ms']:.3g})" + " busy" * disturbed)
+        cells += [f"{joined[e]['median_ms'] / joined[base]['median_ms']:.3g}" for e in others]
         worst = max((disagreement(joined[base], joined[e]) for e in others), default=0.0)
         agree &= worst <= TOLERANCE[key[4]]
         cells.append(f"{worst:.0e}" + ("" if worst <= TOLERANCE[key[4]] else " **too much**"))
@@ -81,6 +84,8 @@ def main():
         json.dump(document, file, indent=1)
     os.replace(json_path + ".part", json_path)
     print(f"\n{processor()}, PyTorch {versions['torch']}, JAX {versions['jax']}; median (least - greatest), float32.")
+    if busy:
+        print("Entries marked busy were disturbed by other work on the machine; their ratios mean nothing. Run again.")
     if not agree:
         sys.exit("metagrad: the engines do not agree on the numbers; the times mean nothing until they do")
 
