@@ -1,6 +1,7 @@
-/* Policies: an MLP whose output is clamped to the action's bounds; as numbers, as a graph, as a file. */
+/* Policies: an MLP whose output is kept within the action's bounds; as numbers, as a graph, as a file. */
 #include "agents/policy.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "nn/tensor_file.h"
@@ -32,14 +33,26 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
   return ml3_mlp_check(&policy->net, "policy", error);
 }
 
+/* Middle and half width of an action's bounds. */
+static double middle(const ml3_policy *p, int i) { return (p->low[i] + p->high[i]) / 2; }
+static double half(const ml3_policy *p, int i) { return (p->high[i] - p->low[i]) / 2; }
+
 void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, double *action) {
   double scaled[ML3_POLICY_MAX_OBS];
   for (int i = 0; i < policy->net.inputs; i++) scaled[i] = policy->scale[i] * obs[i];
   ml3_mlp_forward(&policy->net, theta, scaled, action);
   for (int i = 0; i < policy->net.outputs; i++) {
+    if (policy->squash == ML3_SQUASH_TANH)
+      action[i] = middle(policy, i) + half(policy, i) * tanh((action[i] - middle(policy, i)) / half(policy, i));
     if (action[i] < policy->low[i]) action[i] = policy->low[i];
     if (action[i] > policy->high[i]) action[i] = policy->high[i];
   }
+}
+
+static ml3_node build_squashed(ml3_nn_graph *g, const ml3_policy *policy, ml3_node raw, int i) {
+  if (policy->squash == ML3_SQUASH_CLAMP) return ml3_nn_clamp(g, raw, policy->low[i], policy->high[i]);
+  ml3_node centred = ml3_nn_scale(g, ml3_nn_shift(g, raw, -middle(policy, i)), 1 / half(policy, i));
+  return ml3_nn_shift(g, ml3_nn_scale(g, ml3_nn_tanh(g, centred), half(policy, i)), middle(policy, i));
 }
 
 /* Each observation times its scale; nothing where all scales are 1. */
@@ -57,11 +70,8 @@ ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node th
   ml3_node raw = ml3_mlp_build(g, &policy->net, theta, 0, build_scaled(g, policy, obs));
   ml3_node actions[ML3_POLICY_MAX_ACTIONS];
   for (int i = 0; i < policy->net.outputs; i++)
-    actions[i] = ml3_nn_clamp(g, ml3_nn_slice_cols(g, raw, i, 1), policy->low[i], policy->high[i]);
-  ml3_node clamped = ml3_nn_concat_cols(g, actions, policy->net.outputs);
-  if (policy->clamp_slope == 0) return clamped;
-  ml3_node outside = ml3_nn_scale(g, ml3_nn_sub(g, raw, clamped), policy->clamp_slope);
-  return ml3_nn_straight_through(g, clamped, ml3_nn_add(g, clamped, outside));
+    actions[i] = build_squashed(g, policy, ml3_nn_slice_cols(g, raw, i, 1), i);
+  return ml3_nn_concat_cols(g, actions, policy->net.outputs);
 }
 
 int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char *path, ml3_error *error) {

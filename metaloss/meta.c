@@ -344,10 +344,15 @@ static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *tas
     for (int i = 0; i < m->loss_size && !first; i++) gradient[i] += w->piece[i];
     if (k == 0) break;
 
-    ml3_nn_bind_output(w->inner, INNER_GRAD_THETA, w->piece);
-    ml3_nn_run(w->inner, 2);
     const ml3_real *here = w->grads + (size_t)k * (size_t)n, weight = (ml3_real)m->weights[k];
-    for (int i = 0; i < n; i++) w->lambda[i] += (weight != 0 ? weight * here[i] : 0) + w->piece[i];
+    if (m->settings.greedy) {
+      for (int i = 0; i < n; i++) w->lambda[i] = 0;
+    } else {
+      ml3_nn_bind_output(w->inner, INNER_GRAD_THETA, w->piece);
+      ml3_nn_run(w->inner, 2);
+      for (int i = 0; i < n; i++) w->lambda[i] += w->piece[i];
+    }
+    for (int i = 0; i < n && weight != 0; i++) w->lambda[i] += weight * here[i];
     if (!all_finite(w->lambda, n)) return not_finite(m, "the adjoint", k, error);
   }
   return all_finite(gradient, m->loss_size) ? ML3_OK : not_finite(m, "the meta-gradient", 0, error);

@@ -31,6 +31,8 @@ typedef struct ml3_meta_settings {
   int inner_steps; /* K >= 1 */
   ml3_step_weights weights;
   double task_weight, extra_weight;
+  bool greedy; /* each update answers only for the loss right after it: lambda_k = w_k grad L(theta_k). Biased, but it
+                  does not multiply derivatives over many steps */
 } ml3_meta_settings;
 
 typedef struct ml3_meta ml3_meta;           /* compiled programs; immutable, shared */

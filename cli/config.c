@@ -1,0 +1,363 @@
+/* One table of keys: see config.h. YAML is read as events by libyaml: a reader made from a schema (libcyaml) reports
+   errors to a log, without the nearest key or the range, and a user should see both. */
+#define _POSIX_C_SOURCE 200809L
+#include "cli/config.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "base/file.h"
+
+typedef enum key_type { KEY_TEXT, KEY_INT, KEY_REAL, KEY_BOOL, KEY_CHOICE, KEY_LIST } key_type;
+
+typedef struct key {
+  const char *name;
+  key_type type;
+  size_t offset;
+  const char *initial; /* as it would be written */
+  double low, high;    /* of numbers, also those in lists */
+  const char *choices; /* "a|b|c" */
+  const char *help;
+} key;
+
+#define AT(field) offsetof(cli_config, field)
+#define ACTIVATIONS "identity|tanh|relu|elu|softplus|sigmoid"
+
+static const key keys[] = {
+    {"environment", KEY_TEXT, AT(environment), "mountain_car", 0, 0, NULL, "see `ml3 list`"},
+    {"seed", KEY_INT, AT(seed), "0", 0, 9e15, NULL, "same seed, same bits"},
+    {"threads", KEY_INT, AT(threads), "0", 0, 1024, NULL, "tasks at a time; 0: all cores"},
+    {"horizon", KEY_INT, AT(horizon), "0", 0, 10000, NULL, "steps of a rollout; 0: the environment's"},
+    {"policy.hidden", KEY_LIST, AT(policy_hidden), "[200]", 1, 4096, NULL, "widths of the hidden layers"},
+    {"policy.activation", KEY_CHOICE, AT(policy_activation), "identity", 0, 0, ACTIVATIONS, "of the hidden layers"},
+    {"policy.bias", KEY_BOOL, AT(policy_bias), "false", 0, 0, NULL, "biases in every layer"},
+    {"policy.squash", KEY_CHOICE, AT(policy_squash), "clamp", 0, 0, "clamp|tanh",
+     "how the output is kept within the action's bounds"},
+    {"policy.obs_scale", KEY_LIST, AT(policy_obs_scale), "[]", -1e6, 1e6, NULL,
+     "one factor an observation; empty: all 1"},
+    {"loss.hidden", KEY_LIST, AT(loss_hidden), "[64, 64]", 1, 4096, NULL, "widths of the learned loss's layers"},
+    {"loss.activation", KEY_CHOICE, AT(loss_activation), "elu", 0, 0, ACTIVATIONS, "of its hidden layers"},
+    {"loss.output", KEY_CHOICE, AT(loss_output), "identity", 0, 0, "identity|softplus", "of its last layer"},
+    {"loss.normalize", KEY_BOOL, AT(loss_normalize), "true", 0, 0, NULL,
+     "shift and scale its inputs by what the first rollouts show"},
+    {"inner.steps", KEY_INT, AT(inner_steps), "5", 1, 1000, NULL, "updates by the learned loss while meta-training"},
+    {"inner.rate", KEY_REAL, AT(inner_rate), "0.1", 1e-12, 1e6, NULL, "their step size, or where a learned one starts"},
+    {"inner.learn_rate", KEY_CHOICE, AT(inner_learn_rate), "scalar", 0, 0, "none|scalar|parameter",
+     "learn the step size: no, one number, one a policy parameter"},
+    {"inner.weights", KEY_CHOICE, AT(inner_weights), "all", 0, 0, "last|all|linear",
+     "which of the losses after 1 .. steps updates count"},
+    {"inner.greedy", KEY_BOOL, AT(inner_greedy), "false", 0, 0, NULL,
+     "each update answers only for the loss right after it"},
+    {"outer.steps", KEY_INT, AT(outer_steps), "1000", 1, 1e9, NULL, "updates of the learned loss"},
+    {"outer.tasks", KEY_INT, AT(outer_tasks), "16", 1, 65536, NULL, "tasks an update"},
+    {"outer.optimizer", KEY_CHOICE, AT(outer_optimizer), "adam", 0, 0, "sgd|momentum|adam|adamw", ""},
+    {"outer.rate", KEY_REAL, AT(outer_rate), "1e-3", 0, 1e3, NULL, "its step size"},
+    {"outer.schedule", KEY_CHOICE, AT(outer_schedule), "cosine", 0, 0, "constant|linear|cosine",
+     "of the step size, to final_rate"},
+    {"outer.final_rate", KEY_REAL, AT(outer_final_rate), "0", 0, 1e3, NULL, ""},
+    {"outer.warmup", KEY_INT, AT(outer_warmup), "0", 0, 1e9, NULL, "steps of linear warm-up"},
+    {"outer.clip_norm", KEY_REAL, AT(outer_clip_norm), "1", 0, 1e9, NULL, "of the mean meta-gradient; 0: none"},
+    {"outer.task_clip_norm", KEY_REAL, AT(outer_task_clip_norm), "0.5", 0, 1e9, NULL,
+     "of each task's meta-gradient; 0: none"},
+    {"outer.task_weight", KEY_REAL, AT(outer_task_weight), "1", 0, 1e6, NULL, "beta: weight of the task loss"},
+    {"outer.extra_weight", KEY_REAL, AT(outer_extra_weight), "1", 0, 1e6, NULL, "gamma: weight of extra information"},
+    {"cost.kind", KEY_CHOICE, AT(cost_kind), "trajectory", 0, 0, "trajectory|final",
+     "distance to the goal over the rollout, or at its end"},
+    {"cost.from_step", KEY_INT, AT(cost_from_step), "15", 0, 10000, NULL, "trajectory: the first state that counts"},
+    {"extra.kind", KEY_CHOICE, AT(extra_kind), "exploration_goal", 0, 0, "none|exploration_goal",
+     "extra information while meta-training"},
+    {"extra.goal", KEY_LIST, AT(extra_goal), "[-0.947, -0.0055]", -1e9, 1e9, NULL, "a state to pass by first"},
+    {"extra.until_step", KEY_INT, AT(extra_until_step), "15", 1, 10000, NULL, "states before this one are drawn to it"},
+    {"rollout.starts", KEY_INT, AT(rollout_starts), "1", 1, 4096, NULL, "start states a task"},
+    {"rollout.detach_state", KEY_BOOL, AT(rollout_detach_state), "true", 0, 0, NULL,
+     "inner step: actions carry the gradient, states are data"},
+    {"validation.every", KEY_INT, AT(validation_every), "20", 1, 1e9, NULL, "outer steps"},
+    {"validation.tasks", KEY_INT, AT(validation_tasks), "64", 1, 65536, NULL, "held-out tasks that choose the best loss"},
+    {"validation.select", KEY_CHOICE, AT(validation_select), "success", 0, 0, "loss|success", "what is best"},
+    {"checkpoint.every", KEY_INT, AT(checkpoint_every), "100", 1, 1e9, NULL, "outer steps"},
+    {"test.tasks", KEY_INT, AT(test_tasks), "100", 1, 65536, NULL, "held-out initial policies and starts"},
+    {"test.steps", KEY_LIST, AT(test_steps), "[1, 2, 5]", 1, 1000, NULL, "updates after which methods are judged"},
+    {"test.ilqr_restarts", KEY_INT, AT(test_ilqr_restarts), "10", 0, 1000, NULL, "random starts besides zero controls"},
+};
+
+enum { KEYS = sizeof keys / sizeof *keys };
+
+/* ---- values ------------------------------------------------------------------------------------------- */
+
+static int wrong(ml3_error *error, const char *where, const key *k, const char *value, const char *expected) {
+  return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %s is '%s'; expected %s", where, k->name, value, expected);
+}
+
+static int read_number(const char *where, const key *k, const char *text, bool whole, double *x, ml3_error *error) {
+  char *end, expected[96];
+  errno = 0;
+  *x = strtod(text, &end);
+  bool number = end != text && *end == '\0' && isfinite(*x);
+  if (number && (!whole || *x == floor(*x)) && *x >= k->low && *x <= k->high) return ML3_OK;
+  snprintf(expected, sizeof expected, "%s from %g to %g", whole ? "a whole number" : "a number", k->low, k->high);
+  return wrong(error, where, k, text, expected);
+}
+
+/* Which of "a|b|c" text is, or -1. */
+static int choice_index(const char *choices, const char *text) {
+  size_t n = strlen(text);
+  int index = 0;
+  for (const char *at = choices; at; index++) {
+    const char *bar = strchr(at, '|');
+    size_t length = bar ? (size_t)(bar - at) : strlen(at);
+    if (length == n && strncmp(at, text, n) == 0) return index;
+    at = bar ? bar + 1 : NULL;
+  }
+  return -1;
+}
+
+static void choice_name(const char *choices, int index, char *name, size_t size) {
+  const char *at = choices;
+  for (; index > 0; index--) at = strchr(at, '|') + 1;
+  snprintf(name, size, "%.*s", (int)strcspn(at, "|"), at);
+}
+
+static int assign_scalar(cli_config *c, const char *where, const key *k, const char *text, ml3_error *error) {
+  void *field = (char *)c + k->offset;
+  double x;
+  int code = ML3_OK, choice;
+  switch (k->type) {
+    case KEY_TEXT:
+      if (strlen(text) == 0 || strlen(text) >= CLI_TEXT_MAX) return wrong(error, where, k, text, "a text of 1 to 255 characters");
+      strcpy(field, text);
+      break;
+    case KEY_INT:
+      if ((code = read_number(where, k, text, true, &x, error)) == ML3_OK) *(int64_t *)field = (int64_t)x;
+      break;
+    case KEY_REAL:
+      if ((code = read_number(where, k, text, false, &x, error)) == ML3_OK) *(double *)field = x;
+      break;
+    case KEY_BOOL:
+      if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) return wrong(error, where, k, text, "true or false");
+      *(bool *)field = text[0] == 't';
+      break;
+    case KEY_CHOICE:
+      choice = choice_index(k->choices, text);
+      if (choice < 0) {
+        char expected[160];
+        snprintf(expected, sizeof expected, "one of %s", k->choices);
+        return wrong(error, where, k, text, expected);
+      }
+      *(int *)field = choice;
+      break;
+    case KEY_LIST: return wrong(error, where, k, text, "a list such as [1, 2]");
+  }
+  return code;
+}
+
+static int append(cli_config *c, const char *where, const key *k, const char *text, ml3_error *error) {
+  cli_list *list = (cli_list *)((char *)c + k->offset);
+  double x;
+  if (list->count == CLI_LIST_MAX)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %s has more than %d entries", where, k->name, CLI_LIST_MAX);
+  bool whole = k->low >= 1; /* widths and steps */
+  int code = read_number(where, k, text, whole, &x, error);
+  if (code == ML3_OK) list->values[list->count++] = x;
+  return code;
+}
+
+static const key *find_key(const char *where, const char *name, ml3_error *error) {
+  const char *names[KEYS];
+  for (int i = 0; i < KEYS; i++) {
+    if (strcmp(keys[i].name, name) == 0) return &keys[i];
+    names[i] = keys[i].name;
+  }
+  const char *nearest = ml3_error_nearest(name, names, KEYS);
+  const char *last = strrchr(name, '.');
+  for (int i = 0; i < KEYS && !nearest; i++) { /* the right word in the wrong section */
+    const char *own = strrchr(keys[i].name, '.');
+    if (strcmp(own ? own + 1 : keys[i].name, last ? last + 1 : name) == 0) nearest = keys[i].name;
+  }
+  ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: unknown key '%s'%s%s%s; `ml3 config` lists all keys", where, name,
+                nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  return NULL;
+}
+
+/* ---- reading YAML --------------------------------------------------------------------------------------- */
+
+typedef struct reader {
+  yaml_parser_t parser;
+  cli_config *config;
+  const char *path;
+  char where[320];
+  ml3_error *error;
+} reader;
+
+static int next_event(reader *r, yaml_event_t *event) {
+  if (yaml_parser_parse(&r->parser, event)) {
+    snprintf(r->where, sizeof r->where, "%.250s:%d", r->path, (int)event->start_mark.line + 1);
+    return ML3_OK;
+  }
+  return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: not YAML: %s", r->path, (int)r->parser.problem_mark.line + 1,
+                       r->parser.problem ? r->parser.problem : "unreadable");
+}
+
+static int read_list(reader *r, const key *k) {
+  ((cli_list *)((char *)r->config + k->offset))->count = 0;
+  for (;;) {
+    yaml_event_t event;
+    int code = next_event(r, &event);
+    if (code != ML3_OK) return code;
+    yaml_event_type_t type = event.type;
+    if (type == YAML_SCALAR_EVENT)
+      code = append(r->config, r->where, k, (const char *)event.data.scalar.value, r->error);
+    else if (type != YAML_SEQUENCE_END_EVENT)
+      code = ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: %s is nested; expected a list of numbers", r->where, k->name);
+    yaml_event_delete(&event);
+    if (code != ML3_OK || type == YAML_SEQUENCE_END_EVENT) return code;
+  }
+}
+
+static int read_mapping(reader *r, const char *prefix, int depth);
+
+/* The value of a key whose full name is `name`; `event` is its first event. */
+static int read_value(reader *r, const char *name, const yaml_event_t *event, int depth) {
+  if (event->type == YAML_MAPPING_START_EVENT) {
+    if (depth >= 4) return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: '%s' is nested too deeply", r->where, name);
+    return read_mapping(r, name, depth + 1);
+  }
+  const key *k = find_key(r->where, name, r->error);
+  if (!k) return ML3_ERR_ARGUMENT;
+  if (event->type == YAML_SCALAR_EVENT)
+    return assign_scalar(r->config, r->where, k, (const char *)event->data.scalar.value, r->error);
+  if (event->type == YAML_SEQUENCE_START_EVENT && k->type == KEY_LIST) return read_list(r, k);
+  return wrong(r->error, r->where, k, "a list", "a single value");
+}
+
+static int read_mapping(reader *r, const char *prefix, int depth) {
+  for (;;) {
+    yaml_event_t name, value;
+    char full[2 * CLI_TEXT_MAX];
+    int code = next_event(r, &name);
+    if (code != ML3_OK) return code;
+    bool end = name.type == YAML_MAPPING_END_EVENT;
+    if (!end && name.type != YAML_SCALAR_EVENT)
+      code = ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: expected `key: value`", r->where);
+    else if (!end)
+      snprintf(full, sizeof full, "%.250s%s%.250s", prefix, *prefix ? "." : "", (const char *)name.data.scalar.value);
+    yaml_event_delete(&name);
+    if (end || code != ML3_OK) return code;
+
+    if ((code = next_event(r, &value)) != ML3_OK) return code;
+    code = read_value(r, full, &value, depth);
+    yaml_event_delete(&value);
+    if (code != ML3_OK) return code;
+  }
+}
+
+static int read_document(reader *r) {
+  for (;;) {
+    yaml_event_t event;
+    int code = next_event(r, &event);
+    if (code != ML3_OK) return code;
+    yaml_event_type_t type = event.type;
+    yaml_event_delete(&event);
+    if (type == YAML_MAPPING_START_EVENT) return read_mapping(r, "", 0);
+    if (type == YAML_STREAM_END_EVENT) return ML3_OK; /* an empty file changes nothing */
+    if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT)
+      return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: expected `key: value` lines", r->where);
+  }
+}
+
+int cli_config_read(cli_config *config, const char *path, ml3_error *error) {
+  size_t size;
+  char *text = ml3_file_read(path, 1 << 20, &size, error);
+  if (!text) return error->code;
+  cli_config fresh = *config; /* a bad file changes nothing */
+  reader r = {.config = &fresh, .path = path, .error = error};
+  int code = ML3_ERR_MEMORY;
+  if (yaml_parser_initialize(&r.parser)) {
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
+    code = read_document(&r);
+    yaml_parser_delete(&r.parser);
+  }
+  free(text);
+  if (code == ML3_OK) *config = fresh;
+  return code;
+}
+
+/* ---- setting, printing ------------------------------------------------------------------------------------ */
+
+int cli_config_set(cli_config *config, const char *assignment, ml3_error *error) {
+  char text[1024], *value = NULL;
+  snprintf(text, sizeof text, "%s", assignment);
+  if (strlen(assignment) < sizeof text) value = strchr(text, '=');
+  if (!value) return ml3_error_set(error, ML3_ERR_ARGUMENT, "--set %.200s: expected key=value", assignment);
+  *value++ = '\0';
+  const key *k = find_key("--set", text, error);
+  if (!k) return ML3_ERR_ARGUMENT;
+  if (k->type != KEY_LIST) return assign_scalar(config, "--set", k, value, error);
+
+  cli_config fresh = *config;
+  ((cli_list *)((char *)&fresh + k->offset))->count = 0;
+  for (char *save = NULL, *item = strtok_r(value, "[], ", &save); item; item = strtok_r(NULL, "[], ", &save)) {
+    int code = append(&fresh, "--set", k, item, error);
+    if (code != ML3_OK) return code;
+  }
+  *config = fresh;
+  return ML3_OK;
+}
+
+void cli_config_defaults(cli_config *config) {
+  *config = (cli_config){0};
+  for (int i = 0; i < KEYS; i++) {
+    char assignment[512];
+    snprintf(assignment, sizeof assignment, "%s=%s", keys[i].name, keys[i].initial);
+    cli_config_set(config, assignment, NULL);
+  }
+}
+
+static void print_value(const cli_config *c, const key *k, FILE *out) {
+  const void *field = (const char *)c + k->offset;
+  const cli_list *list = field;
+  char name[64];
+  switch (k->type) {
+    case KEY_TEXT: fprintf(out, "\"%s\"", (const char *)field); break;
+    case KEY_INT: fprintf(out, "%lld", (long long)*(const int64_t *)field); break;
+    case KEY_REAL: fprintf(out, "%.12g", *(const double *)field); break;
+    case KEY_BOOL: fputs(*(const bool *)field ? "true" : "false", out); break;
+    case KEY_CHOICE:
+      choice_name(k->choices, *(const int *)field, name, sizeof name);
+      fputs(name, out);
+      break;
+    case KEY_LIST:
+      fputc('[', out);
+      for (int i = 0; i < list->count; i++) fprintf(out, "%s%.12g", i ? ", " : "", list->values[i]);
+      fputc(']', out);
+      break;
+  }
+}
+
+void cli_config_print(const cli_config *config, FILE *out, bool help) {
+  char section[64] = "";
+  for (int i = 0; i < KEYS; i++) {
+    const key *k = &keys[i];
+    const char *dot = strchr(k->name, '.');
+    if (dot && strncmp(section, k->name, (size_t)(dot - k->name + 1)) != 0) {
+      snprintf(section, sizeof section, "%.*s", (int)(dot - k->name + 1), k->name);
+      fprintf(out, "%.*s:\n", (int)(dot - k->name), k->name);
+    }
+    fprintf(out, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : k->name);
+    print_value(config, k, out);
+    if (help && (*k->help || k->choices))
+      fprintf(out, "  # %s%s%s", k->help, *k->help && k->choices ? ": " : "", k->choices ? k->choices : "");
+    fputc('\n', out);
+  }
+}
+
+int cli_config_write(const cli_config *config, const char *path, ml3_error *error) {
+  ml3_file file;
+  int code = ml3_file_create(&file, path, error);
+  if (code != ML3_OK) return code;
+  cli_config_print(config, file.stream, false);
+  return ml3_file_commit(&file, error);
+}

@@ -1,0 +1,69 @@
+/* The complete configuration of a run, and the one table from which defaults, YAML reading and writing, --set, range
+   checks, suggestions and `ml3 config` all come. */
+#ifndef ML3_CLI_CONFIG_H
+#define ML3_CLI_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+enum { CLI_LIST_MAX = 64, CLI_TEXT_MAX = 256 };
+
+typedef struct cli_list {
+  int count;
+  double values[CLI_LIST_MAX];
+} cli_list;
+
+typedef struct cli_config {
+  char environment[CLI_TEXT_MAX];
+  int64_t seed, threads, horizon;
+
+  cli_list policy_hidden, policy_obs_scale;
+  int policy_activation, policy_squash;
+  bool policy_bias;
+
+  cli_list loss_hidden;
+  int loss_activation, loss_output;
+  bool loss_normalize;
+
+  int64_t inner_steps;
+  double inner_rate;
+  int inner_learn_rate, inner_weights;
+  bool inner_greedy;
+
+  int64_t outer_steps, outer_tasks, outer_warmup;
+  int outer_optimizer, outer_schedule;
+  double outer_rate, outer_final_rate, outer_clip_norm, outer_task_clip_norm;
+  double outer_task_weight, outer_extra_weight;
+
+  int cost_kind, extra_kind;
+  int64_t cost_from_step, extra_until_step;
+  cli_list extra_goal;
+
+  int64_t rollout_starts;
+  bool rollout_detach_state;
+
+  int64_t validation_every, validation_tasks;
+  int validation_select;
+  int64_t checkpoint_every;
+
+  int64_t test_tasks, test_ilqr_restarts;
+  cli_list test_steps;
+} cli_config;
+
+void cli_config_defaults(cli_config *config);
+
+/* Reads a YAML file over what config holds. An unknown key, a wrong type and a value out of range are errors that name
+   the file, the key, what was found and what is possible. */
+int cli_config_read(cli_config *config, const char *path, ml3_error *error);
+
+/* One "key=value". */
+int cli_config_set(cli_config *config, const char *assignment, ml3_error *error);
+
+/* All keys with their values, as YAML that cli_config_read takes; with comments when `help`. */
+void cli_config_print(const cli_config *config, FILE *out, bool help);
+int cli_config_write(const cli_config *config, const char *path, ml3_error *error);
+
+#endif

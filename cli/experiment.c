@@ -1,0 +1,198 @@
+/* From a configuration to library objects, and the files of a run folder. */
+#define _POSIX_C_SOURCE 200809L
+#include "cli/experiment.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- problem and settings -------------------------------------------------------------------------------- */
+
+static int copy_widths(const cli_list *list, int *widths, const char *what, ml3_error *error) {
+  if (list->count > ML3_MLP_MAX_DEPTH)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has %d layers; at most %d are possible", what, list->count,
+                         ML3_MLP_MAX_DEPTH);
+  for (int i = 0; i < list->count; i++) widths[i] = (int)list->values[i];
+  return ML3_OK;
+}
+
+static int make_policy(const cli_config *c, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
+  int widths[ML3_MLP_MAX_DEPTH];
+  int code = copy_widths(&c->policy_hidden, widths, "policy.hidden", error);
+  if (code == ML3_OK)
+    code = ml3_policy_init(policy, env, widths, c->policy_hidden.count, (ml3_activation)c->policy_activation,
+                           c->policy_bias, error);
+  if (code != ML3_OK) return code;
+  policy->squash = (ml3_squash)c->policy_squash;
+  if (c->policy_obs_scale.count && c->policy_obs_scale.count != env->obs_dim)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy.obs_scale has %d entries; environment '%s' has %d observations",
+                         c->policy_obs_scale.count, env->name, env->obs_dim);
+  for (int i = 0; i < c->policy_obs_scale.count; i++) policy->scale[i] = c->policy_obs_scale.values[i];
+  return ML3_OK;
+}
+
+ml3_problem *cli_problem_new(const cli_config *c, ml3_error *error) {
+  const ml3_env_spec *env = ml3_env_find(c->environment, error);
+  if (!env) return NULL;
+  ml3_model_based_settings s = {.env = env,
+                                .horizon = (int)c->horizon,
+                                .starts = (int)c->rollout_starts,
+                                .detach_state = c->rollout_detach_state,
+                                .cost = (ml3_cost_kind)c->cost_kind,
+                                .cost_from_step = (int)c->cost_from_step,
+                                .extra = c->extra_kind != 0,
+                                .extra_until_step = (int)c->extra_until_step};
+  if (make_policy(c, env, &s.policy, error) != ML3_OK) return NULL;
+  if (s.extra && c->extra_goal.count != env->state_dim) {
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
+                  c->extra_goal.count, env->name, env->state_dim);
+    return NULL;
+  }
+  for (int i = 0; i < c->extra_goal.count && i < ML3_STATE_MAX; i++) s.extra_goal[i] = c->extra_goal.values[i];
+  return ml3_model_based_new(&s, error);
+}
+
+ml3_trainer_settings cli_trainer_settings(const cli_config *c, const ml3_problem *problem) {
+  ml3_mlp net = {.inputs = problem->features,
+                 .outputs = 1,
+                 .depth = c->loss_hidden.count,
+                 .activation = (ml3_activation)c->loss_activation,
+                 .output = c->loss_output ? ML3_SOFTPLUS : ML3_IDENTITY,
+                 .bias = true};
+  for (int i = 0; i < c->loss_hidden.count && i < ML3_MLP_MAX_DEPTH; i++) net.hidden[i] = (int)c->loss_hidden.values[i];
+  return (ml3_trainer_settings){
+      .meta = {.loss = {.net = net,
+                        .rate = c->inner_rate,
+                        .learn_rate = (ml3_learn_rate)c->inner_learn_rate,
+                        .theta_size = problem->theta_size},
+               .inner_steps = (int)c->inner_steps,
+               .weights = (ml3_step_weights)c->inner_weights,
+               .task_weight = c->outer_task_weight,
+               .extra_weight = c->outer_extra_weight,
+               .greedy = c->inner_greedy},
+      .optimizer = {.kind = (ml3_nn_optimizer_kind)c->outer_optimizer,
+                    .rate = c->outer_rate,
+                    .beta1 = 0.9,
+                    .beta2 = 0.999,
+                    .epsilon = 1e-8,
+                    .clip_norm = c->outer_clip_norm,
+                    .schedule = (ml3_nn_schedule)c->outer_schedule,
+                    .final_rate = c->outer_final_rate,
+                    .warmup_steps = c->outer_warmup,
+                    .total_steps = c->outer_steps},
+      .seed = (uint64_t)c->seed,
+      .threads = (int)c->threads,
+      .tasks = (int)c->outer_tasks,
+      .task_clip_norm = c->outer_task_clip_norm,
+      .normalize = c->loss_normalize,
+      .validation_tasks = (int)c->validation_tasks,
+      .select = (ml3_select)c->validation_select};
+}
+
+ml3_compare_settings cli_compare_settings(const cli_config *c) {
+  ml3_compare_settings s = {.seed = (uint64_t)c->seed,
+                            .tasks = (int)c->test_tasks,
+                            .step_count = c->test_steps.count < ML3_COMPARE_MAX_STEPS ? c->test_steps.count
+                                                                                      : ML3_COMPARE_MAX_STEPS,
+                            .threads = (int)c->threads,
+                            .ilqr = true,
+                            .ilqr_restarts = (int)c->test_ilqr_restarts};
+  for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)c->test_steps.values[i];
+  return s;
+}
+
+/* ---- run folders -------------------------------------------------------------------------------------------- */
+
+void cli_run_path(const char *folder, const char *name, char *path) {
+  snprintf(path, CLI_PATH_MAX, "%.900s/%.100s", folder, name);
+}
+
+bool cli_run_is(const char *folder) {
+  char path[CLI_PATH_MAX];
+  struct stat info;
+  cli_run_path(folder, "config.yaml", path);
+  return stat(path, &info) == 0;
+}
+
+/* Makes the folders above the last part of a path, as far as they are missing. */
+static void make_parents(const char *path) {
+  char part[CLI_PATH_MAX];
+  for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
+    mkdir(part, 0755); /* what fails here fails below with a message */
+  }
+}
+
+int cli_run_create(const char *wanted, const cli_config *config, bool force, char *folder, ml3_error *error) {
+  char date[32];
+  time_t now = time(NULL);
+  struct tm local;
+  strftime(date, sizeof date, "%Y-%m-%d", localtime_r(&now, &local));
+
+  for (int number = 1; number < 10000; number++) {
+    if (wanted)
+      snprintf(folder, CLI_PATH_MAX, "%.900s", wanted);
+    else if (number == 1)
+      snprintf(folder, CLI_PATH_MAX, "runs/%s-%.200s-seed%lld", date, config->environment, (long long)config->seed);
+    else
+      snprintf(folder, CLI_PATH_MAX, "runs/%s-%.200s-seed%lld-%d", date, config->environment, (long long)config->seed,
+               number);
+    make_parents(folder);
+    if (mkdir(folder, 0755) == 0) return ML3_OK;
+    int reason = errno;
+    struct stat info;
+    bool exists = reason == EEXIST;
+    if (exists && wanted && stat(folder, &info) == 0 && !S_ISDIR(info.st_mode))
+      return ml3_error_set(error, ML3_ERR_IO, "'%s' is a file; a run needs a folder", folder);
+    if (exists && wanted && force && access(folder, W_OK) == 0) return ML3_OK;
+    if (exists && wanted && !force)
+      return ml3_error_set(error, ML3_ERR_IO, "the folder '%s' exists already; choose another --output, or --force", folder);
+    if (!exists || wanted)
+      return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s; choose another with --output", folder,
+                           strerror(exists ? EACCES : reason));
+  }
+  return ml3_error_set(error, ML3_ERR_IO, "there are too many runs of today; choose a name with --output");
+}
+
+int cli_run_open(const char *folder, cli_config *config, ml3_loss **loss, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_config_defaults(config);
+  *loss = NULL;
+  if (!cli_run_is(folder))
+    return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a run folder: it has no config.yaml; `ml3 train` makes runs", folder);
+  cli_run_path(folder, "config.yaml", path);
+  int code = cli_config_read(config, path, error);
+  if (code != ML3_OK) return code;
+  cli_run_path(folder, "loss.safetensors", path);
+  if (access(path, F_OK) != 0)
+    return ml3_error_set(error, ML3_ERR_IO, "the run '%s' has no learned loss yet; go on with `ml3 train --resume %s`", folder,
+                         folder);
+  *loss = ml3_loss_load(path, error);
+  return *loss ? ML3_OK : error->code;
+}
+
+/* ---- interruption --------------------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t interrupted; /* a signal handler can reach nothing else */
+
+static void on_signal(int number) {
+  if (interrupted) {
+    signal(number, SIG_DFL);
+    raise(number);
+  }
+  interrupted = 1;
+}
+
+void cli_catch_interrupts(void) {
+  struct sigaction action = {.sa_handler = on_signal};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+bool cli_interrupted(void) { return interrupted != 0; }

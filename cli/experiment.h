@@ -1,0 +1,39 @@
+/* From a configuration to what the library works with: environment, problem, settings; and a run folder's files. */
+#ifndef ML3_CLI_EXPERIMENT_H
+#define ML3_CLI_EXPERIMENT_H
+
+#include "agents/compare.h"
+#include "agents/model_based.h"
+#include "cli/config.h"
+#include "metaloss/trainer.h"
+
+enum { CLI_PATH_MAX = 1024 };
+
+/* The problem of a configuration; NULL with a sentence. Freed by problem->free. */
+ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error);
+
+ml3_trainer_settings cli_trainer_settings(const cli_config *config, const ml3_problem *problem);
+ml3_compare_settings cli_compare_settings(const cli_config *config);
+
+/* ---- run folders -------------------------------------------------------------------------------------- */
+
+/* FOLDER/name into path[CLI_PATH_MAX]. */
+void cli_run_path(const char *folder, const char *name, char *path);
+
+/* Makes a new folder. `wanted` or, when NULL, runs/DATE-environment-seed, with a number behind it when taken. An existing folder
+   is an error unless `force`. folder[CLI_PATH_MAX] gets its name. */
+int cli_run_create(const char *wanted, const cli_config *config, bool force, char *folder, ml3_error *error);
+
+/* A trained run: its configuration and its best loss. Not a run folder, or not trained yet: an error. */
+int cli_run_open(const char *folder, cli_config *config, ml3_loss **loss, ml3_error *error);
+
+/* Is this a run folder (has a config.yaml)? */
+bool cli_run_is(const char *folder);
+
+/* ---- interruption ---------------------------------------------------------------------------------------- */
+
+/* SIGINT and SIGTERM set a flag instead of ending the process; a second one ends it. */
+void cli_catch_interrupts(void);
+bool cli_interrupted(void);
+
+#endif
