@@ -35,9 +35,9 @@ static const key keys[] = {
     {"policy.hidden", KEY_LIST, AT(policy_hidden), "[200]", 1, 4096, NULL, "widths of the hidden layers"},
     {"policy.activation", KEY_CHOICE, AT(policy_activation), "identity", 0, 0, ACTIVATIONS, "of the hidden layers"},
     {"policy.bias", KEY_BOOL, AT(policy_bias), "false", 0, 0, NULL, "biases in every layer"},
-    {"policy.squash", KEY_CHOICE, AT(policy_squash), "clamp", 0, 0, "clamp|tanh",
+    {"policy.squash", KEY_CHOICE, AT(policy_squash), "tanh", 0, 0, "clamp|tanh",
      "how the output is kept within the action's bounds"},
-    {"policy.obs_scale", KEY_LIST, AT(policy_obs_scale), "[]", -1e6, 1e6, NULL,
+    {"policy.obs_scale", KEY_LIST, AT(policy_obs_scale), "[0.2, 1]", -1e6, 1e6, NULL,
      "one factor an observation; empty: all 1"},
     {"loss.hidden", KEY_LIST, AT(loss_hidden), "[64, 64]", 1, 4096, NULL, "widths of the learned loss's layers"},
     {"loss.activation", KEY_CHOICE, AT(loss_activation), "elu", 0, 0, ACTIVATIONS, "of its hidden layers"},
@@ -52,7 +52,7 @@ static const key keys[] = {
      "which of the losses after 1 .. steps updates count"},
     {"inner.greedy", KEY_BOOL, AT(inner_greedy), "false", 0, 0, NULL,
      "each update answers only for the loss right after it"},
-    {"outer.steps", KEY_INT, AT(outer_steps), "1000", 1, 1e9, NULL, "updates of the learned loss"},
+    {"outer.steps", KEY_INT, AT(outer_steps), "6000", 1, 1e9, NULL, "updates of the learned loss"},
     {"outer.tasks", KEY_INT, AT(outer_tasks), "16", 1, 65536, NULL, "tasks an update"},
     {"outer.optimizer", KEY_CHOICE, AT(outer_optimizer), "adam", 0, 0, "sgd|momentum|adam|adamw", ""},
     {"outer.rate", KEY_REAL, AT(outer_rate), "1e-3", 0, 1e3, NULL, "its step size"},
@@ -64,7 +64,7 @@ static const key keys[] = {
     {"outer.task_clip_norm", KEY_REAL, AT(outer_task_clip_norm), "0.5", 0, 1e9, NULL,
      "of each task's meta-gradient; 0: none"},
     {"outer.task_weight", KEY_REAL, AT(outer_task_weight), "1", 0, 1e6, NULL, "beta: weight of the task loss"},
-    {"outer.extra_weight", KEY_REAL, AT(outer_extra_weight), "1", 0, 1e6, NULL, "gamma: weight of extra information"},
+    {"outer.extra_weight", KEY_REAL, AT(outer_extra_weight), "1.5", 0, 1e6, NULL, "gamma: weight of extra information"},
     {"cost.kind", KEY_CHOICE, AT(cost_kind), "trajectory", 0, 0, "trajectory|final",
      "distance to the goal over the rollout, or at its end"},
     {"cost.from_step", KEY_INT, AT(cost_from_step), "15", 0, 10000, NULL, "trajectory: the first state that counts"},
@@ -75,10 +75,10 @@ static const key keys[] = {
     {"rollout.starts", KEY_INT, AT(rollout_starts), "1", 1, 4096, NULL, "start states a task"},
     {"rollout.detach_state", KEY_BOOL, AT(rollout_detach_state), "true", 0, 0, NULL,
      "inner step: actions carry the gradient, states are data"},
-    {"validation.every", KEY_INT, AT(validation_every), "20", 1, 1e9, NULL, "outer steps"},
+    {"validation.every", KEY_INT, AT(validation_every), "100", 1, 1e9, NULL, "outer steps"},
     {"validation.tasks", KEY_INT, AT(validation_tasks), "64", 1, 65536, NULL, "held-out tasks that choose the best loss"},
     {"validation.select", KEY_CHOICE, AT(validation_select), "success", 0, 0, "loss|success", "what is best"},
-    {"checkpoint.every", KEY_INT, AT(checkpoint_every), "100", 1, 1e9, NULL, "outer steps"},
+    {"checkpoint.every", KEY_INT, AT(checkpoint_every), "500", 1, 1e9, NULL, "outer steps"},
     {"test.tasks", KEY_INT, AT(test_tasks), "100", 1, 65536, NULL, "held-out initial policies and starts"},
     {"test.steps", KEY_LIST, AT(test_steps), "[1, 2, 5]", 1, 1000, NULL, "updates after which methods are judged"},
     {"test.ilqr_restarts", KEY_INT, AT(test_ilqr_restarts), "10", 0, 1000, NULL, "random starts besides zero controls"},
@@ -155,7 +155,7 @@ static int assign_scalar(cli_config *c, const char *where, const key *k, const c
 }
 
 static int append(cli_config *c, const char *where, const key *k, const char *text, ml3_error *error) {
-  cli_list *list = (cli_list *)((char *)c + k->offset);
+  cli_numbers *list = (cli_numbers *)((char *)c + k->offset);
   double x;
   if (list->count == CLI_LIST_MAX)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %s has more than %d entries", where, k->name, CLI_LIST_MAX);
@@ -202,7 +202,7 @@ static int next_event(reader *r, yaml_event_t *event) {
 }
 
 static int read_list(reader *r, const key *k) {
-  ((cli_list *)((char *)r->config + k->offset))->count = 0;
+  ((cli_numbers *)((char *)r->config + k->offset))->count = 0;
   for (;;) {
     yaml_event_t event;
     int code = next_event(r, &event);
@@ -298,7 +298,7 @@ int cli_config_set(cli_config *config, const char *assignment, ml3_error *error)
   if (k->type != KEY_LIST) return assign_scalar(config, "--set", k, value, error);
 
   cli_config fresh = *config;
-  ((cli_list *)((char *)&fresh + k->offset))->count = 0;
+  ((cli_numbers *)((char *)&fresh + k->offset))->count = 0;
   for (char *save = NULL, *item = strtok_r(value, "[], ", &save); item; item = strtok_r(NULL, "[], ", &save)) {
     int code = append(&fresh, "--set", k, item, error);
     if (code != ML3_OK) return code;
@@ -318,7 +318,7 @@ void cli_config_defaults(cli_config *config) {
 
 static void print_value(const cli_config *c, const key *k, FILE *out) {
   const void *field = (const char *)c + k->offset;
-  const cli_list *list = field;
+  const cli_numbers *list = field;
   char name[64];
   switch (k->type) {
     case KEY_TEXT: fprintf(out, "\"%s\"", (const char *)field); break;

@@ -11,20 +11,20 @@
 
 enum { CLI_LIST_MAX = 64, CLI_TEXT_MAX = 256 };
 
-typedef struct cli_list {
+typedef struct cli_numbers {
   int count;
   double values[CLI_LIST_MAX];
-} cli_list;
+} cli_numbers;
 
 typedef struct cli_config {
   char environment[CLI_TEXT_MAX];
   int64_t seed, threads, horizon;
 
-  cli_list policy_hidden, policy_obs_scale;
+  cli_numbers policy_hidden, policy_obs_scale;
   int policy_activation, policy_squash;
   bool policy_bias;
 
-  cli_list loss_hidden;
+  cli_numbers loss_hidden;
   int loss_activation, loss_output;
   bool loss_normalize;
 
@@ -40,7 +40,7 @@ typedef struct cli_config {
 
   int cost_kind, extra_kind;
   int64_t cost_from_step, extra_until_step;
-  cli_list extra_goal;
+  cli_numbers extra_goal;
 
   int64_t rollout_starts;
   bool rollout_detach_state;
@@ -50,7 +50,7 @@ typedef struct cli_config {
   int64_t checkpoint_every;
 
   int64_t test_tasks, test_ilqr_restarts;
-  cli_list test_steps;
+  cli_numbers test_steps;
 } cli_config;
 
 void cli_config_defaults(cli_config *config);

@@ -12,7 +12,7 @@
 
 /* ---- problem and settings -------------------------------------------------------------------------------- */
 
-static int copy_widths(const cli_list *list, int *widths, const char *what, ml3_error *error) {
+static int copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error) {
   if (list->count > ML3_MLP_MAX_DEPTH)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has %d layers; at most %d are possible", what, list->count,
                          ML3_MLP_MAX_DEPTH);

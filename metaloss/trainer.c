@@ -34,7 +34,7 @@ struct ml3_trainer {
   batch train, validation;
   int64_t outer_step;
   bool has_best;
-  double best_objective, best_success;
+  ml3_trainer_report best_report;
 };
 
 /* ---- making ------------------------------------------------------------------------------------------ */
@@ -268,8 +268,10 @@ static ml3_outcome mean_outcome(const batch *b) {
 static bool better(const ml3_trainer *t, double objective, double success) {
   if (!isfinite(objective)) return false;
   if (!t->has_best) return true;
-  if (t->settings.select == ML3_SELECT_SUCCESS && success != t->best_success) return success > t->best_success;
-  return objective < t->best_objective;
+  const ml3_trainer_report *best = &t->best_report;
+  if (t->settings.select == ML3_SELECT_SUCCESS && success != best->outcome.success)
+    return success > best->outcome.success;
+  return objective < best->objective;
 }
 
 int ml3_trainer_validate(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
@@ -287,8 +289,7 @@ int ml3_trainer_validate(ml3_trainer *t, ml3_trainer_report *report, ml3_error *
   if (report->skipped * 2 <= t->validation.count && better(t, report->objective, report->outcome.success)) {
     copy_loss(t->best, t->loss);
     t->has_best = report->is_best = true;
-    t->best_objective = report->objective;
-    t->best_success = report->outcome.success;
+    t->best_report = *report;
   }
   return ML3_OK;
 }
@@ -297,6 +298,7 @@ const ml3_loss *ml3_trainer_loss(const ml3_trainer *t) { return t->loss; }
 const ml3_loss *ml3_trainer_best_loss(const ml3_trainer *t) { return t->has_best ? t->best : t->loss; }
 const ml3_meta *ml3_trainer_meta(const ml3_trainer *t) { return t->meta; }
 int64_t ml3_trainer_outer_step(const ml3_trainer *t) { return t->outer_step; }
+const ml3_trainer_report *ml3_trainer_best_report(const ml3_trainer *t) { return t->has_best ? &t->best_report : NULL; }
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------ */
 
@@ -307,22 +309,33 @@ static void fingerprint(const ml3_trainer *t, char *text, size_t size) {
            (unsigned long long)t->settings.seed);
 }
 
-static int64_t bits_of(double x) {
-  int64_t bits;
-  memcpy(&bits, &x, sizeof bits);
-  return bits;
+enum { COUNTERS = 10 };
+
+/* The numbers of a report, bit by bit, so that a resumed run writes the same files. */
+static void pack_best(const ml3_trainer_report *r, int64_t *counters) {
+  const double values[6] = {r->objective, r->inner_rate, r->outcome.task_loss, r->outcome.success, r->outcome.distance,
+                            r->outcome.episode_return};
+  counters[0] = r->outer_step;
+  memcpy(counters + 1, values, sizeof values);
 }
 
-static double of_bits(int64_t bits) {
-  double x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
+static void unpack_best(ml3_trainer_report *r, const int64_t *counters) {
+  double values[6];
+  memcpy(values, counters + 1, sizeof values);
+  *r = (ml3_trainer_report){.outer_step = counters[0],
+                            .objective = values[0],
+                            .inner_rate = values[1],
+                            .outcome = {.task_loss = values[2],
+                                        .success = values[3],
+                                        .distance = values[4],
+                                        .episode_return = values[5]},
+                            .is_best = true};
 }
 
 int ml3_trainer_save(const ml3_trainer *t, const char *path, ml3_error *error) {
   const int size = t->loss->size, inputs = t->problem->features;
-  const int64_t counters[5] = {t->outer_step, t->optimizer.step, t->has_best, bits_of(t->best_objective),
-                               bits_of(t->best_success)};
+  int64_t counters[COUNTERS] = {t->outer_step, t->optimizer.step, t->has_best};
+  pack_best(&t->best_report, counters + 3);
   char print[256];
   fingerprint(t, print, sizeof print);
   ml3_nn_tensors *f = ml3_nn_tensors_new();
@@ -336,7 +349,7 @@ int ml3_trainer_save(const ml3_trainer *t, const char *path, ml3_error *error) {
   if (!code) code = ml3_nn_tensors_put(f, "moment2", 0, size, t->optimizer.v, error);
   if (!code) code = ml3_nn_tensors_put(f, "shift", 0, inputs, t->loss->shift, error);
   if (!code) code = ml3_nn_tensors_put(f, "scale", 0, inputs, t->loss->scale, error);
-  if (!code) code = ml3_nn_tensors_put_ints(f, "counters", 5, counters, error);
+  if (!code) code = ml3_nn_tensors_put_ints(f, "counters", COUNTERS, counters, error);
   if (!code) code = ml3_nn_tensors_save(f, path, error);
   ml3_nn_tensors_free(f);
   return code;
@@ -346,7 +359,7 @@ static int load_tensors(ml3_trainer *t, const ml3_nn_tensors *f, const char *pat
   const size_t size = (size_t)t->loss->size, inputs = (size_t)t->problem->features;
   const char *format = ml3_nn_tensors_text(f, "format"), *fits = ml3_nn_tensors_text(f, "fits");
   char print[256];
-  int64_t counters[5];
+  int64_t counters[COUNTERS];
   fingerprint(t, print, sizeof print);
   if (!format || strcmp(format, "ml3 checkpoint 1") != 0 || !fits)
     return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is not a checkpoint of ml3", path);
@@ -354,7 +367,7 @@ static int load_tensors(ml3_trainer *t, const ml3_nn_tensors *f, const char *pat
     return ml3_error_set(error, ML3_ERR_FORMAT, "the checkpoint '%s' is of another run (%s); this one is: %s", path, fits,
                          print);
 
-  int code = ml3_nn_tensors_get_ints(f, "counters", 5, counters, error);
+  int code = ml3_nn_tensors_get_ints(f, "counters", COUNTERS, counters, error);
   if (!code) code = ml3_nn_tensors_get(f, "phi", size, t->loss->phi, error);
   if (!code) code = ml3_nn_tensors_get(f, "best_phi", size, t->best->phi, error);
   if (!code) code = ml3_nn_tensors_get(f, "moment1", size, t->optimizer.m, error);
@@ -368,8 +381,7 @@ static int load_tensors(ml3_trainer *t, const ml3_nn_tensors *f, const char *pat
   t->outer_step = counters[0];
   t->optimizer.step = counters[1];
   t->has_best = counters[2] != 0;
-  t->best_objective = of_bits(counters[3]);
-  t->best_success = of_bits(counters[4]);
+  unpack_best(&t->best_report, counters + 3);
   return ML3_OK;
 }
 

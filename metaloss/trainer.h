@@ -53,6 +53,7 @@ int ml3_trainer_validate(ml3_trainer *trainer, ml3_trainer_report *report, ml3_e
 
 const ml3_loss *ml3_trainer_loss(const ml3_trainer *trainer);      /* present */
 const ml3_loss *ml3_trainer_best_loss(const ml3_trainer *trainer); /* best validated; present before any validation */
+const ml3_trainer_report *ml3_trainer_best_report(const ml3_trainer *trainer); /* NULL before any validation */
 const ml3_meta *ml3_trainer_meta(const ml3_trainer *trainer);
 int64_t ml3_trainer_outer_step(const ml3_trainer *trainer);
 

@@ -1,0 +1,104 @@
+/* ml3 adapt: trains a fresh policy with the learned loss of a run, on a held-out task, without the task loss.
+
+   Prints what each update did and writes policy.safetensors. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/experiment.h"
+#include "cli/options.h"
+#include "cli/table.h"
+#include "cli/verb.h"
+
+typedef struct adapting {
+  cli_config config;
+  ml3_problem *problem;
+  ml3_loss *loss;
+  ml3_meta *meta;
+  ml3_meta_work *work;
+  ml3_real *task, *theta;
+} adapting;
+
+static int open_run(adapting *a, const cli_options *o, ml3_error *error) {
+  if (!o->argument) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run? `ml3 list` shows them");
+  int code = cli_run_open(o->argument, &a->config, &a->loss, error);
+  if (code == ML3_OK) code = cli_options_apply(o, &a->config, error);
+  if (code != ML3_OK) return code;
+  if (!(a->problem = cli_problem_new(&a->config, error))) return error->code;
+  ml3_trainer_settings settings = cli_trainer_settings(&a->config, a->problem);
+  settings.meta.loss = a->loss->spec;
+  if (!(a->meta = ml3_meta_new(a->problem, &settings.meta, error))) return error->code;
+  if (!(a->work = ml3_meta_work_new(a->meta, error))) return error->code;
+  a->task = calloc((size_t)a->problem->task_size + (size_t)a->problem->theta_size, sizeof *a->task);
+  if (!a->task) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy");
+  a->theta = a->task + a->problem->task_size;
+  return ML3_OK;
+}
+
+static int add_row(adapting *a, cli_table *table, int updates, double value, ml3_error *error) {
+  ml3_outcome o;
+  char cells[6][32];
+  int code = a->problem->evaluate(a->problem, a->task, a->theta, &o, error);
+  if (code != ML3_OK) return code;
+  snprintf(cells[0], sizeof cells[0], "%d", updates);
+  snprintf(cells[1], sizeof cells[1], "%.5g", value);
+  snprintf(cells[2], sizeof cells[2], "%.4f", o.task_loss);
+  snprintf(cells[3], sizeof cells[3], "%.4f", o.distance);
+  snprintf(cells[4], sizeof cells[4], "%.3f", o.episode_return);
+  snprintf(cells[5], sizeof cells[5], "%s", o.success >= 1 ? "yes" : o.success > 0 ? "partly" : "no");
+  const char *row[6] = {cells[0], updates ? cells[1] : "", cells[2], cells[3], cells[4], cells[5]};
+  return cli_table_row(table, row);
+}
+
+static int adapt(adapting *a, int task, int updates, ml3_error *error) {
+  static const char *const columns[] = {"updates", "learned loss before", "task loss", "distance", "return", "success"};
+  ml3_random random = ml3_random_stream((uint64_t)a->config.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
+  a->problem->sample(a->problem, &random, a->task, a->theta);
+  cli_table *table = cli_table_new(columns, 6);
+  int code = table ? add_row(a, table, 0, 0, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
+  for (int k = 1; k <= updates && code == ML3_OK; k++) {
+    double value;
+    code = ml3_meta_adapt(a->work, a->loss, a->task, a->theta, &random, &value, error);
+    if (code == ML3_OK) code = add_row(a, table, k, value, error);
+  }
+  if (table) cli_table_print(table, stdout);
+  cli_table_free(table);
+  return code;
+}
+
+int cli_adapt(int argc, const char **argv) {
+  int task = 0, updates = 5;
+  const char *output = NULL;
+  const struct poptOption own[] = {
+      {"task", 't', POPT_ARG_INT, &task, 0, "number of the held-out task (0)", "N"},
+      {"updates", 'n', POPT_ARG_INT, &updates, 0, "updates by the learned loss (5)", "N"},
+      {"output", 'o', POPT_ARG_STRING, &output, 0, "where the policy goes (RUN/policy.safetensors)", "FILE"},
+      POPT_TABLEEND};
+  cli_options options = {0};
+  int answer = cli_options_read(&options, argc, argv, own, "RUN [OPTIONS]",
+                                "Trains a fresh policy with the learned loss of a run on a task it has not seen: the loss alone, no\n"
+                                "task loss, no extra information.",
+                                NULL);
+  if (answer >= 0) return answer;
+  if (task < 0 || updates < 0 || updates > 100000) {
+    fprintf(stderr, "ml3 adapt: --task must not be negative and --updates must be 0 to 100000\n");
+    return CLI_USAGE;
+  }
+  adapting a = {0};
+  ml3_error error = {0};
+  char path[CLI_PATH_MAX];
+  int code = open_run(&a, &options, &error);
+  if (code == ML3_OK) code = adapt(&a, task, updates, &error);
+  if (code == ML3_OK) {
+    cli_run_path(options.argument, "policy.safetensors", path);
+    const char *to = output ? output : path;
+    code = ml3_policy_save(&ml3_model_based_settings_of(a.problem)->policy, a.theta, to, &error);
+    if (code == ML3_OK) printf("policy: %s\n", to);
+  }
+  free(a.task);
+  ml3_meta_work_free(a.work);
+  ml3_meta_free(a.meta);
+  ml3_loss_free(a.loss);
+  if (a.problem) a.problem->free(a.problem);
+  if (code == ML3_ERR_ARGUMENT) return cli_fail("adapt", &error), CLI_USAGE;
+  return code == ML3_OK ? CLI_DONE : cli_fail("adapt", &error);
+}

@@ -1,0 +1,75 @@
+/* The command ml3: a table of verbs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/experiment.h"
+#include "cli/verb.h"
+
+static const struct {
+  const char *name, *summary;
+  int (*run)(int argc, const char **argv);
+} verbs[] = {
+    {"train", "meta-train a learned loss", cli_train},
+    {"adapt", "train a fresh policy with a learned loss", cli_adapt},
+    {"compare", "learned loss, task gradient and iLQR on the same held-out tasks", cli_compare},
+    {"view", "watch rollouts in a window", cli_view},
+    {"record", "write rollouts as video or frames, without a display", cli_record},
+    {"config", "print the complete configuration", cli_inspect_config},
+    {"list", "environments, presets and runs", cli_list},
+    {"bench", "time the meta-gradient", cli_bench},
+};
+
+enum { VERBS = sizeof verbs / sizeof *verbs };
+
+int cli_fail(const char *verb, const ml3_error *error) {
+  fprintf(stderr, "ml3 %s: %s\n", verb, error->message);
+  if (error->code == ML3_ERR_INTERRUPTED) return CLI_INTERRUPTED;
+  return CLI_FAILED;
+}
+
+static void print_help(FILE *out) {
+  fprintf(out, "usage: ml3 VERB [OPTIONS]\n\nReinforcement learning with learned losses.\n\n");
+  for (int i = 0; i < VERBS; i++) fprintf(out, "  %-8s  %s\n", verbs[i].name, verbs[i].summary);
+  fprintf(out,
+          "\n`ml3 VERB --help` tells a verb's options. A first run:\n\n"
+          "  ml3 train mountain_car --output runs/first\n"
+          "  ml3 compare runs/first\n"
+          "  ml3 view runs/first\n\n"
+          "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
+}
+
+static int find_verb(const char *name) {
+  const char *names[VERBS];
+  for (int i = 0; i < VERBS; i++) {
+    if (strcmp(verbs[i].name, name) == 0) return i;
+    names[i] = verbs[i].name;
+  }
+  const char *nearest = ml3_error_nearest(name, names, VERBS);
+  fprintf(stderr, "ml3: unknown verb '%s'%s%s%s; `ml3 --help` lists all\n", name, nearest ? "; did you mean '" : "",
+          nearest ? nearest : "", nearest ? "'?" : "");
+  return -1;
+}
+
+int main(int argc, const char **argv) {
+  cli_catch_interrupts();
+  if (argc < 2) {
+    print_help(stderr);
+    return CLI_USAGE;
+  }
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (strcmp(argv[1], "help") == 0 && argc == 2)) {
+    print_help(stdout);
+    return CLI_DONE;
+  }
+  if (strcmp(argv[1], "--version") == 0) {
+    printf("ml3 %s (%s precision)\n", ML3_VERSION, ML3_REAL_NAME);
+    return CLI_DONE;
+  }
+  bool help = strcmp(argv[1], "help") == 0;
+  int verb = find_verb(argv[help ? 2 : 1]);
+  if (verb < 0) return CLI_USAGE;
+  if (help) {
+    const char *arguments[] = {verbs[verb].name, "--help", NULL};
+    return verbs[verb].run(2, arguments);
+  }
+  return verbs[verb].run(argc - 1, argv + 1);
+}

@@ -1,0 +1,267 @@
+/* ml3 train: meta-trains a learned loss and leaves a run folder.
+
+   config.yaml (complete), metrics.csv, checkpoint (everything to go on with the same bits), loss.safetensors (the best
+   loss validated), learning_curve.png and .svg, summary.json. */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/experiment.h"
+#include "cli/options.h"
+#include "cli/plot.h"
+#include "cli/progress.h"
+#include "cli/verb.h"
+
+typedef struct training {
+  cli_config config;
+  char folder[CLI_PATH_MAX];
+  ml3_problem *problem;
+  ml3_trainer *trainer;
+  FILE *metrics;
+  cli_progress progress;
+} training;
+
+/* ---- metrics ------------------------------------------------------------------------------------------------ */
+
+static const char *const metrics_header =
+    "outer_step,losses/objective,losses/gradient_norm,charts/inner_rate,charts/skipped_tasks,"
+    "validation/objective,validation/task_loss,validation/success,validation/distance\n";
+
+/* Lines of steps up to `keep`, when a run is resumed from that step; then open for more. */
+static int open_metrics(training *t, int64_t keep, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_run_path(t->folder, "metrics.csv", path);
+  size_t size = 0;
+  char *old = keep > 0 ? ml3_file_read(path, (size_t)1 << 31, &size, NULL) : NULL;
+  ml3_file file;
+  int code = ml3_file_create(&file, path, error);
+  if (code == ML3_OK) {
+    fputs(metrics_header, file.stream);
+    for (char *line = old ? strchr(old, '\n') : NULL; line && line[1];) {
+      char *end = strchr(line + 1, '\n');
+      if (!end || strtoll(line + 1, NULL, 10) > keep) break;
+      fwrite(line + 1, 1, (size_t)(end - line), file.stream);
+      line = end;
+    }
+    code = ml3_file_commit(&file, error);
+  }
+  free(old);
+  if (code != ML3_OK) return code;
+  t->metrics = fopen(path, "a");
+  if (!t->metrics) return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+  return ML3_OK;
+}
+
+static void write_metrics(training *t, const ml3_trainer_report *step, const ml3_trainer_report *validation) {
+  fprintf(t->metrics, "%lld,", (long long)ml3_trainer_outer_step(t->trainer));
+  if (step)
+    fprintf(t->metrics, "%.9g,%.9g,%.9g,%d,", step->objective, step->gradient_norm, step->inner_rate, step->skipped);
+  else
+    fputs(",,,,", t->metrics);
+  if (validation)
+    fprintf(t->metrics, "%.9g,%.9g,%.9g,%.9g\n", validation->objective, validation->outcome.task_loss,
+            validation->outcome.success, validation->outcome.distance);
+  else
+    fputs(",,,\n", t->metrics);
+}
+
+/* ---- files of the run ------------------------------------------------------------------------------------------ */
+
+static int save_checkpoint(training *t, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  fflush(t->metrics);
+  cli_run_path(t->folder, "checkpoint", path);
+  return ml3_trainer_save(t->trainer, path, error);
+}
+
+static int save_loss(training *t, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_run_path(t->folder, "loss.safetensors", path);
+  return ml3_loss_save(ml3_trainer_best_loss(t->trainer), path, error);
+}
+
+static int save_summary(training *t, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_run_path(t->folder, "summary.json", path);
+  const ml3_trainer_report *b = ml3_trainer_best_report(t->trainer);
+  json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "environment", t->config.environment, "seed",
+                           (json_int_t)t->config.seed, "outer_steps",
+                           (json_int_t)ml3_trainer_outer_step(t->trainer), "best_outer_step",
+                           (json_int_t)b->outer_step, "best_objective", b->objective, "best_task_loss",
+                           b->outcome.task_loss, "best_success", b->outcome.success, "inner_rate", b->inner_rate);
+  char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+  ml3_file file;
+  int code = text ? ml3_file_create(&file, path, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
+  if (code == ML3_OK) {
+    fprintf(file.stream, "%s\n", text);
+    code = ml3_file_commit(&file, error);
+  }
+  free(text);
+  json_decref(json);
+  return code;
+}
+
+/* The validation columns of metrics.csv as a picture. */
+static int save_curve(training *t, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_run_path(t->folder, "metrics.csv", path);
+  fflush(t->metrics);
+  size_t size, rows = 0;
+  char *text = ml3_file_read(path, (size_t)1 << 31, &size, error);
+  if (!text) return error->code;
+  for (size_t i = 0; i < size; i++) rows += text[i] == '\n';
+  double *x = calloc(3 * (rows + 1), sizeof *x), *objective = x + rows + 1, *success = objective + rows + 1;
+  int count = 0;
+  for (char *line = x ? strchr(text, '\n') : NULL; line && line[1]; line = strchr(line + 1, '\n')) {
+    double step, o, l, s;
+    if (sscanf(line + 1, "%lf,,,,,%lf,%lf,%lf", &step, &o, &l, &s) != 4) continue;
+    x[count] = step, objective[count] = o, success[count++] = 10 * s;
+  }
+  const cli_curve curves[] = {{.label = "validation objective", .count = count, .x = x, .y = objective},
+                              {.label = "validation success x 10", .count = count, .x = x, .y = success}};
+  const cli_plot plot = {.title = "Meta-training", .x_label = "outer steps", .y_label = "", .curves = curves, .count = 2};
+  cli_run_path(t->folder, "learning_curve", path);
+  int code = count > 1 ? cli_plot_save(&plot, path, error) : ML3_OK;
+  free(x);
+  free(text);
+  return code;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------------------- */
+
+static int validate(training *t, ml3_error *error) {
+  ml3_trainer_report report;
+  int code = ml3_trainer_validate(t->trainer, &report, error);
+  if (code != ML3_OK) return code;
+  write_metrics(t, NULL, &report);
+  return report.is_best ? save_loss(t, error) : ML3_OK;
+}
+
+static void show(training *t, double objective) {
+  char note[160];
+  const ml3_trainer_report *best = ml3_trainer_best_report(t->trainer);
+  snprintf(note, sizeof note, "J %.3f  best: success %.0f %%, task loss %.3f", objective,
+           best ? 100 * best->outcome.success : 0, best ? best->outcome.task_loss : NAN);
+  cli_progress_update(&t->progress, (long)ml3_trainer_outer_step(t->trainer), note);
+}
+
+/* A diverged step ends training; the files keep what was best. */
+static int loop(training *t, ml3_error *error) {
+  const cli_config *c = &t->config;
+  int code = ml3_trainer_outer_step(t->trainer) == 0 ? validate(t, error) : ML3_OK;
+  while (code == ML3_OK && ml3_trainer_outer_step(t->trainer) < c->outer_steps) {
+    if (cli_interrupted()) {
+      code = save_checkpoint(t, error);
+      if (code == ML3_OK)
+        code = ml3_error_set(error, ML3_ERR_INTERRUPTED,
+                             "interrupted at outer step %lld; the checkpoint is kept, go on with `ml3 train --resume %s`",
+                             (long long)ml3_trainer_outer_step(t->trainer), t->folder);
+      return code;
+    }
+    ml3_trainer_report report;
+    code = ml3_trainer_step(t->trainer, &report, error);
+    if (code != ML3_OK) break;
+    write_metrics(t, &report, NULL);
+    int64_t done = ml3_trainer_outer_step(t->trainer);
+    bool last = done == c->outer_steps;
+    if (done % c->validation_every == 0 || last) code = validate(t, error);
+    if (code == ML3_OK && (done % c->checkpoint_every == 0 || last)) code = save_checkpoint(t, error);
+    show(t, report.objective);
+  }
+  return code;
+}
+
+/* ---- starting --------------------------------------------------------------------------------------------------- */
+
+/* PRESET is a YAML file, the name of one in scripts/experiments, or an environment. */
+static int read_preset(cli_config *c, const char *preset, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  if (!preset) return ML3_OK;
+  snprintf(path, sizeof path, "%s", preset);
+  bool file = strchr(preset, '/') || strstr(preset, ".yaml") || strstr(preset, ".yml");
+  if (!file) snprintf(path, sizeof path, "scripts/experiments/%.200s.yaml", preset);
+  if (file || access(path, R_OK) == 0) return cli_config_read(c, path, error);
+  if (!ml3_env_find(preset, error)) return error->code;
+  snprintf(c->environment, sizeof c->environment, "%s", preset);
+  return ML3_OK;
+}
+
+static int start(training *t, const cli_options *o, const char *output, const char *resume, bool force, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  int code;
+  cli_config_defaults(&t->config);
+  if (resume) {
+    snprintf(t->folder, sizeof t->folder, "%.900s", resume);
+    if (!cli_run_is(resume))
+      return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a run folder: it has no config.yaml", resume);
+    cli_run_path(resume, "config.yaml", path);
+    code = cli_config_read(&t->config, path, error);
+  } else {
+    code = read_preset(&t->config, o->argument, error);
+  }
+  if (code == ML3_OK) code = cli_options_apply(o, &t->config, error);
+  if (code != ML3_OK) return code;
+
+  if (!(t->problem = cli_problem_new(&t->config, error))) return error->code;
+  ml3_trainer_settings settings = cli_trainer_settings(&t->config, t->problem);
+  if (!(t->trainer = ml3_trainer_new(t->problem, &settings, error))) return error->code;
+  if (resume) {
+    cli_run_path(resume, "checkpoint", path);
+    if ((code = ml3_trainer_load(t->trainer, path, error)) != ML3_OK) return code;
+  } else {
+    if ((code = cli_run_create(output, &t->config, force, t->folder, error)) != ML3_OK) return code;
+    cli_run_path(t->folder, "config.yaml", path);
+    if ((code = cli_config_write(&t->config, path, error)) != ML3_OK) return code;
+  }
+  return open_metrics(t, ml3_trainer_outer_step(t->trainer), error);
+}
+
+static void finish(training *t) {
+  if (t->metrics) fclose(t->metrics);
+  ml3_trainer_free(t->trainer);
+  if (t->problem) t->problem->free(t->problem);
+}
+
+int cli_train(int argc, const char **argv) {
+  const char *output = NULL, *resume = NULL;
+  int force = 0;
+  const struct poptOption own[] = {
+      {"output", 'o', POPT_ARG_STRING, &output, 0, "the run's folder (runs/DATE-ENVIRONMENT-SEED)", "FOLDER"},
+      {"resume", 'r', POPT_ARG_STRING, &resume, 0, "go on with an interrupted run; the same bits as if it had not been", "RUN"},
+      {"force", 'f', POPT_ARG_NONE, &force, 0, "write into a folder that exists", NULL},
+      POPT_TABLEEND};
+  cli_options options = {0};
+  int answer = cli_options_read(&options, argc, argv, own, "[PRESET|FILE.yaml|ENVIRONMENT] [OPTIONS]",
+                                "Meta-trains a learned loss on many initial policies and starts, and keeps the one that does\n"
+                                "best on validation tasks.",
+                                "`ml3 config` lists all keys. Ctrl-C keeps a checkpoint.");
+  if (answer >= 0) return answer;
+
+  training t = {0};
+  ml3_error error = {0};
+  int code = start(&t, &options, output, resume, force, &error);
+  if (code == ML3_OK) {
+    if (!options.quiet) fprintf(stderr, "run folder: %s\n", t.folder);
+    cli_progress_begin(&t.progress, "meta-training", (long)t.config.outer_steps, options.quiet);
+    code = loop(&t, &error);
+    cli_progress_end(&t.progress);
+  }
+  if (code == ML3_OK) code = save_loss(&t, &error);
+  const ml3_trainer_report *best = code == ML3_OK ? ml3_trainer_best_report(t.trainer) : NULL;
+  if (best) code = save_summary(&t, &error);
+  ml3_error plot = {0};
+  if (code == ML3_OK && save_curve(&t, &plot) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", plot.message);
+  if (code == ML3_OK && best)
+    printf("%s: best at outer step %lld: success %.1f %%, task loss %.3f after %lld updates on %lld validation tasks\n",
+           t.folder, (long long)best->outer_step, 100 * best->outcome.success, best->outcome.task_loss,
+           (long long)t.config.inner_steps, (long long)t.config.validation_tasks);
+  finish(&t);
+  if (code == ML3_ERR_ARGUMENT) return cli_fail("train", &error) == CLI_FAILED ? CLI_USAGE : CLI_FAILED;
+  return code == ML3_OK ? CLI_DONE : cli_fail("train", &error);
+}

@@ -1,0 +1,22 @@
+/* The verbs of the command: one file each, one line each in main.c. */
+#ifndef ML3_CLI_VERB_H
+#define ML3_CLI_VERB_H
+
+#include "base/error.h"
+
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
+
+/* argv[0] is the verb. The answer is the exit code; the verb has printed what there is to say. */
+int cli_train(int argc, const char **argv);
+int cli_adapt(int argc, const char **argv);
+int cli_compare(int argc, const char **argv);
+int cli_view(int argc, const char **argv);
+int cli_record(int argc, const char **argv);
+int cli_inspect_config(int argc, const char **argv);
+int cli_list(int argc, const char **argv);
+int cli_bench(int argc, const char **argv);
+
+/* Prints "ml3 VERB: message" and answers the exit code for it. */
+int cli_fail(const char *verb, const ml3_error *error);
+
+#endif
