@@ -143,7 +143,7 @@ int cli_view(int argc, const char **argv) {
 /* ---- record ------------------------------------------------------------------------------------------------------- */
 
 static int on_progress(void *user, int done, int total) {
-  (void)total;
+  ((cli_progress *)user)->total = total;
   cli_progress_update(user, done, "");
   return cli_interrupted();
 }
@@ -178,10 +178,8 @@ int cli_record(int argc, const char **argv) {
       snprintf(path, sizeof path, "%.900s.mp4", options.argument);
     const ml3_view_options view = {.width = width, .height = height, .fps = fps, .plots = !plain, .labels = !plain};
     const char *to = output ? output : path;
-    long total = 0;
-    for (int i = 0; i < s.count; i++) total += s.episodes[i]->steps + 1;
     cli_progress progress;
-    cli_progress_begin(&progress, "recording", total, options.quiet);
+    cli_progress_begin(&progress, "recording", 1, options.quiet);
     code = ml3_view_record(s.episodes, s.count, to, &view, on_progress, &progress, &frames, &error);
     cli_progress_end(&progress);
     if (code == ML3_OK) printf("%s: %d frames, %d rollouts\n", to, frames, s.count);

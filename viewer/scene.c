@@ -28,6 +28,8 @@ static void make_figure(mjvFigure *f, const char *title, float red, float green,
   snprintf(f->xformat, sizeof f->xformat, "%%.0f");
   snprintf(f->yformat, sizeof f->yformat, "%%.2g");
   f->flg_extend = 1;
+  f->range[0][0] = f->range[1][0] = 1; /* low above high: the curve decides */
+  f->range[0][1] = f->range[1][1] = -1;
   f->flg_legend = 0;
   f->flg_ticklabel[0] = f->flg_ticklabel[1] = 1;
   f->gridsize[0] = 3;
