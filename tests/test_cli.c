@@ -1,0 +1,180 @@
+/* The command as a user types it: what goes wrong is told in a sentence, with the right exit code, and leaves nothing. */
+#define _POSIX_C_SOURCE 200809L
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[64], output[65536];
+
+static void make_folder(void) {
+  strcpy(folder, "/tmp/ml3_cli_XXXXXX");
+  cr_assert_not_null(mkdtemp(folder));
+}
+
+static void drop_folder(void) {
+  char command[128];
+  snprintf(command, sizeof command, "chmod -R u+w %s; rm -rf %s", folder, folder);
+  cr_assert_eq(system(command), 0);
+}
+
+TestSuite(cli, .init = make_folder, .fini = drop_folder, .timeout = 120);
+
+/* Runs `ml3 ARGUMENTS` in the folder; output holds what it printed. Returns the exit code. */
+static int ml3(const char *arguments) {
+  char command[2048];
+  snprintf(command, sizeof command, "cd %s && %s %s 2>&1", folder, ML3_COMMAND, arguments);
+  FILE *pipe = popen(command, "r");
+  size_t n = fread(output, 1, sizeof output - 1, pipe);
+  output[n] = '\0';
+  int status = pclose(pipe);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+#define TINY "--quiet --set loss.hidden=[8] --set policy.hidden=[4] --set outer.tasks=2 --set validation.tasks=2 --set validation.every=5 "
+
+static void expect(const char *arguments, int code, const char *sentence) {
+  int got = ml3(arguments);
+  cr_expect_eq(got, code, "ml3 %s: exit code %d, not %d: %s", arguments, got, code, output);
+  cr_expect_not_null(strstr(output, sentence), "ml3 %s: '%s' is not in: %s", arguments, sentence, output);
+}
+
+static bool exists(const char *name) {
+  char path[256];
+  struct stat info;
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return stat(path, &info) == 0;
+}
+
+static void write_file(const char *name, const char *text) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "w");
+  fputs(text, file);
+  fclose(file);
+}
+
+Test(cli, mistakes_are_told_in_sentences) {
+  expect("", 2, "usage: ml3 VERB");
+  expect("tarin", 2, "did you mean 'train'?");
+  expect("train mountian_car", 2, "did you mean 'mountain_car'?");
+  expect("train --set inner.rat=1", 2, "did you mean 'inner.rate'?");
+  expect("train --set inner.rate=fast", 2, "inner.rate is 'fast'; expected a number");
+  expect("train --set outer.steps=2.5", 2, "expected a whole number");
+  expect("train --set outer.tasks=0", 2, "outer.tasks is '0'; expected a whole number from 1");
+  expect("train --set horizon=-3", 2, "horizon is '-3'");
+  expect("train --set policy.bias=maybe", 2, "expected true or false");
+  expect("train --set loss.activation=gelu", 2, "expected one of identity|tanh");
+  expect("train --set inner.rate", 2, "expected key=value");
+  expect("train --bogus", 2, "--bogus: unknown option");
+  expect("train reacher", 1, "no differentiable model");
+  expect("train missing.yaml", 1, "cannot read 'missing.yaml'");
+  expect("train --resume nothing", 1, "not a run folder");
+  expect("adapt", 2, "which run?");
+  expect("adapt nothing", 1, "not a run folder");
+  expect("compare nothing", 1, "not a run folder");
+  expect("view nothing", 2, "unknown environment 'nothing'");
+  expect("record nothing/here", 1, "not a run folder");
+  expect("bench --problem x", 2, "'mountain_car' can be timed");
+  cr_expect(!exists("runs"), "a mistake left a run folder");
+}
+
+Test(cli, a_configuration_file_is_checked_with_its_line) {
+  write_file("a.yaml", "seed: 1\nouter:\n  stpes: 5\n");
+  expect("train a.yaml", 2, "a.yaml:3: unknown key 'outer.stpes'; did you mean 'outer.steps'?");
+  write_file("b.yaml", "seed: [1, 2]\n");
+  expect("train b.yaml", 2, "b.yaml:1: seed is 'a list'");
+  write_file("c.yaml", "seed: {1\n");
+  expect("train c.yaml", 1, "not YAML");
+  write_file("d.yaml", "- 1\n- 2\n");
+  expect("train d.yaml", 1, "expected `key: value`");
+}
+
+Test(cli, the_complete_configuration_reads_back_the_same) {
+  cr_assert_eq(ml3("config --set seed=7 --set loss.hidden=[3,4]"), 0, "%s", output);
+  char *first = strdup(output);
+  write_file("all.yaml", output);
+  cr_assert_eq(ml3("config all.yaml"), 0, "%s", output);
+  cr_expect_str_eq(output, first);
+  free(first);
+}
+
+Test(cli, trains_adapts_and_compares) {
+  cr_assert_eq(ml3("train mountain_car -o run " TINY "--set outer.steps=10 --set test.tasks=3"), 0, "%s", output);
+  static const char *const files[] = {"config.yaml", "metrics.csv", "checkpoint", "loss.safetensors", "summary.json"};
+  for (int i = 0; i < 5; i++) {
+    char path[64];
+    snprintf(path, sizeof path, "run/%s", files[i]);
+    cr_expect(exists(path), "%s is missing", path);
+  }
+  cr_expect_eq(ml3("adapt run -n 2"), 0, "%s", output);
+  cr_expect(exists("run/policy.safetensors"));
+  cr_expect_eq(ml3("compare run --quiet"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "learned loss, 5 updates"), "%s", output);
+  cr_expect_not_null(strstr(output, "iLQR"), "%s", output);
+  cr_expect(exists("run/comparison.csv") && exists("run/comparison.md"));
+  expect("train mountain_car -o run " TINY, 1, "exists already");
+}
+
+Test(cli, resuming_gives_the_same_bits_as_never_stopping) {
+  cr_assert_eq(ml3("train -o whole " TINY "--set outer.steps=20 --set outer.schedule=constant"), 0, "%s", output);
+  cr_assert_eq(ml3("train -o half " TINY "--set outer.steps=10 --set outer.schedule=constant"), 0, "%s", output);
+  cr_assert_eq(ml3("train --resume half --quiet --set outer.steps=20"), 0, "%s", output);
+  char command[256];
+  snprintf(command, sizeof command, "cd %s && cmp whole/checkpoint half/checkpoint && cmp whole/loss.safetensors half/loss.safetensors",
+           folder);
+  cr_expect_eq(system(command), 0, "the files differ");
+}
+
+Test(cli, a_damaged_or_foreign_checkpoint_is_refused) {
+  cr_assert_eq(ml3("train -o run " TINY "--set outer.steps=5"), 0, "%s", output);
+  write_file("run/checkpoint", "this is not a checkpoint at all");
+  expect("train --resume run --quiet", 1, "run/checkpoint");
+  cr_assert_eq(ml3("train -o other " TINY "--set outer.steps=5 --set seed=4"), 0, "%s", output);
+  char command[256];
+  snprintf(command, sizeof command, "cp %s/other/checkpoint %s/run/checkpoint", folder, folder);
+  cr_assert_eq(system(command), 0);
+  expect("train --resume run --quiet", 1, "is of another run");
+  write_file("run/loss.safetensors", "nor is this a loss");
+  expect("adapt run", 1, "run/loss.safetensors");
+}
+
+Test(cli, a_folder_that_cannot_be_written_is_told) {
+  write_file("file", "in the way");
+  expect("train -o file/run " TINY, 1, "cannot make the folder 'file/run'");
+  expect("train -o file " TINY, 1, "'file' is a file");
+  expect("train -o /proc/run " TINY, 1, "cannot make the folder '/proc/run'");
+}
+
+Test(cli, an_interrupt_keeps_the_checkpoint_and_says_so) {
+  char command[1024];
+  snprintf(command, sizeof command,
+           "cd %s && (%s train -o run " TINY "--set outer.steps=1000000 >log 2>&1 & pid=$!; "
+           "for i in $(seq 100); do [ -s run/metrics.csv ] && break; sleep 0.05; done; sleep 0.3; kill -INT $pid; wait $pid)",
+           folder, ML3_COMMAND);
+  int status = system(command);
+  cr_expect_eq(WEXITSTATUS(status), 130, "exit code %d", WEXITSTATUS(status));
+  cr_expect(exists("run/checkpoint"));
+  cr_expect_eq(ml3("train --resume run --quiet --set outer.steps=1"), 0, "%s", output);
+  snprintf(command, sizeof command, "grep -q 'go on with `ml3 train --resume run`' %s/log", folder);
+  cr_expect_eq(system(command), 0, "the log does not say how to go on");
+}
+
+Test(cli, without_a_display_the_window_says_what_to_do_instead) {
+  unsetenv("DISPLAY");
+  unsetenv("WAYLAND_DISPLAY");
+  expect("view mountain_car", 1, "ml3 record");
+}
+
+Test(cli, every_verb_explains_itself) {
+  static const char *const verbs[] = {"train", "adapt", "compare", "view", "record", "config", "list", "bench"};
+  for (int i = 0; i < 8; i++) {
+    char arguments[64];
+    snprintf(arguments, sizeof arguments, "%s --help", verbs[i]);
+    expect(arguments, 0, "usage: ml3");
+  }
+}
