@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agents/dynamics.h"
+
 /* ---- problem and settings -------------------------------------------------------------------------------- */
 
 static int copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error) {
@@ -37,7 +39,7 @@ static int make_policy(const cli_config *c, const ml3_env_spec *env, ml3_policy 
 
 ml3_problem *cli_problem_new(const cli_config *c, ml3_error *error) {
   const ml3_env_spec *env = ml3_env_find(c->environment, error);
-  if (!env) return NULL;
+  if (!env || !ml3_dynamics_find(c->environment, error)) return NULL;
   ml3_model_based_settings s = {.env = env,
                                 .horizon = (int)c->horizon,
                                 .starts = (int)c->rollout_starts,

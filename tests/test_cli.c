@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char folder[64], output[65536];
+static char folder[32], output[65536];
 
 static void make_folder(void) {
   strcpy(folder, "/tmp/ml3_cli_XXXXXX");
@@ -17,7 +17,7 @@ static void make_folder(void) {
 }
 
 static void drop_folder(void) {
-  char command[128];
+  char command[256];
   snprintf(command, sizeof command, "chmod -R u+w %s; rm -rf %s", folder, folder);
   cr_assert_eq(system(command), 0);
 }
@@ -88,7 +88,7 @@ Test(cli, a_configuration_file_is_checked_with_its_line) {
   expect("train a.yaml", 2, "a.yaml:3: unknown key 'outer.stpes'; did you mean 'outer.steps'?");
   write_file("b.yaml", "seed: [1, 2]\n");
   expect("train b.yaml", 2, "b.yaml:1: seed is 'a list'");
-  write_file("c.yaml", "seed: {1\n");
+  write_file("c.yaml", "seed: \"1\n");
   expect("train c.yaml", 1, "not YAML");
   write_file("d.yaml", "- 1\n- 2\n");
   expect("train d.yaml", 1, "expected `key: value`");

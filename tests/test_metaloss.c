@@ -1,4 +1,5 @@
 /* Learning through several updates, and the outer loop: exact, the same bits on any number of threads, resumable. */
+#define _DEFAULT_SOURCE /* mkstemp, truncate */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>

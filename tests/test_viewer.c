@@ -1,7 +1,5 @@
 /* Pictures without a display: as many as there should be, of the right size, not blank, the same again. */
 #define _POSIX_C_SOURCE 200809L
-#include "viewer/viewer.h"
-
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "viewer/viewer.h"
 
 static void swing(void *user, int step, const double *obs, const double *state, double *action) {
   (void)user, (void)step, (void)state;
@@ -21,8 +21,6 @@ static ml3_episode *episode_of(const char *name) {
   cr_assert_not_null(spec, "%s", error.message);
   ml3_env *env = ml3_env_new(spec, &error);
   ml3_episode *episode = ml3_episode_new(spec, 10, &error);
-  double action_room[8];
-  (void)action_room;
   ml3_episode_record(episode, env, 10, false, swing, NULL);
   ml3_env_free(env);
   return episode;
@@ -45,7 +43,7 @@ static void drop(const char *folder) {
 }
 
 Test(record, frames_are_whole_and_the_same_again) {
-  char base[] = "/tmp/ml3_frames_XXXXXX", folders[2][64], path[128];
+  char base[] = "/tmp/ml3_frames_XXXXXX", folders[2][64], path[256];
   cr_assert_not_null(mkdtemp(base));
   ml3_episode *episode = episode_of("mountain_car");
   const ml3_view_options options = {.width = 320, .height = 180, .fps = 10, .plots = true, .labels = true};
