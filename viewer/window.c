@@ -22,6 +22,8 @@ typedef struct window {
   FILE *trace;
 } window;
 
+enum { KEY_COLUMN = 13 }; /* where the text of a line begins */
+
 static const char *const keys[] = {"space        pause or play",
                                    "right, left  one step on or back",
                                    "up, down     twice or half the speed (1/16 to 16)",
@@ -130,12 +132,14 @@ static void draw_status(window *w, mjrRect v) {
            w->speed, w->shown + 1, w->count, w->fps);
   mjr_overlay(mjFONT_NORMAL, mjGRID_BOTTOMLEFT, v, status, "", &w->scene.context);
   if (!w->help) return;
-  char text[1024] = "";
+  char names[256] = "", texts[768] = ""; /* two columns: the font is proportional */
   for (int i = 0; keys[i]; i++) {
-    strncat(text, keys[i], sizeof text - strlen(text) - 1);
-    if (keys[i + 1]) strncat(text, "\n", sizeof text - strlen(text) - 1);
+    size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, "%s%.12s", i ? "\n" : "", keys[i]);
+    used = strlen(texts);
+    snprintf(texts + used, sizeof texts - used, "%s%s", i ? "\n" : "", keys[i] + KEY_COLUMN);
   }
-  mjr_overlay(mjFONT_NORMAL, mjGRID_TOPRIGHT, v, text, "", &w->scene.context);
+  mjr_overlay(mjFONT_NORMAL, mjGRID_TOPRIGHT, v, names, texts, &w->scene.context);
 }
 
 static void draw(window *w) {
