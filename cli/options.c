@@ -17,7 +17,29 @@ static void print_help(poptContext context, const char *verb, const char *usage,
   if (notes) printf("\n%s\n", notes);
 }
 
-/* popt prints "Usage: NAME" first; the name says the rest. */
+/* Moves a text from popt's memory into the options'; NULL when there is no room left. */
+static const char *keep(cli_options *o, char *text) {
+  size_t size = strlen(text) + 1;
+  char *at = o->storage + o->used;
+  bool fits = o->used + size <= sizeof o->storage;
+  if (fits) {
+    memcpy(at, text, size);
+    o->used += size;
+  }
+  free(text);
+  return fits ? at : NULL;
+}
+
+/* The verb's own text options that popt has set: those that are not what they were before. */
+static bool keep_own(cli_options *o, const struct poptOption *own, char *const *before) {
+  for (int i = 0; own[i].longName; i++) {
+    char **text = own[i].arg;
+    if (own[i].argInfo != POPT_ARG_STRING || *text == before[i]) continue;
+    if (!(*text = (char *)keep(o, *text))) return false;
+  }
+  return true;
+}
+
 int cli_options_read(cli_options *options, int argc, const char **argv, const struct poptOption *own,
                      const char *usage, const char *help, const char *notes) {
   const struct poptOption common[] = {
@@ -28,7 +50,9 @@ int cli_options_read(cli_options *options, int argc, const char **argv, const st
   const struct poptOption table[] = {{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)own, 0, "Options:", NULL},
                                      {NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)common, 0, "Options of every verb:", NULL},
                                      POPT_TABLEEND};
-  char name[64];
+  char name[64], *before[CLI_OWN_MAX];
+  for (int i = 0; own[i].longName && i < CLI_OWN_MAX; i++)
+    before[i] = own[i].argInfo == POPT_ARG_STRING ? *(char **)own[i].arg : NULL;
   snprintf(name, sizeof name, "ml3 %s", argv[0]);
   poptContext context = poptGetContext(name, argc, argv, table, 0);
   poptSetOtherOptionHelp(context, usage);
@@ -42,7 +66,7 @@ int cli_options_read(cli_options *options, int argc, const char **argv, const st
       fprintf(stderr, "ml3 %s: more than %d --set options\n", argv[0], CLI_SETS_MAX);
       answer = CLI_USAGE;
     } else {
-      options->sets[options->set_count++] = poptGetOptArg(context); /* kept until the process ends */
+      options->sets[options->set_count++] = keep(options, poptGetOptArg(context));
     }
   }
   if (answer < 0 && option < -1) {
@@ -51,7 +75,13 @@ int cli_options_read(cli_options *options, int argc, const char **argv, const st
     answer = CLI_USAGE;
   }
   const char *argument = answer < 0 ? poptGetArg(context) : NULL;
-  if (argument) options->argument = strdup(argument);
+  if (argument) options->argument = keep(options, strdup(argument));
+  bool kept = keep_own(options, own, before) && (!argument || options->argument);
+  for (int i = 0; i < options->set_count; i++) kept = kept && options->sets[i];
+  if (!kept) {
+    fprintf(stderr, "ml3 %s: the options are longer than %zu characters in all\n", argv[0], sizeof options->storage);
+    answer = CLI_USAGE;
+  }
   const char *more = argument ? poptGetArg(context) : NULL;
   if (more) {
     fprintf(stderr, "ml3 %s: unexpected argument '%s'; see `ml3 %s --help`\n", argv[0], more, argv[0]);
