@@ -40,6 +40,15 @@ static ml3_meta_settings make_settings(int steps, ml3_step_weights weights, ml3_
                              .extra_weight = 0.5};
 }
 
+/* The features without the distance: that is detached, which differences through several updates would see. */
+static ml3_node (*all_features)(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context);
+
+static ml3_node attached_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
+  ml3_node rows = all_features(p, g, theta, data, context);
+  ml3_node parts[2] = {ml3_nn_slice_cols(g, rows, 0, 3), ml3_nn_constant(g, ml3_nn_rows(g, rows), 1, 0.7)};
+  return ml3_nn_concat_cols(g, parts, 2);
+}
+
 /* The meta-gradient through `steps` updates against centred differences of the objective, entry by entry. */
 static void check_gradient(int steps, ml3_step_weights weights, ml3_learn_rate learn_rate, int starts) {
 #ifdef ML3_DOUBLE
@@ -49,6 +58,8 @@ static void check_gradient(int steps, ml3_step_weights weights, ml3_learn_rate l
 #endif
   ml3_error error = {0};
   ml3_problem *problem = make_problem(ML3_SQUASH_TANH, starts);
+  all_features = problem->build_features;
+  problem->build_features = attached_features;
   ml3_meta_settings settings = make_settings(steps, weights, learn_rate, problem->theta_size);
   ml3_meta *meta = ml3_meta_new(problem, &settings, &error);
   cr_assert_not_null(meta, "%s", error.message);
