@@ -32,13 +32,18 @@ static void make_figure(mjvFigure *f, const char *title, float red, float green,
   f->range[0][1] = f->range[1][1] = -1;
   f->flg_legend = 0;
   f->flg_ticklabel[0] = f->flg_ticklabel[1] = 1;
-  f->gridsize[0] = 3;
-  f->gridsize[1] = 4;
+  f->gridsize[0] = f->gridsize[1] = 3;
   f->linewidth = 3;
   f->figurergba[0] = f->figurergba[1] = f->figurergba[2] = 0.05f;
   f->figurergba[3] = 0.6f;
   memcpy(f->linergb[0], line, sizeof line);
   memcpy(f->linergb[1], cursor, sizeof cursor);
+}
+
+/* Letters fit the picture; a window (height 0) has the size for a screen. */
+static int font_scale(int height) {
+  if (height == 0 || height >= 700) return mjFONTSCALE_150;
+  return height >= 450 ? mjFONTSCALE_100 : mjFONTSCALE_50;
 }
 
 int ml3_scene_open(ml3_scene *s, const ml3_env_spec *spec, int width, int height, ml3_error *error) {
@@ -63,7 +68,7 @@ int ml3_scene_open(ml3_scene *s, const ml3_env_spec *spec, int width, int height
   mjv_defaultScene(&s->scene);
   mjr_defaultContext(&s->context);
   mjv_makeScene(s->model, &s->scene, GEOMS_MAX);
-  mjr_makeContext(s->model, &s->context, mjFONTSCALE_150);
+  mjr_makeContext(s->model, &s->context, font_scale(height));
   make_figure(&s->reward, "reward", 0.35f, 0.75f, 1);
   make_figure(&s->loss, "learned loss", 1, 0.65f, 0.25f);
   return ML3_OK;
