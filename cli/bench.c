@@ -8,21 +8,23 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/experiment.h"
+#include "cli/bench_problems.h"
 #include "cli/options.h"
 #include "cli/verb.h"
+#include "nn/optimizer.h"
 
-enum { WARM_UP = 3, REPEATS_MIN = 5, REPEATS_MAX = 500, TASKS_MAX = 1024 };
+enum { WARM_UP = 3, REPEATS_MIN = 5, REPEATS_MAX = 500, TASKS_MAX = 1024, BATCH_DEFAULT = 8 };
 
 typedef struct timing {
+  const bench_case *is;
   ml3_problem *problem;
   ml3_meta *meta;
-  ml3_meta_work **works;
+  ml3_meta_work **works; /* [threads] */
   ml3_loss *loss;
   ml3_nn_optimizer optimizer;
-  int tasks, threads;
-  ml3_real *task, *theta, *gradients; /* [tasks][...] */
-  double compile_ms, task_loss, norm, first[5];
+  int tasks, batch, threads, steps;
+  ml3_real *task, *theta, *gradients; /* [tasks][...]; gradients [tasks / batch][loss size] */
+  double compile_ms, products_ms, task_loss, norm, first[5];
   double ms[REPEATS_MAX];
   int repeats;
 } timing;
@@ -33,79 +35,78 @@ static double now_s(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void fill(ml3_real *x, int n, double scale, double offset) {
-  for (int k = 0; k < n; k++) x[k] = (ml3_real)(scale * sin(k + 1 + offset));
-}
+/* ---- making ------------------------------------------------------------------------------------------------------ */
 
-/* ---- the published mountain car -------------------------------------------------------------------------------- */
-
-static int make_mountain_car(timing *t, int steps, ml3_error *error) {
-  const ml3_env_spec *env = ml3_env_find("mountain_car", error);
-  const int hidden[1] = {200};
-  if (!env) return error->code;
-  ml3_model_based_settings s = {.env = env,
-                                .horizon = 35,
-                                .starts = 1,
-                                .cost = ML3_COST_TRAJECTORY,
-                                .cost_from_step = 15,
-                                .extra = true,
-                                .extra_goal = {-0.947, -0.0055},
-                                .extra_until_step = 15};
-  int code = ml3_policy_init(&s.policy, env, hidden, 1, ML3_IDENTITY, false, error);
-  if (code != ML3_OK) return code;
-  if (!(t->problem = ml3_model_based_new(&s, error))) return error->code;
-  const ml3_meta_settings settings = {
-      .loss = {.net = {.inputs = 4, .outputs = 1, .depth = 2, .hidden = {400, 400}, .activation = ML3_ELU, .bias = true},
-               .rate = 1e-3},
-      .inner_steps = steps,
-      .task_weight = 1,
-      .extra_weight = 1};
+static int make_programs(timing *t, bool fast, ml3_error *error) {
+  const ml3_meta_settings settings = {.loss = t->is->loss,
+                                      .inner_steps = t->steps,
+                                      .task_weight = 1,
+                                      .extra_weight = t->is->extra_weight,
+                                      .batch = t->batch,
+                                      .fast_products = fast};
+  const double begin = now_s();
+  if (!(t->problem = t->is->make(error))) return error->code;
   t->meta = ml3_meta_new(t->problem, &settings, error);
+  t->compile_ms = 1e3 * (now_s() - begin);
   return t->meta ? ML3_OK : error->code;
 }
 
 static int make_buffers(timing *t, ml3_error *error) {
   ml3_random unused = ml3_random_stream(0, ML3_PURPOSE_INIT, 0, 0);
-  const ml3_nn_optimizer_settings adam = ml3_nn_adam(1e-3);
-  if (!(t->loss = ml3_loss_new(&ml3_meta_settings_of(t->meta)->loss, &unused, error))) return error->code;
+  const ml3_nn_optimizer_settings adam = ml3_nn_adam(t->is->outer_rate);
+  if (!(t->loss = ml3_loss_new(&t->is->loss, &unused, error))) return error->code;
   int code = ml3_nn_optimizer_init(&t->optimizer, &adam, (size_t)t->loss->size, error);
   if (code != ML3_OK) return code;
-  size_t tasks = (size_t)t->tasks, task = (size_t)t->problem->task_size, theta = (size_t)t->problem->theta_size;
+  const size_t tasks = (size_t)t->tasks, task = (size_t)t->problem->task_size, theta = (size_t)t->problem->theta_size;
   t->works = calloc((size_t)t->threads, sizeof(ml3_meta_work *));
   t->task = calloc(tasks * task, sizeof *t->task);
   t->theta = calloc(tasks * theta, sizeof *t->theta);
-  t->gradients = calloc(tasks * (size_t)t->loss->size, sizeof *t->gradients);
+  t->gradients = calloc(tasks / (size_t)t->batch * (size_t)t->loss->size, sizeof *t->gradients);
   if (!t->works || !t->task || !t->theta || !t->gradients)
     return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d tasks", t->tasks);
   for (int i = 0; i < t->threads; i++)
     if (!(t->works[i] = ml3_meta_work_new(t->meta, error))) return error->code;
 
-  fill(t->loss->phi, t->loss->size, 0.05, 0);
+  bench_fill(t->loss->phi, t->loss->size, t->is->loss_scale, t->is->loss_offset);
+  for (int i = 0; i < t->problem->features && t->is->input_scale[0] != 0; i++)
+    t->loss->scale[i] = (ml3_real)t->is->input_scale[i];
   for (int i = 0; i < t->tasks; i++) {
-    ml3_real *d = t->task + (size_t)i * task;
-    d[0] = (ml3_real)(-0.55 + 0.002 * i);
-    d[2] = (ml3_real)0.5;
-    d[3] = (ml3_real)1.0375;
-    fill(t->theta + (size_t)i * theta, (int)theta, 0.3, 0.1 * i);
+    t->is->set_task(i, t->task + (size_t)i * task);
+    bench_fill(t->theta + (size_t)i * theta, (int)theta, t->is->policy_scale, 0.1 * i);
   }
   return ML3_OK;
 }
 
+static void drop(timing *t) {
+  for (int i = 0; i < t->threads && t->works; i++) ml3_meta_work_free(t->works[i]);
+  free(t->works);
+  free(t->task);
+  free(t->theta);
+  free(t->gradients);
+  ml3_nn_optimizer_free(&t->optimizer);
+  ml3_loss_free(t->loss);
+  ml3_meta_free(t->meta);
+  if (t->problem) t->problem->free(t->problem);
+  free(t);
+}
+
 /* ---- an outer step ------------------------------------------------------------------------------------------------ */
 
-static int outer_step(timing *t, bool keep, ml3_error *error) {
+/* The meta-gradients of all batches, and the sum of the objectives. */
+static int gradients(timing *t, double *sum, ml3_error *error) {
   const size_t size = (size_t)t->loss->size;
-  double sum = 0;
   int code = ML3_OK;
-#pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1) reduction(+ : sum) if (t->threads > 1)
-  for (int i = 0; i < t->tasks; i++) {
-    double objective = 0;
+  double total = 0;
+#pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1) reduction(+ : total) if (t->threads > 1)
+  for (int i = 0; i < t->tasks; i += t->batch) {
+    double objective[ML3_META_MAX_BATCH];
+    ml3_random random[ML3_META_MAX_BATCH];
     ml3_error local = {0};
-    ml3_random random = ml3_random_stream(0, ML3_PURPOSE_USER, (uint32_t)i, 0);
+    for (int j = 0; j < t->batch; j++) random[j] = ml3_random_stream(0, ML3_PURPOSE_USER, (uint32_t)(i + j), 0);
     int failed = ml3_meta_gradient(t->works[omp_get_thread_num()], t->loss, t->task + i * t->problem->task_size,
-                                   t->theta + i * t->problem->theta_size, &random, t->gradients + (size_t)i * size,
-                                   &objective, NULL, &local);
-    sum += objective;
+                                   t->theta + i * t->problem->theta_size, random,
+                                   t->gradients + (size_t)(i / t->batch) * size, objective, NULL, &local);
+    for (int j = 0; j < t->batch && !failed; j++) total += objective[j];
     if (failed)
 #pragma omp critical
     {
@@ -113,19 +114,26 @@ static int outer_step(timing *t, bool keep, ml3_error *error) {
       if (error) *error = local;
     }
   }
+  *sum = total;
+  return code;
+}
+
+static int outer_step(timing *t, bool keep, ml3_error *error) {
+  const size_t size = (size_t)t->loss->size;
+  const int units = t->tasks / t->batch;
+  double sum, squares = 0;
+  int code = gradients(t, &sum, error);
   if (code != ML3_OK) return code;
-  for (int stride = 1; stride < t->tasks; stride *= 2)
-    for (int i = 0; i + stride < t->tasks; i += 2 * stride) {
+  for (int stride = 1; stride < units; stride *= 2)
+    for (int i = 0; i + stride < units; i += 2 * stride) {
       ml3_real *to = t->gradients + (size_t)i * size;
       const ml3_real *from = t->gradients + (size_t)(i + stride) * size;
 #pragma omp parallel for num_threads(t->threads) schedule(static) if (t->threads > 1)
       for (size_t j = 0; j < size; j++) to[j] += from[j];
     }
-  if (t->tasks > 1)
-    for (size_t j = 0; j < size; j++) t->gradients[j] /= (ml3_real)t->tasks;
+  for (size_t j = 0; j < size && t->tasks > 1; j++) t->gradients[j] /= (ml3_real)t->tasks;
+  for (size_t j = 0; j < size && keep; j++) squares += (double)t->gradients[j] * t->gradients[j];
   if (keep) {
-    double squares = 0;
-    for (size_t j = 0; j < size; j++) squares += (double)t->gradients[j] * t->gradients[j];
     t->norm = sqrt(squares);
     t->task_loss = sum / t->tasks;
     for (int j = 0; j < 5; j++) t->first[j] = t->gradients[j];
@@ -152,29 +160,55 @@ static int measure(timing *t, double seconds, ml3_error *error) {
   return code;
 }
 
-/* ---- what comes of it ---------------------------------------------------------------------------------------------- */
-
-static void print_json(const timing *t, const char *problem, int steps) {
-  printf("{\"engine\": \"ml3\", \"problem\": \"%s\", \"tasks\": %d, \"threads\": %d, \"steps\": %d, \"precision\": \"%s\", "
-         "\"median_ms\": %.6g, \"min_ms\": %.6g, \"max_ms\": %.6g, \"repeats\": %d, \"compile_ms\": %.6g, "
-         "\"task_loss\": %.12g, \"meta_gradient_norm\": %.12g, \"meta_gradient_first\": [%.12g, %.12g, %.12g, %.12g, %.12g]}\n",
-         problem, t->tasks, t->threads, steps, sizeof(ml3_real) == 4 ? "float32" : "float64", t->ms[t->repeats / 2],
-         t->ms[0], t->ms[t->repeats - 1], t->repeats, t->compile_ms, t->task_loss, t->norm, t->first[0], t->first[1],
-         t->first[2], t->first[3], t->first[4]);
+/* The products that one outer step takes, alone, on one thread: the median of some repeats. */
+static void measure_products(timing *t) {
+  enum { REPEATS = 31 };
+  ml3_nn_workspace *inner = ml3_meta_inner_workspace(t->works[0]), *outer = ml3_meta_outer_workspace(t->works[0]);
+  double ms[REPEATS];
+  for (int i = 0; i < REPEATS; i++) {
+    const double begin = now_s();
+    for (int unit = 0; unit < t->tasks / t->batch; unit++)
+      for (int k = 0; k < t->steps; k++) {
+        for (int again = 0; again < (k ? 2 : 1); again++) ml3_nn_run_products_only(inner, 0);
+        ml3_nn_run_products_only(inner, 1);
+        if (k) ml3_nn_run_products_only(inner, 2);
+      }
+    for (int task = 0; task < t->tasks; task++)
+      for (int stage = 0; stage < 2; stage++) ml3_nn_run_products_only(outer, stage);
+    ms[i] = 1e3 * (now_s() - begin);
+  }
+  qsort(ms, REPEATS, sizeof *ms, compare_ms);
+  t->products_ms = ms[REPEATS / 2];
 }
 
-static void print_text(const timing *t, const char *problem, int steps) {
-  ml3_nn_report inner = ml3_nn_program_report(ml3_meta_inner_program(t->meta));
-  ml3_nn_report outer = ml3_nn_program_report(ml3_meta_outer_program(t->meta));
-  printf("%s, %d task%s, %d thread%s, %d inner step%s\n", problem, t->tasks, t->tasks == 1 ? "" : "s", t->threads,
-         t->threads == 1 ? "" : "s", steps, steps == 1 ? "" : "s");
-  printf("  an outer step  %.3f ms (%.3f - %.3f, %d repeats)\n", t->ms[t->repeats / 2], t->ms[0],
-         t->ms[t->repeats - 1], t->repeats);
+/* ---- what comes of it ---------------------------------------------------------------------------------------------- */
+
+static void print_json(const timing *t, bool fast) {
+  printf("{\"engine\": \"%s\", \"problem\": \"%s\", \"tasks\": %d, \"threads\": %d, \"steps\": %d, \"batch\": %d, "
+         "\"precision\": \"%s\", \"median_ms\": %.6g, \"min_ms\": %.6g, \"max_ms\": %.6g, \"repeats\": %d, "
+         "\"compile_ms\": %.6g, \"products_ms\": %.6g, \"task_loss\": %.12g, \"meta_gradient_norm\": %.12g, "
+         "\"meta_gradient_first\": [%.12g, %.12g, %.12g, %.12g, %.12g]}\n",
+         fast ? "ml3 fast" : "ml3", t->is->name, t->tasks, t->threads, t->steps, t->batch,
+         sizeof(ml3_real) == 4 ? "float32" : "float64", t->ms[t->repeats / 2], t->ms[0], t->ms[t->repeats - 1],
+         t->repeats, t->compile_ms, t->products_ms, t->task_loss, t->norm, t->first[0], t->first[1], t->first[2],
+         t->first[3], t->first[4]);
+}
+
+static void print_program(const char *name, const ml3_nn_program *p) {
+  const ml3_nn_report r = ml3_nn_program_report(p);
+  printf("  %s program  %d instructions, %d products, %.1f Mflop, %.1f kB of buffers\n", name, r.instructions, r.products,
+         r.flops * 1e-6, (double)r.arena_bytes * 1e-3);
+}
+
+static void print_text(const timing *t) {
+  printf("%s, %d task%s in programs of %d, %d thread%s, %d inner step%s\n", t->is->name, t->tasks,
+         t->tasks == 1 ? "" : "s", t->batch, t->threads, t->threads == 1 ? "" : "s", t->steps, t->steps == 1 ? "" : "s");
+  printf("  an outer step  %.3f ms (%.3f - %.3f, %d repeats)\n", t->ms[t->repeats / 2], t->ms[0], t->ms[t->repeats - 1],
+         t->repeats);
+  printf("  products only  %.3f ms on one thread\n", t->products_ms);
   printf("  compiling      %.1f ms\n", t->compile_ms);
-  printf("  inner program  %d instructions, %d products, %.1f Mflop, %.1f kB of buffers\n", inner.instructions,
-         inner.products, inner.flops * 1e-6, (double)inner.arena_bytes * 1e-3);
-  printf("  outer program  %d instructions, %d products, %.1f Mflop, %.1f kB of buffers\n", outer.instructions,
-         outer.products, outer.flops * 1e-6, (double)outer.arena_bytes * 1e-3);
+  print_program("inner", ml3_meta_inner_program(t->meta));
+  print_program("outer", ml3_meta_outer_program(t->meta));
 }
 
 /* Time by kind of operation over some more outer steps. */
@@ -198,27 +232,37 @@ static void hold_to_processors(int count) {
   sched_setaffinity(0, sizeof chosen, &chosen);
 }
 
-static void drop(timing *t, int threads) {
-  for (int i = 0; i < threads && t->works; i++) ml3_meta_work_free(t->works[i]);
-  free(t->works);
-  free(t->task);
-  free(t->theta);
-  free(t->gradients);
-  ml3_nn_optimizer_free(&t->optimizer);
-  ml3_loss_free(t->loss);
-  ml3_meta_free(t->meta);
-  if (t->problem) t->problem->free(t->problem);
+/* ---- the verb -------------------------------------------------------------------------------------------------------- */
+
+static int check(const timing *t, ml3_error *error) {
+  if (t->tasks < 1 || t->tasks > TASKS_MAX || t->threads < 1 || t->threads > 256 || t->steps < 1)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "--tasks is %d (1 to %d), --threads %d (1 to 256), --steps %d (at least 1)", t->tasks,
+                         TASKS_MAX, t->threads, t->steps);
+  if (t->batch < 1 || t->batch > ML3_META_MAX_BATCH || t->tasks % t->batch)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "--batch is %d; it must divide --tasks %d and be at most %d", t->batch,
+                         t->tasks, ML3_META_MAX_BATCH);
+  return ML3_OK;
+}
+
+/* The largest power of two up to 8 that divides the tasks. */
+static int default_batch(int tasks) {
+  int batch = BATCH_DEFAULT;
+  while (batch > 1 && tasks % batch) batch /= 2;
+  return batch;
 }
 
 int cli_bench(int argc, const char **argv) {
   const char *problem = "mountain_car";
-  int tasks = 1, threads = 1, steps = 1, json = 0, profile = 0;
+  int tasks = 1, threads = 1, steps = 1, batch = 0, fast = 0, json = 0, profile = 0;
   double seconds = 2;
   const struct poptOption own[] = {
-      {"problem", '\0', POPT_ARG_STRING, &problem, 0, "mountain_car: the published one", "NAME"},
-      {"tasks", '\0', POPT_ARG_INT, &tasks, 0, "a batch (1)", "N"},
+      {"problem", '\0', POPT_ARG_STRING, &problem, 0, "mountain_car, reacher or sine: the published ones", "NAME"},
+      {"tasks", '\0', POPT_ARG_INT, &tasks, 0, "of an outer step (1)", "N"},
+      {"batch", '\0', POPT_ARG_INT, &batch, 0, "tasks that one program takes together (up to 8)", "N"},
       {"threads", '\0', POPT_ARG_INT, &threads, 0, "(1)", "N"},
       {"steps", '\0', POPT_ARG_INT, &steps, 0, "inner steps (1)", "N"},
+      {"fast", '\0', POPT_ARG_NONE, &fast, 0, "large products to 1e-5 on a matrix unit (loss.products=fast)", NULL},
       {"seconds", '\0', POPT_ARG_DOUBLE, &seconds, 0, "measuring time (2)", "S"},
       {"json", '\0', POPT_ARG_NONE, &json, 0, "one line of JSON", NULL},
       {"profile", '\0', POPT_ARG_NONE, &profile, 0, "time by kind of operation", NULL},
@@ -230,32 +274,29 @@ int cli_bench(int argc, const char **argv) {
                                 NULL);
   if (answer >= 0) return answer;
   ml3_error error = {0};
-  int code = ML3_OK;
-  if (strcmp(problem, "mountain_car") != 0)
-    code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--problem is '%s'; 'mountain_car' can be timed", problem);
-  else if (tasks < 1 || tasks > TASKS_MAX || threads < 1 || threads > 256 || steps < 1)
-    code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--tasks is %d (1 to %d), --threads %d (1 to 256), --steps %d (at least 1)",
-                         tasks, TASKS_MAX, threads, steps);
-  if (code != ML3_OK) return cli_fail("bench", &error), CLI_USAGE;
-
   timing *t = calloc(1, sizeof *t);
   if (!t) return CLI_FAILED;
   t->tasks = tasks;
   t->threads = threads;
+  t->steps = steps;
+  t->batch = batch ? batch : default_batch(tasks);
+  t->is = bench_case_find(problem, &error);
+  if (!t->is || check(t, &error) != ML3_OK) {
+    drop(t);
+    return cli_fail("bench", &error), CLI_USAGE;
+  }
   hold_to_processors(threads);
-  double begin = now_s();
-  code = make_mountain_car(t, steps, &error);
-  t->compile_ms = 1e3 * (now_s() - begin);
+  int code = make_programs(t, fast, &error);
   if (code == ML3_OK) code = make_buffers(t, &error);
   if (code == ML3_OK) code = measure(t, seconds, &error);
   if (code == ML3_OK) {
+    measure_products(t);
     if (json)
-      print_json(t, problem, steps);
+      print_json(t, fast);
     else
-      print_text(t, problem, steps);
+      print_text(t);
     if (profile) print_profile(t);
   }
-  drop(t, threads);
-  free(t);
+  drop(t);
   return code == ML3_OK ? CLI_DONE : cli_fail("bench", &error);
 }

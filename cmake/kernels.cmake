@@ -1,5 +1,6 @@
 # nn/kernels/kernels.c is plain C that the compiler vectorises; it is compiled once for each instruction set
 # and the program picks one at start (nn/kernels/dispatch.c).
+include(CheckCCompilerFlag)
 set(ML3_KERNEL_FLAGS -O3 -ffp-contract=fast -fopenmp-simd)
 if(CMAKE_C_COMPILER_ID MATCHES "Clang" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(APPEND ML3_KERNEL_FLAGS -fveclib=libmvec)
@@ -20,4 +21,11 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   ml3_add_kernels(avx2 -mavx2 -mfma)
   ml3_add_kernels(avx512 -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512)
   target_compile_definitions(ml3 PRIVATE ML3_KERNELS_X86)
+  check_c_compiler_flag(-mamx-bf16 ML3_COMPILER_HAS_AMX)
+  if(ML3_COMPILER_HAS_AMX AND NOT ML3_DOUBLE) # the matrix unit sums in single precision
+    target_sources(ml3 PRIVATE nn/kernels/tiles_amx.c)
+    set_source_files_properties(nn/kernels/tiles_amx.c PROPERTIES COMPILE_OPTIONS
+      "-O3;-mamx-tile;-mamx-bf16;-mavx512f;-mavx512vl;-mavx512bw;-mavx512bf16")
+    target_compile_definitions(ml3 PRIVATE ML3_TILES_AMX)
+  endif()
 endif()

@@ -1,5 +1,6 @@
-/* The outer loop: see trainer.h. Parallel over tasks; every task writes its own gradient, which are then added by a
-   pairwise tree whose shape depends on the number of tasks alone. */
+/* The outer loop: see trainer.h. Parallel over units, which are single tasks or small batches that one program takes
+   together; every unit writes its own gradient, which are then added by a pairwise tree. Size and order of the units
+   depend on the settings alone, not on the threads. */
 #include "metaloss/trainer.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@
 
 /* One task of a batch: where it starts and what came of it. */
 typedef struct batch_task {
-  ml3_real *task, *theta, *gradient;
+  ml3_real *task, *theta, *gradient; /* the gradient is its unit's */
   double objective;
   ml3_outcome outcome;
   int code;
@@ -19,17 +20,18 @@ typedef struct batch_task {
 
 typedef struct batch {
   batch_task *items;
-  int count;
-  ml3_real *memory;
+  int count, unit; /* tasks, in all and in a unit */
+  ml3_real *memory; /* all tasks, all theta, then a gradient a unit */
 } batch;
 
 struct ml3_trainer {
   const ml3_problem *problem;
   ml3_trainer_settings settings;
-  ml3_meta *meta;
+  ml3_meta *meta, *unit_meta; /* of one task; of a unit, NULL when that is one task */
   ml3_loss *loss, *best;
   ml3_nn_optimizer optimizer;
-  ml3_meta_work **works; /* [threads] */
+  ml3_meta_work **works, **unit_works; /* [threads] */
+  ml3_real **pieces;                   /* [threads][loss size] a task's gradient, when a unit is taken apart */
   int threads;
   batch train, validation;
   int64_t outer_step;
@@ -39,19 +41,40 @@ struct ml3_trainer {
 
 /* ---- making ------------------------------------------------------------------------------------------ */
 
-static bool make_batch(batch *b, int count, const ml3_problem *p, int gradient_size) {
-  size_t each = (size_t)p->task_size + (size_t)p->theta_size + (size_t)gradient_size;
-  b->items = calloc((size_t)count, sizeof *b->items);
-  b->memory = calloc((size_t)count * each, sizeof *b->memory);
+static bool make_batch(batch *b, int count, int unit, const ml3_problem *p, int gradient_size) {
+  const size_t n = (size_t)count, task = (size_t)p->task_size, theta = (size_t)p->theta_size;
+  b->items = calloc(n, sizeof *b->items);
+  b->memory = calloc(n * (task + theta) + n / (size_t)unit * (size_t)gradient_size, sizeof *b->memory);
   if (!b->items || !b->memory) return false;
   b->count = count;
-  for (int i = 0; i < count; i++) {
-    ml3_real *at = b->memory + (size_t)i * each;
-    b->items[i].task = at;
-    b->items[i].theta = at + p->task_size;
-    b->items[i].gradient = at + p->task_size + p->theta_size;
+  b->unit = unit;
+  for (size_t i = 0; i < n; i++) {
+    b->items[i].task = b->memory + i * task;
+    b->items[i].theta = b->memory + n * task + i * theta;
+    b->items[i].gradient = b->memory + n * (task + theta) + i / (size_t)unit * (size_t)gradient_size;
   }
   return true;
+}
+
+/* Tasks in a unit: at most 8, so that what a program works on stays near the processor; at least four units, so that
+   threads have something to share. Clipping each task's gradient needs each task's gradient. */
+static int unit_size(const ml3_trainer_settings *s) {
+  int unit = 8;
+  while (unit > 1 && (s->tasks % unit || s->tasks / unit < 4)) unit /= 2;
+  return s->task_clip_norm > 0 ? 1 : unit;
+}
+
+/* What threads need besides to run units of several tasks. */
+static int make_units(ml3_trainer *t, int unit, ml3_error *error) {
+  ml3_meta_settings settings = t->settings.meta;
+  settings.batch = unit;
+  if (unit > 1 && !(t->unit_meta = ml3_meta_new(t->problem, &settings, error))) return ML3_ERR_ARGUMENT;
+  for (int i = 0; i < t->threads && unit > 1; i++) {
+    if (!(t->unit_works[i] = ml3_meta_work_new(t->unit_meta, error))) return ML3_ERR_MEMORY;
+    if (!(t->pieces[i] = calloc((size_t)t->loss->size, sizeof(ml3_real))))
+      return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a meta-gradient of %d numbers", t->loss->size);
+  }
+  return ML3_OK;
 }
 
 static int check(const ml3_trainer_settings *s, ml3_error *error) {
@@ -117,12 +140,17 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
 
   t->threads = s->threads > 0 ? s->threads : omp_get_num_procs();
   t->works = calloc((size_t)t->threads, sizeof(ml3_meta_work *));
-  if (!t->works || !make_batch(&t->train, s->tasks, p, t->loss->size) ||
-      !make_batch(&t->validation, s->validation_tasks, p, p->theta_size))
+  t->unit_works = calloc((size_t)t->threads, sizeof(ml3_meta_work *));
+  t->pieces = calloc((size_t)t->threads, sizeof(ml3_real *));
+  const int unit = unit_size(s);
+  if (!t->works || !t->unit_works || !t->pieces || !make_batch(&t->train, s->tasks, unit, p, t->loss->size) ||
+      !make_batch(&t->validation, s->validation_tasks, 1, p, p->theta_size))
     return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for batches of %d and %d tasks", s->tasks,
                          s->validation_tasks);
   for (int i = 0; i < t->threads; i++)
     if (!(t->works[i] = ml3_meta_work_new(t->meta, error))) return ML3_ERR_MEMORY;
+  code = make_units(t, unit, error);
+  if (code != ML3_OK) return code;
 
   code = s->normalize ? set_normalization(t, error) : ML3_OK;
   copy_loss(t->best, t->loss);
@@ -145,8 +173,14 @@ ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_setti
 
 void ml3_trainer_free(ml3_trainer *t) {
   if (!t) return;
-  for (int i = 0; i < t->threads && t->works; i++) ml3_meta_work_free(t->works[i]);
+  for (int i = 0; i < t->threads; i++) {
+    if (t->works) ml3_meta_work_free(t->works[i]);
+    if (t->unit_works) ml3_meta_work_free(t->unit_works[i]);
+    if (t->pieces) free(t->pieces[i]);
+  }
   free(t->works);
+  free(t->unit_works);
+  free(t->pieces);
   free(t->train.items);
   free(t->train.memory);
   free(t->validation.items);
@@ -155,6 +189,7 @@ void ml3_trainer_free(ml3_trainer *t) {
   ml3_loss_free(t->loss);
   ml3_loss_free(t->best);
   ml3_meta_free(t->meta);
+  ml3_meta_free(t->unit_meta);
   free(t);
 }
 
@@ -169,18 +204,54 @@ static void clip_task(const ml3_trainer *t, ml3_real *gradient) {
   for (int j = 0; j < t->loss->size; j++) gradient[j] *= factor;
 }
 
-static void run_task(ml3_trainer *t, int i, ml3_meta_work *work) {
-  batch_task *b = &t->train.items[i];
-  ml3_random random = ml3_random_stream(t->settings.seed, ML3_PURPOSE_TRAIN, (uint32_t)i, (uint32_t)t->outer_step);
-  t->problem->sample(t->problem, &random, b->task, b->theta);
-  b->code = ml3_meta_gradient(work, t->loss, b->task, b->theta, &random, b->gradient, &b->objective, NULL, &b->error);
-  if (b->code == ML3_OK) clip_task(t, b->gradient);
-  if (b->code != ML3_OK) memset(b->gradient, 0, (size_t)t->loss->size * sizeof *b->gradient);
+static ml3_random task_stream(const ml3_trainer *t, int i) {
+  return ml3_random_stream(t->settings.seed, ML3_PURPOSE_TRAIN, (uint32_t)i, (uint32_t)t->outer_step);
 }
 
-/* items[0].gradient becomes the sum of all, in an order that depends on the count alone. */
+static void run_task(ml3_trainer *t, int i, ml3_meta_work *work, ml3_real *gradient) {
+  batch_task *b = &t->train.items[i];
+  ml3_random random = task_stream(t, i);
+  t->problem->sample(t->problem, &random, b->task, b->theta);
+  b->code = ml3_meta_gradient(work, t->loss, b->task, b->theta, &random, gradient, &b->objective, NULL, &b->error);
+  if (b->code == ML3_OK)
+    clip_task(t, gradient);
+  else
+    memset(gradient, 0, (size_t)t->loss->size * sizeof *gradient);
+}
+
+/* All tasks of a unit at once; false when there is something wrong with one of them. */
+static bool run_together(ml3_trainer *t, int first, ml3_meta_work *work) {
+  batch_task *b = &t->train.items[first];
+  ml3_random random[ML3_META_MAX_BATCH];
+  double objective[ML3_META_MAX_BATCH];
+  ml3_error error = {0};
+  for (int i = 0; i < t->train.unit; i++) {
+    random[i] = task_stream(t, first + i);
+    t->problem->sample(t->problem, &random[i], b[i].task, b[i].theta);
+  }
+  if (ml3_meta_gradient(work, t->loss, b->task, b->theta, random, b->gradient, objective, NULL, &error) != ML3_OK)
+    return false;
+  for (int i = 0; i < t->train.unit; i++) b[i].code = ML3_OK, b[i].objective = objective[i];
+  return true;
+}
+
+static void run_unit(ml3_trainer *t, int unit, int thread) {
+  const int first = unit * t->train.unit;
+  ml3_real *gradient = t->train.items[first].gradient, *piece = t->pieces[thread];
+  if (t->train.unit == 1) {
+    run_task(t, first, t->works[thread], gradient);
+  } else if (!run_together(t, first, t->unit_works[thread])) { /* one by one, to leave out what is wrong */
+    memset(gradient, 0, (size_t)t->loss->size * sizeof *gradient);
+    for (int i = first; i < first + t->train.unit; i++) {
+      run_task(t, i, t->works[thread], piece);
+      for (int j = 0; j < t->loss->size; j++) gradient[j] += piece[j];
+    }
+  }
+}
+
+/* items[0].gradient becomes the sum of all units', in an order that depends on their number alone. */
 static void add_gradients(const batch *b, int size, int threads) {
-  for (int stride = 1; stride < b->count; stride *= 2)
+  for (int stride = b->unit; stride < b->count; stride *= 2)
     for (int i = 0; i + stride < b->count; i += 2 * stride) {
       ml3_real *to = b->items[i].gradient;
       const ml3_real *from = b->items[i + stride].gradient;
@@ -210,7 +281,7 @@ static const batch_task *first_failure(const batch *b) {
 
 int ml3_trainer_step(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
 #pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1)
-  for (int i = 0; i < t->train.count; i++) run_task(t, i, t->works[omp_get_thread_num()]);
+  for (int i = 0; i < t->train.count / t->train.unit; i++) run_unit(t, i, omp_get_thread_num());
 
   *report = (ml3_trainer_report){.outer_step = t->outer_step};
   int good = mean_objective(&t->train, &report->objective);

@@ -27,6 +27,7 @@ typedef struct compiler {
   place *at;
   int *slot;        /* of a node, -1 none yet */
   int *reg;         /* register of a node in the group being made */
+  int (*packed)[4]; /* slot of a node packed for the matrix unit: by k_is_rows, right; 0 none yet, else slot + 1 */
   ml3_node *order;  /* needed nodes that do work, by stage, level, shape */
   int order_count;
   int capacity[6];  /* instructions, groups, loads, stores, micros, constants */
@@ -373,6 +374,27 @@ static void emit_block(compiler *c, int stage, int dst, int a, int rows, int col
   emit(c, i);
 }
 
+/* The slot of x packed as an operand, with the instruction that packs it when it is the first to be wanted so. */
+static int packed_slot(compiler *c, int stage, ml3_node x, bool k_is_rows, bool right) {
+  int *known = &c->packed[c->canon[x]][2 * k_is_rows + right];
+  if (*known) return *known - 1;
+  const ml3_nn_node *n = node(c, x);
+  const ml3_nn_packing packing = {n->rows, n->cols, k_is_rows, right, c->p->parts};
+  const int slot = c->p->slot_count++, entries = (int)c->p->tiles->packed_entries(&packing);
+  c->p->slots[slot] = (ml3_nn_slot){add_root(c, entries, ML3_NN_NONE), 0, 1, entries};
+  ml3_nn_instruction i = plain(KIND_PACK, stage, slot, slot_of(c, x), n->rows, n->cols);
+  i.k_is_rows = k_is_rows;
+  i.right = right;
+  emit(c, i);
+  *known = slot + 1;
+  return slot;
+}
+
+/* Packing takes its time: only large products win it back. */
+static bool suits_tiles(const compiler *c, int m, int n, int k) {
+  return c->p->tiles && m >= 16 && n >= 16 && k >= 32 && (double)m * n * k > (c->p->parts == 3 ? 2e6 : 5e5);
+}
+
 static void emit_product(compiler *c, ml3_node x) {
   const ml3_nn_node *n = node(c, x), *a = node(c, n->a);
   ml3_nn_instruction i = plain(KIND_PRODUCT, c->stage[x], slot_of(c, x), slot_of(c, n->a), n->rows, n->cols);
@@ -381,6 +403,11 @@ static void emit_product(compiler *c, ml3_node x) {
   i.transpose_a = n->transpose_a;
   i.transpose_b = n->transpose_b;
   i.blas = (n->transpose_a && n->transpose_b) || (double)i.m * i.n * i.k > 8000;
+  if (suits_tiles(c, i.m, i.n, i.k)) {
+    i.kind = KIND_TILES;
+    i.a = packed_slot(c, i.stage, n->a, n->transpose_a, false);
+    i.b = packed_slot(c, i.stage, n->b, !n->transpose_b, true);
+  }
   emit(c, i);
 }
 
@@ -543,6 +570,7 @@ static bool compile(compiler *c, const ml3_nn_output *outputs, int count, char *
   c->slot = carve(&memory, n, sizeof(int));
   c->reg = carve(&memory, n, sizeof(int));
   c->order = carve(&memory, n, sizeof(int));
+  c->packed = carve(&memory, n, sizeof *c->packed);
   c->at = carve(&memory, n, sizeof(place));
   c->stored = carve(&memory, n, sizeof(bool));
   c->is_output = carve(&memory, n, sizeof(bool));
@@ -554,8 +582,8 @@ static bool compile(compiler *c, const ml3_nn_output *outputs, int count, char *
   p->outputs = count;
   p->output_slot = calloc((size_t)count, sizeof *p->output_slot);
   p->stage_begin = calloc((size_t)p->stages + 1, sizeof *p->stage_begin);
-  p->slots = calloc(n + (size_t)count, sizeof *p->slots);
-  p->roots = calloc(n + (size_t)count, sizeof *p->roots);
+  p->slots = calloc(3 * n + (size_t)count, sizeof *p->slots); /* a node, two packed operands of a product; outputs */
+  p->roots = calloc(3 * n + (size_t)count, sizeof *p->roots);
   if (!p->output_slot || !p->stage_begin || !p->slots || !p->roots) return false;
 
   find_needed(c, outputs, count);
@@ -570,10 +598,12 @@ ml3_nn_program *ml3_nn_compile(const ml3_nn_graph *g, const ml3_nn_output *outpu
   if (check(g, outputs, count, error) != ML3_OK) return NULL;
 
   ml3_nn_program *p = calloc(1, sizeof *p);
-  char *memory = calloc((size_t)g->count + 16, 9 * sizeof(int) + 4 * sizeof(bool) + 16);
+  char *memory = calloc((size_t)g->count + 16, 13 * sizeof(int) + 4 * sizeof(bool) + 16);
   bool compiled = false;
   if (p && memory) {
     p->kernels = ml3_nn_kernels_pick();
+    p->tiles = ml3_nn_tiles_pick();
+    p->parts = g->fast_products ? 2 : 3;
     compiler c = {.g = g, .p = p, .n = g->count};
     compiled = compile(&c, outputs, count, memory);
   }

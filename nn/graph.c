@@ -60,6 +60,8 @@ void ml3_nn_graph_free(ml3_nn_graph *g) {
 int ml3_nn_rows(const ml3_nn_graph *g, ml3_node x) { return x < 0 ? 0 : g->nodes[x].rows; }
 int ml3_nn_cols(const ml3_nn_graph *g, ml3_node x) { return x < 0 ? 0 : g->nodes[x].cols; }
 
+void ml3_nn_graph_fast_products(ml3_nn_graph *g, bool fast) { g->fast_products = fast; }
+
 const char *ml3_nn_graph_error(const ml3_nn_graph *g) { return g->error[0] ? g->error : NULL; }
 
 bool ml3_nn_constant_value(const ml3_nn_graph *g, ml3_node x, double *value) {

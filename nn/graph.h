@@ -28,6 +28,10 @@ void ml3_nn_graph_free(ml3_nn_graph *g);
 int ml3_nn_rows(const ml3_nn_graph *g, ml3_node x);
 int ml3_nn_cols(const ml3_nn_graph *g, ml3_node x);
 
+/* On machines with a matrix unit (Intel AMX), large products to float32's precision (the default), or twice as fast
+   with an error of at most 1.2e-5 |a| |b| a term (kernels/tiles.h). No difference elsewhere. */
+void ml3_nn_graph_fast_products(ml3_nn_graph *g, bool fast);
+
 /* The first mistake, or NULL while the graph is well. */
 const char *ml3_nn_graph_error(const ml3_nn_graph *g);
 

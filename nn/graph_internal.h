@@ -79,6 +79,7 @@ struct ml3_nn_graph {
   int part_count, part_capacity;
   ml3_node *table; /* hash table of nodes; ML3_NN_NONE where empty */
   int table_size;  /* a power of two */
+  bool fast_products;
   char error[256]; /* the first mistake */
 };
 

@@ -1,7 +1,7 @@
 /* A program for people: text, an instruction a line, and Graphviz. */
 #include "nn/program_internal.h"
 
-static const char *const kind_names[KIND_COUNT] = {"fused", "product", "sum",  "sum_rows", "sum_cols",
+static const char *const kind_names[KIND_COUNT] = {"fused", "product", "pack", "tiles", "sum",  "sum_rows", "sum_cols",
                                                    "transpose", "fill", "copy", "gather",   "scatter"};
 
 static void print_slot(const ml3_nn_program *p, int slot, FILE *out) {
@@ -88,7 +88,7 @@ void ml3_nn_program_graphviz(const ml3_nn_program *p, FILE *out) {
   for (int i = 0; i < p->count; i++) {
     const ml3_nn_instruction *in = &p->instructions[i];
     fprintf(out, "  i%d [label=\"%s\\n%d x %d\"%s];\n", i, kind_names[in->kind], in->m, in->n,
-            in->kind == KIND_PRODUCT ? ", style=filled, fillcolor=lightblue" : "");
+            in->kind == KIND_PRODUCT || in->kind == KIND_TILES ? ", style=filled, fillcolor=lightblue" : "");
     if (in->a >= 0) print_edge(p, in->a, i, out);
     if (in->b >= 0) print_edge(p, in->b, i, out);
     if (in->kind != KIND_GROUP) continue;

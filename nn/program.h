@@ -62,8 +62,8 @@ const ml3_real *ml3_nn_output_at(const ml3_nn_workspace *w, int i);
    reads as zeros). */
 void ml3_nn_run(ml3_nn_workspace *w, int stage);
 
-/* The program's matrix products of all stages alone, on whatever the buffers hold: the practical limit. */
-void ml3_nn_run_products_only(ml3_nn_workspace *w);
+/* A stage's matrix products alone, on whatever the buffers hold: the practical limit. */
+void ml3_nn_run_products_only(ml3_nn_workspace *w, int stage);
 
 /* Seconds and flops by kind of operation, summed over the runs since the last call with reset. */
 void ml3_nn_profile(ml3_nn_workspace *w, bool reset, FILE *out);

@@ -4,6 +4,7 @@
 
 #include "nn/graph_internal.h"
 #include "nn/kernels/kernels.h"
+#include "nn/kernels/tiles.h"
 #include "nn/program.h"
 
 enum { ML3_NN_TILE = 512 }; /* entries of one tile of a fused pass: registers stay in the first-level cache */
@@ -11,6 +12,8 @@ enum { ML3_NN_TILE = 512 }; /* entries of one tile of a fused pass: registers st
 typedef enum ml3_nn_kind {
   KIND_GROUP,   /* a fused elementwise pass */
   KIND_PRODUCT, /* dst[m][n] = op(a) op(b) */
+  KIND_PACK,    /* an operand made ready for the matrix unit: a[m][n] to dst */
+  KIND_TILES,   /* dst[m][n] = a b, of packed operands */
   KIND_SUM,
   KIND_SUM_ROWS,
   KIND_SUM_COLS,
@@ -28,6 +31,7 @@ typedef struct ml3_nn_instruction {
   int dst, a, b; /* slots, or -1 */
   int m, n, k;
   bool transpose_a, transpose_b, blas;
+  bool k_is_rows, right;                              /* pack: see kernels/tiles.h */
   int from_stride, from_offset, to_stride, to_offset; /* block */
   int group;                                          /* index of the group */
 } ml3_nn_instruction;
@@ -96,6 +100,8 @@ struct ml3_nn_program {
   size_t arena_entries;
   int largest_input, max_registers, max_temporaries;
   const ml3_nn_kernels *kernels;
+  const ml3_nn_tiles *tiles; /* the matrix unit; NULL where there is none */
+  int parts;                 /* of a number on it: 3, or 2 */
 };
 
 /* layout.c: gives every root of the arena its place by lifetime. Returns false when out of memory. */

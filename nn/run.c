@@ -177,6 +177,20 @@ static void run_product(const ml3_nn_workspace *w, const ml3_nn_instruction *i) 
 #endif
 }
 
+#ifndef ML3_DOUBLE
+static void run_pack(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
+  const ml3_nn_packing packing = {i->m, i->n, i->k_is_rows, i->right, w->p->parts};
+  w->p->tiles->pack(&packing, w->at[i->a], w->at[i->dst]);
+}
+
+static void run_tiles(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
+  w->p->tiles->product(i->m, i->n, i->k, w->p->parts, w->at[i->a], w->at[i->b], w->at[i->dst]);
+}
+#else /* the matrix unit sums in float32 */
+static void run_pack(const ml3_nn_workspace *w, const ml3_nn_instruction *i) { (void)w, (void)i; }
+static void run_tiles(const ml3_nn_workspace *w, const ml3_nn_instruction *i) { (void)w, (void)i; }
+#endif
+
 static void run_block(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
   const ml3_real *from = w->at[i->a] + i->from_offset;
   ml3_real *to = w->at[i->dst] + i->to_offset;
@@ -218,6 +232,8 @@ static void run_one(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
   switch (i->kind) {
     case KIND_GROUP: run_group(w, &w->p->groups[i->group]); break;
     case KIND_PRODUCT: run_product(w, i); break;
+    case KIND_PACK: run_pack(w, i); break;
+    case KIND_TILES: run_tiles(w, i); break;
     case KIND_SUM: w->at[i->dst][0] = k->sum(i->n, w->at[i->a]); break;
     case KIND_SUM_ROWS: k->sum_rows(i->m, i->n, w->at[i->a], w->at[i->dst]); break;
     case KIND_SUM_COLS: k->sum_cols(i->m, i->n, w->at[i->a], w->at[i->dst]); break;
@@ -240,7 +256,7 @@ static double now_s(void) {
 
 static double flops_of(const ml3_nn_instruction *i) {
   double entries = (double)i->m * i->n;
-  if (i->kind == KIND_PRODUCT) return 2 * entries * i->k;
+  if (i->kind == KIND_PRODUCT || i->kind == KIND_TILES) return 2 * entries * i->k;
   if (i->kind == KIND_GROUP) return entries * i->k;
   return i->kind == KIND_SUM || i->kind == KIND_SUM_ROWS || i->kind == KIND_SUM_COLS ? entries : 0;
 }
@@ -264,15 +280,19 @@ void ml3_nn_run(ml3_nn_workspace *w, int stage) {
   }
 }
 
-void ml3_nn_run_products_only(ml3_nn_workspace *w) {
-  for (int i = 0; i < w->p->count; i++)
-    if (w->p->instructions[i].kind == KIND_PRODUCT) run_product(w, &w->p->instructions[i]);
+void ml3_nn_run_products_only(ml3_nn_workspace *w, int stage) {
+  const ml3_nn_program *p = w->p;
+  if (stage < 0 || stage >= p->stages) return;
+  for (int i = p->stage_begin[stage]; i < p->stage_begin[stage + 1]; i++) {
+    const ml3_nn_kind kind = p->instructions[i].kind;
+    if (kind == KIND_PRODUCT || kind == KIND_PACK || kind == KIND_TILES) run_one(w, &p->instructions[i]);
+  }
 }
 
 void ml3_nn_profile_enable(ml3_nn_workspace *w, bool on) { w->profiling = on; }
 
 void ml3_nn_profile(ml3_nn_workspace *w, bool reset, FILE *out) {
-  static const char *const names[KIND_COUNT] = {"elementwise", "product", "sum",     "sum rows",
+  static const char *const names[KIND_COUNT] = {"elementwise", "product", "packing", "tile product", "sum",     "sum rows",
                                                 "sum columns", "transpose", "fill", "copy",
                                                 "gather",      "scatter"};
   double total = 0;
@@ -293,10 +313,10 @@ ml3_nn_report ml3_nn_program_report(const ml3_nn_program *p) {
     const ml3_nn_instruction *in = &p->instructions[i];
     double flops = flops_of(in);
     report.flops += flops;
-    report.products += in->kind == KIND_PRODUCT;
+    report.products += in->kind == KIND_PRODUCT || in->kind == KIND_TILES;
     report.elementwise += in->kind == KIND_GROUP;
     report.nodes += in->kind == KIND_GROUP ? in->k : 1;
-    if (in->kind == KIND_PRODUCT) report.product_flops += flops;
+    if (in->kind == KIND_PRODUCT || in->kind == KIND_TILES) report.product_flops += flops;
   }
   return report;
 }

@@ -2,6 +2,7 @@
 #include <cblas.h>
 
 #include "nn/kernels/kernels.h"
+#include "nn/kernels/tiles.h"
 
 extern const ml3_nn_kernels ml3_nn_kernels_generic;
 #ifdef ML3_KERNELS_X86
@@ -18,4 +19,12 @@ const ml3_nn_kernels *ml3_nn_kernels_pick(void) {
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &ml3_nn_kernels_avx2;
 #endif
   return &ml3_nn_kernels_generic;
+}
+
+const ml3_nn_tiles *ml3_nn_tiles_pick(void) {
+#ifdef ML3_TILES_AMX
+  return ml3_nn_tiles_amx();
+#else
+  return NULL;
+#endif
 }
