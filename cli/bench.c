@@ -13,7 +13,7 @@
 #include "cli/verb.h"
 #include "nn/optimizer.h"
 
-enum { WARM_UP = 3, REPEATS_MIN = 5, REPEATS_MAX = 500, TASKS_MAX = 1024, BATCH_DEFAULT = 8 };
+enum { WARM_UP = 3, REPEATS_MIN = 5, REPEATS_MAX = 500, TASKS_MAX = 1024, BATCH_DEFAULT = 4 };
 
 typedef struct timing {
   const bench_case *is;
@@ -214,12 +214,13 @@ static void print_text(const timing *t) {
 /* Time by kind of operation over some more outer steps. */
 static void print_profile(timing *t) {
   ml3_nn_workspace *parts[2] = {ml3_meta_inner_workspace(t->works[0]), ml3_meta_outer_workspace(t->works[0])};
-  for (int i = 0; i < 2; i++) ml3_nn_profile_enable(parts[i], true);
+  for (int i = 0; i < 2; i++)
+    if (ml3_nn_profile_enable(parts[i], true) != ML3_OK) return;
   t->threads = 1;
   for (int i = 0; i < 20; i++) outer_step(t, false, NULL);
   for (int i = 0; i < 2; i++) {
     printf("%s program, 20 outer steps:\n", i ? "outer" : "inner");
-    ml3_nn_profile(parts[i], true, stdout);
+    ml3_nn_profile(parts[i], stdout);
   }
 }
 
@@ -245,7 +246,7 @@ static int check(const timing *t, ml3_error *error) {
   return ML3_OK;
 }
 
-/* The largest power of two up to 8 that divides the tasks. */
+/* The largest power of two up to 4 that divides the tasks. */
 static int default_batch(int tasks) {
   int batch = BATCH_DEFAULT;
   while (batch > 1 && tasks % batch) batch /= 2;
@@ -259,7 +260,7 @@ int cli_bench(int argc, const char **argv) {
   const struct poptOption own[] = {
       {"problem", '\0', POPT_ARG_STRING, &problem, 0, "mountain_car, reacher or sine: the published ones", "NAME"},
       {"tasks", '\0', POPT_ARG_INT, &tasks, 0, "of an outer step (1)", "N"},
-      {"batch", '\0', POPT_ARG_INT, &batch, 0, "tasks that one program takes together (up to 8)", "N"},
+      {"batch", '\0', POPT_ARG_INT, &batch, 0, "tasks that one program takes together (up to 4)", "N"},
       {"threads", '\0', POPT_ARG_INT, &threads, 0, "(1)", "N"},
       {"steps", '\0', POPT_ARG_INT, &steps, 0, "inner steps (1)", "N"},
       {"fast", '\0', POPT_ARG_NONE, &fast, 0, "large products to 1e-5 on a matrix unit (loss.products=fast)", NULL},

@@ -56,10 +56,10 @@ static bool make_batch(batch *b, int count, int unit, const ml3_problem *p, int 
   return true;
 }
 
-/* Tasks in a unit: at most 8, so that what a program works on stays near the processor; at least four units, so that
+/* Tasks in a unit: at most 4, so that what a program works on stays near the processor; at least four units, so that
    threads have something to share. Clipping each task's gradient needs each task's gradient. */
 static int unit_size(const ml3_trainer_settings *s) {
-  int unit = 8;
+  int unit = 4;
   while (unit > 1 && (s->tasks % unit || s->tasks / unit < 4)) unit /= 2;
   return s->task_clip_norm > 0 ? 1 : unit;
 }

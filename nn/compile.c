@@ -27,6 +27,8 @@ typedef struct compiler {
   place *at;
   int *slot;        /* of a node, -1 none yet */
   int *reg;         /* register of a node in the group being made */
+  int *transposed;  /* slot of a node's transpose + 1 */
+  int *right_uses;  /* small products that have the node, transposed, on the right */
   int (*packed)[4]; /* slot of a node packed for the matrix unit: by k_is_rows, right; 0 none yet, else slot + 1 */
   ml3_node *order;  /* needed nodes that do work, by stage, level, shape */
   int order_count;
@@ -96,6 +98,7 @@ static void find_needed(compiler *c, const ml3_nn_output *outputs, int count) {
   for (int x = c->n - 1; x >= 0; x--) {
     if (c->stage[x] == INT_MAX) continue;
     bool fused = ml3_nn_is_elementwise(node(c, x)->op);
+    if (node(c, x)->op == OP_PRODUCT && node(c, x)->transpose_b) c->right_uses[c->canon[node(c, x)->b]]++;
     for (int i = 0; i < operand_count(c, x); i++) {
       ml3_node o = operand(c, x, i);
       if (c->stage[x] < c->stage[o]) c->stage[o] = c->stage[x];
@@ -395,6 +398,25 @@ static bool suits_tiles(const compiler *c, int m, int n, int k) {
   return c->p->tiles && m >= 16 && n >= 16 && k >= 32 && (double)m * n * k > (c->p->parts == 3 ? 2e6 : 5e5);
 }
 
+/* The slot of x transposed, with the instruction that does it when it is the first time. */
+static int transposed_slot(compiler *c, int stage, ml3_node x) {
+  int *known = &c->transposed[c->canon[x]];
+  if (*known) return *known - 1;
+  const ml3_nn_node *n = node(c, x);
+  const int slot = c->p->slot_count++;
+  c->p->slots[slot] = (ml3_nn_slot){add_root(c, ml3_nn_entries(n), ML3_NN_NONE), 0, n->cols, n->rows};
+  emit(c, plain(KIND_TRANSPOSE, stage, slot, slot_of(c, x), n->rows, n->cols));
+  *known = slot + 1;
+  return slot;
+}
+
+/* A small product with a transposed weight is slow: its sums go across vectors. Where the weight serves many time
+   steps, transposing it once is cheaper. */
+static bool worth_transposing(const compiler *c, const ml3_nn_node *n, int m) {
+  enum { MANY = 8 };
+  return n->transpose_b && m <= 4 && node(c, n->b)->rows > 1 && c->right_uses[c->canon[n->b]] >= MANY;
+}
+
 static void emit_product(compiler *c, ml3_node x) {
   const ml3_nn_node *n = node(c, x), *a = node(c, n->a);
   ml3_nn_instruction i = plain(KIND_PRODUCT, c->stage[x], slot_of(c, x), slot_of(c, n->a), n->rows, n->cols);
@@ -407,6 +429,9 @@ static void emit_product(compiler *c, ml3_node x) {
     i.kind = KIND_TILES;
     i.a = packed_slot(c, i.stage, n->a, n->transpose_a, false);
     i.b = packed_slot(c, i.stage, n->b, !n->transpose_b, true);
+  } else if (!i.blas && worth_transposing(c, n, i.m)) {
+    i.b = transposed_slot(c, i.stage, n->b);
+    i.transpose_b = false;
   }
   emit(c, i);
 }
@@ -570,6 +595,8 @@ static bool compile(compiler *c, const ml3_nn_output *outputs, int count, char *
   c->slot = carve(&memory, n, sizeof(int));
   c->reg = carve(&memory, n, sizeof(int));
   c->order = carve(&memory, n, sizeof(int));
+  c->transposed = carve(&memory, n, sizeof(int));
+  c->right_uses = carve(&memory, n, sizeof(int));
   c->packed = carve(&memory, n, sizeof *c->packed);
   c->at = carve(&memory, n, sizeof(place));
   c->stored = carve(&memory, n, sizeof(bool));
@@ -582,7 +609,7 @@ static bool compile(compiler *c, const ml3_nn_output *outputs, int count, char *
   p->outputs = count;
   p->output_slot = calloc((size_t)count, sizeof *p->output_slot);
   p->stage_begin = calloc((size_t)p->stages + 1, sizeof *p->stage_begin);
-  p->slots = calloc(3 * n + (size_t)count, sizeof *p->slots); /* a node, two packed operands of a product; outputs */
+  p->slots = calloc(3 * n + (size_t)count, sizeof *p->slots); /* a node, a product's two operands made ready; outputs */
   p->roots = calloc(3 * n + (size_t)count, sizeof *p->roots);
   if (!p->output_slot || !p->stage_begin || !p->slots || !p->roots) return false;
 
@@ -598,7 +625,7 @@ ml3_nn_program *ml3_nn_compile(const ml3_nn_graph *g, const ml3_nn_output *outpu
   if (check(g, outputs, count, error) != ML3_OK) return NULL;
 
   ml3_nn_program *p = calloc(1, sizeof *p);
-  char *memory = calloc((size_t)g->count + 16, 13 * sizeof(int) + 4 * sizeof(bool) + 16);
+  char *memory = calloc((size_t)g->count + 16, 15 * sizeof(int) + 4 * sizeof(bool) + 16);
   bool compiled = false;
   if (p && memory) {
     p->kernels = ml3_nn_kernels_pick();

@@ -1,7 +1,7 @@
 /* A program for people: text, an instruction a line, and Graphviz. */
 #include "nn/program_internal.h"
 
-static const char *const kind_names[KIND_COUNT] = {"fused", "product", "pack", "tiles", "sum",  "sum_rows", "sum_cols",
+const char *const ml3_nn_kind_name[KIND_COUNT] = {"fused", "product", "pack", "tiles", "sum",  "sum_rows", "sum_cols",
                                                    "transpose", "fill", "copy", "gather",   "scatter"};
 
 static void print_slot(const ml3_nn_program *p, int slot, FILE *out) {
@@ -46,7 +46,7 @@ void ml3_nn_program_print(const ml3_nn_program *p, FILE *out) {
           p->kernels->name);
   for (int i = 0; i < p->count; i++) {
     const ml3_nn_instruction *in = &p->instructions[i];
-    fprintf(out, "%4d stage %d  %-9s ", i, in->stage, kind_names[in->kind]);
+    fprintf(out, "%4d stage %d  %-9s ", i, in->stage, ml3_nn_kind_name[in->kind]);
     if (in->kind == KIND_GROUP) {
       print_group(p, &p->groups[in->group], out);
       continue;
@@ -87,7 +87,7 @@ void ml3_nn_program_graphviz(const ml3_nn_program *p, FILE *out) {
       fprintf(out, "  in%d [shape=ellipse, label=\"input %d\\n%d\"];\n", r, p->roots[r].input, p->roots[r].entries);
   for (int i = 0; i < p->count; i++) {
     const ml3_nn_instruction *in = &p->instructions[i];
-    fprintf(out, "  i%d [label=\"%s\\n%d x %d\"%s];\n", i, kind_names[in->kind], in->m, in->n,
+    fprintf(out, "  i%d [label=\"%s\\n%d x %d\"%s];\n", i, ml3_nn_kind_name[in->kind], in->m, in->n,
             in->kind == KIND_PRODUCT || in->kind == KIND_TILES ? ", style=filled, fillcolor=lightblue" : "");
     if (in->a >= 0) print_edge(p, in->a, i, out);
     if (in->b >= 0) print_edge(p, in->b, i, out);

@@ -65,9 +65,10 @@ void ml3_nn_run(ml3_nn_workspace *w, int stage);
 /* A stage's matrix products alone, on whatever the buffers hold: the practical limit. */
 void ml3_nn_run_products_only(ml3_nn_workspace *w, int stage);
 
-/* Seconds and flops by kind of operation, summed over the runs since the last call with reset. */
-void ml3_nn_profile(ml3_nn_workspace *w, bool reset, FILE *out);
-void ml3_nn_profile_enable(ml3_nn_workspace *w, bool on);
+/* Seconds, flops and share of the machine's peak by kind and shape of operation, over the runs since profiling was turned
+   on. Turning it on (again) begins anew, and may fail for want of memory. */
+int ml3_nn_profile_enable(ml3_nn_workspace *w, bool on);
+void ml3_nn_profile(ml3_nn_workspace *w, FILE *out);
 
 #ifdef __cplusplus
 }

@@ -25,6 +25,8 @@ typedef enum ml3_nn_kind {
   KIND_COUNT
 } ml3_nn_kind;
 
+extern const char *const ml3_nn_kind_name[KIND_COUNT];
+
 typedef struct ml3_nn_instruction {
   ml3_nn_kind kind;
   int stage;
@@ -103,6 +105,27 @@ struct ml3_nn_program {
   const ml3_nn_tiles *tiles; /* the matrix unit; NULL where there is none */
   int parts;                 /* of a number on it: 3, or 2 */
 };
+
+struct ml3_nn_workspace {
+  const ml3_nn_program *p;
+  ml3_real *arena;
+  ml3_real **at;         /* [slots] where each tensor is */
+  ml3_real **registers;  /* [max_registers] of the pass that runs */
+  ml3_real *scratch;     /* [max_temporaries][tile] */
+  ml3_real *constants;   /* [constants][tile] */
+  ml3_real *zeros;       /* [largest_input] what unbound inputs read */
+  double *seconds;       /* [instructions] of a profile; NULL when none is taken */
+  long *calls;
+};
+
+/* run.c: c = a b, n x n, by BLAS. */
+void ml3_nn_square_product(int n, const ml3_real *a, const ml3_real *b, ml3_real *c);
+
+/* run.c: one instruction. */
+void ml3_nn_run_one(ml3_nn_workspace *w, const ml3_nn_instruction *i);
+
+/* profile.c: the same, timed; the number of the instruction. */
+void ml3_nn_run_profiled(ml3_nn_workspace *w, int number);
 
 /* layout.c: gives every root of the arena its place by lifetime. Returns false when out of memory. */
 bool ml3_nn_lay_out(ml3_nn_program *p);

@@ -1,29 +1,9 @@
 /* Running a program: instructions one after the other over one arena. No allocation, no locks. */
-#define _POSIX_C_SOURCE 200809L
 #include "nn/program_internal.h"
 
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-typedef struct profile {
-  double seconds[KIND_COUNT];
-  long calls[KIND_COUNT];
-  double flops[KIND_COUNT];
-} profile;
-
-struct ml3_nn_workspace {
-  const ml3_nn_program *p;
-  ml3_real *arena;
-  ml3_real **at;         /* [slots] where each tensor is */
-  ml3_real **registers;  /* [max_registers] of the pass that runs */
-  ml3_real *scratch;     /* [max_temporaries][tile] */
-  ml3_real *constants;   /* [constants][tile] */
-  ml3_real *zeros;       /* [largest_input] what unbound inputs read */
-  bool profiling;
-  profile profile;
-};
 
 /* ---- workspaces ------------------------------------------------------------------------------------- */
 
@@ -74,6 +54,8 @@ void ml3_nn_workspace_free(ml3_nn_workspace *w) {
   free(w->zeros);
   free(w->at);
   free(w->registers);
+  free(w->seconds);
+  free(w->calls);
   free(w);
 }
 
@@ -153,28 +135,33 @@ static void run_group(ml3_nn_workspace *w, const ml3_nn_group *g) {
 
 /* ---- products and moves -------------------------------------------------------------------------------- */
 
+static void blas_product(bool transpose_a, bool transpose_b, int m, int n, int k, const ml3_real *a, const ml3_real *b,
+                         ml3_real *c) {
+  const CBLAS_TRANSPOSE ta = transpose_a ? CblasTrans : CblasNoTrans, tb = transpose_b ? CblasTrans : CblasNoTrans;
+  const int lda = transpose_a ? m : k, ldb = transpose_b ? k : n;
+#ifdef ML3_DOUBLE
+  cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, 0, c, n);
+#else
+  cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, 0, c, n);
+#endif
+}
+
+void ml3_nn_square_product(int n, const ml3_real *a, const ml3_real *b, ml3_real *c) {
+  blas_product(false, false, n, n, n, a, b, c);
+}
+
 static void run_product(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
   const ml3_nn_kernels *k = w->p->kernels;
   const ml3_real *a = w->at[i->a], *b = w->at[i->b];
   ml3_real *c = w->at[i->dst];
-
-  if (!i->blas) {
-    if (i->transpose_a)
-      k->product_tn(i->m, i->n, i->k, a, b, c);
-    else if (i->transpose_b)
-      k->product_nt(i->m, i->n, i->k, a, b, c);
-    else
-      k->product_nn(i->m, i->n, i->k, a, b, c);
-    return;
-  }
-  const CBLAS_TRANSPOSE ta = i->transpose_a ? CblasTrans : CblasNoTrans;
-  const CBLAS_TRANSPOSE tb = i->transpose_b ? CblasTrans : CblasNoTrans;
-  const int lda = i->transpose_a ? i->m : i->k, ldb = i->transpose_b ? i->k : i->n;
-#ifdef ML3_DOUBLE
-  cblas_dgemm(CblasRowMajor, ta, tb, i->m, i->n, i->k, 1, a, lda, b, ldb, 0, c, i->n);
-#else
-  cblas_sgemm(CblasRowMajor, ta, tb, i->m, i->n, i->k, 1, a, lda, b, ldb, 0, c, i->n);
-#endif
+  if (i->blas)
+    blas_product(i->transpose_a, i->transpose_b, i->m, i->n, i->k, a, b, c);
+  else if (i->transpose_a)
+    k->product_tn(i->m, i->n, i->k, a, b, c);
+  else if (i->transpose_b)
+    k->product_nt(i->m, i->n, i->k, a, b, c);
+  else
+    k->product_nn(i->m, i->n, i->k, a, b, c);
 }
 
 #ifndef ML3_DOUBLE
@@ -227,7 +214,7 @@ static void run_scatter(const ml3_nn_workspace *w, const ml3_nn_instruction *i) 
   }
 }
 
-static void run_one(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
+void ml3_nn_run_one(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
   const ml3_nn_kernels *k = w->p->kernels;
   switch (i->kind) {
     case KIND_GROUP: run_group(w, &w->p->groups[i->group]); break;
@@ -248,35 +235,14 @@ static void run_one(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
 
 /* ---- running ------------------------------------------------------------------------------------------- */
 
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static double flops_of(const ml3_nn_instruction *i) {
-  double entries = (double)i->m * i->n;
-  if (i->kind == KIND_PRODUCT || i->kind == KIND_TILES) return 2 * entries * i->k;
-  if (i->kind == KIND_GROUP) return entries * i->k;
-  return i->kind == KIND_SUM || i->kind == KIND_SUM_ROWS || i->kind == KIND_SUM_COLS ? entries : 0;
-}
-
-static void run_profiled(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
-  double start = now_s();
-  run_one(w, i);
-  w->profile.seconds[i->kind] += now_s() - start;
-  w->profile.flops[i->kind] += flops_of(i);
-  w->profile.calls[i->kind]++;
-}
-
 void ml3_nn_run(ml3_nn_workspace *w, int stage) {
   const ml3_nn_program *p = w->p;
   if (stage < 0 || stage >= p->stages) return;
   for (int i = p->stage_begin[stage]; i < p->stage_begin[stage + 1]; i++) {
-    if (w->profiling)
-      run_profiled(w, &p->instructions[i]);
+    if (w->seconds)
+      ml3_nn_run_profiled(w, i);
     else
-      run_one(w, &p->instructions[i]);
+      ml3_nn_run_one(w, &p->instructions[i]);
   }
 }
 
@@ -285,38 +251,6 @@ void ml3_nn_run_products_only(ml3_nn_workspace *w, int stage) {
   if (stage < 0 || stage >= p->stages) return;
   for (int i = p->stage_begin[stage]; i < p->stage_begin[stage + 1]; i++) {
     const ml3_nn_kind kind = p->instructions[i].kind;
-    if (kind == KIND_PRODUCT || kind == KIND_PACK || kind == KIND_TILES) run_one(w, &p->instructions[i]);
+    if (kind == KIND_PRODUCT || kind == KIND_PACK || kind == KIND_TILES) ml3_nn_run_one(w, &p->instructions[i]);
   }
-}
-
-void ml3_nn_profile_enable(ml3_nn_workspace *w, bool on) { w->profiling = on; }
-
-void ml3_nn_profile(ml3_nn_workspace *w, bool reset, FILE *out) {
-  static const char *const names[KIND_COUNT] = {"elementwise", "product", "packing", "tile product", "sum",     "sum rows",
-                                                "sum columns", "transpose", "fill", "copy",
-                                                "gather",      "scatter"};
-  double total = 0;
-  for (int i = 0; i < KIND_COUNT; i++) total += w->profile.seconds[i];
-  fprintf(out, "%-12s %10s %12s %8s %12s\n", "operation", "calls", "seconds", "share", "Gflop/s");
-  for (int i = 0; i < KIND_COUNT; i++) {
-    if (!w->profile.calls[i]) continue;
-    double s = w->profile.seconds[i];
-    fprintf(out, "%-12s %10ld %12.6f %7.1f%% %12.2f\n", names[i], w->profile.calls[i], s, 100 * s / total,
-            w->profile.flops[i] / (s > 0 ? s : 1) * 1e-9);
-  }
-  if (reset) w->profile = (profile){0};
-}
-
-ml3_nn_report ml3_nn_program_report(const ml3_nn_program *p) {
-  ml3_nn_report report = {.instructions = p->count, .arena_bytes = p->arena_entries * sizeof(ml3_real)};
-  for (int i = 0; i < p->count; i++) {
-    const ml3_nn_instruction *in = &p->instructions[i];
-    double flops = flops_of(in);
-    report.flops += flops;
-    report.products += in->kind == KIND_PRODUCT || in->kind == KIND_TILES;
-    report.elementwise += in->kind == KIND_GROUP;
-    report.nodes += in->kind == KIND_GROUP ? in->k : 1;
-    if (in->kind == KIND_PRODUCT || in->kind == KIND_TILES) report.product_flops += flops;
-  }
-  return report;
 }

@@ -79,7 +79,7 @@ Test(cli, mistakes_are_told_in_sentences) {
   expect("compare nothing", 1, "not a run folder");
   expect("view nothing", 2, "unknown environment 'nothing'");
   expect("record nothing/here", 1, "not a run folder");
-  expect("bench --problem x", 2, "'mountain_car' can be timed");
+  expect("bench --problem x", 2, "mountain_car, reacher and sine can be timed");
   cr_expect(!exists("runs"), "a mistake left a run folder");
 }
 

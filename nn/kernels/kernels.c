@@ -1,4 +1,4 @@
-/* Inner loops in plain C, written so that gcc and clang vectorise them. ML3_KERNELS is the name of the table.
+/* Inner loops, in plain C but for one, written so that gcc and clang vectorise them. ML3_KERNELS is the name of the table.
 
    exp, log, sin, cos, tanh, expm1 and log1p of whole vectors come from the C library's vector functions (glibc's
    libmvec; its error is at most 4 units in the last place) where the compiler can call them. */
@@ -6,6 +6,9 @@
 
 #include <math.h>
 #include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -42,6 +45,26 @@ typedef ml3_real real;
     }                                                                                              \
   }
 
+/* The same for costly functions: the last few entries are taken as a whole vector too, not one by one. */
+enum { VECTOR = 64 / sizeof(real) };
+#define UNARY_MATH(name, formula)                                                                  \
+  static void name(int n, real *restrict d, const real *a, const real *b, const real *c) {         \
+    (void)b, (void)c;                                                                              \
+    const int whole = n / VECTOR * VECTOR;                                                         \
+    for (int i = 0; i < whole; i++) {                                                              \
+      const real x = a[i];                                                                         \
+      d[i] = (formula);                                                                            \
+    }                                                                                              \
+    if (whole == n) return;                                                                        \
+    real last[VECTOR] = {0};                                                                       \
+    for (int i = whole; i < n; i++) last[i - whole] = a[i];                                        \
+    for (int i = 0; i < VECTOR; i++) {                                                             \
+      const real x = last[i];                                                                      \
+      last[i] = (formula);                                                                         \
+    }                                                                                              \
+    for (int i = whole; i < n; i++) d[i] = last[i - whole];                                        \
+  }
+
 #define BINARY(name, formula)                                                                      \
   static void name(int n, real *restrict d, const real *a, const real *b, const real *c) {         \
     (void)c;                                                                                       \
@@ -53,17 +76,17 @@ typedef ml3_real real;
 
 UNARY(k_copy, x)
 UNARY(k_neg, -x)
-UNARY(k_exp, M(exp)(x))
-UNARY(k_log, M(log)(x))
-UNARY(k_sin, M(sin)(x))
-UNARY(k_cos, M(cos)(x))
+UNARY_MATH(k_exp, M(exp)(x))
+UNARY_MATH(k_log, M(log)(x))
+UNARY_MATH(k_sin, M(sin)(x))
+UNARY_MATH(k_cos, M(cos)(x))
 UNARY(k_sqrt, M(sqrt)(x))
 UNARY(k_square, x *x)
 UNARY(k_abs, M(fabs)(x))
-UNARY(k_tanh, M(tanh)(x))
-UNARY(k_sigmoid, 1 / (1 + M(exp)(-x)))
-UNARY(k_softplus, (x > 0 ? x : 0) + M(log1p)(M(exp)(-M(fabs)(x))))
-UNARY(k_elu, (x > 0 ? x : 0) + M(expm1)(x > 0 ? 0 : x))
+UNARY_MATH(k_tanh, M(tanh)(x))
+UNARY_MATH(k_sigmoid, 1 / (1 + M(exp)(-x)))
+UNARY_MATH(k_softplus, (x > 0 ? x : 0) + M(log1p)(M(exp)(-M(fabs)(x))))
+UNARY_MATH(k_elu, (x > 0 ? x : 0) + M(expm1)(x > 0 ? 0 : x))
 BINARY(k_add, x + y)
 BINARY(k_sub, x - y)
 BINARY(k_mul, x *y)
@@ -86,8 +109,54 @@ static void k_fill(int n, real *d, real value) {
 
 /* ---- small products -------------------------------------------------------------------------------- */
 
-/* row[n] += sum over four k of a_k * b[k][n] */
-static inline void add_rows(int n, int k, const real *a, int stride_a, const real *restrict b, real *restrict row) {
+#if defined(__AVX512F__) && !defined(ML3_DOUBLE)
+
+/* 16 cols entries of a row, from column pointers b with that many valid: masks spare the slow last entries. `phases`
+   partial sums a column keep the multiplier busy. */
+static inline __attribute__((always_inline)) void row_strip(const int cols, const int phases, int width, int k,
+                                                            const real *a, long stride_a, const real *b, long stride_b,
+                                                            real *row) {
+  __m512 sum[8];
+  __mmask16 mask[4];
+  for (int j = 0; j < cols; j++) mask[j] = width >= 16 * (j + 1) ? 0xffff : (__mmask16)((1u << (width - 16 * j)) - 1);
+  for (int i = 0; i < cols * phases; i++) sum[i] = _mm512_setzero_ps();
+  int l = 0;
+  for (; l + phases <= k; l += phases)
+    for (int p = 0; p < phases; p++) {
+      const __m512 factor = _mm512_set1_ps(a[(l + p) * stride_a]);
+      const real *from = b + (l + p) * stride_b;
+      for (int j = 0; j < cols; j++)
+        sum[p * cols + j] =
+            _mm512_fmadd_ps(factor, _mm512_maskz_loadu_ps(mask[j], from + 16 * j), sum[p * cols + j]);
+    }
+  for (; l < k; l++)
+    for (int j = 0; j < cols; j++)
+      sum[j] = _mm512_fmadd_ps(_mm512_set1_ps(a[l * stride_a]),
+                               _mm512_maskz_loadu_ps(mask[j], b + l * stride_b + 16 * j), sum[j]);
+  for (int j = 0; j < cols; j++) {
+    for (int p = 1; p < phases; p++) sum[j] = _mm512_add_ps(sum[j], sum[p * cols + j]);
+    _mm512_mask_storeu_ps(row + 16 * j, mask[j], sum[j]);
+  }
+}
+
+/* row[n] = sum over k of a_k b[k][n] */
+static void product_row(int n, int k, const real *a, int stride_a, const real *b, real *row) {
+  for (int j = 0; j < n; j += 64) {
+    const int width = n - j < 64 ? n - j : 64;
+    switch ((width + 15) / 16) {
+      case 1: row_strip(1, 4, width, k, a, stride_a, b + j, n, row + j); break;
+      case 2: row_strip(2, 4, width, k, a, stride_a, b + j, n, row + j); break;
+      case 3: row_strip(3, 2, width, k, a, stride_a, b + j, n, row + j); break;
+      default: row_strip(4, 2, width, k, a, stride_a, b + j, n, row + j); break;
+    }
+  }
+}
+
+#else
+
+/* row[n] = sum over k of a_k b[k][n], four k at a time */
+static void product_row(int n, int k, const real *a, int stride_a, const real *restrict b, real *restrict row) {
+  memset(row, 0, (size_t)n * sizeof(real));
   int l = 0;
   for (; l + 4 <= k; l += 4) {
     const real a0 = a[l * stride_a], a1 = a[(l + 1) * stride_a], a2 = a[(l + 2) * stride_a],
@@ -102,25 +171,29 @@ static inline void add_rows(int n, int k, const real *a, int stride_a, const rea
   }
 }
 
-static void product_nn(int m, int n, int k, const real *a, const real *b, real *c) {
-  for (int i = 0; i < m; i++) {
-    memset(c + (long)i * n, 0, (size_t)n * sizeof(real));
-    add_rows(n, k, a + (long)i * k, 1, b, c + (long)i * n);
-  }
-}
-
-static void product_tn(int m, int n, int k, const real *a, const real *b, real *c) {
-  for (int i = 0; i < m; i++) {
-    memset(c + (long)i * n, 0, (size_t)n * sizeof(real));
-    add_rows(n, k, a + i, m, b, c + (long)i * n);
-  }
-}
+#endif
 
 static inline real dot(int k, const real *restrict a, const real *restrict b) {
   real s = 0;
 #pragma omp simd reduction(+ : s)
   for (int l = 0; l < k; l++) s += a[l] * b[l];
   return s;
+}
+
+static void product_nn(int m, int n, int k, const real *a, const real *b, real *c) {
+  if (n == 1) { /* a matrix and a column */
+    for (int i = 0; i < m; i++) c[i] = dot(k, a + (long)i * k, b);
+    return;
+  }
+  for (int i = 0; i < m; i++) product_row(n, k, a + (long)i * k, 1, b, c + (long)i * n);
+}
+
+static void product_tn(int m, int n, int k, const real *a, const real *b, real *c) {
+  if (n == 1) { /* c' = b' a */
+    product_nn(1, m, k, b, a, c);
+    return;
+  }
+  for (int i = 0; i < m; i++) product_row(n, k, a + i, m, b, c + (long)i * n);
 }
 
 static void product_nt(int m, int n, int k, const real *a, const real *b, real *c) {
