@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/vector.h"
+
 struct ml3_meta_work {
   const ml3_meta *meta;
   ml3_nn_workspace *inner, *outer, *task, *features;
@@ -140,13 +142,6 @@ ml3_nn_workspace *ml3_meta_outer_workspace(ml3_meta_work *w) { return w->outer; 
 
 /* ---- running ------------------------------------------------------------------------------------------ */
 
-static bool all_finite(const ml3_real *x, int n) {
-  ml3_real sum = 0; /* one NaN or infinity makes the sum of x * 0 a NaN */
-#pragma omp simd reduction(+ : sum)
-  for (int i = 0; i < n; i++) sum += x[i] * 0;
-  return sum == 0;
-}
-
 static int not_finite(const ml3_meta *m, const char *what, int step, ml3_error *error) {
   return ml3_error_set(error, ML3_ERR_NUMERIC, "problem '%s': %s is not finite at inner step %d", m->problem->name, what,
                        step);
@@ -196,7 +191,7 @@ static int inner_step(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *th
   ml3_nn_bind_output(w->inner, INNER_THETA, theta_next);
   ml3_nn_run(w->inner, 0);
   if (!isfinite(ml3_nn_output_at(w->inner, INNER_VALUE)[0])) return not_finite(m, "the learned loss", k, error);
-  if (!all_finite(theta_next, m->batch * m->problem->theta_size)) return not_finite(m, "the updated parameter vector", k, error);
+  if (!ml3_nn_all_finite(theta_next, (size_t)(m->batch * m->problem->theta_size))) return not_finite(m, "the updated parameter vector", k, error);
   return ML3_OK;
 }
 
@@ -218,7 +213,7 @@ static int loss_at(ml3_meta_work *w, ml3_nn_workspace *outer, const ml3_real *ta
 
   ml3_nn_bind_output(outer, OUTER_GRADIENT, gradient);
   ml3_nn_run(outer, 1);
-  if (!all_finite(gradient, m->problem->theta_size)) return not_finite(m, "the task loss's gradient", k, error);
+  if (!ml3_nn_all_finite(gradient, (size_t)m->problem->theta_size)) return not_finite(m, "the task loss's gradient", k, error);
   return ML3_OK;
 }
 
@@ -281,7 +276,7 @@ static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *tas
     bool first = k == steps - 1;
     ml3_nn_bind_output(w->inner, INNER_GRAD_PHI, first ? gradient : w->piece);
     ml3_nn_run(w->inner, 1);
-    for (int i = 0; i < m->loss_size && !first; i++) gradient[i] += w->piece[i];
+    if (!first) ml3_nn_add_to(gradient, w->piece, (size_t)m->loss_size);
     if (k == 0) break;
 
     const ml3_real *here = w->grads + (size_t)k * (size_t)n, weight = (ml3_real)m->weights[k];
@@ -293,9 +288,9 @@ static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *tas
       for (int i = 0; i < n; i++) w->lambda[i] += w->piece[i];
     }
     for (int i = 0; i < n && weight != 0; i++) w->lambda[i] += weight * here[i];
-    if (!all_finite(w->lambda, n)) return not_finite(m, "the adjoint", k, error);
+    if (!ml3_nn_all_finite(w->lambda, (size_t)n)) return not_finite(m, "the adjoint", k, error);
   }
-  return all_finite(gradient, m->loss_size) ? ML3_OK : not_finite(m, "the meta-gradient", 0, error);
+  return ml3_nn_all_finite(gradient, (size_t)m->loss_size) ? ML3_OK : not_finite(m, "the meta-gradient", 0, error);
 }
 
 int ml3_meta_gradient(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/vector.h"
+
 /* One task of a batch: where it starts and what came of it. */
 typedef struct batch_task {
   ml3_real *task, *theta, *gradient; /* the gradient is its unit's */
@@ -197,8 +199,7 @@ void ml3_trainer_free(ml3_trainer *t) {
 
 /* A task whose rollout is chaotic may have a meta-gradient thousands of times the others': bounded, it counts as one. */
 static void clip_task(const ml3_trainer *t, ml3_real *gradient) {
-  double squares = 0, limit = t->settings.task_clip_norm;
-  for (int j = 0; j < t->loss->size; j++) squares += (double)gradient[j] * gradient[j];
+  const double limit = t->settings.task_clip_norm, squares = ml3_nn_sum_squares(gradient, (size_t)t->loss->size);
   if (limit <= 0 || squares <= limit * limit) return;
   const ml3_real factor = (ml3_real)(limit / sqrt(squares));
   for (int j = 0; j < t->loss->size; j++) gradient[j] *= factor;
@@ -244,7 +245,7 @@ static void run_unit(ml3_trainer *t, int unit, int thread) {
     memset(gradient, 0, (size_t)t->loss->size * sizeof *gradient);
     for (int i = first; i < first + t->train.unit; i++) {
       run_task(t, i, t->works[thread], piece);
-      for (int j = 0; j < t->loss->size; j++) gradient[j] += piece[j];
+      ml3_nn_add_to(gradient, piece, (size_t)t->loss->size);
     }
   }
 }

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { LANES = 16 }; /* partial sums of the norm: a fixed order that still fills vector registers */
+#include "nn/vector.h"
 
 static const double pi = 3.14159265358979323846;
 
@@ -88,20 +88,6 @@ static int check_settings(const ml3_nn_optimizer_settings *s, ml3_error *error) 
 }
 
 /* ---- one update -------------------------------------------------------------------------------------- */
-
-/* Euclidean norm, summed in double in an order that depends on the size alone. */
-static double norm_of(const ml3_real *x, size_t size) {
-  double lane[LANES] = {0};
-  size_t i = 0;
-
-  for (; i + LANES <= size; i += LANES)
-    for (size_t j = 0; j < LANES; j++) lane[j] += (double)x[i + j] * (double)x[i + j];
-  for (size_t j = 0; i + j < size; j++) lane[j] += (double)x[i + j] * (double)x[i + j];
-
-  for (size_t width = LANES / 2; width > 0; width /= 2)
-    for (size_t j = 0; j < width; j++) lane[j] += lane[j + width];
-  return sqrt(lane[0]);
-}
 
 static inline ml3_real square_root(ml3_real x) {
 #ifdef ML3_DOUBLE
@@ -197,7 +183,7 @@ void ml3_nn_optimizer_free(ml3_nn_optimizer *o) {
 
 double ml3_nn_optimizer_update(ml3_nn_optimizer *o, ml3_real *parameters, const ml3_real *gradient) {
   const ml3_nn_optimizer_settings *s = &o->settings;
-  const double norm = norm_of(gradient, o->size);
+  const double norm = sqrt(ml3_nn_sum_squares(gradient, o->size));
   if (!isfinite(norm)) return norm;
 
   const double rate = ml3_nn_optimizer_rate(s, o->step);

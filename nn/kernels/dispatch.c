@@ -3,14 +3,14 @@
 
 #include "nn/kernels/kernels.h"
 #include "nn/kernels/tiles.h"
+#include "nn/vector.h"
 
 extern const ml3_nn_kernels ml3_nn_kernels_generic;
 #ifdef ML3_KERNELS_X86
 extern const ml3_nn_kernels ml3_nn_kernels_avx2, ml3_nn_kernels_avx512;
 #endif
 
-const ml3_nn_kernels *ml3_nn_kernels_pick(void) {
-  openblas_set_num_threads(1);
+static const ml3_nn_kernels *for_this_cpu(void) {
 #ifdef ML3_KERNELS_X86
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
@@ -20,6 +20,15 @@ const ml3_nn_kernels *ml3_nn_kernels_pick(void) {
 #endif
   return &ml3_nn_kernels_generic;
 }
+
+const ml3_nn_kernels *ml3_nn_kernels_pick(void) {
+  openblas_set_num_threads(1);
+  return for_this_cpu();
+}
+
+void ml3_nn_add_to(ml3_real *to, const ml3_real *a, size_t n) { for_this_cpu()->add_to(n, to, a); }
+double ml3_nn_sum_squares(const ml3_real *a, size_t n) { return for_this_cpu()->sum_squares(n, a); }
+bool ml3_nn_all_finite(const ml3_real *a, size_t n) { return for_this_cpu()->all_finite(n, a); }
 
 const ml3_nn_tiles *ml3_nn_tiles_pick(void) {
 #ifdef ML3_TILES_AMX

@@ -230,6 +230,32 @@ static void k_transpose(int rows, int cols, const real *a, real *restrict d) {
         for (int j = j0; j < cols && j < j0 + BLOCK; j++) d[(long)j * rows + i] = a[(long)i * cols + j];
 }
 
+/* ---- long vectors --------------------------------------------------------------------------------- */
+
+static void k_add_to(size_t n, real *restrict to, const real *restrict a) {
+  for (size_t i = 0; i < n; i++) to[i] += a[i];
+}
+
+/* In double, in lanes that are added by halves: the same bits on every machine. */
+static double k_sum_squares(size_t n, const real *a) {
+  enum { LANES = 32 };
+  double lane[LANES] = {0};
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES)
+    for (size_t j = 0; j < LANES; j++) lane[j] += (double)a[i + j] * (double)a[i + j];
+  for (size_t j = 0; i + j < n; j++) lane[j] += (double)a[i + j] * (double)a[i + j];
+  for (size_t width = LANES / 2; width > 0; width /= 2)
+    for (size_t j = 0; j < width; j++) lane[j] += lane[j + width];
+  return lane[0];
+}
+
+static bool k_all_finite(size_t n, const real *a) {
+  real sum = 0; /* one NaN or infinity makes the sum of x * 0 a NaN */
+#pragma omp simd reduction(+ : sum)
+  for (size_t i = 0; i < n; i++) sum += a[i] * 0;
+  return sum == 0;
+}
+
 const ml3_nn_kernels JOIN(ml3_nn_kernels_, ML3_KERNELS) = {
     .name = TEXT(ML3_KERNELS),
     .elementwise = {[OP_COPY] = k_copy,       [OP_NEG] = k_neg,           [OP_EXP] = k_exp,
@@ -248,4 +274,7 @@ const ml3_nn_kernels JOIN(ml3_nn_kernels_, ML3_KERNELS) = {
     .sum_cols = k_sum_cols,
     .transpose = k_transpose,
     .fill = k_fill,
+    .add_to = k_add_to,
+    .sum_squares = k_sum_squares,
+    .all_finite = k_all_finite,
 };

@@ -2,6 +2,9 @@
 #ifndef ML3_NN_KERNELS_H
 #define ML3_NN_KERNELS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/real.h"
 #include "nn/graph_internal.h"
 
@@ -20,6 +23,10 @@ typedef struct ml3_nn_kernels {
   void (*sum_cols)(int rows, int cols, const ml3_real *a, ml3_real *d); /* d[rows] */
   void (*transpose)(int rows, int cols, const ml3_real *a, ml3_real *d);
   void (*fill)(int n, ml3_real *d, ml3_real value);
+  /* Long vectors, outside programs (nn/vector.h). */
+  void (*add_to)(size_t n, ml3_real *to, const ml3_real *a);
+  double (*sum_squares)(size_t n, const ml3_real *a);
+  bool (*all_finite)(size_t n, const ml3_real *a);
 } ml3_nn_kernels;
 
 /* The table for this machine's CPU. */
