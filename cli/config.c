@@ -44,6 +44,8 @@ static const key keys[] = {
     {"loss.output", KEY_CHOICE, AT(loss_output), "identity", 0, 0, "identity|softplus", "of its last layer"},
     {"loss.normalize", KEY_BOOL, AT(loss_normalize), "true", 0, 0, NULL,
      "shift and scale its inputs by what the first rollouts show"},
+    {"loss.products", KEY_CHOICE, AT(loss_products), "exact", 0, 0, "exact|fast",
+     "large ones on a matrix unit (AMX): to float32's precision, or to 1.2e-5 in half the time"},
     {"inner.steps", KEY_INT, AT(inner_steps), "5", 1, 1000, NULL, "updates by the learned loss while meta-training"},
     {"inner.rate", KEY_REAL, AT(inner_rate), "0.1", 1e-12, 1e6, NULL, "their step size, or where a learned one starts"},
     {"inner.learn_rate", KEY_CHOICE, AT(inner_learn_rate), "scalar", 0, 0, "none|scalar|parameter",

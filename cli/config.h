@@ -27,6 +27,7 @@ typedef struct cli_config {
   cli_numbers loss_hidden;
   int loss_activation, loss_output;
   bool loss_normalize;
+  int loss_products;
 
   int64_t inner_steps;
   double inner_rate;

@@ -75,6 +75,7 @@ ml3_trainer_settings cli_trainer_settings(const cli_config *c, const ml3_problem
                .weights = (ml3_step_weights)c->inner_weights,
                .task_weight = c->outer_task_weight,
                .extra_weight = c->outer_extra_weight,
+               .fast_products = c->loss_products != 0,
                .greedy = c->inner_greedy},
       .optimizer = {.kind = (ml3_nn_optimizer_kind)c->outer_optimizer,
                     .rate = c->outer_rate,

@@ -168,6 +168,7 @@ ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_setti
   }
   t->problem = problem;
   t->settings = *settings;
+  t->settings.meta.batch = 1; /* units are the trainer's own matter */
   if (make_parts(t, error) == ML3_OK) return t;
   ml3_trainer_free(t);
   return NULL;

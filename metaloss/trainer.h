@@ -15,7 +15,7 @@ extern "C" {
 typedef enum ml3_select { ML3_SELECT_LOSS, ML3_SELECT_SUCCESS } ml3_select;
 
 typedef struct ml3_trainer_settings {
-  ml3_meta_settings meta;
+  ml3_meta_settings meta; /* its batch is not looked at */
   ml3_nn_optimizer_settings optimizer;
   uint64_t seed;
   int threads;          /* 0: all cores */

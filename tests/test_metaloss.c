@@ -98,6 +98,59 @@ Test(meta_gradient, agrees_with_differences_through_four_updates) { check_gradie
 Test(meta_gradient, agrees_with_differences_when_every_update_counts) { check_gradient(3, ML3_WEIGHTS_ALL, ML3_RATE_SCALAR, 2); }
 Test(meta_gradient, agrees_with_differences_by_each_step_size) { check_gradient(2, ML3_WEIGHTS_LINEAR, ML3_RATE_PARAMETER, 1); }
 
+/* A batch of four tasks in one program against the four one by one; a task that is not a number spoils the batch. */
+static void check_batch(ml3_learn_rate learn_rate) {
+  enum { BATCH = 4 };
+#ifdef ML3_DOUBLE
+  const double tolerance = 1e-12;
+#else
+  const double tolerance = 1e-5;
+#endif
+  ml3_error error = {0};
+  ml3_problem *problem = make_problem(ML3_SQUASH_TANH, 1);
+  const size_t task_size = (size_t)problem->task_size, theta_size = (size_t)problem->theta_size;
+  ml3_meta_settings settings = make_settings(3, ML3_WEIGHTS_ALL, learn_rate, problem->theta_size);
+  ml3_meta *single = ml3_meta_new(problem, &settings, &error);
+  settings.batch = BATCH;
+  ml3_meta *batch = ml3_meta_new(problem, &settings, &error);
+  cr_assert(single && batch, "%s", error.message);
+  ml3_meta_work *one = ml3_meta_work_new(single, &error), *all = ml3_meta_work_new(batch, &error);
+  ml3_random random = ml3_random_stream(4, ML3_PURPOSE_USER, 0, 0), streams[BATCH];
+  ml3_loss *loss = ml3_loss_new(&settings.loss, &random, &error);
+  ml3_real task[BATCH * 64], theta[BATCH * 64];
+  ml3_real *sum = calloc(3 * (size_t)loss->size, sizeof *sum), *piece = sum + loss->size, *together = piece + loss->size;
+  double objective, objectives[BATCH], losses[4], all_losses[BATCH][4], norm = 0;
+  for (size_t i = 0; i < BATCH; i++) {
+    problem->sample(problem, &random, task + i * task_size, theta + i * theta_size);
+    streams[i] = ml3_random_stream(5, ML3_PURPOSE_USER, (uint32_t)i, 0);
+  }
+  cr_assert_eq(ml3_meta_gradient(all, loss, task, theta, streams, together, objectives, all_losses[0], &error), 0, "%s",
+               error.message);
+  for (size_t i = 0; i < BATCH; i++) {
+    streams[i] = ml3_random_stream(5, ML3_PURPOSE_USER, (uint32_t)i, 0);
+    cr_assert_eq(ml3_meta_gradient(one, loss, task + i * task_size, theta + i * theta_size, &streams[i], piece, &objective,
+                                   losses, &error), 0, "%s", error.message);
+    cr_expect_float_eq(objective, objectives[i], tolerance * 10);
+    for (int k = 1; k <= 3; k++) cr_expect_float_eq(losses[k], all_losses[i][k], tolerance * 10);
+    for (int j = 0; j < loss->size; j++) sum[j] += piece[j];
+  }
+  for (int j = 0; j < loss->size; j++) norm += (double)sum[j] * sum[j];
+  for (int j = 0; j < loss->size; j++) cr_expect_leq(fabs((double)sum[j] - together[j]), tolerance * sqrt(norm), "phi[%d]", j);
+
+  task[2 * task_size] = (ml3_real)NAN;
+  cr_expect_eq(ml3_meta_gradient(all, loss, task, theta, streams, together, NULL, NULL, &error), ML3_ERR_NUMERIC);
+  free(sum);
+  ml3_loss_free(loss);
+  ml3_meta_work_free(one);
+  ml3_meta_work_free(all);
+  ml3_meta_free(single);
+  ml3_meta_free(batch);
+  problem->free(problem);
+}
+
+Test(meta_gradient, of_a_batch_is_the_sum_over_its_tasks) { check_batch(ML3_RATE_SCALAR); }
+Test(meta_gradient, of_a_batch_is_the_sum_over_its_tasks_with_a_step_size_each) { check_batch(ML3_RATE_PARAMETER); }
+
 /* ---- the outer loop ------------------------------------------------------------------------------------------- */
 
 static ml3_trainer *make_trainer(ml3_problem *problem, int threads) {
@@ -142,6 +195,66 @@ Test(trainer, gives_the_same_bits_on_one_two_and_four_threads) {
   ml3_trainer_free(one);
   ml3_trainer_free(two);
   ml3_trainer_free(four);
+  problem->free(problem);
+}
+
+/* Sixteen tasks without clipping are taken four at a time. */
+static ml3_trainer *make_batching_trainer(ml3_problem *problem, int threads) {
+  ml3_error error = {0};
+  ml3_trainer_settings s = {.meta = make_settings(2, ML3_WEIGHTS_ALL, ML3_RATE_SCALAR, 0),
+                            .optimizer = ml3_nn_adam(1e-2),
+                            .seed = 12,
+                            .threads = threads,
+                            .tasks = 16,
+                            .validation_tasks = 7};
+  ml3_trainer *t = ml3_trainer_new(problem, &s, &error);
+  cr_assert_not_null(t, "%s", error.message);
+  return t;
+}
+
+Test(trainer, gives_the_same_bits_on_any_number_of_threads_in_batches) {
+  ml3_problem *problem = make_problem(ML3_SQUASH_CLAMP, 1);
+  ml3_trainer *one = make_batching_trainer(problem, 1), *two = make_batching_trainer(problem, 2),
+              *four = make_batching_trainer(problem, 4);
+  steps(one, 8);
+  steps(two, 8);
+  steps(four, 8);
+  expect_same(one, two);
+  expect_same(one, four);
+  ml3_trainer_free(one);
+  ml3_trainer_free(two);
+  ml3_trainer_free(four);
+  problem->free(problem);
+}
+
+static void (*all_samples)(const ml3_problem *p, ml3_random *random, ml3_real *task, ml3_real *theta);
+
+/* Every so often a start that is not a number. */
+static void spoilt_samples(const ml3_problem *p, ml3_random *random, ml3_real *task, ml3_real *theta) {
+  all_samples(p, random, task, theta);
+  if (ml3_random_uniform(random, 0, 1) < 0.2) task[0] = (ml3_real)NAN;
+}
+
+Test(trainer, leaves_a_spoilt_task_out_and_keeps_the_rest_of_its_batch) {
+  ml3_error error = {0};
+  ml3_problem *problem = make_problem(ML3_SQUASH_CLAMP, 1);
+  all_samples = problem->sample;
+  problem->sample = spoilt_samples;
+  ml3_trainer *one = make_batching_trainer(problem, 1), *two = make_batching_trainer(problem, 2);
+  int skipped = 0;
+  for (int i = 0; i < 6; i++) {
+    ml3_trainer_report a, b;
+    cr_assert_eq(ml3_trainer_step(one, &a, &error), 0, "%s", error.message);
+    cr_assert_eq(ml3_trainer_step(two, &b, &error), 0, "%s", error.message);
+    cr_expect_eq(a.skipped, b.skipped);
+    cr_expect(isfinite(a.gradient_norm) && a.gradient_norm > 0);
+    skipped += a.skipped;
+  }
+  cr_expect_gt(skipped, 5);
+  cr_expect_lt(skipped, 40);
+  expect_same(one, two);
+  ml3_trainer_free(one);
+  ml3_trainer_free(two);
   problem->free(problem);
 }
 
