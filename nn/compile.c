@@ -395,7 +395,7 @@ static int packed_slot(compiler *c, int stage, ml3_node x, bool k_is_rows, bool 
 
 /* Packing takes its time: only large products win it back. */
 static bool suits_tiles(const compiler *c, int m, int n, int k) {
-  return c->p->tiles && m >= 16 && n >= 16 && k >= 32 && (double)m * n * k > (c->p->parts == 3 ? 2e6 : 5e5);
+  return c->p->tiles && m >= 16 && n >= 16 && k >= 32 && (double)m * n * k > 3e6;
 }
 
 /* The slot of x transposed, with the instruction that does it when it is the first time. */
