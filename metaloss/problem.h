@@ -33,6 +33,7 @@ struct ml3_problem {
   int theta_size, task_size, context_size;
   int inner_size, outer_size; /* of D for the inner step and for the task loss; task_size without collect */
   int features;               /* columns of F */
+  const char *const *feature_names; /* [features], or NULL: f0, f1 ... */
 
   /* F(theta; D) -> [rows, features]. */
   ml3_node (*build_features)(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
@@ -40,6 +41,10 @@ struct ml3_problem {
   /* L_task(theta; D') -> [1,1]. */
   ml3_node (*build_task_loss)(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                               ml3_node context);
+  /* The task's own loss on the inner data D -> [1,1]: what MAML and the task gradient descend. NULL: L_task, for which
+     D and D' must be alike. */
+  ml3_node (*build_inner_loss)(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                               ml3_node context);
   /* L_extra(theta; D') -> [1,1]: extra information at meta-train time; NULL when there is none. */
   ml3_node (*build_extra_loss)(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                ml3_node context);

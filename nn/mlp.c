@@ -36,9 +36,12 @@ int ml3_mlp_size(const ml3_mlp *mlp) {
 
 void ml3_mlp_init(const ml3_mlp *mlp, ml3_random *random, ml3_real *parameters) {
   for (int i = 0; i <= mlp->depth; i++) {
-    double bound = 1 / sqrt(fan_in(mlp, i));
-    int count = fan_out(mlp, i) * (fan_in(mlp, i) + (mlp->bias ? 1 : 0));
-    for (int j = 0; j < count; j++) *parameters++ = (ml3_real)ml3_random_uniform(random, -bound, bound);
+    const bool xavier = mlp->start == ML3_START_XAVIER;
+    const int in = fan_in(mlp, i), out = fan_out(mlp, i), biases = mlp->bias ? out : 0;
+    const double bound = xavier ? sqrt(6.0 / (in + out)) : 1 / sqrt(in);
+    for (int j = 0; j < out * in; j++) *parameters++ = (ml3_real)ml3_random_uniform(random, -bound, bound);
+    for (int j = 0; j < biases; j++)
+      *parameters++ = xavier ? 0 : (ml3_real)ml3_random_uniform(random, -bound, bound);
   }
 }
 

@@ -21,6 +21,12 @@ typedef enum ml3_activation {
   ML3_SIGMOID
 } ml3_activation;
 
+/* How parameters are drawn. */
+typedef enum ml3_mlp_start {
+  ML3_START_FAN_IN, /* W, b ~ U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's linear layers */
+  ML3_START_XAVIER  /* W ~ U(-a, a), a = sqrt(6 / (fan_in + fan_out)), b = 0: Glorot and Bengio 2010 */
+} ml3_mlp_start;
+
 enum { ML3_MLP_MAX_DEPTH = 8, ML3_MLP_MAX_WIDTH = 4096 };
 
 typedef struct ml3_mlp {
@@ -30,6 +36,7 @@ typedef struct ml3_mlp {
   ml3_activation activation;     /* of the hidden layers */
   ml3_activation output;         /* of the last layer */
   bool bias;
+  ml3_mlp_start start; /* of ml3_mlp_init */
 } ml3_mlp;
 
 /* 0, or ML3_ERR_ARGUMENT with a sentence that begins with `what`. */
@@ -37,7 +44,7 @@ int ml3_mlp_check(const ml3_mlp *mlp, const char *what, ml3_error *error);
 
 int ml3_mlp_size(const ml3_mlp *mlp); /* number of parameters */
 
-/* W, b ~ U(-1/sqrt(fan_in), 1/sqrt(fan_in)). parameters[size]. */
+/* Draws parameters[size] as mlp->start says. */
 void ml3_mlp_init(const ml3_mlp *mlp, ml3_random *random, ml3_real *parameters);
 
 /* x [rows, inputs] -> [rows, outputs]; parameters is any node with at least offset + size entries. */
