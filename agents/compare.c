@@ -50,7 +50,8 @@ static int make_bench(bench *b, const ml3_meta *meta, ml3_error *error) {
 
 static ml3_random draw_task(bench *b, uint64_t seed, ml3_purpose purpose, int task) {
   ml3_random random = ml3_random_stream(seed, purpose, (uint32_t)task, 0);
-  b->problem->sample(b->problem, &random, b->task, b->theta_0);
+  ml3_split split = purpose == ML3_PURPOSE_TEST ? ML3_SPLIT_TEST : ML3_SPLIT_VALIDATION;
+  b->problem->sample(b->problem, split, &random, b->task, b->theta_0);
   return random;
 }
 

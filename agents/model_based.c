@@ -109,11 +109,12 @@ static ml3_real *task_env(const model_based *m, const ml3_real *task, int start)
   return task_goal(m, task) + m->settings.env->state_dim + start * m->settings.env->task_dim;
 }
 
-static void sample(const ml3_problem *p, ml3_random *random, ml3_real *task, ml3_real *theta) {
+static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
   const model_based *m = self(p);
   const ml3_env_spec *spec = m->settings.env;
   double env_task[ML3_STATE_MAX], state[ML3_STATE_MAX], goal[ML3_STATE_MAX];
 
+  (void)split; /* the environment's distribution is the same for all */
   memset(task, 0, (size_t)p->task_size * sizeof *task);
   ml3_env *env = ml3_env_new(spec, NULL);
   for (int start = 0; env && start < m->settings.starts; start++) {
@@ -225,6 +226,10 @@ static int evaluate(const ml3_problem *p, const ml3_real *task, const ml3_real *
   return ML3_OK;
 }
 
+static int save(const ml3_problem *p, const ml3_real *theta, const char *path, ml3_error *error) {
+  return ml3_policy_save(&self(p)->settings.policy, theta, path, error);
+}
+
 /* ---- making ------------------------------------------------------------------------------------------- */
 
 static void free_problem(ml3_problem *p) { free(p->user); /* the problem is a part of it */ }
@@ -270,6 +275,7 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
                                  .build_extra_loss = s.extra ? build_extra_loss : NULL,
                                  .sample = sample,
                                  .evaluate = evaluate,
+                                 .save = save,
                                  .free = free_problem,
                                  .user = m},
                      .settings = s,

@@ -1,6 +1,6 @@
-/* ml3 adapt: trains a fresh policy with the learned loss of a run, on a held-out task, without the task loss.
+/* ml3 adapt: trains a fresh policy or model with the learned loss of a run, on a held-out task, without the task loss.
 
-   Prints what each update did and writes policy.safetensors. */
+   Prints what each update did and writes it as safetensors. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +11,7 @@
 
 typedef struct adapting {
   cli_config config;
+  const cli_problem_kind *kind;
   ml3_problem *problem;
   ml3_loss *loss;
   ml3_meta *meta;
@@ -23,37 +24,47 @@ static int open_run(adapting *a, const cli_options *o, ml3_error *error) {
   int code = cli_run_open(o->argument, &a->config, &a->loss, error);
   if (code == ML3_OK) code = cli_options_apply(o, &a->config, error);
   if (code != ML3_OK) return code;
+  if (!(a->kind = cli_problem_kind_find(a->config.problem, error))) return error->code;
   if (!(a->problem = cli_problem_new(&a->config, error))) return error->code;
   ml3_trainer_settings settings = cli_trainer_settings(&a->config, a->problem);
   settings.meta.loss = a->loss->spec;
   if (!(a->meta = ml3_meta_new(a->problem, &settings.meta, error))) return error->code;
   if (!(a->work = ml3_meta_work_new(a->meta, error))) return error->code;
   a->task = calloc((size_t)a->problem->task_size + (size_t)a->problem->theta_size, sizeof *a->task);
-  if (!a->task) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy");
+  if (!a->task) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for its parameters");
   a->theta = a->task + a->problem->task_size;
   return ML3_OK;
+}
+
+/* The columns that say something for this kind of problem. */
+static cli_table *make_table(const cli_problem_kind *kind) {
+  const char *columns[6] = {"updates", "learned loss before", "task loss"};
+  int count = 3;
+  if (kind->distance) columns[count++] = kind->distance;
+  if (kind->rollouts) columns[count++] = "return";
+  if (kind->success) columns[count++] = kind->success;
+  return cli_table_new(columns, count);
 }
 
 static int add_row(adapting *a, cli_table *table, int updates, double value, ml3_error *error) {
   ml3_outcome o;
   char cells[6][32];
-  int code = a->problem->evaluate(a->problem, a->task, a->theta, &o, error);
+  int count = 3, code = a->problem->evaluate(a->problem, a->task, a->theta, &o, error);
   if (code != ML3_OK) return code;
   snprintf(cells[0], sizeof cells[0], "%d", updates);
   snprintf(cells[1], sizeof cells[1], "%.5g", value);
   snprintf(cells[2], sizeof cells[2], "%.4f", o.task_loss);
-  snprintf(cells[3], sizeof cells[3], "%.4f", o.distance);
-  snprintf(cells[4], sizeof cells[4], "%.3f", o.episode_return);
-  snprintf(cells[5], sizeof cells[5], "%s", o.success >= 1 ? "yes" : o.success > 0 ? "partly" : "no");
+  if (a->kind->distance) snprintf(cells[count++], sizeof cells[0], "%.4f", o.distance);
+  if (a->kind->rollouts) snprintf(cells[count++], sizeof cells[0], "%.3f", o.episode_return);
+  if (a->kind->success) snprintf(cells[count++], sizeof cells[0], "%.1f %%", 100 * o.success);
   const char *row[6] = {cells[0], updates ? cells[1] : "", cells[2], cells[3], cells[4], cells[5]};
   return cli_table_row(table, row);
 }
 
 static int adapt(adapting *a, int task, int updates, ml3_error *error) {
-  static const char *const columns[] = {"updates", "learned loss before", "task loss", "distance", "return", "success"};
   ml3_random random = ml3_random_stream((uint64_t)a->config.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
-  a->problem->sample(a->problem, &random, a->task, a->theta);
-  cli_table *table = cli_table_new(columns, 6);
+  a->problem->sample(a->problem, ML3_SPLIT_TEST, &random, a->task, a->theta);
+  cli_table *table = make_table(a->kind);
   int code = table ? add_row(a, table, 0, 0, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   for (int k = 1; k <= updates && code == ML3_OK; k++) {
     double value;
@@ -71,11 +82,13 @@ int cli_adapt(int argc, const char **argv) {
   const struct poptOption own[] = {
       {"task", 't', POPT_ARG_INT, &task, 0, "number of the held-out task (0)", "N"},
       {"updates", 'n', POPT_ARG_INT, &updates, 0, "updates by the learned loss (5)", "N"},
-      {"output", 'o', POPT_ARG_STRING, &output, 0, "where the policy goes (RUN/policy.safetensors)", "FILE"},
+      {"output", 'o', POPT_ARG_STRING, &output, 0,
+       "where the policy or model goes (RUN/policy.safetensors or RUN/model.safetensors)", "FILE"},
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(&options, argc, argv, own, "RUN [OPTIONS]",
-                                "Trains a fresh policy with the learned loss of a run on a task it has not seen: the loss alone, no\n"
+                                "Trains a fresh policy or model with the learned loss of a run on a task it "
+                                "has not seen: the loss alone, no\n"
                                 "task loss, no extra information.",
                                 NULL);
   if (answer >= 0) return answer;
@@ -89,10 +102,11 @@ int cli_adapt(int argc, const char **argv) {
   int code = open_run(&a, &options, &error);
   if (code == ML3_OK) code = adapt(&a, task, updates, &error);
   if (code == ML3_OK) {
-    cli_run_path(options.argument, "policy.safetensors", path);
+    const char *what = a.kind->rollouts ? "policy" : "model";
+    cli_run_path(options.argument, a.kind->rollouts ? "policy.safetensors" : "model.safetensors", path);
     const char *to = output ? output : path;
-    code = ml3_policy_save(&ml3_model_based_settings_of(a.problem)->policy, a.theta, to, &error);
-    if (code == ML3_OK) printf("policy: %s\n", to);
+    code = a.problem->save(a.problem, a.theta, to, &error);
+    if (code == ML3_OK) printf("%s: %s\n", what, to);
   }
   free(a.task);
   ml3_meta_work_free(a.work);

@@ -11,15 +11,16 @@
 #include <yaml.h>
 
 #include "base/file.h"
+#include "cli/problems.h"
 
-typedef enum key_type { KEY_TEXT, KEY_INT, KEY_REAL, KEY_BOOL, KEY_CHOICE, KEY_LIST } key_type;
+typedef enum key_type { KEY_TEXT, KEY_INT, KEY_REAL, KEY_BOOL, KEY_CHOICE, KEY_LIST, KEY_TEXTS } key_type;
 
 typedef struct key {
   const char *name;
   key_type type;
   size_t offset;
   const char *initial; /* as it would be written */
-  double low, high;    /* of numbers, also those in lists */
+  double low, high;    /* of numbers, also those in lists; of texts: least length */
   const char *choices; /* "a|b|c" */
   const char *help;
 } key;
@@ -28,7 +29,8 @@ typedef struct key {
 #define ACTIVATIONS "identity|tanh|relu|elu|softplus|sigmoid"
 
 static const key keys[] = {
-    {"environment", KEY_TEXT, AT(environment), "mountain_car", 0, 0, NULL, "see `ml3 list`"},
+    {"problem", KEY_TEXT, AT(problem), "model_based", 1, 0, NULL, "what is learned: a kind of `ml3 list`"},
+    {"environment", KEY_TEXT, AT(environment), "mountain_car", 1, 0, NULL, "see `ml3 list`"},
     {"seed", KEY_INT, AT(seed), "0", 0, 9e15, NULL, "same seed, same bits"},
     {"threads", KEY_INT, AT(threads), "0", 0, 1024, NULL, "tasks at a time; 0: all cores"},
     {"horizon", KEY_INT, AT(horizon), "0", 0, 10000, NULL, "steps of a rollout; 0: the environment's"},
@@ -87,7 +89,6 @@ static const key keys[] = {
 };
 
 enum { KEYS = sizeof keys / sizeof *keys };
-
 /* ---- values ------------------------------------------------------------------------------------------- */
 
 static int wrong(ml3_error *error, const char *where, const key *k, const char *value, const char *expected) {
@@ -123,13 +124,29 @@ static void choice_name(const char *choices, int index, char *name, size_t size)
   snprintf(name, size, "%.*s", (int)strcspn(at, "|"), at);
 }
 
+/* Another kind of problem brings its own defaults. */
+static int assign_problem(cli_config *c, const char *where, const char *name, ml3_error *error) {
+  const cli_problem_kind *kind = cli_problem_kind_find(name, error);
+  if (!kind) return ml3_error_prefix(error, "%s", where), ML3_ERR_ARGUMENT;
+  snprintf(c->problem, sizeof c->problem, "%s", name);
+  char text[1024];
+  snprintf(text, sizeof text, "%s", kind->defaults ? kind->defaults : "");
+  for (char *save = NULL, *item = strtok_r(text, " ", &save); item; item = strtok_r(NULL, " ", &save)) {
+    int code = cli_config_set(c, item, error);
+    if (code != ML3_OK) return code;
+  }
+  return ML3_OK;
+}
+
 static int assign_scalar(cli_config *c, const char *where, const key *k, const char *text, ml3_error *error) {
   void *field = (char *)c + k->offset;
   double x;
   int code = ML3_OK, choice;
   switch (k->type) {
     case KEY_TEXT:
-      if (strlen(text) == 0 || strlen(text) >= CLI_TEXT_MAX) return wrong(error, where, k, text, "a text of 1 to 255 characters");
+      if (strlen(text) < k->low || strlen(text) >= CLI_TEXT_MAX)
+        return wrong(error, where, k, text, "a text of at most 255 characters");
+      if (k->offset == AT(problem) && strcmp(field, text) != 0) return assign_problem(c, where, text, error);
       strcpy(field, text);
       break;
     case KEY_INT:
@@ -151,12 +168,37 @@ static int assign_scalar(cli_config *c, const char *where, const key *k, const c
       }
       *(int *)field = choice;
       break;
-    case KEY_LIST: return wrong(error, where, k, text, "a list such as [1, 2]");
+    case KEY_LIST:
+      return wrong(error, where, k, text, "a list such as [1, 2]");
+    case KEY_TEXTS:
+      return wrong(error, where, k, text, "a list such as [height, weight]");
   }
   return code;
 }
 
+static int append_text(cli_texts *list, const char *where, const key *k, const char *text, ml3_error *error) {
+  if (list->count == CLI_LIST_MAX)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %s has more than %d entries", where, k->name, CLI_LIST_MAX);
+  if (strlen(text) == 0 || strlen(text) >= sizeof *list->values)
+    return wrong(error, where, k, text, "names of 1 to 63 characters");
+  strcpy(list->values[list->count++], text);
+  return ML3_OK;
+}
+
+static bool is_list(const key *k) {
+  return k->type == KEY_LIST || k->type == KEY_TEXTS;
+}
+
+static void empty_list(cli_config *c, const key *k) {
+  void *field = (char *)c + k->offset;
+  if (k->type == KEY_TEXTS)
+    ((cli_texts *)field)->count = 0;
+  else
+    ((cli_numbers *)field)->count = 0;
+}
+
 static int append(cli_config *c, const char *where, const key *k, const char *text, ml3_error *error) {
+  if (k->type == KEY_TEXTS) return append_text((cli_texts *)((char *)c + k->offset), where, k, text, error);
   cli_numbers *list = (cli_numbers *)((char *)c + k->offset);
   double x;
   if (list->count == CLI_LIST_MAX)
@@ -183,7 +225,6 @@ static const key *find_key(const char *where, const char *name, ml3_error *error
                 nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
   return NULL;
 }
-
 /* ---- reading YAML --------------------------------------------------------------------------------------- */
 
 typedef struct reader {
@@ -204,7 +245,7 @@ static int next_event(reader *r, yaml_event_t *event) {
 }
 
 static int read_list(reader *r, const key *k) {
-  ((cli_numbers *)((char *)r->config + k->offset))->count = 0;
+  empty_list(r->config, k);
   for (;;) {
     yaml_event_t event;
     int code = next_event(r, &event);
@@ -213,7 +254,8 @@ static int read_list(reader *r, const key *k) {
     if (type == YAML_SCALAR_EVENT)
       code = append(r->config, r->where, k, (const char *)event.data.scalar.value, r->error);
     else if (type != YAML_SEQUENCE_END_EVENT)
-      code = ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: %s is nested; expected a list of numbers", r->where, k->name);
+      code = ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: %s is nested; expected a plain list", r->where,
+                           k->name);
     yaml_event_delete(&event);
     if (code != ML3_OK || type == YAML_SEQUENCE_END_EVENT) return code;
   }
@@ -231,7 +273,7 @@ static int read_value(reader *r, const char *name, const yaml_event_t *event, in
   if (!k) return ML3_ERR_ARGUMENT;
   if (event->type == YAML_SCALAR_EVENT)
     return assign_scalar(r->config, r->where, k, (const char *)event->data.scalar.value, r->error);
-  if (event->type == YAML_SEQUENCE_START_EVENT && k->type == KEY_LIST) return read_list(r, k);
+  if (event->type == YAML_SEQUENCE_START_EVENT && is_list(k)) return read_list(r, k);
   return wrong(r->error, r->where, k, "a list", "a single value");
 }
 
@@ -270,18 +312,26 @@ static int read_document(reader *r) {
   }
 }
 
-int cli_config_read(cli_config *config, const char *path, ml3_error *error) {
-  size_t size;
-  char *text = ml3_file_read(path, 1 << 20, &size, error);
-  if (!text) return error->code;
-  cli_config fresh = *config; /* a bad file changes nothing */
-  reader r = {.config = &fresh, .path = path, .error = error};
+static int read_text(cli_config *config, const char *path, const char *text, size_t size, ml3_error *error) {
+  reader r = {.config = config, .path = path, .error = error};
   int code = ML3_ERR_MEMORY;
   if (yaml_parser_initialize(&r.parser)) {
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
     code = read_document(&r);
     yaml_parser_delete(&r.parser);
   }
+  return code;
+}
+
+int cli_config_read(cli_config *config, const char *path, ml3_error *error) {
+  size_t size;
+  char *text = ml3_file_read(path, 1 << 20, &size, error);
+  if (!text) return error->code;
+  cli_config first = *config, fresh = *config;           /* a bad file changes nothing */
+  int code = read_text(&first, path, text, size, error); /* tells the problem, whose defaults come first */
+  if (code == ML3_OK && strcmp(first.problem, fresh.problem) != 0)
+    code = assign_problem(&fresh, path, first.problem, error);
+  if (code == ML3_OK) code = read_text(&fresh, path, text, size, error);
   free(text);
   if (code == ML3_OK) *config = fresh;
   return code;
@@ -297,12 +347,14 @@ int cli_config_set(cli_config *config, const char *assignment, ml3_error *error)
   *value++ = '\0';
   const key *k = find_key("--set", text, error);
   if (!k) return ML3_ERR_ARGUMENT;
-  if (k->type != KEY_LIST) return assign_scalar(config, "--set", k, value, error);
+  if (!is_list(k)) return assign_scalar(config, "--set", k, value, error);
 
   cli_config fresh = *config;
-  ((cli_numbers *)((char *)&fresh + k->offset))->count = 0;
-  for (char *save = NULL, *item = strtok_r(value, "[], ", &save); item; item = strtok_r(NULL, "[], ", &save)) {
-    int code = append(&fresh, "--set", k, item, error);
+  empty_list(&fresh, k);
+  const char *separators = k->type == KEY_LIST ? "[], " : "[],"; /* names may have spaces within */
+  for (char *save = NULL, *item = strtok_r(value, separators, &save); item;
+       item = strtok_r(NULL, separators, &save)) {
+    int code = append(&fresh, "--set", k, item + strspn(item, " "), error);
     if (code != ML3_OK) return code;
   }
   *config = fresh;
@@ -310,7 +362,7 @@ int cli_config_set(cli_config *config, const char *assignment, ml3_error *error)
 }
 
 void cli_config_defaults(cli_config *config) {
-  *config = (cli_config){0};
+  *config = (cli_config){.problem = "model_based"};
   for (int i = 0; i < KEYS; i++) {
     char assignment[512];
     snprintf(assignment, sizeof assignment, "%s=%s", keys[i].name, keys[i].initial);
@@ -318,15 +370,34 @@ void cli_config_defaults(cli_config *config) {
   }
 }
 
+/* As a double-quoted text of YAML. */
+static void print_text(const char *text, const char *before, FILE *out) {
+  fprintf(out, "%s\"", before);
+  for (; *text; text++) {
+    if (*text == '"' || *text == '\\') fputc('\\', out);
+    fputc(*text, out);
+  }
+  fputc('"', out);
+}
+
 static void print_value(const cli_config *c, const key *k, FILE *out) {
   const void *field = (const char *)c + k->offset;
   const cli_numbers *list = field;
+  const cli_texts *texts = field;
   char name[64];
   switch (k->type) {
-    case KEY_TEXT: fprintf(out, "\"%s\"", (const char *)field); break;
-    case KEY_INT: fprintf(out, "%lld", (long long)*(const int64_t *)field); break;
-    case KEY_REAL: fprintf(out, "%.12g", *(const double *)field); break;
-    case KEY_BOOL: fputs(*(const bool *)field ? "true" : "false", out); break;
+    case KEY_TEXT:
+      print_text(field, "", out);
+      break;
+    case KEY_INT:
+      fprintf(out, "%lld", (long long)*(const int64_t *)field);
+      break;
+    case KEY_REAL:
+      fprintf(out, "%.12g", *(const double *)field);
+      break;
+    case KEY_BOOL:
+      fputs(*(const bool *)field ? "true" : "false", out);
+      break;
     case KEY_CHOICE:
       choice_name(k->choices, *(const int *)field, name, sizeof name);
       fputs(name, out);
@@ -334,6 +405,11 @@ static void print_value(const cli_config *c, const key *k, FILE *out) {
     case KEY_LIST:
       fputc('[', out);
       for (int i = 0; i < list->count; i++) fprintf(out, "%s%.12g", i ? ", " : "", list->values[i]);
+      fputc(']', out);
+      break;
+    case KEY_TEXTS:
+      fputc('[', out);
+      for (int i = 0; i < texts->count; i++) print_text(texts->values[i], i ? ", " : "", out);
       fputc(']', out);
       break;
   }

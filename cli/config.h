@@ -16,7 +16,13 @@ typedef struct cli_numbers {
   double values[CLI_LIST_MAX];
 } cli_numbers;
 
+typedef struct cli_texts {
+  int count;
+  char values[CLI_LIST_MAX][64];
+} cli_texts;
+
 typedef struct cli_config {
+  char problem[CLI_TEXT_MAX];
   char environment[CLI_TEXT_MAX];
   int64_t seed, threads, horizon;
 
@@ -50,17 +56,21 @@ typedef struct cli_config {
   int validation_select;
   int64_t checkpoint_every;
 
+  char data[CLI_TEXT_MAX];
+  cli_texts table_inputs;
+
   int64_t test_tasks, test_ilqr_restarts;
   cli_numbers test_steps;
 } cli_config;
 
 void cli_config_defaults(cli_config *config);
 
-/* Reads a YAML file over what config holds. An unknown key, a wrong type and a value out of range are errors that name
+/* Reads a YAML file over what config holds; a `problem` other than the one there brings that kind's defaults first, wherever
+   in the file it stands. An unknown key, a wrong type and a value out of range are errors that name
    the file, the key, what was found and what is possible. */
 int cli_config_read(cli_config *config, const char *path, ml3_error *error);
 
-/* One "key=value". */
+/* One "key=value"; another `problem` brings that kind's defaults. */
 int cli_config_set(cli_config *config, const char *assignment, ml3_error *error);
 
 /* All keys with their values, as YAML that cli_config_read takes; with comments when `help`. */

@@ -10,53 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agents/dynamics.h"
-
-/* ---- problem and settings -------------------------------------------------------------------------------- */
-
-static int copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error) {
-  if (list->count > ML3_MLP_MAX_DEPTH)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has %d layers; at most %d are possible", what, list->count,
-                         ML3_MLP_MAX_DEPTH);
-  for (int i = 0; i < list->count; i++) widths[i] = (int)list->values[i];
-  return ML3_OK;
-}
-
-static int make_policy(const cli_config *c, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
-  int widths[ML3_MLP_MAX_DEPTH];
-  int code = copy_widths(&c->policy_hidden, widths, "policy.hidden", error);
-  if (code == ML3_OK)
-    code = ml3_policy_init(policy, env, widths, c->policy_hidden.count, (ml3_activation)c->policy_activation,
-                           c->policy_bias, error);
-  if (code != ML3_OK) return code;
-  policy->squash = (ml3_squash)c->policy_squash;
-  if (c->policy_obs_scale.count && c->policy_obs_scale.count != env->obs_dim)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy.obs_scale has %d entries; environment '%s' has %d observations",
-                         c->policy_obs_scale.count, env->name, env->obs_dim);
-  for (int i = 0; i < c->policy_obs_scale.count; i++) policy->scale[i] = c->policy_obs_scale.values[i];
-  return ML3_OK;
-}
-
-ml3_problem *cli_problem_new(const cli_config *c, ml3_error *error) {
-  const ml3_env_spec *env = ml3_env_find(c->environment, error);
-  if (!env || !ml3_dynamics_find(c->environment, error)) return NULL;
-  ml3_model_based_settings s = {.env = env,
-                                .horizon = (int)c->horizon,
-                                .starts = (int)c->rollout_starts,
-                                .detach_state = c->rollout_detach_state,
-                                .cost = (ml3_cost_kind)c->cost_kind,
-                                .cost_from_step = (int)c->cost_from_step,
-                                .extra = c->extra_kind != 0,
-                                .extra_until_step = (int)c->extra_until_step};
-  if (make_policy(c, env, &s.policy, error) != ML3_OK) return NULL;
-  if (s.extra && c->extra_goal.count != env->state_dim) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
-                  c->extra_goal.count, env->name, env->state_dim);
-    return NULL;
-  }
-  for (int i = 0; i < c->extra_goal.count && i < ML3_STATE_MAX; i++) s.extra_goal[i] = c->extra_goal.values[i];
-  return ml3_model_based_new(&s, error);
-}
+/* ---- settings -------------------------------------------------------------------------------- */
 
 ml3_trainer_settings cli_trainer_settings(const cli_config *c, const ml3_problem *problem) {
   ml3_mlp net = {.inputs = problem->features,
@@ -140,9 +94,9 @@ int cli_run_create(const char *wanted, const cli_config *config, bool force, cha
     if (wanted)
       snprintf(folder, CLI_PATH_MAX, "%.900s", wanted);
     else if (number == 1)
-      snprintf(folder, CLI_PATH_MAX, "runs/%s-%.200s-seed%lld", date, config->environment, (long long)config->seed);
+      snprintf(folder, CLI_PATH_MAX, "runs/%s-%.200s-seed%lld", date, cli_problem_title(config), (long long)config->seed);
     else
-      snprintf(folder, CLI_PATH_MAX, "runs/%s-%.200s-seed%lld-%d", date, config->environment, (long long)config->seed,
+      snprintf(folder, CLI_PATH_MAX, "runs/%s-%.200s-seed%lld-%d", date, cli_problem_title(config), (long long)config->seed,
                number);
     make_parents(folder);
     if (mkdir(folder, 0755) == 0) return ML3_OK;

@@ -5,12 +5,10 @@
 #include "agents/compare.h"
 #include "agents/model_based.h"
 #include "cli/config.h"
+#include "cli/problems.h"
 #include "metaloss/trainer.h"
 
 enum { CLI_PATH_MAX = 1024 };
-
-/* The problem of a configuration; NULL with a sentence. Freed by problem->free. */
-ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error);
 
 ml3_trainer_settings cli_trainer_settings(const cli_config *config, const ml3_problem *problem);
 ml3_compare_settings cli_compare_settings(const cli_config *config);
@@ -20,7 +18,7 @@ ml3_compare_settings cli_compare_settings(const cli_config *config);
 /* FOLDER/name into path[CLI_PATH_MAX]. */
 void cli_run_path(const char *folder, const char *name, char *path);
 
-/* Makes a new folder. `wanted` or, when NULL, runs/DATE-environment-seed, with a number behind it when taken. An existing folder
+/* Makes a new folder. `wanted` or, when NULL, runs/DATE-ENVIRONMENT-SEED (or the problem's kind), with a number behind it when taken. An existing folder
    is an error unless `force`. folder[CLI_PATH_MAX] gets its name. */
 int cli_run_create(const char *wanted, const cli_config *config, bool force, char *folder, ml3_error *error);
 

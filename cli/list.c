@@ -13,6 +13,11 @@ static void list_environments(void) {
   printf("environments\n");
   for (int i = 0; i < ml3_env_count(); i++) printf("  %-14s %s\n", ml3_env_at(i)->name, ml3_env_at(i)->summary);
 }
+static void list_problems(void) {
+  printf("\nproblems\n");
+  for (int i = 0; cli_problem_kind_at(i); i++)
+    printf("  %-14s %s\n", cli_problem_kind_at(i)->name, cli_problem_kind_at(i)->summary);
+}
 
 static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
@@ -51,9 +56,11 @@ static bool is_run(const char *folder, const char *name) {
 int cli_list(int argc, const char **argv) {
   const struct poptOption own[] = {POPT_TABLEEND};
   cli_options options = {0};
-  int answer = cli_options_read(&options, argc, argv, own, "", "Environments, presets and the runs below runs/.", NULL);
+  int answer = cli_options_read(&options, argc, argv, own, "",
+                                "Environments, kinds of problem, presets and the runs below runs/.", NULL);
   if (answer >= 0) return answer;
   list_environments();
+  list_problems();
   list_folder("presets", "scripts/experiments", is_preset);
   list_folder("runs", "runs", is_run);
   return CLI_DONE;

@@ -23,6 +23,16 @@ static void drop(showing *s) {
 
 /* ---- what to show --------------------------------------------------------------------------------------------- */
 
+/* Not every problem has rollouts. */
+static int check_shows(const cli_config *config, ml3_error *error) {
+  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
+  if (!kind) return ML3_ERR_ARGUMENT;
+  if (kind->rollouts) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                       "problem '%s' has no rollouts to look at; `ml3 adapt` and `ml3 compare` show what its loss does",
+                       kind->name);
+}
+
 static int of_run(showing *s, const cli_options *o, int task, ml3_error *error) {
   cli_config config;
   ml3_loss *loss = NULL;
@@ -31,6 +41,7 @@ static int of_run(showing *s, const cli_options *o, int task, ml3_error *error) 
   double rate = 0;
   int code = cli_run_open(o->argument, &config, &loss, error);
   if (code == ML3_OK) code = cli_options_apply(o, &config, error);
+  if (code == ML3_OK) code = check_shows(&config, error);
   if (code == ML3_OK && !(problem = cli_problem_new(&config, error))) code = error->code;
   if (code == ML3_OK) {
     ml3_trainer_settings settings = cli_trainer_settings(&config, problem);
@@ -46,7 +57,7 @@ static int of_run(showing *s, const cli_options *o, int task, ml3_error *error) 
       code = count;
     else
       s->count = count;
-    snprintf(s->title, sizeof s->title, "ml3: %.60s, %.40s, held-out task %d", o->argument, config.environment, task);
+    snprintf(s->title, sizeof s->title, "ml3: %.60s, %.40s, held-out task %d", o->argument, cli_problem_title(&config), task);
   }
   ml3_meta_free(meta);
   if (problem) problem->free(problem);

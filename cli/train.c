@@ -90,7 +90,8 @@ static int save_summary(training *t, ml3_error *error) {
   char path[CLI_PATH_MAX];
   cli_run_path(t->folder, "summary.json", path);
   const ml3_trainer_report *b = ml3_trainer_best_report(t->trainer);
-  json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "environment", t->config.environment, "seed",
+  json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "problem", t->config.problem, "environment",
+                           cli_problem_title(&t->config), "seed",
                            (json_int_t)t->config.seed, "outer_steps",
                            (json_int_t)ml3_trainer_outer_step(t->trainer), "best_outer_step",
                            (json_int_t)b->outer_step, "best_objective", b->objective, "best_task_loss",
@@ -179,7 +180,7 @@ static int loop(training *t, ml3_error *error) {
 
 /* ---- starting --------------------------------------------------------------------------------------------------- */
 
-/* PRESET is a YAML file, the name of one in scripts/experiments, or an environment. */
+/* PRESET is a YAML file, the name of one in scripts/experiments, a kind of problem, or an environment. */
 static int read_preset(cli_config *c, const char *preset, ml3_error *error) {
   char path[CLI_PATH_MAX];
   if (!preset) return ML3_OK;
@@ -187,6 +188,11 @@ static int read_preset(cli_config *c, const char *preset, ml3_error *error) {
   bool file = strchr(preset, '/') || strstr(preset, ".yaml") || strstr(preset, ".yml");
   if (!file) snprintf(path, sizeof path, "scripts/experiments/%.200s.yaml", preset);
   if (file || access(path, R_OK) == 0) return cli_config_read(c, path, error);
+  if (cli_problem_kind_find(preset, NULL)) {
+    char assignment[CLI_TEXT_MAX];
+    snprintf(assignment, sizeof assignment, "problem=%.200s", preset);
+    return cli_config_set(c, assignment, error);
+  }
   if (!ml3_env_find(preset, error)) return error->code;
   snprintf(c->environment, sizeof c->environment, "%s", preset);
   return ML3_OK;
@@ -237,7 +243,7 @@ int cli_train(int argc, const char **argv) {
       {"force", 'f', POPT_ARG_NONE, &force, 0, "write into a folder that exists", NULL},
       POPT_TABLEEND};
   cli_options options = {0};
-  int answer = cli_options_read(&options, argc, argv, own, "[PRESET|FILE.yaml|ENVIRONMENT] [OPTIONS]",
+  int answer = cli_options_read(&options, argc, argv, own, "[PRESET|FILE.yaml|PROBLEM|ENVIRONMENT] [OPTIONS]",
                                 "Meta-trains a learned loss on many initial policies and starts, and keeps the one that does\n"
                                 "best on validation tasks.",
                                 "`ml3 config` lists all keys. Ctrl-C keeps a checkpoint.");

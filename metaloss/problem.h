@@ -27,6 +27,9 @@ typedef struct ml3_outcome {
   double env_steps;      /* simulator steps that this judgement took */
 } ml3_outcome;
 
+/* Which tasks are drawn: problems may keep goals, digits or rows of a table apart for each. */
+typedef enum ml3_split { ML3_SPLIT_TRAIN, ML3_SPLIT_VALIDATION, ML3_SPLIT_TEST } ml3_split;
+
 typedef struct ml3_problem ml3_problem;
 struct ml3_problem {
   const char *name;
@@ -49,8 +52,8 @@ struct ml3_problem {
   ml3_node (*build_extra_loss)(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                ml3_node context);
 
-  /* Draws a task and initial parameters: task[task_size], theta[theta_size]. */
-  void (*sample)(const ml3_problem *p, ml3_random *random, ml3_real *task, ml3_real *theta);
+  /* Draws a task of that split and initial parameters: task[task_size], theta[theta_size]. */
+  void (*sample)(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta);
 
   /* Fresh data under theta: inner[inner_size] when outer is NULL, else outer[outer_size]. NULL: D is the task. */
   int (*collect)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
@@ -59,6 +62,9 @@ struct ml3_problem {
   /* Judges theta on the task. Thread-safe. NULL: task_loss alone is known. */
   int (*evaluate)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_outcome *outcome,
                   ml3_error *error);
+
+  /* Writes the optimizee as a file of its own (safetensors). NULL: there is none. */
+  int (*save)(const ml3_problem *p, const ml3_real *theta, const char *path, ml3_error *error);
 
   void (*free)(ml3_problem *p);
   const ml3_real *context; /* [context_size] */

@@ -102,7 +102,7 @@ static int set_normalization(ml3_trainer *t, ml3_error *error) {
   for (int i = 0; i < tasks && code == ML3_OK; i++) {
     batch_task *b = &t->train.items[0];
     ml3_random random = ml3_random_stream(t->settings.seed, ML3_PURPOSE_INIT, (uint32_t)i + 1, 0);
-    p->sample(p, &random, b->task, b->theta);
+    p->sample(p, ML3_SPLIT_TRAIN, &random, b->task, b->theta);
     code = ml3_meta_features(t->works[0], b->task, b->theta, &random, features, error);
     for (int r = 0; r < rows && code == ML3_OK; r++)
       for (int c = 0; c < cols; c++) {
@@ -213,7 +213,7 @@ static ml3_random task_stream(const ml3_trainer *t, int i) {
 static void run_task(ml3_trainer *t, int i, ml3_meta_work *work, ml3_real *gradient) {
   batch_task *b = &t->train.items[i];
   ml3_random random = task_stream(t, i);
-  t->problem->sample(t->problem, &random, b->task, b->theta);
+  t->problem->sample(t->problem, ML3_SPLIT_TRAIN, &random, b->task, b->theta);
   b->code = ml3_meta_gradient(work, t->loss, b->task, b->theta, &random, gradient, &b->objective, NULL, &b->error);
   if (b->code == ML3_OK)
     clip_task(t, gradient);
@@ -229,7 +229,7 @@ static bool run_together(ml3_trainer *t, int first, ml3_meta_work *work) {
   ml3_error error = {0};
   for (int i = 0; i < t->train.unit; i++) {
     random[i] = task_stream(t, first + i);
-    t->problem->sample(t->problem, &random[i], b[i].task, b[i].theta);
+    t->problem->sample(t->problem, ML3_SPLIT_TRAIN, &random[i], b[i].task, b[i].theta);
   }
   if (ml3_meta_gradient(work, t->loss, b->task, b->theta, random, b->gradient, objective, NULL, &error) != ML3_OK)
     return false;
@@ -319,7 +319,7 @@ static void validate_task(ml3_trainer *t, int i, ml3_meta_work *work) {
   batch_task *b = &t->validation.items[i];
   ml3_real *adapted = b->gradient;
   ml3_random random = ml3_random_stream(t->settings.seed, ML3_PURPOSE_VALIDATION, (uint32_t)i, 0);
-  p->sample(p, &random, b->task, b->theta);
+  p->sample(p, ML3_SPLIT_VALIDATION, &random, b->task, b->theta);
   b->outcome = (ml3_outcome){0};
   b->code = ml3_meta_objective(work, t->loss, b->task, b->theta, &random, adapted, &b->objective, &b->error);
   if (b->code == ML3_OK && p->evaluate) b->code = p->evaluate(p, b->task, adapted, &b->outcome, &b->error);

@@ -62,6 +62,7 @@ Test(cli, mistakes_are_told_in_sentences) {
   expect("", 2, "usage: ml3 VERB");
   expect("tarin", 2, "did you mean 'train'?");
   expect("train mountian_car", 2, "did you mean 'mountain_car'?");
+  expect("train --set problem=model_baesd", 2, "did you mean 'model_based'?");
   expect("train --set inner.rat=1", 2, "did you mean 'inner.rate'?");
   expect("train --set inner.rate=fast", 2, "inner.rate is 'fast'; expected a number");
   expect("train --set outer.steps=2.5", 2, "expected a whole number");

@@ -195,7 +195,7 @@ Test(ilqr, drives_the_mountain_car_to_the_goal) {
     ml3_real task[64], theta[64];
     ml3_random random = ml3_random_stream(2, ML3_PURPOSE_USER, (uint32_t)i, 0);
     double env_steps = 0;
-    problem->sample(problem, &random, task, theta);
+    problem->sample(problem, ML3_SPLIT_TEST, &random, task, theta);
     ml3_episode *e = ml3_compare_ilqr(problem, task, 0, &random, &env_steps, &error);
     cr_assert_not_null(e, "%s", error.message);
     cr_expect(e->success, "start %d", i);

@@ -67,7 +67,7 @@ static void check_gradient(int steps, ml3_step_weights weights, ml3_learn_rate l
   ml3_random random = ml3_random_stream(3, ML3_PURPOSE_USER, 0, 0);
   ml3_loss *loss = ml3_loss_new(&settings.loss, &random, &error);
   ml3_real task[64], theta[64], *gradient = calloc((size_t)loss->size, sizeof *gradient);
-  problem->sample(problem, &random, task, theta);
+  problem->sample(problem, ML3_SPLIT_TRAIN, &random, task, theta);
   double objective, norm = 0;
   cr_assert_eq(ml3_meta_gradient(work, loss, task, theta, &random, gradient, &objective, NULL, &error), 0, "%s", error.message);
   for (int i = 0; i < loss->size; i++) norm += (double)gradient[i] * gradient[i];
@@ -121,7 +121,7 @@ static void check_batch(ml3_learn_rate learn_rate) {
   ml3_real *sum = calloc(3 * (size_t)loss->size, sizeof *sum), *piece = sum + loss->size, *together = piece + loss->size;
   double objective, objectives[BATCH], losses[4], all_losses[BATCH][4], norm = 0;
   for (size_t i = 0; i < BATCH; i++) {
-    problem->sample(problem, &random, task + i * task_size, theta + i * theta_size);
+    problem->sample(problem, ML3_SPLIT_TRAIN, &random, task + i * task_size, theta + i * theta_size);
     streams[i] = ml3_random_stream(5, ML3_PURPOSE_USER, (uint32_t)i, 0);
   }
   cr_assert_eq(ml3_meta_gradient(all, loss, task, theta, streams, together, objectives, all_losses[0], &error), 0, "%s",
@@ -227,11 +227,11 @@ Test(trainer, gives_the_same_bits_on_any_number_of_threads_in_batches) {
   problem->free(problem);
 }
 
-static void (*all_samples)(const ml3_problem *p, ml3_random *random, ml3_real *task, ml3_real *theta);
+static void (*all_samples)(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta);
 
 /* Every so often a start that is not a number. */
-static void spoilt_samples(const ml3_problem *p, ml3_random *random, ml3_real *task, ml3_real *theta) {
-  all_samples(p, random, task, theta);
+static void spoilt_samples(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
+  all_samples(p, split, random, task, theta);
   if (ml3_random_uniform(random, 0, 1) < 0.2) task[0] = (ml3_real)NAN;
 }
 
@@ -343,7 +343,7 @@ Test(model_based, judges_in_the_environment_what_the_model_predicts) {
     ml3_random random = ml3_random_stream(9, ML3_PURPOSE_USER, (uint32_t)i, 0);
     ml3_outcome outcome;
     double predicted;
-    problem->sample(problem, &random, task, theta);
+    problem->sample(problem, ML3_SPLIT_TRAIN, &random, task, theta);
     cr_assert_eq(ml3_meta_task_gradient(work, task, theta, &random, &predicted, NULL, &error), 0, "%s", error.message);
     cr_assert_eq(problem->evaluate(problem, task, theta, &outcome, &error), 0, "%s", error.message);
     cr_expect_float_eq(predicted, outcome.task_loss, 1e-4);

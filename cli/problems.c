@@ -1,0 +1,46 @@
+/* The table of problem kinds: see problems.h. */
+#include "cli/problems.h"
+
+#include <string.h>
+
+#include "nn/mlp.h"
+
+static const cli_problem_kind *const kinds[] = {
+    &cli_problem_model_based,
+};
+
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+const cli_problem_kind *cli_problem_kind_at(int i) {
+  return i >= 0 && i < KINDS ? kinds[i] : NULL;
+}
+
+const cli_problem_kind *cli_problem_kind_find(const char *name, ml3_error *error) {
+  const char *names[KINDS];
+  for (int i = 0; i < KINDS; i++) {
+    if (strcmp(kinds[i]->name, name) == 0) return kinds[i];
+    names[i] = kinds[i]->name;
+  }
+  const char *nearest = ml3_error_nearest(name, names, KINDS);
+  ml3_error_set(error, ML3_ERR_ARGUMENT, "unknown problem '%s'%s%s%s; `ml3 list` shows the kinds", name,
+                nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  return NULL;
+}
+
+const char *cli_problem_title(const cli_config *config) {
+  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, NULL);
+  return kind && kind->rollouts ? config->environment : config->problem;
+}
+
+ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error) {
+  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
+  return kind ? kind->make(config, error) : NULL;
+}
+
+int cli_copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error) {
+  if (list->count > ML3_MLP_MAX_DEPTH)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has %d layers; at most %d are possible", what,
+                         list->count, ML3_MLP_MAX_DEPTH);
+  for (int i = 0; i < list->count; i++) widths[i] = (int)list->values[i];
+  return ML3_OK;
+}

@@ -1,0 +1,36 @@
+/* The kinds of problem that a configuration can name (`problem: KIND`): one file and one line in problems.c each. */
+#ifndef ML3_CLI_PROBLEMS_H
+#define ML3_CLI_PROBLEMS_H
+
+#include "cli/config.h"
+#include "metaloss/problem.h"
+
+typedef struct cli_problem_kind {
+  const char *name, *summary;
+  const char *defaults; /* "key=value key=value": where they are other than the table of keys says; or NULL */
+  bool
+      rollouts; /* it acts in an environment: there is something to view and record, and iLQR to compare with */
+  const char *success,
+      *distance; /* what these numbers of an outcome are called here; NULL: they say nothing */
+  ml3_problem *(*make)(const cli_config *config, ml3_error *error); /* NULL with a sentence */
+} cli_problem_kind;
+
+/* The kind of that name; NULL with a sentence that names the nearest. */
+const cli_problem_kind *cli_problem_kind_find(const char *name, ml3_error *error);
+
+/* Kind number i, NULL behind the last. */
+const cli_problem_kind *cli_problem_kind_at(int i);
+
+/* What a run is about, for titles and folders: the environment, or the problem's kind. */
+const char *cli_problem_title(const cli_config *config);
+
+/* The problem of a configuration; NULL with a sentence. Freed by problem->free. */
+ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error);
+
+/* For kinds: a list of widths as the layers of a network, named `what` in errors. */
+int cli_copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error);
+
+/* ---- the kinds, each in a file of its own ---- */
+extern const cli_problem_kind cli_problem_model_based;
+
+#endif
