@@ -85,6 +85,18 @@ void ml3_env_linearize(ml3_env *env, const double *action, double *a, double *b)
     ml3_env_difference(env, action, a, b);
 }
 
+bool ml3_env_move_goal(ml3_env *env, const double *point) {
+  if (!env->spec->move_goal) return false;
+  env->spec->move_goal(env, point);
+  return true;
+}
+
+bool ml3_env_push(ml3_env *env, int body, const double *point, const double *force) {
+  if (!env->spec->push) return false;
+  env->spec->push(env, body, point, force);
+  return true;
+}
+
 void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *task) {
   for (int i = 0; i < spec->task_dim; i++) {
     const ml3_env_parameter *p = &spec->task[i];

@@ -41,6 +41,15 @@ typedef struct ml3_env_result {
   bool truncated;  /* the time limit was reached */
 } ml3_env_result;
 
+/* Two entries of the state as axes, and the level rectangle of the scene on which pictures draw them: entry `along_x`
+   runs with the world's x from from[0] to to[0], entry `along_y` with its y from from[1] to to[1]. */
+typedef struct ml3_env_plane {
+  int along_x, along_y;   /* indices into the state */
+  double low[2], high[2]; /* their ranges */
+  double from[2], to[2];  /* where these lie, in m */
+  double height;          /* the world's z, in m */
+} ml3_env_plane;
+
 typedef struct ml3_env ml3_env;
 
 typedef struct ml3_env_spec {
@@ -72,6 +81,13 @@ typedef struct ml3_env_spec {
      scene's joints are (qpos has the model's nq entries). A MuJoCo environment gives pose as well. */
   const char *scene_xml;
   void (*pose)(const ml3_env *env, double *qpos, int nq);
+  const ml3_env_plane *plane; /* where pictures show what varies with the state; NULL: nowhere */
+
+  /* For the hand in a window; NULL where there is no such thing. move_goal changes env->task, and the state where
+     the goal is a part of it, so that the goal is as near to the point of the scene as the task allows. push lets a
+     force (N, world frame) act at a point of a body of the scene during the next steps, until the next push. */
+  void (*move_goal)(ml3_env *env, const double *point);
+  void (*push)(ml3_env *env, int body, const double *point, const double *force);
 } ml3_env_spec;
 
 /* An instance. Fields are read-only for callers. */
@@ -103,16 +119,20 @@ void ml3_env_reset(ml3_env *env, const double *task, ml3_random *random);
    do); `truncated` then stays true. */
 ml3_env_result ml3_env_step(ml3_env *env, const double *action);
 
-void ml3_env_observe(const ml3_env *env, double *obs);       /* obs[obs_dim] */
-void ml3_env_goal(const ml3_env *env, double *goal);         /* goal[goal_dim] */
-void ml3_env_get_state(const ml3_env *env, double *state);   /* state[state_dim] */
-void ml3_env_set_state(ml3_env *env, const double *state);   /* task and step count are kept */
+void ml3_env_observe(const ml3_env *env, double *obs);     /* obs[obs_dim] */
+void ml3_env_goal(const ml3_env *env, double *goal);       /* goal[goal_dim] */
+void ml3_env_get_state(const ml3_env *env, double *state); /* state[state_dim] */
+void ml3_env_set_state(ml3_env *env, const double *state); /* task and step count are kept */
 double ml3_env_distance(const ml3_env *env);
 bool ml3_env_success(const ml3_env *env);
 
 /* a[state_dim * state_dim], b[state_dim * action_dim], row-major; exact where the environment can,
    centred differences otherwise. */
 void ml3_env_linearize(ml3_env *env, const double *action, double *a, double *b);
+
+/* For the hand in a window: point[3] and force[3] in the scene's world. False where the environment has no such thing. */
+bool ml3_env_move_goal(ml3_env *env, const double *point);
+bool ml3_env_push(ml3_env *env, int body, const double *point, const double *force);
 
 /* A task drawn from the ranges. task[task_dim]. */
 void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *task);

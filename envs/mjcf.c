@@ -114,3 +114,27 @@ struct mjData_ *ml3_mjcf_data(const struct mjModel_ *model, ml3_error *error) {
   if (!data) ml3_error_set(error, ML3_ERR_MEMORY, "MuJoCo cannot make data for a model: %s", l.message);
   return data;
 }
+
+static int make_call(landing *l, void (*call)(void *user), void *user) {
+  if (setjmp(l->back)) return 1;
+  call(user);
+  return 0;
+}
+
+int ml3_mjcf_guard(void (*call)(void *user), void *user, const char *doing, ml3_error *error) {
+  landing l;
+  take_turn(&l);
+  int failed = make_call(&l, call, user);
+  end_turn(&l);
+  return failed ? ml3_error_set(error, ML3_ERR_UNAVAILABLE, "MuJoCo cannot %s: %s", doing, l.message)
+                : ML3_OK;
+}
+
+void ml3_mjcf_push(const struct mjModel_ *model, struct mjData_ *data, int body, const double *point,
+                   const double *force) {
+  const mjtNum no_torque[3] = {0};
+  mju_zero(data->qfrc_applied, model->nv);
+  mj_comPos(model, data); /* what the Jacobian is made of */
+  if (body > 0 && body < model->nbody && mju_norm3(force) > 0)
+    mj_applyFT(model, data, force, no_torque, point, body, data->qfrc_applied);
+}

@@ -20,4 +20,12 @@ void ml3_mjcf_release(const struct mjModel_ *model);
 /* Data for the model, or NULL with a message. Freed by mj_deleteData. */
 struct mjData_ *ml3_mjcf_data(const struct mjModel_ *model, ml3_error *error);
 
+/* Makes the call while MuJoCo's errors come back as a sentence, "MuJoCo cannot DOING: ...", instead of ending the process. What
+   the call has made before an error is lost. */
+int ml3_mjcf_guard(void (*call)(void *user), void *user, const char *doing, ml3_error *error);
+
+/* Only this force (N) acts from now on at that point[3] of a body; a body that is not there, or force 0: none. */
+void ml3_mjcf_push(const struct mjModel_ *model, struct mjData_ *data, int body, const double *point,
+                   const double *force);
+
 #endif

@@ -20,6 +20,7 @@ enum { START_POSITION, START_VELOCITY, GOAL_POSITION, GOAL_VELOCITY, MASS, GRAVI
 
 typedef struct mountain_car {
   double p, v;
+  double push; /* m/s^2 along the road, by a hand */
 } mountain_car;
 
 static int create(ml3_env *env, ml3_error *error) {
@@ -36,6 +37,7 @@ static void reset(ml3_env *env, ml3_random *random) {
   (void)random; /* the task says it all */
   c->p = env->task[START_POSITION];
   c->v = env->task[START_VELOCITY];
+  c->push = 0;
 }
 
 static double clip(double x, double low, double high) {
@@ -45,9 +47,10 @@ static double clip(double x, double low, double high) {
 /* Position and velocity after a step, before the clamps. */
 static mountain_car advance(const ml3_env *env, const mountain_car *c, double u) {
   const double *task = env->task;
-  double force = -task[GRAVITY] * task[MASS] * cos(3 * c->p) + u / task[MASS] - task[FRICTION] * c->v;
+  double force =
+      -task[GRAVITY] * task[MASS] * cos(3 * c->p) + u / task[MASS] - task[FRICTION] * c->v + c->push;
   double v = c->v + force * DT;
-  return (mountain_car){.p = c->p + v * DT, .v = v};
+  return (mountain_car){.p = c->p + v * DT, .v = v, .push = c->push};
 }
 
 static void step(ml3_env *env, const double *action, ml3_env_result *result) {
@@ -73,7 +76,9 @@ static void goal_now(const ml3_env *env, double *goal) {
 }
 
 static void set_state(ml3_env *env, const double *state) {
-  *(mountain_car *)env->data = (mountain_car){.p = state[0], .v = state[1]};
+  mountain_car *c = env->data;
+  c->p = state[0];
+  c->v = state[1];
 }
 
 /* In position, to the left of the goal; a car at the goal is at 0. */
@@ -106,7 +111,7 @@ static void linearize(ml3_env *env, const double *action, double *a, double *b) 
   b[1] = v_free ? dv_du : 0;
 }
 
-/* ---- picture: qpos of the scene is x, z, pitch, roll of the wheels' axles ----------------------------- */
+/* ---- picture: qpos of the scene is x, z, pitch, roll of the wheels' axles, then the flag's x and z ------ */
 
 static const double PI = 3.14159265358979323846, HALF_BASE_M = 0.06, WHEEL_RADIUS_M = 0.03;
 
@@ -118,7 +123,7 @@ static double hill_height(double p) {
 /* Both axles on the hill. The wheels turn by the distance along it: 1.22 is its mean length per position. */
 static void pose(const ml3_env *env, double *qpos, int nq) {
   const mountain_car *c = env->data;
-  if (nq < 5) return;
+  if (nq < 7) return;
 
   double slope = cos(3 * c->p), half = HALF_BASE_M / sqrt(1 + slope * slope);
   double front = hill_height(c->p + half), rear = hill_height(c->p - half);
@@ -126,6 +131,32 @@ static void pose(const ml3_env *env, double *qpos, int nq) {
   qpos[1] = (front + rear) / 2;
   qpos[2] = -atan2(front - rear, 2 * half);
   qpos[3] = qpos[4] = 1.22 * c->p / WHEEL_RADIUS_M;
+  qpos[5] = env->task[GOAL_POSITION] - POSITION_MAX;
+  qpos[6] = hill_height(env->task[GOAL_POSITION]) - hill_height(POSITION_MAX);
+}
+
+/* Position along x, velocity along y, on the meadow before the hill. */
+static const ml3_env_plane phase_plane = {.along_x = 0,
+                                          .along_y = 1,
+                                          .low = {-1.2, -1.5},
+                                          .high = {0.5, 1.5},
+                                          .from = {-1.2, -1.75},
+                                          .to = {0.5, -0.55},
+                                          .height = -0.595};
+
+/* ---- the hand ----------------------------------------------------------------------------------------- */
+
+/* The flag stays on the right slope. */
+static void move_goal(ml3_env *env, const double *point) {
+  env->task[GOAL_POSITION] = clip(point[0], -0.3, POSITION_MAX);
+}
+
+/* The part of the force along the road counts, whatever it pulls at. */
+static void push(ml3_env *env, int body, const double *point, const double *force) {
+  mountain_car *c = env->data;
+  double slope = cos(3 * c->p), length = sqrt(1 + slope * slope);
+  (void)body, (void)point;
+  c->push = (force[0] + slope * force[2]) / length / env->task[MASS];
 }
 
 /* ---- specification ------------------------------------------------------------------------------------ */
@@ -176,4 +207,7 @@ const ml3_env_spec ml3_mountain_car = {
     .linearize = linearize,
     .scene_xml = ml3_mountain_car_xml,
     .pose = pose,
+    .plane = &phase_plane,
+    .move_goal = move_goal,
+    .push = push,
 };

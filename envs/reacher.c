@@ -138,6 +138,35 @@ static void pose(const ml3_env *env, double *qpos, int nq) {
   if (nq == JOINTS) memcpy(qpos, r->data->qpos, JOINTS * sizeof *qpos);
 }
 
+/* ---- the hand ----------------------------------------------------------------------------------------- */
+
+static const double GOAL_RADIUS_MAX_M = 0.2;
+
+static void move_goal(ml3_env *env, const double *point) {
+  const reacher *r = env->data;
+  double radius = fmin(hypot(point[0], point[1]), GOAL_RADIUS_MAX_M), angle = atan2(point[1], point[0]);
+  env->task[GOAL_ANGLE] = angle;
+  env->task[GOAL_RADIUS_SQUARED] = radius * radius;
+  r->data->qpos[2] = radius * cos(angle);
+  r->data->qpos[3] = radius * sin(angle);
+  r->data->qvel[2] = r->data->qvel[3] = 0;
+  mj_kinematics(r->model, r->data);
+}
+
+static void push(ml3_env *env, int body, const double *point, const double *force) {
+  const reacher *r = env->data;
+  ml3_mjcf_push(r->model, r->data, body, point, force);
+}
+
+/* Shoulder and elbow, on the floor beside the board. */
+static const ml3_env_plane joint_plane = {.along_x = 0,
+                                          .along_y = 1,
+                                          .low = {-3.14159265358979324, -3},
+                                          .high = {3.14159265358979324, 3},
+                                          .from = {0.4, -0.3},
+                                          .to = {1.0, 0.3},
+                                          .height = -0.295};
+
 /* ---- specification ------------------------------------------------------------------------------------ */
 
 static const ml3_env_field state_fields[STATE_DIM] = {
@@ -214,4 +243,7 @@ const ml3_env_spec ml3_reacher = {
     .linearize = linearize,
     .scene_xml = ml3_reacher_xml,
     .pose = pose,
+    .plane = &joint_plane,
+    .move_goal = move_goal,
+    .push = push,
 };
