@@ -97,7 +97,11 @@ static void on_key(GLFWwindow *handle, int key, int code, int action, int mods) 
 /* A fixed camera becomes a free one where it stands as soon as it is moved by hand. */
 static void move_camera(window *w, mjtMouse action, double dx, double dy) {
   if (w->scene.camera.type == mjCAMERA_FIXED) mjv_defaultFreeCamera(w->scene.model, &w->scene.camera);
+#if mjVERSION_HEADER < 3011000
   mjv_moveCamera(w->scene.model, action, dx, dy, &w->scene.scene, &w->scene.camera);
+#else
+  mjv_moveCamera(w->scene.model, action, dx, dy, &w->scene.camera);
+#endif
 }
 
 static void on_mouse(GLFWwindow *handle, double x, double y) {
