@@ -195,25 +195,28 @@ static void measure_products(timing *t) {
 /* ---- what comes of it ---------------------------------------------------------------------------------------------- */
 
 static void print_json(const timing *t, bool fast) {
-  printf("{\"engine\": \"%s\", \"problem\": \"%s\", \"tasks\": %d, \"threads\": %d, \"steps\": %d, \"batch\": %d, "
-         "\"precision\": \"%s\", \"median_ms\": %.6g, \"min_ms\": %.6g, \"max_ms\": %.6g, \"repeats\": %d, "
-         "\"compile_ms\": %.6g, \"products_ms\": %.6g, \"task_loss\": %.12g, \"meta_gradient_norm\": %.12g, "
-         "\"meta_gradient_first\": [%.12g, %.12g, %.12g, %.12g, %.12g]}\n",
-         fast ? "ml3 fast" : "ml3", t->is->name, t->tasks, t->threads, t->steps, t->batch,
-         sizeof(ml3_real) == 4 ? "float32" : "float64", t->ms[t->repeats / 2], t->ms[0], t->ms[t->repeats - 1],
-         t->repeats, t->compile_ms, t->products_ms, t->task_loss, t->norm, t->first[0], t->first[1], t->first[2],
-         t->first[3], t->first[4]);
+  printf(
+      "{\"engine\": \"%s\", \"problem\": \"%s\", \"tasks\": %d, \"threads\": %d, \"steps\": %d, \"batch\": "
+      "%d, "
+      "\"precision\": \"%s\", \"median_ms\": %.6g, \"min_ms\": %.6g, \"max_ms\": %.6g, \"repeats\": %d, "
+      "\"compile_ms\": %.6g, \"products_ms\": %.6g, \"task_loss\": %.12g, \"meta_gradient_norm\": %.12g, "
+      "\"meta_gradient_first\": [%.12g, %.12g, %.12g, %.12g, %.12g]}\n",
+      fast ? "ml3 fast" : "ml3", t->is->name, t->tasks, t->threads, t->steps, t->batch,
+      sizeof(ml3_real) == 4 ? "float32" : "float64", t->ms[t->repeats / 2], t->ms[0], t->ms[t->repeats - 1], t->repeats,
+      t->compile_ms, t->products_ms, t->task_loss, t->norm, t->first[0], t->first[1], t->first[2], t->first[3],
+      t->first[4]);
 }
 
 static void print_program(const char *name, const ml3_nn_program *p) {
   const ml3_nn_report r = ml3_nn_program_report(p);
-  printf("  %s program  %d instructions, %d products, %.1f Mflop, %.1f kB of buffers\n", name, r.instructions, r.products,
-         r.flops * 1e-6, (double)r.arena_bytes * 1e-3);
+  printf("  %s program  %d instructions, %d products, %.1f Mflop, %.1f kB of buffers\n", name, r.instructions,
+         r.products, r.flops * 1e-6, (double)r.arena_bytes * 1e-3);
 }
 
 static void print_text(const timing *t) {
   printf("%s, %d task%s in programs of %d, %d thread%s, %d inner step%s\n", t->is->name, t->tasks,
-         t->tasks == 1 ? "" : "s", t->batch, t->threads, t->threads == 1 ? "" : "s", t->steps, t->steps == 1 ? "" : "s");
+         t->tasks == 1 ? "" : "s", t->batch, t->threads, t->threads == 1 ? "" : "s", t->steps,
+         t->steps == 1 ? "" : "s");
   printf("  an outer step  %.3f ms (%.3f - %.3f, %d repeats)\n", t->ms[t->repeats / 2], t->ms[0], t->ms[t->repeats - 1],
          t->repeats);
   printf("  products only  %.3f ms on one thread\n", t->products_ms);
@@ -235,6 +238,18 @@ static void print_profile(timing *t) {
   }
 }
 
+/* The inner step's program for people; in place of timing it. */
+static int show_program(const timing *t, const char *form, ml3_error *error) {
+  const ml3_nn_program *p = ml3_meta_inner_program(t->meta);
+  if (strcmp(form, "text") == 0)
+    ml3_nn_program_print(p, stdout);
+  else if (strcmp(form, "dot") == 0)
+    ml3_nn_program_graphviz(p, stdout);
+  else
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "--program is '%.40s'; expected text or dot", form);
+  return ML3_OK;
+}
+
 static void hold_to_processors(int count) {
   cpu_set_t allowed, chosen;
   CPU_ZERO(&chosen);
@@ -252,8 +267,8 @@ static int check(const timing *t, ml3_error *error) {
                          "--tasks is %d (1 to %d), --threads %d (1 to 256), --steps %d (at least 1)", t->tasks,
                          TASKS_MAX, t->threads, t->steps);
   if (t->batch < 1 || t->batch > ML3_META_MAX_BATCH || t->tasks % t->batch)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "--batch is %d; it must divide --tasks %d and be at most %d", t->batch,
-                         t->tasks, ML3_META_MAX_BATCH);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "--batch is %d; it must divide --tasks %d and be at most %d",
+                         t->batch, t->tasks, ML3_META_MAX_BATCH);
   return ML3_OK;
 }
 
@@ -268,6 +283,7 @@ int cli_bench(int argc, const char **argv) {
   const char *problem = "mountain_car";
   int tasks = 1, threads = 1, steps = 1, batch = 0, fast = 0, json = 0, profile = 0;
   double seconds = 2;
+  const char *program = NULL;
   const struct poptOption own[] = {
       {"problem", '\0', POPT_ARG_STRING, &problem, 0, "mountain_car, reacher or sine: the published ones", "NAME"},
       {"tasks", '\0', POPT_ARG_INT, &tasks, 0, "of an outer step (1)", "N"},
@@ -278,10 +294,13 @@ int cli_bench(int argc, const char **argv) {
       {"seconds", '\0', POPT_ARG_DOUBLE, &seconds, 0, "measuring time (2)", "S"},
       {"json", '\0', POPT_ARG_NONE, &json, 0, "one line of JSON", NULL},
       {"profile", '\0', POPT_ARG_NONE, &profile, 0, "time by kind of operation", NULL},
+      {"program", '\0', POPT_ARG_STRING, &program, 0,
+       "print the inner step's program instead: text, or dot for Graphviz", "FORM"},
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(&options, argc, argv, own, "[OPTIONS]",
-                                "Times one outer step: inner steps, task loss, meta-gradient, Adam. scripts/bench/README.md defines the\n"
+                                "Times one outer step: inner steps, task loss, meta-gradient, Adam. "
+                                "scripts/bench/README.md defines the\n"
                                 "numbers; scripts/bench/metagrad sets them beside PyTorch and JAX.",
                                 NULL);
   if (answer >= 0) return answer;
@@ -299,6 +318,13 @@ int cli_bench(int argc, const char **argv) {
   }
   hold_to_processors(threads);
   int code = make_programs(t, fast, &error);
+  if (program) {
+    if (code == ML3_OK) code = show_program(t, program, &error);
+    drop(t);
+    return code == ML3_OK             ? CLI_DONE
+           : code == ML3_ERR_ARGUMENT ? (cli_fail("bench", &error), CLI_USAGE)
+                                      : cli_fail("bench", &error);
+  }
   if (code == ML3_OK) code = make_buffers(t, &error);
   if (code == ML3_OK) code = measure(t, seconds, &error);
   if (code == ML3_OK) {

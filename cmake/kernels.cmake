@@ -21,6 +21,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   ml3_add_kernels(avx2 -mavx2 -mfma)
   ml3_add_kernels(avx512 -mavx512f -mavx512vl -mavx512dq -mavx512bw -mfma -mprefer-vector-width=512)
   target_compile_definitions(ml3 PRIVATE ML3_KERNELS_X86)
+  if(NOT ML3_DOUBLE) # single precision alone
+    target_sources(ml3_kernels_avx512 PRIVATE nn/kernels/panels_avx512.c)
+  endif()
   check_c_compiler_flag(-mamx-bf16 ML3_COMPILER_HAS_AMX)
   if(ML3_COMPILER_HAS_AMX AND NOT ML3_DOUBLE) # the matrix unit sums in single precision
     target_sources(ml3 PRIVATE nn/kernels/tiles_amx.c)

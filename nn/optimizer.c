@@ -89,14 +89,6 @@ static int check_settings(const ml3_nn_optimizer_settings *s, ml3_error *error) 
 
 /* ---- one update -------------------------------------------------------------------------------------- */
 
-static inline ml3_real square_root(ml3_real x) {
-#ifdef ML3_DOUBLE
-  return sqrt(x);
-#else
-  return sqrtf(x);
-#endif
-}
-
 static void step_sgd(size_t size, ml3_real *restrict p, const ml3_real *restrict g, ml3_real rate) {
   for (size_t i = 0; i < size; i++) p[i] -= rate * g[i];
 }
@@ -109,28 +101,11 @@ static void step_momentum(size_t size, ml3_real *restrict p, const ml3_real *res
   }
 }
 
-/* The constants of one Adam step, ready for the loop. */
-typedef struct adam_step {
-  ml3_real keep, beta1, one_minus_beta1, beta2, one_minus_beta2, rate, root_scale, epsilon, clip;
-} adam_step;
-
-static void step_adam(size_t size, ml3_real *restrict p, const ml3_real *restrict g, ml3_real *restrict m,
-                      ml3_real *restrict v, const adam_step *step) {
-  const adam_step a = *step;
-
-  for (size_t i = 0; i < size; i++) {
-    const ml3_real gi = a.clip * g[i];
-    m[i] = a.beta1 * m[i] + a.one_minus_beta1 * gi;
-    v[i] = a.beta2 * v[i] + a.one_minus_beta2 * gi * gi;
-    p[i] = a.keep * p[i] - a.rate * m[i] / (square_root(v[i]) * a.root_scale + a.epsilon);
-  }
-}
-
-static adam_step adam_constants(const ml3_nn_optimizer_settings *s, int64_t t, double rate, double clip) {
+static ml3_nn_adam_step adam_constants(const ml3_nn_optimizer_settings *s, int64_t t, double rate, double clip) {
   const double correction1 = 1 - pow(s->beta1, (double)t), correction2 = 1 - pow(s->beta2, (double)t);
   const double decay = s->kind == ML3_NN_ADAMW ? rate * s->weight_decay : 0;
 
-  return (adam_step){
+  return (ml3_nn_adam_step){
       .keep = (ml3_real)(1 - decay),
       .beta1 = (ml3_real)s->beta1,
       .one_minus_beta1 = (ml3_real)(1 - s->beta1),
@@ -199,8 +174,8 @@ double ml3_nn_optimizer_update(ml3_nn_optimizer *o, ml3_real *parameters, const 
       break;
     case ML3_NN_ADAM:
     case ML3_NN_ADAMW: {
-      const adam_step step = adam_constants(s, o->step, rate, clip);
-      step_adam(o->size, parameters, gradient, o->m, o->v, &step);
+      const ml3_nn_adam_step step = adam_constants(s, o->step, rate, clip);
+      ml3_nn_adam_update(o->size, parameters, gradient, o->m, o->v, &step);
       break;
     }
   }

@@ -4,6 +4,8 @@
 const char *const ml3_nn_kind_name[KIND_COUNT] = {"fused", "product", "pack", "tiles", "sum",  "sum_rows", "sum_cols",
                                                    "transpose", "fill", "copy", "gather",   "scatter"};
 
+const char *const ml3_nn_product_by_name[3] = {"loops", "panels", "blas"};
+
 static void print_slot(const ml3_nn_program *p, int slot, FILE *out) {
   const ml3_nn_slot *s = &p->slots[slot];
   fprintf(out, "%s%d[%dx%d]", p->roots[s->root].input >= 0 ? "in" : "t", slot, s->rows, s->cols);
@@ -57,7 +59,7 @@ void ml3_nn_program_print(const ml3_nn_program *p, FILE *out) {
     if (in->transpose_a) fputc('\'', out);
     if (in->b >= 0) fputc(' ', out), print_slot(p, in->b, out);
     if (in->transpose_b) fputc('\'', out);
-    if (in->blas) fprintf(out, "  blas");
+    if (in->kind == KIND_PRODUCT) fprintf(out, "  %s", ml3_nn_product_by_name[in->by]);
     fputc('\n', out);
   }
 }

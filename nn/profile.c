@@ -83,8 +83,8 @@ static int gather(const ml3_nn_workspace *w, row *rows, double *total) {
 
 static void print_shape(const ml3_nn_instruction *i, char *text, size_t size) {
   if (i->kind == KIND_PRODUCT)
-    snprintf(text, size, "%d x %d x %d %s%s%s", i->m, i->n, i->k, i->transpose_a ? "t" : "n",
-             i->transpose_b ? "t" : "n", i->blas ? " blas" : "");
+    snprintf(text, size, "%d x %d x %d %s%s %s", i->m, i->n, i->k, i->transpose_a ? "t" : "n",
+             i->transpose_b ? "t" : "n", ml3_nn_product_by_name[i->by]);
   else if (i->kind == KIND_TILES)
     snprintf(text, size, "%d x %d x %d", i->m, i->n, i->k);
   else if (i->kind == KIND_GROUP)

@@ -26,13 +26,18 @@ typedef enum ml3_nn_kind {
 } ml3_nn_kind;
 
 extern const char *const ml3_nn_kind_name[KIND_COUNT];
+extern const char *const ml3_nn_product_by_name[3];
+
+/* Who computes a product. */
+typedef enum ml3_nn_product_by { BY_LOOPS, BY_PANELS, BY_BLAS } ml3_nn_product_by;
 
 typedef struct ml3_nn_instruction {
   ml3_nn_kind kind;
   int stage;
   int dst, a, b; /* slots, or -1 */
   int m, n, k;
-  bool transpose_a, transpose_b, blas;
+  bool transpose_a, transpose_b;
+  ml3_nn_product_by by;
   bool k_is_rows, right;                              /* pack: see kernels/tiles.h */
   int from_stride, from_offset, to_stride, to_offset; /* block */
   int group;                                          /* index of the group */

@@ -154,8 +154,10 @@ static void run_product(const ml3_nn_workspace *w, const ml3_nn_instruction *i) 
   const ml3_nn_kernels *k = w->p->kernels;
   const ml3_real *a = w->at[i->a], *b = w->at[i->b];
   ml3_real *c = w->at[i->dst];
-  if (i->blas)
+  if (i->by == BY_BLAS)
     blas_product(i->transpose_a, i->transpose_b, i->m, i->n, i->k, a, b, c);
+  else if (i->by == BY_PANELS)
+    k->product_panels(i->transpose_a, i->transpose_b, i->m, i->n, i->k, a, b, c);
   else if (i->transpose_a)
     k->product_tn(i->m, i->n, i->k, a, b, c);
   else if (i->transpose_b)

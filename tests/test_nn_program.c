@@ -91,7 +91,8 @@ static double product_error(int m, int n, int k, bool transpose_a, bool transpos
 
 static const int shapes[][3] = {{1, 1, 1},      {1, 30, 100},    {3, 7, 5},       {35, 64, 64},   {200, 1, 35},
                                 {1, 6, 100},    {35, 400, 400},  {140, 400, 400}, {400, 400, 70}, {17, 333, 419},
-                                {129, 161, 97}, {161, 129, 300}, {16, 1024, 128}};
+                                {129, 161, 97}, {161, 129, 300}, {16, 1024, 128},
+                                {7, 96, 1024},  {8, 100, 1025},  {13, 97, 165}};
 
 static void check_products(bool fast, double tolerance) {
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
@@ -162,6 +163,47 @@ Test(vector_functions, keep_to_their_bounds_whole_vectors_and_rests) {
   const int sizes[] = {1, 5, 15, 16, 17, 31, 100, 10007};
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
     for (size_t j = 0; j < sizeof sizes / sizeof *sizes; j++) check_function(&functions[i], sizes[j]);
+}
+
+/* ---- for people -------------------------------------------------------------------------------------------------- */
+
+/* What `print` writes of y = tanh(x W'), in a new string. */
+static char *printed(void (*print)(const ml3_nn_program *p, FILE *out)) {
+  ml3_error error = {0};
+  ml3_nn_graph *g = ml3_nn_graph_new();
+  ml3_node x = ml3_nn_input(g, 5, 3), w = ml3_nn_input(g, 7, 3);
+  const ml3_nn_output out = {ml3_nn_tanh(g, ml3_nn_product(g, x, false, w, true)), 0};
+  ml3_nn_program *p = ml3_nn_compile(g, &out, 1, &error);
+  cr_assert_not_null(p, "%s", error.message);
+  FILE *file = tmpfile();
+  print(p, file);
+  long size = ftell(file);
+  char *text = calloc((size_t)size + 1, 1);
+  rewind(file);
+  cr_assert_eq(fread(text, 1, (size_t)size, file), (size_t)size);
+  fclose(file);
+  ml3_nn_program_free(p);
+  ml3_nn_graph_free(g);
+  return text;
+}
+
+Test(program, is_printed_as_text_with_operations_and_shapes) {
+  char *text = printed(ml3_nn_program_print);
+  cr_expect_not_null(strstr(text, "product"), "%s", text);
+  cr_expect_not_null(strstr(text, "[5x7]"), "%s", text);
+  cr_expect_not_null(strstr(text, "[7x3]'"), "%s", text);
+  cr_expect_not_null(strstr(text, "tanh"), "%s", text);
+  free(text);
+}
+
+Test(program, is_printed_for_graphviz_with_an_arrow_from_every_operand) {
+  char *text = printed(ml3_nn_program_graphviz);
+  int arrows = 0;
+  for (const char *at = strstr(text, "->"); at; at = strstr(at + 2, "->")) arrows++;
+  cr_expect_eq(strncmp(text, "digraph", 7), 0, "%s", text);
+  cr_expect_eq(arrows, 3, "%s", text); /* x and W to the product, the product to tanh */
+  cr_expect_eq(text[strlen(text) - 2], '}', "%s", text);
+  free(text);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */

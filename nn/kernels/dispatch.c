@@ -28,6 +28,10 @@ const ml3_nn_kernels *ml3_nn_kernels_pick(void) {
 
 void ml3_nn_add_to(ml3_real *to, const ml3_real *a, size_t n) { for_this_cpu()->add_to(n, to, a); }
 double ml3_nn_sum_squares(const ml3_real *a, size_t n) { return for_this_cpu()->sum_squares(n, a); }
+void ml3_nn_adam_update(size_t n, ml3_real *p, const ml3_real *g, ml3_real *m, ml3_real *v,
+                        const ml3_nn_adam_step *step) {
+  for_this_cpu()->adam(n, p, g, m, v, step);
+}
 bool ml3_nn_all_finite(const ml3_real *a, size_t n) { return for_this_cpu()->all_finite(n, a); }
 
 const ml3_nn_tiles *ml3_nn_tiles_pick(void) {

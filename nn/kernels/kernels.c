@@ -236,6 +236,17 @@ static void k_add_to(size_t n, real *restrict to, const real *restrict a) {
   for (size_t i = 0; i < n; i++) to[i] += a[i];
 }
 
+static void k_adam(size_t n, real *restrict p, const real *restrict g, real *restrict m, real *restrict v,
+                   const ml3_nn_adam_step *step) {
+  const ml3_nn_adam_step a = *step;
+  for (size_t i = 0; i < n; i++) {
+    const real gi = a.clip * g[i];
+    m[i] = a.beta1 * m[i] + a.one_minus_beta1 * gi;
+    v[i] = a.beta2 * v[i] + a.one_minus_beta2 * gi * gi;
+    p[i] = a.keep * p[i] - a.rate * m[i] / (M(sqrt)(v[i]) * a.root_scale + a.epsilon);
+  }
+}
+
 /* In double, in lanes that are added by halves: the same bits on every machine. */
 static double k_sum_squares(size_t n, const real *a) {
   enum { LANES = 32 };
@@ -269,12 +280,17 @@ const ml3_nn_kernels JOIN(ml3_nn_kernels_, ML3_KERNELS) = {
     .product_nn = product_nn,
     .product_tn = product_tn,
     .product_nt = product_nt,
+#if defined(__AVX512F__) && !defined(ML3_DOUBLE)
+    .panels_suit = ml3_nn_panels_suit_avx512,
+    .product_panels = ml3_nn_panels_avx512,
+#endif
     .sum = k_sum,
     .sum_rows = k_sum_rows,
     .sum_cols = k_sum_cols,
     .transpose = k_transpose,
     .fill = k_fill,
     .add_to = k_add_to,
+    .adam = k_adam,
     .sum_squares = k_sum_squares,
     .all_finite = k_all_finite,
 };

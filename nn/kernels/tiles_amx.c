@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "nn/kernels/transpose16.h"
+
 enum { OUTER = 16, DEPTH = 32, TILE_BYTES = 1024 };
 
 static int tiles_of(int n, int size) { return (n + size - 1) / size; }
@@ -67,30 +69,10 @@ static inline void split_pairs(const float *x, int stride, int rows, int cols, i
 
 /* A tile of 16 x 16 pairs, transposed in place. */
 static inline void transpose_tile(char *tile) {
-  __m512i r[16], t[16];
+  __m512i r[16];
   for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_si512(tile + 64 * i);
-  for (int i = 0; i < 16; i += 2) {
-    t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-    t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4)
-    for (int j = 0; j < 2; j++) {
-      r[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + j + 2]);
-      r[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + j + 2]);
-    }
-  /* r[4b + c]: column c of each 128-bit lane, rows 4b .. 4b + 3 */
-  for (int c = 0; c < 4; c++) {
-    t[c] = _mm512_shuffle_i32x4(r[c], r[4 + c], 0x88);
-    t[4 + c] = _mm512_shuffle_i32x4(r[c], r[4 + c], 0xdd);
-    t[8 + c] = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0x88);
-    t[12 + c] = _mm512_shuffle_i32x4(r[8 + c], r[12 + c], 0xdd);
-  }
-  for (int c = 0; c < 4; c++) {
-    _mm512_storeu_si512(tile + 64 * c, _mm512_shuffle_i32x4(t[c], t[8 + c], 0x88));
-    _mm512_storeu_si512(tile + 64 * (4 + c), _mm512_shuffle_i32x4(t[4 + c], t[12 + c], 0x88));
-    _mm512_storeu_si512(tile + 64 * (8 + c), _mm512_shuffle_i32x4(t[c], t[8 + c], 0xdd));
-    _mm512_storeu_si512(tile + 64 * (12 + c), _mm512_shuffle_i32x4(t[4 + c], t[12 + c], 0xdd));
-  }
+  ml3_nn_transpose16(r);
+  for (int i = 0; i < 16; i++) _mm512_storeu_si512(tile + 64 * i, r[i]);
 }
 
 static void pack(const ml3_nn_packing *p, const float *x, float *packed) {
