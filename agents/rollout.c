@@ -9,20 +9,21 @@
 
 /* ---- what was seen ------------------------------------------------------------------------------------------ */
 
-ml3_rollout *ml3_rollout_new(const ml3_policy *policy, int envs, int steps, ml3_error *error) {
+ml3_rollout *ml3_rollout_new(const ml3_policy *policy, int envs, int steps, int state_dim, ml3_error *error) {
   ml3_rollout *r = calloc(1, sizeof *r);
   const size_t n = (size_t)envs, rows = n * (size_t)steps, inputs = (size_t)policy->net.inputs;
   if (r) {
-    *r = (ml3_rollout){.envs = envs, .steps = steps, .inputs = policy->net.inputs, .action_dim = policy->action_dim};
+    *r = (ml3_rollout){.envs = envs, .steps = steps, .inputs = policy->net.inputs, .action_dim = policy->action_dim, .state_dim = state_dim};
     r->x = calloc(rows * inputs, sizeof *r->x);
     r->action = calloc(rows * (size_t)policy->action_dim, sizeof *r->action);
     r->log_prob = calloc(rows, sizeof *r->log_prob);
     r->reward = calloc(rows, sizeof *r->reward);
+    r->state = state_dim ? calloc(rows * (size_t)state_dim, sizeof *r->state) : NULL;
     r->end = calloc(rows, sizeof *r->end);
     r->last_x = calloc(n * inputs, sizeof *r->last_x);
     r->truncated_x = calloc(rows * inputs, sizeof *r->truncated_x);
   }
-  if (r && r->x && r->action && r->log_prob && r->reward && r->end && r->last_x && r->truncated_x) return r;
+  if (r && r->x && r->action && r->log_prob && r->reward && (r->state || !state_dim) && r->end && r->last_x && r->truncated_x) return r;
   ml3_rollout_free(r);
   ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a rollout of %d steps in %d environments", steps, envs);
   return NULL;
@@ -34,6 +35,7 @@ void ml3_rollout_free(ml3_rollout *r) {
   free(r->action);
   free(r->log_prob);
   free(r->reward);
+  free(r->state);
   free(r->end);
   free(r->last_x);
   free(r->truncated_x);
@@ -92,6 +94,9 @@ static int check(const ml3_env_spec *env, const ml3_policy *policy, int envs, in
   if (policy->obs_dim != env->obs_dim || policy->action_dim != env->action_dim)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the policy takes %d observations and gives %d actions; environment '%s' has %d and %d",
                          policy->obs_dim, policy->action_dim, env->name, env->obs_dim, env->action_dim);
+  if (env->state_dim > ML3_POLICY_MAX_OBS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d state entries; rollouts take at most %d", env->name, env->state_dim,
+                         ML3_POLICY_MAX_OBS);
   if (envs < 1 || envs > 65536)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "rollouts in %d environments; 1 to 65536 are possible", envs);
   if (horizon < 0 || horizon > 1000000)
@@ -181,6 +186,12 @@ void ml3_sampler_reset(ml3_sampler *s, const double *task, uint64_t key) {
   }
 }
 
+void ml3_sampler_goal(ml3_sampler *s, const double *task, double *goal) {
+  ml3_random unused = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
+  ml3_env_reset(s->places[0].env, task, &unused);
+  ml3_env_goal(s->places[0].env, goal);
+}
+
 /* ---- collecting -------------------------------------------------------------------------------------------------- */
 
 static void put_input(const ml3_sampler *s, int i, ml3_real *x) {
@@ -201,6 +212,12 @@ static double draw_action(ml3_sampler *s, int i, const ml3_real *mean, const ml3
   return sum;
 }
 
+static void keep_state(const place *p, ml3_real *to, int n) {
+  double state[ML3_POLICY_MAX_OBS];
+  ml3_env_get_state(p->env, state);
+  for (int k = 0; k < n; k++) to[k] = (ml3_real)state[k];
+}
+
 /* Steps environment i of row `at` = t * envs + i, and begins a new episode where that ended the old one. */
 static void step_place(ml3_sampler *s, int i, ml3_rollout *r, size_t at) {
   place *p = &s->places[i];
@@ -211,6 +228,7 @@ static void step_place(ml3_sampler *s, int i, ml3_rollout *r, size_t at) {
   r->reward[at] = (ml3_real)result.reward;
   p->ended = result.terminated || p->length >= s->horizon;
   r->end[at] = result.terminated ? ML3_TERMINATED : p->ended ? ML3_TRUNCATED : ML3_GOES_ON;
+  if (r->state) keep_state(p, r->state + at * (size_t)r->state_dim, r->state_dim);
   observe(s, i);
   if (!p->ended) return;
   put_input(s, i, r->truncated_x + at * (size_t)r->inputs);
