@@ -275,6 +275,8 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
                                  .build_extra_loss = s.extra ? build_extra_loss : NULL,
                                  .sample = sample,
                                  .evaluate = evaluate,
+                                 .success_name = "success",
+                                 .distance_name = "distance",
                                  .save = save,
                                  .free = free_problem,
                                  .user = m},

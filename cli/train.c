@@ -147,8 +147,9 @@ static int validate(training *t, ml3_error *error) {
 static void show(training *t, double objective) {
   char note[160];
   const ml3_trainer_report *best = ml3_trainer_best_report(t->trainer);
-  snprintf(note, sizeof note, "J %.3f  best: success %.0f %%, task loss %.3f", objective,
-           best ? 100 * best->outcome.success : 0, best ? best->outcome.task_loss : NAN);
+  int used = snprintf(note, sizeof note, "J %.3f  best: task loss %.4g", objective, best ? best->outcome.task_loss : NAN);
+  if (best && t->problem->success_name)
+    snprintf(note + used, sizeof note - (size_t)used, ", %s %.0f %%", t->problem->success_name, 100 * best->outcome.success);
   cli_progress_update(&t->progress, (long)ml3_trainer_outer_step(t->trainer), note);
 }
 
@@ -234,6 +235,13 @@ static void finish(training *t) {
   if (t->problem) t->problem->free(t->problem);
 }
 
+static void print_best(const training *t, const ml3_trainer_report *best) {
+  printf("%s: best at outer step %lld: ", t->folder, (long long)best->outer_step);
+  if (t->problem->success_name) printf("%s %.1f %%, ", t->problem->success_name, 100 * best->outcome.success);
+  printf("task loss %.4g after %lld updates on %lld validation tasks\n", best->outcome.task_loss,
+         (long long)t->config.inner_steps, (long long)t->config.validation_tasks);
+}
+
 int cli_train(int argc, const char **argv) {
   const char *output = NULL, *resume = NULL;
   int force = 0;
@@ -264,9 +272,7 @@ int cli_train(int argc, const char **argv) {
   ml3_error plot = {0};
   if (code == ML3_OK && save_curve(&t, &plot) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", plot.message);
   if (code == ML3_OK && best)
-    printf("%s: best at outer step %lld: success %.1f %%, task loss %.3f after %lld updates on %lld validation tasks\n",
-           t.folder, (long long)best->outer_step, 100 * best->outcome.success, best->outcome.task_loss,
-           (long long)t.config.inner_steps, (long long)t.config.validation_tasks);
+    print_best(&t, best);
   finish(&t);
   if (code == ML3_ERR_ARGUMENT) return cli_fail("train", &error) == CLI_FAILED ? CLI_USAGE : CLI_FAILED;
   return code == ML3_OK ? CLI_DONE : cli_fail("train", &error);

@@ -40,55 +40,28 @@ static void find_needed(compiler *c, const ml3_nn_output *outputs, int count) {
 
 /* ---- 2. levels ---------------------------------------------------------------------------------------- */
 
-/* When o is there for x to read; what earlier stages made is there from the start. */
-static int level_for(const compiler *c, ml3_node o, ml3_node x) {
-  return c->stage[o] < c->stage[x] ? 0 : c->level[o];
-}
-
-/* Can x, elementwise, take its operand o from a register of the same pass, if their levels are equal? */
-static bool can_join(const compiler *c, ml3_node o, ml3_node x) {
-  const ml3_nn_node *no = node(c, o), *nx = node(c, x);
-  return ml3_nn_is_elementwise(nx->op) && ml3_nn_is_elementwise(no->op) && no->rows == nx->rows &&
-         no->cols == nx->cols && c->stage[o] == c->stage[x];
-}
-
-/* The earliest level of every node. */
-static void find_earliest(compiler *c) {
+static void find_levels(compiler *c) {
   for (int x = 0; x < c->n; x++) {
     if (c->stage[x] == INT_MAX || c->canon[x] != x) continue;
     const ml3_nn_node *n = node(c, x);
     int level = n->op == OP_INPUT ? 0 : 1;
     for (int i = 0; i < operand_count(c, x); i++) {
-      ml3_node o = operand(c, x, i), s = ml3_nn_is_elementwise(n->op) ? source(c, o) : o;
-      if (ml3_nn_is_elementwise(n->op) && node(c, o)->op == OP_CONSTANT) continue;
-      bool same = n->op == OP_VIEW || (s == o && can_join(c, o, x));
-      int after = level_for(c, s, x) + (same ? 0 : 1);
+      ml3_node o = operand(c, x, i);
+      if (!ml3_nn_is_elementwise(n->op)) {
+        int after = c->level[o] + (n->op == OP_VIEW ? 0 : 1);
+        if (after > level) level = after;
+        continue;
+      }
+      if (node(c, o)->op == OP_CONSTANT) continue;
+      ml3_node s = source(c, o);
+      const ml3_nn_node *ns = node(c, s);
+      bool joins = s == o && ml3_nn_is_elementwise(ns->op) && ns->rows == n->rows && ns->cols == n->cols &&
+                   c->stage[s] == c->stage[x];
+      int after = c->level[s] + (joins ? 0 : 1);
       if (after > level) level = after;
     }
     c->level[x] = level;
   }
-}
-
-/* A node that is read in one later pass of its shape alone moves there: it needs no memory then. */
-static void sink(compiler *c, int *wanted) {
-  enum { NOBODY = 0, SEVERAL = -1 };
-  for (int x = 0; x < c->n; x++) wanted[x] = NOBODY;
-  for (int x = c->n - 1; x >= 0; x--) {
-    if (c->stage[x] == INT_MAX || c->canon[x] != x) continue;
-    if (ml3_nn_is_elementwise(node(c, x)->op) && !c->stored[x] && wanted[x] > c->level[x]) c->level[x] = wanted[x];
-    for (int i = 0; i < operand_count(c, x); i++) {
-      ml3_node o = operand(c, x, i);
-      if (!can_join(c, o, x) || (wanted[o] != NOBODY && wanted[o] != c->level[x]))
-        wanted[source(c, o)] = SEVERAL;
-      else
-        wanted[o] = c->level[x];
-    }
-  }
-}
-
-static void find_levels(compiler *c, int *scratch) {
-  find_earliest(c);
-  sink(c, scratch);
   /* A value read by another pass, or by a product, needs memory. */
   for (int x = 0; x < c->n; x++) {
     if (c->stage[x] == INT_MAX || c->canon[x] != x || !ml3_nn_is_elementwise(node(c, x)->op)) continue;
@@ -224,7 +197,7 @@ static bool compile(compiler *c, const ml3_nn_output *outputs, int count, char *
   if (!p->output_slot || !p->stage_begin || !p->slots || !p->roots) return false;
 
   find_needed(c, outputs, count);
-  find_levels(c, last_use);
+  find_levels(c);
   find_places(c);
   if (!order_nodes(c)) return false;
   ml3_nn_emit(c, outputs, count, last_use, taken);

@@ -121,6 +121,56 @@ Test(cli, trains_adapts_and_compares) {
   expect("train mountain_car -o run " TINY, 1, "exists already");
 }
 
+Test(cli, trains_and_adapts_every_kind_of_supervised_problem) {
+  write_file("table.csv", "a,b,y\n1,2,3\n2,1,3\n3,3,6\n4,1,5\n5,9,14\n6,2,8\n7,1,8\n8,8,16\n9,5,14\n2,2,4\n4,4,8\n1,7,8\n");
+  static const char *const runs[][2] = {
+      {"sine", "--set samples.inner=10"},
+      {"shaped_sine", "--set samples.inner=10"},
+      {"digits", "--set samples.inner=4 --set samples.outer=4"},
+      {"table", "--set data=table.csv --set table.targets=[y] --set samples.inner=1 --set samples.outer=1"}};
+  for (int i = 0; i < 4; i++) {
+    char arguments[1024];
+    snprintf(arguments, sizeof arguments, "train %s -o %s " TINY "--set model.hidden=[4] --set outer.steps=3 %s", runs[i][0],
+             runs[i][0], runs[i][1]);
+    cr_assert_eq(ml3(arguments), 0, "%s: %s", arguments, output);
+    snprintf(arguments, sizeof arguments, "adapt %s -n 2", runs[i][0]);
+    cr_expect_eq(ml3(arguments), 0, "%s", output);
+    char file[64];
+    snprintf(file, sizeof file, "%s/model.safetensors", runs[i][0]);
+    cr_expect(exists(file));
+    snprintf(arguments, sizeof arguments, "view %s", runs[i][0]);
+    expect(arguments, 2, "has no rollouts to look at");
+  }
+  write_file("own.yaml", "outer: {steps: 4}\ndata: table.csv\ntable: {targets: [y], inputs: [b]}\nproblem: table\n");
+  cr_assert_eq(ml3("config own.yaml"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "inputs: [\"b\"]"), "%s", output);
+  cr_expect_not_null(strstr(output, "steps: [1, 5, 20]"), "the kind's own defaults are missing: %s", output);
+  cr_expect_not_null(strstr(output, "steps: 4  #"), "the file's own key is lost: %s", output);
+}
+
+Test(cli, mistakes_in_data_are_told_and_leave_nothing) {
+  write_file("ragged.csv", "a,b,y\n1,2,3\n2,1\n");
+  write_file("nan.csv", "a,b,y\n1,2,3\n2,nan,3\n");
+  write_file("empty.csv", "");
+  write_file("bad.idx", "this is not IDX");
+#define TABLE "train table -o run --quiet --set table.targets=[y] --set data="
+  expect(TABLE "ragged.csv", 1, "ragged.csv:3: 2 cells; the first line names 3 columns");
+  expect(TABLE "nan.csv", 1, "nan.csv:3: column 'b' is 'nan'; expected a finite number");
+  expect(TABLE "empty.csv", 1, "'empty.csv' is empty");
+  expect(TABLE "nowhere.csv", 1, "cannot read 'nowhere.csv'");
+  expect("train table -o run", 2, "needs the key data");
+  expect("train table -o run --set data=nan.csv", 2, "needs the key table.targets");
+  expect("train table -o run --set data=nan.csv --set table.targets=[z]", 2, "has no column 'z'");
+  expect("train idx -o run", 2, "needs the keys idx.images and idx.labels");
+  expect("train idx -o run --set idx.images=bad.idx --set idx.labels=bad.idx", 1, "'bad.idx' is not an IDX file of images");
+  expect("train digits -o run --set classes.test=[3,12]", 2, "there is no class 12; the data has 0 to 9");
+  expect("train digits -o run --set samples.inner=4000", 2, "fewer samples.inner");
+  expect("train sine -o run --set sine.train_x=[3]", 2, "sine.train_x has 1 entries; expected [from, to]");
+  expect("train sine -o run --set sine.train_x=[3,1]", 2, "expected rising numbers");
+  expect("train sine -o run --set extra.kind=exploration_goal", 2, "takes none, demonstration or physics");
+  cr_expect(!exists("run"), "a mistake left a run folder");
+}
+
 Test(cli, resuming_gives_the_same_bits_as_never_stopping) {
   cr_assert_eq(ml3("train -o whole " TINY "--set outer.steps=20 --set outer.schedule=constant"), 0, "%s", output);
   cr_assert_eq(ml3("train -o half " TINY "--set outer.steps=10 --set outer.schedule=constant"), 0, "%s", output);
