@@ -1,62 +1,10 @@
 /* The command as a user types it: what goes wrong is told in a sentence, with the right exit code, and leaves nothing. */
 #define _POSIX_C_SOURCE 200809L
 #include <criterion/criterion.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-static char folder[32], output[65536];
-
-static void make_folder(void) {
-  strcpy(folder, "/tmp/ml3_cli_XXXXXX");
-  cr_assert_not_null(mkdtemp(folder));
-}
-
-static void drop_folder(void) {
-  char command[256];
-  snprintf(command, sizeof command, "chmod -R u+w %s; rm -rf %s", folder, folder);
-  cr_assert_eq(system(command), 0);
-}
+#include "command.h"
 
 TestSuite(cli, .init = make_folder, .fini = drop_folder, .timeout = 120);
-
-/* Runs `ml3 ARGUMENTS` in the folder; output holds what it printed. Returns the exit code. */
-static int ml3(const char *arguments) {
-  char command[2048];
-  snprintf(command, sizeof command, "cd %s && %s %s 2>&1", folder, ML3_COMMAND, arguments);
-  FILE *pipe = popen(command, "r");
-  size_t n = fread(output, 1, sizeof output - 1, pipe);
-  output[n] = '\0';
-  int status = pclose(pipe);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-#define TINY "--quiet --set loss.hidden=[8] --set policy.hidden=[4] --set outer.tasks=2 --set validation.tasks=2 --set validation.every=5 "
-
-static void expect(const char *arguments, int code, const char *sentence) {
-  int got = ml3(arguments);
-  cr_expect_eq(got, code, "ml3 %s: exit code %d, not %d: %s", arguments, got, code, output);
-  cr_expect_not_null(strstr(output, sentence), "ml3 %s: '%s' is not in: %s", arguments, sentence, output);
-}
-
-static bool exists(const char *name) {
-  char path[256];
-  struct stat info;
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  return stat(path, &info) == 0;
-}
-
-static void write_file(const char *name, const char *text) {
-  char path[256];
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  FILE *file = fopen(path, "w");
-  fputs(text, file);
-  fclose(file);
-}
 
 Test(cli, mistakes_are_told_in_sentences) {
   expect("", 2, "usage: ml3 VERB");
