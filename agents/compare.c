@@ -17,7 +17,7 @@ enum { RATE_TASKS = 16 };
 typedef struct bench {
   const ml3_meta *meta;
   const ml3_problem *problem;
-  ml3_meta_work *work;
+  ml3_meta_work *work, *loss_works[ML3_COMPARE_MAX_LOSSES];
   ml3_real *task, *theta_0, *theta, *gradient;
 } bench;
 
@@ -29,14 +29,21 @@ static double now_s(void) {
 
 static void drop_bench(bench *b) {
   ml3_meta_work_free(b->work);
+  for (int l = 0; l < ML3_COMPARE_MAX_LOSSES; l++) ml3_meta_work_free(b->loss_works[l]);
   free(b->task);
 }
 
-static int make_bench(bench *b, const ml3_meta *meta, ml3_error *error) {
+static int make_bench(bench *b, const ml3_meta *meta, const ml3_compare_loss *losses, int loss_count,
+                      ml3_error *error) {
   const ml3_problem *p = ml3_meta_problem(meta);
   size_t task = (size_t)p->task_size, theta = (size_t)p->theta_size;
   *b = (bench){.meta = meta, .problem = p, .work = ml3_meta_work_new(meta, error)};
   if (!b->work) return error ? error->code : ML3_ERR_MEMORY;
+  for (int l = 0; l < loss_count; l++)
+    if (!(b->loss_works[l] = ml3_meta_work_new(losses[l].meta ? losses[l].meta : meta, error))) {
+      drop_bench(b);
+      return error ? error->code : ML3_ERR_MEMORY;
+    }
   b->task = calloc(task + 3 * theta, sizeof *b->task);
   if (!b->task) {
     drop_bench(b);
@@ -55,8 +62,10 @@ static ml3_random draw_task(bench *b, uint64_t seed, ml3_purpose purpose, int ta
   return random;
 }
 
-static void start_over(bench *b) {
+/* The initial optimizee, or where loss number l says to start; l < 0: no loss. */
+static void start_over(bench *b, const ml3_compare_loss *losses, int l) {
   memcpy(b->theta, b->theta_0, (size_t)b->problem->theta_size * sizeof *b->theta);
+  if (l >= 0) ml3_meta_begin(b->loss_works[l], losses[l].loss, b->theta);
 }
 
 /* Model steps of one update: a rollout from every start. */
@@ -65,9 +74,9 @@ static double rollout_steps(const bench *b) {
   return (double)s->horizon * s->starts;
 }
 
-/* theta descends the loss, or with loss NULL the task loss at that rate. A step that is not finite is not taken. */
-static int update(bench *b, const ml3_loss *loss, double rate, ml3_random *random) {
-  if (loss) return ml3_meta_adapt(b->work, loss, b->task, b->theta, random, NULL, NULL);
+/* theta descends loss number l, or for l < 0 the task loss at that rate. A step that is not finite is not taken. */
+static int update(bench *b, const ml3_compare_loss *losses, int l, double rate, ml3_random *random) {
+  if (l >= 0) return ml3_meta_adapt(b->loss_works[l], losses[l].loss, b->task, b->theta, random, NULL, NULL);
   int code = ml3_meta_task_gradient(b->work, b->task, b->theta, random, NULL, b->gradient, NULL);
   for (int i = 0; i < b->problem->theta_size && code == ML3_OK; i++) b->theta[i] -= (ml3_real)rate * b->gradient[i];
   return code;
@@ -79,9 +88,9 @@ static double mean_task_loss(bench *b, const ml3_compare_settings *s, double rat
   double sum = 0, value;
   for (int i = 0; i < RATE_TASKS; i++) {
     ml3_random random = draw_task(b, s->seed, ML3_PURPOSE_VALIDATION, i);
-    start_over(b);
+    start_over(b, NULL, -1);
     for (int k = 0; k < s->steps[s->step_count - 1]; k++)
-      if (update(b, NULL, rate, &random) != ML3_OK) return INFINITY;
+      if (update(b, NULL, -1, rate, &random) != ML3_OK) return INFINITY;
     if (ml3_meta_task_gradient(b->work, b->task, b->theta, &random, &value, NULL, NULL) != ML3_OK) return INFINITY;
     sum += value / RATE_TASKS;
   }
@@ -91,7 +100,7 @@ static double mean_task_loss(bench *b, const ml3_compare_settings *s, double rat
 int ml3_compare_task_rate(const ml3_meta *meta, const ml3_compare_settings *settings, double *rate,
                           ml3_error *error) {
   bench b;
-  int code = make_bench(&b, meta, error);
+  int code = make_bench(&b, meta, NULL, 0, error);
   if (code != ML3_OK) return code;
   double best = INFINITY;
   *rate = 1e-5;
@@ -251,15 +260,15 @@ void ml3_compare_free(ml3_compare *c) {
 }
 
 /* One method's updates on one task, recorded at each number of steps asked for; returns the next row. */
-static ml3_compare_row *run_updates(bench *b, const ml3_loss *loss, double rate, const ml3_compare_settings *s,
+static ml3_compare_row *run_updates(bench *b, const ml3_compare_loss *losses, int l, double rate, const ml3_compare_settings *s,
                                     ml3_random random, int task, ml3_compare_row *row) {
   double seconds = 0;
   int done = 0, code = ML3_OK;
-  start_over(b);
+  start_over(b, losses, l);
   for (int i = 0; i < s->step_count; i++, row++) {
     double begin = now_s();
     for (; done < s->steps[i]; done++)
-      if (code == ML3_OK) code = update(b, loss, rate, &random);
+      if (code == ML3_OK) code = update(b, losses, l, rate, &random);
     seconds += now_s() - begin;
     b->problem->evaluate(b->problem, b->task, b->theta, &row->outcome[task], NULL);
     row->outcome[task].env_steps = done * rollout_steps(b);
@@ -287,8 +296,8 @@ static void run_task(bench *b, const ml3_compare_loss *losses, int loss_count, c
   b->problem->evaluate(b->problem, b->task, b->theta_0, &row->outcome[task], NULL);
   row->outcome[task].env_steps = 0;
   row++;
-  for (int l = 0; l < loss_count; l++) row = run_updates(b, losses[l].loss, 0, s, random, task, row);
-  row = run_updates(b, NULL, c->task_rate, s, random, task, row);
+  for (int l = 0; l < loss_count; l++) row = run_updates(b, losses, l, 0, s, random, task, row);
+  row = run_updates(b, NULL, -1, c->task_rate, s, random, task, row);
   if (s->ilqr) run_ilqr(b, 0, random, task, row++);
   if (s->ilqr && s->ilqr_restarts > 0) run_ilqr(b, s->ilqr_restarts, random, task, row);
 }
@@ -303,11 +312,12 @@ static int check(const ml3_meta *meta, const ml3_compare_loss *losses, int loss_
     if (s->steps[i] < 1 || (i && s->steps[i] <= s->steps[i - 1]))
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "test.steps must be positive and rising; entry %d is %d", i + 1,
                            s->steps[i]);
+  if (loss_count > ML3_COMPARE_MAX_LOSSES)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%d losses to compare; at most %d are possible", loss_count,
+                         ML3_COMPARE_MAX_LOSSES);
   for (int l = 0; l < loss_count; l++)
-    if (losses[l].loss->spec.net.inputs != ml3_meta_problem(meta)->features)
-      return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s takes %d features; problem '%s' gives %d", losses[l].label,
-                           losses[l].loss->spec.net.inputs, ml3_meta_problem(meta)->name,
-                           ml3_meta_problem(meta)->features);
+    if (ml3_meta_fits(losses[l].meta ? losses[l].meta : meta, losses[l].loss, error) != ML3_OK)
+      return ml3_error_prefix(error, "%s", losses[l].label);
   return ML3_OK;
 }
 
@@ -326,7 +336,7 @@ ml3_compare *ml3_compare_run(const ml3_meta *meta, const ml3_compare_loss *losse
   {
     bench b;
     ml3_error local = {0};
-    int made = code == ML3_OK ? make_bench(&b, meta, &local) : code;
+    int made = code == ML3_OK ? make_bench(&b, meta, losses, loss_count, &local) : code;
 #pragma omp for schedule(dynamic, 1)
     for (int i = 0; i < s->tasks; i++) {
       if (made == ML3_OK && !stop) run_task(&b, losses, loss_count, s, c, i);
@@ -373,10 +383,10 @@ static int collect_episodes(bench *b, const ml3_compare_loss *losses, int loss_c
     const ml3_loss *loss = l < loss_count ? losses[l].loss : NULL;
     int done = 0, code = ML3_OK;
     again = random;
-    start_over(b);
+    start_over(b, losses, loss ? l : -1);
     for (int i = 0; i < s->step_count; i++) {
       for (; done < s->steps[i]; done++)
-        if (code == ML3_OK) code = update(b, loss, task_rate, &again);
+        if (code == ML3_OK) code = update(b, losses, loss ? l : -1, task_rate, &again);
       if (loss || i == s->step_count - 1)
         count = keep(b, loss ? loss : shown, loss ? losses[l].label : "task gradient", done, list, count, capacity,
                      error);
@@ -394,7 +404,7 @@ int ml3_compare_episodes(const ml3_meta *meta, const ml3_compare_loss *losses, i
                          int capacity, ml3_error *error) {
   bench b;
   int code = check(meta, losses, loss_count, settings, error);
-  if (code == ML3_OK) code = make_bench(&b, meta, error);
+  if (code == ML3_OK) code = make_bench(&b, meta, losses, loss_count, error);
   if (code != ML3_OK) return code;
   for (int i = 0; i < capacity; i++) episodes[i] = NULL;
   int count = collect_episodes(&b, losses, loss_count, settings, task, task_rate, episodes, capacity, error);

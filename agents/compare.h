@@ -15,11 +15,12 @@
 extern "C" {
 #endif
 
-enum { ML3_COMPARE_MAX_STEPS = 16 };
+enum { ML3_COMPARE_MAX_STEPS = 16, ML3_COMPARE_MAX_LOSSES = 8 };
 
 typedef struct ml3_compare_loss {
-  const char *label; /* "learned loss" */
+  const char *label; /* "learned loss", "MAML" */
   const ml3_loss *loss;
+  const ml3_meta *meta; /* programs made for it, of the same problem; NULL: the common ones */
 } ml3_compare_loss;
 
 typedef struct ml3_compare_settings {

@@ -143,31 +143,37 @@ static int report(const ml3_compare *c, const char *folder, uint64_t seed, ml3_e
 typedef struct comparing {
   cli_config config;
   ml3_problem *problem;
-  ml3_meta *meta;
+  ml3_meta *metas[2];
   ml3_loss *losses[2];
+  const char *labels[2];
 } comparing;
 
 static int open_all(comparing *c, const cli_options *o, const char *other, ml3_error *error) {
-  cli_config unused;
+  cli_config second;
   if (!o->argument) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run? `ml3 list` shows them");
   int code = cli_run_open(o->argument, &c->config, &c->losses[0], error);
-  if (code == ML3_OK && other) code = cli_run_open(other, &unused, &c->losses[1], error);
+  if (code == ML3_OK && other) code = cli_run_open(other, &second, &c->losses[1], error);
   if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
   if (code != ML3_OK) return code;
   if (!(c->problem = cli_problem_new(&c->config, error))) return error->code;
-  if (!cli_problem_kind_find(c->config.problem, NULL)->rollouts)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s' has no rollouts to compare", c->config.problem);
-  ml3_trainer_settings settings = cli_trainer_settings(&c->config, c->problem);
-  settings.meta.loss = c->losses[0]->spec;
-  c->meta = ml3_meta_new(c->problem, &settings.meta, error);
-  return c->meta ? ML3_OK : error->code;
+  ml3_trainer_settings settings;
+  code = cli_trainer_settings(&c->config, c->problem, &settings, error);
+  if (code != ML3_OK) return code;
+  c->labels[0] = cli_method_label(&c->config);
+  if (other && !c->labels[1])
+    c->labels[1] = second.method == c->config.method ? "plain learned loss" : cli_method_label(&second);
+  for (int i = 0; i < 2 && c->losses[i]; i++) {
+    settings.meta.loss = c->losses[i]->spec;
+    if (!(c->metas[i] = ml3_meta_new(c->problem, &settings.meta, error))) return error->code;
+  }
+  return ML3_OK;
 }
 
 int cli_compare(int argc, const char **argv) {
-  const char *other = NULL, *label = "plain learned loss";
+  const char *other = NULL, *label = NULL;
   const struct poptOption own[] = {
-      {"with", 'w', POPT_ARG_STRING, &other, 0, "a second run whose learned loss is compared too", "RUN"},
-      {"label", 'l', POPT_ARG_STRING, &label, 0, "what the second is called (plain learned loss)", "TEXT"},
+      {"with", 'w', POPT_ARG_STRING, &other, 0, "a second run, whose learned loss (or MAML, ...) is compared too", "RUN"},
+      {"label", 'l', POPT_ARG_STRING, &label, 0, "what the second is called (its method)", "TEXT"},
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(
@@ -178,21 +184,22 @@ int cli_compare(int argc, const char **argv) {
       "Writes comparison.csv, .md, .png, .svg and comparison_tasks.csv into the run's folder.");
   if (answer >= 0) return answer;
 
-  comparing c = {0};
+  comparing c = {.labels = {NULL, label}};
   ml3_error error = {0};
   ml3_compare *result = NULL;
   int code = open_all(&c, &options, other, &error);
   if (code == ML3_OK) {
     ml3_compare_settings settings = cli_compare_settings(&c.config);
-    const ml3_compare_loss losses[2] = {{"learned loss", c.losses[0]}, {label, c.losses[1]}};
+    const ml3_compare_loss losses[2] = {{c.labels[0], c.losses[0], c.metas[0]}, {c.labels[1], c.losses[1], c.metas[1]}};
     cli_progress progress;
     cli_progress_begin(&progress, "comparing", settings.tasks, options.quiet);
-    result = ml3_compare_run(c.meta, losses, other ? 2 : 1, &settings, on_progress, &progress, &error);
+    result = ml3_compare_run(c.metas[0], losses, other ? 2 : 1, &settings, on_progress, &progress, &error);
     cli_progress_end(&progress);
     code = result ? report(result, options.argument, (uint64_t)c.config.seed, &error) : error.code;
   }
   ml3_compare_free(result);
-  ml3_meta_free(c.meta);
+  ml3_meta_free(c.metas[0]);
+  ml3_meta_free(c.metas[1]);
   ml3_loss_free(c.losses[0]);
   ml3_loss_free(c.losses[1]);
   if (c.problem) c.problem->free(c.problem);

@@ -12,25 +12,65 @@
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
-ml3_trainer_settings cli_trainer_settings(const cli_config *c, const ml3_problem *problem) {
-  ml3_mlp net = {.inputs = problem->features,
-                 .outputs = 1,
-                 .depth = c->loss_hidden.count,
-                 .activation = (ml3_activation)c->loss_activation,
-                 .output = c->loss_output ? ML3_SOFTPLUS : ML3_IDENTITY,
-                 .bias = true};
-  for (int i = 0; i < c->loss_hidden.count && i < ML3_MLP_MAX_DEPTH; i++) net.hidden[i] = (int)c->loss_hidden.values[i];
-  return (ml3_trainer_settings){
-      .meta = {.loss = {.net = net,
-                        .rate = c->inner_rate,
-                        .learn_rate = (ml3_learn_rate)c->inner_learn_rate,
-                        .theta_size = problem->theta_size},
+enum { METHOD_LEARNED_LOSS, METHOD_MAML, METHOD_FOMAML, METHOD_META_SGD };
+
+const char *cli_method_label(const cli_config *c) {
+  static const char *const labels[] = {"learned loss", "MAML", "first-order MAML", "Meta-SGD"};
+  return labels[c->method];
+}
+
+/* Which columns the loss sees, from their names. */
+static int choose_inputs(const cli_config *c, const ml3_problem *p, ml3_loss_spec *spec, ml3_error *error) {
+  spec->features = p->features;
+  spec->net.inputs = c->loss_inputs.count ? c->loss_inputs.count : p->features;
+  for (int i = 0; i < c->loss_inputs.count; i++) {
+    const char *name = c->loss_inputs.values[i];
+    int at = 0;
+    while (at < p->features && (!p->feature_names || strcmp(p->feature_names[at], name) != 0)) at++;
+    if (at == p->features) {
+      char all[400] = "";
+      for (int j = 0; j < p->features && p->feature_names; j++)
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", j ? ", " : "", p->feature_names[j]);
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "loss.inputs: there is no feature '%s'; problem '%s' has: %s", name,
+                           p->name, all);
+    }
+    spec->columns[i] = at;
+  }
+  return ML3_OK;
+}
+
+static int make_loss(const cli_config *c, const ml3_problem *p, ml3_loss_spec *spec, ml3_error *error) {
+  *spec = (ml3_loss_spec){.kind = c->method == METHOD_LEARNED_LOSS ? ML3_LOSS_LEARNED : ML3_LOSS_TASK,
+                          .rate = c->inner_rate,
+                          .learn_rate = c->method == METHOD_META_SGD ? ML3_RATE_SIGNED : (ml3_learn_rate)c->inner_learn_rate,
+                          .momentum = c->inner_momentum,
+                          .learn_start = c->inner_learn_start || c->method != METHOD_LEARNED_LOSS,
+                          .theta_size = p->theta_size};
+  if (spec->kind == ML3_LOSS_TASK) return ML3_OK;
+  spec->weighting = (ml3_weighting)c->loss_weighting;
+  spec->net = (ml3_mlp){.outputs = spec->weighting == ML3_WEIGHTING_NONE ? 1 : 2,
+                        .depth = c->loss_hidden.count,
+                        .activation = (ml3_activation)c->loss_activation,
+                        .output = c->loss_output ? ML3_SOFTPLUS : ML3_IDENTITY,
+                        .bias = c->loss_bias,
+                        .start = (ml3_mlp_start)c->loss_start};
+  int code = cli_copy_widths(&c->loss_hidden, spec->net.hidden, "loss.hidden", error);
+  return code == ML3_OK ? choose_inputs(c, p, spec, error) : code;
+}
+
+int cli_trainer_settings(const cli_config *c, const ml3_problem *problem, ml3_trainer_settings *settings, ml3_error *error) {
+  ml3_loss_spec loss;
+  int code = make_loss(c, problem, &loss, error);
+  if (code != ML3_OK) return code;
+  *settings = (ml3_trainer_settings){
+      .meta = {.loss = loss,
                .inner_steps = (int)c->inner_steps,
                .weights = (ml3_step_weights)c->inner_weights,
+               .weight_count = c->inner_weight_list.count,
                .task_weight = c->outer_task_weight,
                .extra_weight = c->outer_extra_weight,
                .fast_products = c->loss_products != 0,
-               .greedy = c->inner_greedy},
+               .derivatives = c->method == METHOD_FOMAML ? ML3_DERIVATIVES_FIRST_ORDER : (ml3_derivatives)c->inner_derivatives},
       .optimizer = {.kind = (ml3_nn_optimizer_kind)c->outer_optimizer,
                     .rate = c->outer_rate,
                     .beta1 = 0.9,
@@ -45,9 +85,14 @@ ml3_trainer_settings cli_trainer_settings(const cli_config *c, const ml3_problem
       .threads = (int)c->threads,
       .tasks = (int)c->outer_tasks,
       .task_clip_norm = c->outer_task_clip_norm,
-      .normalize = c->loss_normalize,
+      .normalize = (ml3_normalize)c->loss_normalize,
+      .lifetime = (int)c->inner_lifetime,
       .validation_tasks = (int)c->validation_tasks,
-      .select = (ml3_select)c->validation_select};
+      .select = (ml3_select)c->validation_select,
+      .patience = (int)c->validation_patience};
+  for (int i = 0; i < c->inner_weight_list.count && i < ML3_META_MAX_WEIGHTS; i++)
+    settings->meta.weight_list[i] = c->inner_weight_list.values[i];
+  return ML3_OK;
 }
 
 ml3_compare_settings cli_compare_settings(const cli_config *c) {
@@ -150,7 +195,6 @@ void cli_catch_interrupts(void) {
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGXFSZ, SIG_IGN); /* a file that may grow no further is a write error, told as such */
 }
 
 bool cli_interrupted(void) { return interrupted != 0; }

@@ -10,7 +10,9 @@
 
 enum { CLI_PATH_MAX = 1024 };
 
-ml3_trainer_settings cli_trainer_settings(const cli_config *config, const ml3_problem *problem);
+int cli_trainer_settings(const cli_config *config, const ml3_problem *problem, ml3_trainer_settings *settings,
+                         ml3_error *error);
+const char *cli_method_label(const cli_config *config); /* "learned loss", "MAML" ... */
 ml3_compare_settings cli_compare_settings(const cli_config *config);
 
 /* ---- run folders -------------------------------------------------------------------------------------- */

@@ -43,15 +43,16 @@ static int of_run(showing *s, const cli_options *o, int task, ml3_error *error) 
   if (code == ML3_OK) code = cli_options_apply(o, &config, error);
   if (code == ML3_OK) code = check_shows(&config, error);
   if (code == ML3_OK && !(problem = cli_problem_new(&config, error))) code = error->code;
+  ml3_trainer_settings settings;
+  if (code == ML3_OK) code = cli_trainer_settings(&config, problem, &settings, error);
   if (code == ML3_OK) {
-    ml3_trainer_settings settings = cli_trainer_settings(&config, problem);
     settings.meta.loss = loss->spec;
     if (!(meta = ml3_meta_new(problem, &settings.meta, error))) code = error->code;
   }
   ml3_compare_settings compare = cli_compare_settings(&config);
   if (code == ML3_OK) code = ml3_compare_task_rate(meta, &compare, &rate, error);
   if (code == ML3_OK) {
-    const ml3_compare_loss shown = {"learned loss", loss};
+    const ml3_compare_loss shown = {cli_method_label(&config), loss, NULL};
     int count = ml3_compare_episodes(meta, &shown, 1, &compare, task, rate, s->episodes, EPISODES_MAX, error);
     if (count < 0)
       code = count;

@@ -1,51 +1,107 @@
-/* The learned loss: parameters, value, graph, file. */
+/* What is meta-learned: parameters, value, graph. */
 #include "metaloss/loss.h"
 
-#include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- making ------------------------------------------------------------------------------------- */
+#include "nn/program.h"
 
-static int rate_size(const ml3_loss_spec *spec) {
+/* ---- sizes ---------------------------------------------------------------------------------------- */
+
+static bool learned(const ml3_loss_spec *spec) {
+  return spec->kind == ML3_LOSS_LEARNED;
+}
+static int inputs_of(const ml3_loss_spec *spec) {
+  return learned(spec) ? spec->net.inputs : 0;
+}
+
+int ml3_loss_features(const ml3_loss_spec *spec) {
+  return spec->features ? spec->features : inputs_of(spec);
+}
+int ml3_loss_net_size(const ml3_loss_spec *spec) {
+  return learned(spec) ? ml3_mlp_size(&spec->net) : 0;
+}
+
+int ml3_loss_rate_size(const ml3_loss_spec *spec) {
   if (spec->learn_rate == ML3_RATE_FIXED) return 0;
   return spec->learn_rate == ML3_RATE_SCALAR ? 1 : spec->theta_size;
 }
 
-static int check(const ml3_loss_spec *spec, ml3_error *error) {
+static int rate_offset(const ml3_loss_spec *spec) {
+  return ml3_loss_net_size(spec) + (spec->learn_start ? spec->theta_size : 0);
+}
+
+/* Does the network see all columns in their order? */
+static bool sees_all(const ml3_loss_spec *spec) {
+  return ml3_loss_features(spec) == spec->net.inputs;
+}
+static int column_of(const ml3_loss_spec *spec, int input) {
+  return sees_all(spec) ? input : spec->columns[input];
+}
+
+/* ---- making ------------------------------------------------------------------------------------- */
+
+static int check_net(const ml3_loss_spec *spec, ml3_error *error) {
+  const int outputs = spec->weighting == ML3_WEIGHTING_NONE ? 1 : 2, features = ml3_loss_features(spec);
   if (ml3_mlp_check(&spec->net, "learned loss", error) != ML3_OK) return error ? error->code : ML3_ERR_ARGUMENT;
-  if (spec->net.outputs != 1)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: it has %d outputs; it must have one", spec->net.outputs);
+  if (spec->net.outputs != outputs)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: it has %d outputs; it must have %d", spec->net.outputs,
+                         outputs);
+  if (features > ML3_LOSS_MAX_FEATURES || spec->net.inputs > features)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: %d inputs from %d features; at most %d are possible",
+                         spec->net.inputs, features, ML3_LOSS_MAX_FEATURES);
+  for (int i = 0; i < spec->net.inputs; i++)
+    if (column_of(spec, i) < 0 || column_of(spec, i) >= features)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: input %d is feature %d; there are %d", i,
+                           column_of(spec, i), features);
+  return ML3_OK;
+}
+
+static int check(const ml3_loss_spec *spec, ml3_error *error) {
+  if (learned(spec) && check_net(spec, error) != ML3_OK) return error ? error->code : ML3_ERR_ARGUMENT;
   if (!(spec->rate > 0) || !isfinite(spec->rate))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: the inner step size is %g; it must be positive",
                          spec->rate);
-  if (spec->learn_rate == ML3_RATE_PARAMETER && spec->theta_size < 1)
+  if (!(spec->momentum >= 0 && spec->momentum < 1))
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "learned loss: a step size a parameter needs the number of parameters of the optimizee");
+                         "learned loss: the inner momentum is %g; it must be at least 0 and below 1", spec->momentum);
+  const bool sized = spec->learn_rate >= ML3_RATE_PARAMETER || spec->learn_start;
+  if (sized && (spec->theta_size < 1 || spec->theta_size > 1 << 28))
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "learned loss: a learned start and a step size a parameter need the number of parameters of the "
+        "optimizee");
   return ML3_OK;
+}
+
+static bool allocate(ml3_loss *loss) {
+  const size_t size = (size_t)loss->size, inputs = (size_t)inputs_of(&loss->spec);
+  const size_t features = (size_t)ml3_loss_features(&loss->spec);
+  loss->phi = calloc(size + 1, sizeof *loss->phi);
+  loss->shift = calloc(inputs + 1, sizeof *loss->shift);
+  loss->scale = calloc(inputs + 1, sizeof *loss->scale);
+  loss->names = calloc(features + 1, sizeof *loss->names);
+  return loss->phi && loss->shift && loss->scale && loss->names;
 }
 
 ml3_loss *ml3_loss_new(const ml3_loss_spec *spec, ml3_random *random, ml3_error *error) {
   if (check(spec, error) != ML3_OK) return NULL;
 
+  const int at = rate_offset(spec), rates = ml3_loss_rate_size(spec);
   ml3_loss *loss = calloc(1, sizeof *loss);
-  int net = ml3_mlp_size(&spec->net), rates = rate_size(spec);
-  if (loss) {
-    loss->spec = *spec;
-    loss->size = net + rates;
-    loss->phi = calloc((size_t)loss->size, sizeof *loss->phi);
-    loss->shift = calloc((size_t)spec->net.inputs, sizeof *loss->shift);
-    loss->scale = calloc((size_t)spec->net.inputs, sizeof *loss->scale);
-  }
-  if (!loss || !loss->phi || !loss->shift || !loss->scale) {
+  if (loss) loss->spec = *spec, loss->size = at + rates;
+  if (!loss || !allocate(loss)) {
     ml3_loss_free(loss);
-    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a learned loss of %d parameters", net + rates);
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a learned loss of %d parameters", at + rates);
     return NULL;
   }
-  ml3_mlp_init(&spec->net, random, loss->phi);
-  for (int i = 0; i < rates; i++) loss->phi[net + i] = (ml3_real)log(spec->rate);
-  for (int i = 0; i < spec->net.inputs; i++) loss->scale[i] = 1;
+  if (learned(spec)) ml3_mlp_init(&spec->net, random, loss->phi);
+  for (int i = 0; i < rates; i++)
+    loss->phi[at + i] = (ml3_real)(spec->learn_rate == ML3_RATE_SIGNED ? spec->rate : log(spec->rate));
+  for (int i = 0; i < inputs_of(spec); i++) loss->scale[i] = 1;
+  for (int i = 0; i < ml3_loss_features(spec); i++) snprintf(loss->names[i], sizeof loss->names[i], "f%d", i);
   return loss;
 }
 
@@ -54,120 +110,183 @@ void ml3_loss_free(ml3_loss *loss) {
   free(loss->phi);
   free(loss->shift);
   free(loss->scale);
+  free(loss->names);
   free(loss);
 }
 
-/* ---- value and graph ------------------------------------------------------------------------------- */
+void ml3_loss_copy(ml3_loss *to, const ml3_loss *from) {
+  const size_t inputs = (size_t)inputs_of(&from->spec), features = (size_t)ml3_loss_features(&from->spec);
+  memcpy(to->phi, from->phi, (size_t)from->size * sizeof *to->phi);
+  memcpy(to->shift, from->shift, inputs * sizeof *to->shift);
+  memcpy(to->scale, from->scale, inputs * sizeof *to->scale);
+  memcpy(to->names, from->names, features * sizeof *to->names);
+}
+
+void ml3_loss_name_features(ml3_loss *loss, const char *const *names) {
+  for (int i = 0; i < ml3_loss_features(&loss->spec); i++)
+    snprintf(loss->names[i], sizeof loss->names[i], "%s", names[i]);
+}
+
+/* ---- value ----------------------------------------------------------------------------------------- */
+
+ml3_real *ml3_loss_start(const ml3_loss *loss) {
+  return loss->spec.learn_start ? loss->phi + ml3_loss_net_size(&loss->spec) : NULL;
+}
 
 double ml3_loss_rate(const ml3_loss *loss) {
-  int rates = rate_size(&loss->spec);
+  const int rates = ml3_loss_rate_size(&loss->spec);
+  const ml3_real *at = loss->phi + rate_offset(&loss->spec);
   if (rates == 0) return loss->spec.rate;
   double sum = 0;
-  for (int i = 0; i < rates; i++) sum += exp((double)loss->phi[loss->size - rates + i]);
+  for (int i = 0; i < rates; i++) sum += loss->spec.learn_rate == ML3_RATE_SIGNED ? (double)at[i] : exp((double)at[i]);
   return sum / rates;
 }
 
+/* Columns of the network's last layer: the value's output function is not the weight's. */
+static ml3_mlp linear_out(const ml3_loss_spec *spec) {
+  ml3_mlp net = spec->net;
+  if (spec->weighting != ML3_WEIGHTING_NONE) net.output = ML3_IDENTITY;
+  return net;
+}
+
 double ml3_loss_value(const ml3_loss *loss, const double *features) {
-  double x[ML3_MLP_MAX_WIDTH], y;
-  for (int i = 0; i < loss->spec.net.inputs; i++) x[i] = (features[i] - loss->shift[i]) * loss->scale[i];
-  ml3_mlp_forward(&loss->spec.net, loss->phi, x, &y);
-  return y;
+  const ml3_loss_spec *spec = &loss->spec;
+  if (!learned(spec)) return NAN;
+  double x[ML3_LOSS_MAX_FEATURES], y[2];
+  for (int i = 0; i < spec->net.inputs; i++) x[i] = (features[column_of(spec, i)] - loss->shift[i]) * loss->scale[i];
+  const ml3_mlp net = linear_out(spec);
+  ml3_mlp_forward(&net, loss->phi, x, y);
+  const bool late = net.output != spec->net.output; /* softplus of the value alone */
+  return late ? fmax(y[0], 0) + log1p(exp(-fabs(y[0]))) : y[0];
+}
+
+/* ---- graph ------------------------------------------------------------------------------------------- */
+
+ml3_node ml3_loss_build_inputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node shift, ml3_node scale,
+                               ml3_node features) {
+  ml3_node columns[ML3_LOSS_MAX_FEATURES];
+  if (!sees_all(spec)) {
+    for (int i = 0; i < spec->net.inputs; i++) columns[i] = ml3_nn_slice_cols(g, features, spec->columns[i], 1);
+    features = ml3_nn_concat_cols(g, columns, spec->net.inputs);
+  }
+  return ml3_nn_mul(g, ml3_nn_sub(g, features, shift), scale);
+}
+
+static ml3_node build_outputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
+                              ml3_node features) {
+  const ml3_mlp net = linear_out(spec);
+  return ml3_mlp_build(g, &net, phi, 0, ml3_loss_build_inputs(g, spec, shift, scale, features));
 }
 
 ml3_node ml3_loss_build(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
                         ml3_node features) {
-  ml3_node x = ml3_nn_mul(g, ml3_nn_sub(g, features, shift), scale);
-  return ml3_mlp_build(g, &spec->net, phi, 0, x);
+  ml3_node outputs = build_outputs(g, spec, phi, shift, scale, features);
+  if (spec->weighting == ML3_WEIGHTING_NONE) return outputs;
+  return ml3_nn_activate(g, spec->net.output, ml3_nn_slice_cols(g, outputs, 0, 1));
+}
+
+/* Weights of the rows of every task, [tasks, rows]; z is the network's second output, a row each. */
+static ml3_node build_weights(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node z, int tasks, int rows) {
+  z = ml3_nn_view(g, z, 0, tasks, rows);
+  if (spec->weighting == ML3_WEIGHTING_SIGMOID) return ml3_nn_scale(g, ml3_nn_sigmoid(g, z), 2.0 / rows);
+  ml3_node bounded = ml3_nn_scale(g, ml3_nn_tanh(g, ml3_nn_scale(g, z, 0.2)), 5), e = ml3_nn_exp(g, bounded);
+  return ml3_nn_div(g, e, ml3_nn_sum_cols(g, e));
+}
+
+ml3_node ml3_loss_build_total(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
+                              ml3_node features, int tasks) {
+  const int rows = ml3_nn_rows(g, features) / tasks;
+  ml3_node values = ml3_loss_build(g, spec, phi, shift, scale, features);
+  if (spec->weighting == ML3_WEIGHTING_NONE) return ml3_nn_scale(g, ml3_nn_sum(g, values), 1.0 / (rows > 0 ? rows : 1));
+  ml3_node outputs = build_outputs(g, spec, phi, shift, scale, features); /* the same nodes again */
+  ml3_node weights = build_weights(g, spec, ml3_nn_slice_cols(g, outputs, 1, 1), tasks, rows);
+  return ml3_nn_dot(g, ml3_nn_view(g, values, 0, tasks, rows), weights);
 }
 
 ml3_node ml3_loss_build_rate(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi) {
-  int rates = rate_size(spec);
+  const int rates = ml3_loss_rate_size(spec);
   if (rates == 0) return ml3_nn_constant(g, 1, 1, spec->rate);
-  return ml3_nn_exp(g, ml3_nn_view(g, phi, ml3_mlp_size(&spec->net), 1, rates));
+  ml3_node at = ml3_nn_view(g, phi, rate_offset(spec), 1, rates);
+  return spec->learn_rate == ML3_RATE_SIGNED ? at : ml3_nn_exp(g, at);
 }
 
-/* ---- file -------------------------------------------------------------------------------------------- */
+/* ---- as a function ------------------------------------------------------------------------------------- */
 
-static const char *const format_name = "ml3 learned loss 1";
+struct ml3_loss_function {
+  const ml3_loss *loss;
+  int rows;
+  ml3_nn_program *program;
+  ml3_nn_workspace *work;
+  ml3_node phi, shift, scale, features;
+};
 
-static json_t *spec_to_json(const ml3_loss_spec *s) {
-  json_t *hidden = json_array();
-  for (int i = 0; i < s->net.depth; i++) json_array_append_new(hidden, json_integer(s->net.hidden[i]));
-  return json_pack("{s:i, s:o, s:s, s:s, s:b, s:f, s:i, s:i}", "inputs", s->net.inputs, "hidden", hidden,
-                   "activation", ml3_activation_name(s->net.activation), "output",
-                   ml3_activation_name(s->net.output), "bias", (int)s->net.bias, "rate", s->rate, "learn_rate",
-                   (int)s->learn_rate, "theta_size", s->theta_size);
+enum { FUNCTION_TOTAL, FUNCTION_VALUES, FUNCTION_WEIGHTS, FUNCTION_GRADIENT };
+
+static int compile_function(ml3_loss_function *f, ml3_error *error) {
+  const ml3_loss_spec *spec = &f->loss->spec;
+  ml3_nn_graph *g = ml3_nn_graph_new();
+  if (!g) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a learned loss of %d rows", f->rows);
+  f->phi = ml3_nn_input(g, 1, f->loss->size);
+  f->shift = ml3_nn_input(g, 1, spec->net.inputs);
+  f->scale = ml3_nn_input(g, 1, spec->net.inputs);
+  f->features = ml3_nn_input(g, f->rows, ml3_loss_features(spec));
+
+  ml3_node total = ml3_loss_build_total(g, spec, f->phi, f->shift, f->scale, f->features, 1), gradient;
+  ml3_node values = ml3_loss_build(g, spec, f->phi, f->shift, f->scale, f->features);
+  ml3_node outputs = build_outputs(g, spec, f->phi, f->shift, f->scale, f->features);
+  ml3_node weights = spec->weighting == ML3_WEIGHTING_NONE
+                         ? ml3_nn_constant(g, 1, f->rows, 1.0 / f->rows)
+                         : build_weights(g, spec, ml3_nn_slice_cols(g, outputs, 1, 1), 1, f->rows);
+  ml3_nn_gradient(g, total, &f->features, 1, &gradient);
+  const ml3_nn_output list[] = {{total, 0}, {values, 0}, {weights, 0}, {gradient, 1}};
+  f->program = ml3_nn_compile(g, list, 4, error);
+  ml3_nn_graph_free(g);
+  f->work = f->program ? ml3_nn_workspace_new(f->program, error) : NULL;
+  return f->work ? ML3_OK : ml3_error_prefix(error, "learned loss of %d rows", f->rows);
 }
 
-static bool activation_from_name(const char *name, ml3_activation *activation) {
-  for (int i = ML3_IDENTITY; i <= ML3_SIGMOID; i++)
-    if (strcmp(name, ml3_activation_name((ml3_activation)i)) == 0) {
-      *activation = (ml3_activation)i;
-      return true;
-    }
-  return false;
-}
-
-static bool spec_from_json(const char *text, ml3_loss_spec *s) {
-  json_t *json = text ? json_loads(text, 0, NULL) : NULL, *hidden;
-  const char *activation, *output;
-  int bias, learn_rate;
-  *s = (ml3_loss_spec){.net.outputs = 1};
-  bool ok = json && json_unpack(json, "{s:i, s:o, s:s, s:s, s:b, s:f, s:i, s:i}", "inputs", &s->net.inputs, "hidden",
-                                &hidden, "activation", &activation, "output", &output, "bias", &bias, "rate",
-                                &s->rate, "learn_rate", &learn_rate, "theta_size", &s->theta_size) == 0;
-  ok = ok && json_is_array(hidden) && json_array_size(hidden) <= ML3_MLP_MAX_DEPTH &&
-       activation_from_name(activation, &s->net.activation) && activation_from_name(output, &s->net.output) &&
-       learn_rate >= ML3_RATE_FIXED && learn_rate <= ML3_RATE_PARAMETER;
-  if (ok) {
-    s->net.depth = (int)json_array_size(hidden);
-    for (int i = 0; i < s->net.depth; i++)
-      s->net.hidden[i] = (int)json_integer_value(json_array_get(hidden, (size_t)i));
-    s->net.bias = bias;
-    s->learn_rate = (ml3_learn_rate)learn_rate;
+ml3_loss_function *ml3_loss_function_new(const ml3_loss *loss, int rows, ml3_error *error) {
+  if (!learned(&loss->spec) || rows < 1) {
+    ml3_error_set(error, ML3_ERR_ARGUMENT,
+                  learned(&loss->spec) ? "a loss of %d rows; there must be one or more"
+                                       : "there is no learned loss in what was learned (%d rows)",
+                  rows);
+    return NULL;
   }
-  json_decref(json);
-  return ok;
-}
-
-int ml3_loss_save(const ml3_loss *loss, const char *path, ml3_error *error) {
-  ml3_nn_tensors *t = ml3_nn_tensors_new();
-  json_t *json = spec_to_json(&loss->spec);
-  char *spec = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-  int code = t && spec ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory to save '%s'", path);
-  int inputs = loss->spec.net.inputs;
-
-  if (!code) code = ml3_nn_tensors_put_text(t, "format", format_name, error);
-  if (!code) code = ml3_nn_tensors_put_text(t, "spec", spec, error);
-  if (!code) code = ml3_nn_tensors_put(t, "phi", 0, loss->size, loss->phi, error);
-  if (!code) code = ml3_nn_tensors_put(t, "shift", 0, inputs, loss->shift, error);
-  if (!code) code = ml3_nn_tensors_put(t, "scale", 0, inputs, loss->scale, error);
-  if (!code) code = ml3_nn_tensors_save(t, path, error);
-  free(spec);
-  json_decref(json);
-  ml3_nn_tensors_free(t);
-  return code;
-}
-
-ml3_loss *ml3_loss_load(const char *path, ml3_error *error) {
-  ml3_nn_tensors *t = ml3_nn_tensors_load(path, error);
-  if (!t) return NULL;
-
-  ml3_loss *loss = NULL;
-  ml3_loss_spec spec;
-  ml3_random unused = ml3_random_stream(0, ML3_PURPOSE_INIT, 0, 0);
-  const char *format = ml3_nn_tensors_text(t, "format");
-  if (!format || strcmp(format, format_name) != 0 || !spec_from_json(ml3_nn_tensors_text(t, "spec"), &spec))
-    ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is not a learned loss: its header does not say '%s'", path, format_name);
-  else if (!(loss = ml3_loss_new(&spec, &unused, error)))
-    ml3_error_prefix(error, "'%s'", path);
-  else if (ml3_nn_tensors_get(t, "phi", (size_t)loss->size, loss->phi, error) != ML3_OK ||
-           ml3_nn_tensors_get(t, "shift", (size_t)spec.net.inputs, loss->shift, error) != ML3_OK ||
-           ml3_nn_tensors_get(t, "scale", (size_t)spec.net.inputs, loss->scale, error) != ML3_OK) {
-    ml3_error_prefix(error, "'%s'", path);
-    ml3_loss_free(loss);
-    loss = NULL;
+  ml3_loss_function *f = calloc(1, sizeof *f);
+  if (!f) {
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a learned loss of %d rows", rows);
+    return NULL;
   }
-  ml3_nn_tensors_free(t);
-  return loss;
+  *f = (ml3_loss_function){.loss = loss, .rows = rows};
+  if (compile_function(f, error) == ML3_OK) return f;
+  ml3_loss_function_free(f);
+  return NULL;
+}
+
+void ml3_loss_function_free(ml3_loss_function *f) {
+  if (!f) return;
+  ml3_nn_workspace_free(f->work);
+  ml3_nn_program_free(f->program);
+  free(f);
+}
+
+static void copy_out(const ml3_loss_function *f, int output, ml3_real *to, size_t count) {
+  if (to) memcpy(to, ml3_nn_output_at(f->work, output), count * sizeof *to);
+}
+
+double ml3_loss_function_run(ml3_loss_function *f, const ml3_real *features, ml3_real *values, ml3_real *weights,
+                             ml3_real *gradient) {
+  const size_t rows = (size_t)f->rows;
+  ml3_nn_bind_input(f->work, f->phi, f->loss->phi);
+  ml3_nn_bind_input(f->work, f->shift, f->loss->shift);
+  ml3_nn_bind_input(f->work, f->scale, f->loss->scale);
+  ml3_nn_bind_input(f->work, f->features, features);
+  ml3_nn_run(f->work, 0);
+  const double total = ml3_nn_output_at(f->work, FUNCTION_TOTAL)[0];
+  copy_out(f, FUNCTION_VALUES, values, rows);
+  copy_out(f, FUNCTION_WEIGHTS, weights, rows);
+  if (gradient) ml3_nn_run(f->work, 1);
+  copy_out(f, FUNCTION_GRADIENT, gradient, rows * (size_t)ml3_loss_features(&f->loss->spec));
+  return total;
 }

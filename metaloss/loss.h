@@ -1,9 +1,18 @@
-/* The learned loss M_phi: a network that maps each row of features to one number; the mean over the rows is the
-   loss that an optimizee descends.
+/* What is meta-learned: a loss, a start, step sizes; together, the rule by which an optimizee learns.
 
-   phi is one flat vector: the network's parameters, then the logarithm of the inner step size where that is
-   learned (none, one number, or one a parameter of the optimizee). Features are normalised by a shift and scale
-   that belong to the loss and are not learned by gradient. */
+     learned loss    M_phi maps each row of features to one number; the (weighted) mean over the rows is descended
+     task's loss     nothing is learned about what is descended: MAML and its kin learn where to start from, and how far
+                     to step (Finn et al. 2017; Li et al. 2017)
+
+   phi is one flat vector of up to three parts, in this order:
+
+     the network of M_phi      when kind is ML3_LOSS_LEARNED
+     theta_0 [theta_size]      when learn_start
+     step sizes                none, one number, or one a parameter of the optimizee; logarithms, so that they stay
+                               positive, but for ML3_RATE_SIGNED
+
+   The update is  v <- momentum v + grad,  theta <- theta - rate v  (momentum 0: plain descent). Features are normalised
+   by a shift and scale that belong to the loss and are not learned by gradient. */
 #ifndef ML3_METALOSS_LOSS_H
 #define ML3_METALOSS_LOSS_H
 
@@ -14,44 +23,96 @@
 extern "C" {
 #endif
 
+typedef enum ml3_loss_kind {
+  ML3_LOSS_LEARNED, /* M_phi */
+  ML3_LOSS_TASK     /* the problem's build_inner_loss */
+} ml3_loss_kind;
+
 typedef enum ml3_learn_rate {
-  ML3_RATE_FIXED,    /* inner.rate */
-  ML3_RATE_SCALAR,   /* one learned number, starting at inner.rate */
-  ML3_RATE_PARAMETER /* one for each parameter of the optimizee */
+  ML3_RATE_FIXED,     /* rate */
+  ML3_RATE_SCALAR,    /* one learned number, starting at rate */
+  ML3_RATE_PARAMETER, /* one for each parameter of the optimizee */
+  ML3_RATE_SIGNED     /* the same, of any sign, as Meta-SGD has them */
 } ml3_learn_rate;
 
+/* How much each of the n rows of a task counts. The network's second output z says it. */
+typedef enum ml3_weighting {
+  ML3_WEIGHTING_NONE,    /* w_i = 1/n */
+  ML3_WEIGHTING_SOFTMAX, /* w_i = exp(b_i) / sum exp(b_j), b = 5 tanh(z/5): at most e^10 between two rows */
+  ML3_WEIGHTING_SIGMOID  /* w_i = 2 sigmoid(z_i) / n: each row for itself, the sum is free */
+} ml3_weighting;
+
+enum { ML3_LOSS_MAX_FEATURES = 256, ML3_LOSS_NAME_MAX = 64 };
+
 typedef struct ml3_loss_spec {
-  ml3_mlp net; /* inputs: the problem's features; outputs: 1; output: identity or softplus */
-  double rate; /* inner step size, or where the learned one starts */
+  ml3_loss_kind kind;
+  ml3_mlp net; /* outputs: 1, or 2 with weighting; output (identity or softplus) is the value's alone */
+  ml3_weighting weighting;
+  int features;                       /* columns of a row; 0: as many as the network has inputs */
+  int columns[ML3_LOSS_MAX_FEATURES]; /* which of them the network sees; not looked at when it sees all */
+  double rate;                        /* inner step size, or where the learned one starts */
   ml3_learn_rate learn_rate;
-  int theta_size; /* for ML3_RATE_PARAMETER */
+  double momentum; /* 0 <= momentum < 1 */
+  bool learn_start;
+  int theta_size; /* for a step size a parameter and for learn_start */
 } ml3_loss_spec;
 
 typedef struct ml3_loss {
   ml3_loss_spec spec;
   int size;        /* of phi */
   ml3_real *phi;   /* [size] */
-  ml3_real *shift; /* [inputs] features are normalised as (f - shift) * scale */
-  ml3_real *scale; /* [inputs] */
+  ml3_real *shift; /* [inputs of the network] they are (f - shift) * scale */
+  ml3_real *scale;
+  char (*names)[ML3_LOSS_NAME_MAX]; /* [features]; "f0", "f1" ... until named */
 } ml3_loss;
 
-/* A loss with initial parameters drawn from `random`, shift 0 and scale 1. Freed by ml3_loss_free. */
+/* A loss with initial parameters drawn from `random`, shift 0 and scale 1; a learned start is 0 until set. Freed by
+   ml3_loss_free. */
 ml3_loss *ml3_loss_new(const ml3_loss_spec *spec, ml3_random *random, ml3_error *error);
 void ml3_loss_free(ml3_loss *loss);
+
+/* Numbers of a loss of the same spec. */
+void ml3_loss_copy(ml3_loss *to, const ml3_loss *from);
+void ml3_loss_name_features(ml3_loss *loss, const char *const *names); /* [features] */
+
+int ml3_loss_features(const ml3_loss_spec *spec); /* columns of a row */
+int ml3_loss_net_size(const ml3_loss_spec *spec); /* where the start begins in phi */
+int ml3_loss_rate_size(const ml3_loss_spec *spec);
+ml3_real *ml3_loss_start(const ml3_loss *loss); /* theta_0, or NULL when that is not learned */
 
 /* The inner step size (the mean one where there is one a parameter). */
 double ml3_loss_rate(const ml3_loss *loss);
 
-/* The value of M_phi for one row of features, without the mean. features[inputs]. */
+/* The value of M_phi for one row of features [features], without weight and mean. */
 double ml3_loss_value(const ml3_loss *loss, const double *features);
 
-/* Nodes of a graph: rows of features [n, inputs] -> [n, 1]; phi, shift, scale as inputs of the graph. */
-ml3_node ml3_loss_build(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift,
-                        ml3_node scale, ml3_node features);
+/* ---- nodes of a graph; phi, shift, scale are inputs of the graph ---- */
+
+/* What the network sees of rows of features: [n, features] -> [n, inputs], chosen and normalised. */
+ml3_node ml3_loss_build_inputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node shift, ml3_node scale,
+                               ml3_node features);
+/* Its value a row, without weight: [n, features] -> [n, 1]. */
+ml3_node ml3_loss_build(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
+                        ml3_node features);
+/* Rows of `tasks` tasks, one task below the other -> [1,1], the sum of the tasks' weighted means. */
+ml3_node ml3_loss_build_total(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
+                              ml3_node features, int tasks);
 /* The inner step size: [1,1] or [1, theta_size]. */
 ml3_node ml3_loss_build_rate(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi);
 
-/* loss.safetensors: all that is needed to use the loss elsewhere. */
+/* ---- use elsewhere ---- */
+
+/* A loss on tasks of `rows` rows, with all that a program outside needs of it. */
+typedef struct ml3_loss_function ml3_loss_function;
+ml3_loss_function *ml3_loss_function_new(const ml3_loss *loss, int rows, ml3_error *error); /* keeps the pointer */
+void ml3_loss_function_free(ml3_loss_function *f);
+/* The loss of features[rows][features]. May be NULL: values[rows] (of each row), weights[rows] (the loss is the sum of
+   value times weight), gradient[rows][features] (of the loss by the features). */
+double ml3_loss_function_run(ml3_loss_function *f, const ml3_real *features, ml3_real *values, ml3_real *weights,
+                             ml3_real *gradient);
+
+/* loss.safetensors. Tensors: weight0 [out][in], bias0 [out], weight1 ...; shift, scale; start; log_rate, or rate where
+   it is signed. Text: "format", and "spec", a JSON object with everything of ml3_loss_spec and the features' names. */
 int ml3_loss_save(const ml3_loss *loss, const char *path, ml3_error *error);
 ml3_loss *ml3_loss_load(const char *path, ml3_error *error);
 

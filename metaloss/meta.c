@@ -1,35 +1,64 @@
-/* The adjoint walk of meta.h over a batch of tasks: forward through the K inner steps, back through their pullbacks.
-
-   Stages reuse forward values. The last inner step's are still there when the walk starts; for earlier steps stage 0
-   is run again, so memory holds K copies of theta and D and one computation. */
-#include "metaloss/meta_internal.h"
-
+/* Programs and buffers of a meta-gradient: checks and making. meta_walk.c runs them. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn/vector.h"
-
-struct ml3_meta_work {
-  const ml3_meta *meta;
-  ml3_nn_workspace *inner, *outer, *task, *features;
-  ml3_real *theta;  /* [K + 1][batch][theta_size] */
-  ml3_real *data;   /* [K][batch][inner_size]; unused when D is the task */
-  ml3_real *fresh;  /* [outer_size] */
-  ml3_real *lambda; /* [batch][theta_size] */
-  ml3_real *piece;  /* [max(loss_size, batch * theta_size)] */
-  ml3_real *grads;  /* [K + 1][batch][theta_size] grad L(theta_k) */
-};
+#include "metaloss/meta_internal.h"
 
 /* ---- making ------------------------------------------------------------------------------------------ */
 
 static void set_weights(ml3_meta *m) {
   int k_max = m->settings.inner_steps;
   for (int k = 1; k <= k_max; k++) switch (m->settings.weights) {
-      case ML3_WEIGHTS_LAST: m->weights[k] = k == k_max; break;
-      case ML3_WEIGHTS_ALL: m->weights[k] = 1.0 / k_max; break;
-      case ML3_WEIGHTS_LINEAR: m->weights[k] = 2.0 * k / (k_max * (k_max + 1.0)); break;
+      case ML3_WEIGHTS_LAST:
+        m->weights[k] = k == k_max;
+        break;
+      case ML3_WEIGHTS_ALL:
+        m->weights[k] = 1.0 / k_max;
+        break;
+      case ML3_WEIGHTS_LINEAR:
+        m->weights[k] = 2.0 * k / (k_max * (k_max + 1.0));
+        break;
+      case ML3_WEIGHTS_LIST:
+        m->weights[k] = m->settings.weight_list[k - 1];
+        break;
     }
+}
+
+static int check_weights(const ml3_meta_settings *s, ml3_error *error) {
+  double sum = 0;
+  if (s->weights != ML3_WEIGHTS_LIST) return ML3_OK;
+  if (s->weight_count != s->inner_steps || s->weight_count > ML3_META_MAX_WEIGHTS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "the list of weights has %d entries for %d inner steps; it needs one a step, at most %d",
+                         s->weight_count, s->inner_steps, ML3_META_MAX_WEIGHTS);
+  for (int i = 0; i < s->weight_count; i++) {
+    if (!(s->weight_list[i] >= 0) || !isfinite(s->weight_list[i]))
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "weight %d of the inner steps is %g; it must not be negative",
+                           i + 1, s->weight_list[i]);
+    sum += s->weight_list[i];
+  }
+  return sum > 0 ? ML3_OK : ml3_error_set(error, ML3_ERR_ARGUMENT, "the weights of the inner steps are all 0");
+}
+
+/* What a loss of that spec needs of the problem. */
+static int check_loss(const ml3_problem *p, const ml3_loss_spec *loss, ml3_error *error) {
+  if (loss->kind == ML3_LOSS_LEARNED && ml3_loss_features(loss) != p->features)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the learned loss takes %d features; problem '%s' gives %d",
+                         ml3_loss_features(loss), p->name, p->features);
+  if (loss->kind == ML3_LOSS_TASK && !p->build_inner_loss && p->inner_size != p->outer_size)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "problem '%s' has no loss of its own on the inner data: MAML and the "
+                         "task gradient cannot be used with it",
+                         p->name);
+  const bool sized = loss->learn_rate >= ML3_RATE_PARAMETER || loss->learn_start;
+  if (sized && loss->theta_size != p->theta_size)
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "what was learned has a start or step sizes for %d parameters; the optimizee has %d; a loss with "
+        "one step size fits any",
+        loss->theta_size, p->theta_size);
+  return ML3_OK;
 }
 
 static int check(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *error) {
@@ -38,15 +67,24 @@ static int check(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *er
   if (s->batch < 0 || s->batch > ML3_META_MAX_BATCH)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the batch of a program is %d tasks; 1 to %d are possible", s->batch,
                          ML3_META_MAX_BATCH);
-  if (s->loss.net.inputs != p->features)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the learned loss takes %d features; problem '%s' gives %d",
-                         s->loss.net.inputs, p->name, p->features);
-  if (s->loss.learn_rate == ML3_RATE_PARAMETER && s->loss.theta_size != p->theta_size)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "the learned loss has step sizes for %d parameters; the optimizee has %d; a loss with one "
-                         "step size fits any",
-                         s->loss.theta_size, p->theta_size);
-  return ML3_OK;
+  if (s->loss.learn_start && s->derivatives == ML3_DERIVATIVES_GREEDY)
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "greedy derivatives do not reach the start; with a learned start they must be exact or first order");
+  int code = check_weights(s, error);
+  return code == ML3_OK ? check_loss(p, &s->loss, error) : code;
+}
+
+int ml3_meta_fits(const ml3_meta *m, const ml3_loss *loss, ml3_error *error) {
+  const ml3_loss_spec *mine = &m->settings.loss, *its = &loss->spec;
+  int code = check_loss(m->problem, its, error);
+  if (code != ML3_OK) return code;
+  const bool same = mine->kind == its->kind && mine->learn_start == its->learn_start && m->loss_size == loss->size &&
+                    mine->learn_rate == its->learn_rate && mine->momentum == its->momentum &&
+                    (mine->learn_rate != ML3_RATE_FIXED || mine->rate == its->rate) &&
+                    (mine->kind == ML3_LOSS_TASK || mine->net.inputs == its->net.inputs);
+  return same ? ML3_OK
+              : ml3_error_set(error, ML3_ERR_ARGUMENT, "the learned loss is of another form than these programs");
 }
 
 ml3_meta *ml3_meta_new(const ml3_problem *problem, const ml3_meta_settings *settings, ml3_error *error) {
@@ -86,12 +124,24 @@ void ml3_meta_free(ml3_meta *m) {
   free(m);
 }
 
-const ml3_meta_settings *ml3_meta_settings_of(const ml3_meta *m) { return &m->settings; }
-const ml3_problem *ml3_meta_problem(const ml3_meta *m) { return m->problem; }
-const ml3_nn_program *ml3_meta_inner_program(const ml3_meta *m) { return m->inner; }
-const ml3_nn_program *ml3_meta_outer_program(const ml3_meta *m) { return m->outer; }
-int ml3_meta_batch(const ml3_meta *m) { return m->batch; }
-int ml3_meta_rows(const ml3_meta *m) { return m->rows; }
+const ml3_meta_settings *ml3_meta_settings_of(const ml3_meta *m) {
+  return &m->settings;
+}
+const ml3_problem *ml3_meta_problem(const ml3_meta *m) {
+  return m->problem;
+}
+const ml3_nn_program *ml3_meta_inner_program(const ml3_meta *m) {
+  return m->inner;
+}
+const ml3_nn_program *ml3_meta_outer_program(const ml3_meta *m) {
+  return m->outer;
+}
+int ml3_meta_batch(const ml3_meta *m) {
+  return m->batch;
+}
+int ml3_meta_rows(const ml3_meta *m) {
+  return m->rows;
+}
 
 ml3_meta_work *ml3_meta_work_new(const ml3_meta *m, ml3_error *error) {
   const ml3_problem *p = m->problem;
@@ -100,6 +150,7 @@ ml3_meta_work *ml3_meta_work_new(const ml3_meta *m, ml3_error *error) {
   ml3_meta_work *w = calloc(1, sizeof *w);
   if (!w) goto no_memory;
 
+  const bool momentum = m->settings.loss.momentum > 0;
   *w = (ml3_meta_work){
       .meta = m,
       .inner = ml3_nn_workspace_new(m->inner, error),
@@ -107,14 +158,17 @@ ml3_meta_work *ml3_meta_work_new(const ml3_meta *m, ml3_error *error) {
       .task = ml3_nn_workspace_new(m->task, error),
       .features = ml3_nn_workspace_new(m->features, error),
       .theta = calloc((steps + 1) * theta, sizeof(ml3_real)),
+      .velocity = momentum ? calloc((steps + 1) * theta, sizeof(ml3_real)) : NULL,
       .data = calloc(steps * batch * (size_t)p->inner_size, sizeof(ml3_real)),
       .fresh = calloc((size_t)p->outer_size, sizeof(ml3_real)),
       .lambda = calloc(theta, sizeof(ml3_real)),
+      .nu = momentum ? calloc(theta, sizeof(ml3_real)) : NULL,
       .piece = calloc(phi > theta ? phi : theta, sizeof(ml3_real)),
       .grads = calloc((steps + 1) * theta, sizeof(ml3_real)),
+      .sums = calloc(2 * (size_t)m->settings.loss.net.inputs + 1, sizeof(double)),
   };
   if (w->inner && w->outer && w->task && w->features && w->theta && w->data && w->fresh && w->lambda && w->piece &&
-      w->grads)
+      w->grads && w->sums && (!momentum || (w->velocity && w->nu)))
     return w;
   ml3_meta_work_free(w);
 no_memory:
@@ -129,212 +183,20 @@ void ml3_meta_work_free(ml3_meta_work *w) {
   ml3_nn_workspace_free(w->task);
   ml3_nn_workspace_free(w->features);
   free(w->theta);
+  free(w->velocity);
   free(w->data);
   free(w->fresh);
   free(w->lambda);
+  free(w->nu);
   free(w->piece);
   free(w->grads);
+  free(w->sums);
   free(w);
 }
 
-ml3_nn_workspace *ml3_meta_inner_workspace(ml3_meta_work *w) { return w->inner; }
-ml3_nn_workspace *ml3_meta_outer_workspace(ml3_meta_work *w) { return w->outer; }
-
-/* ---- running ------------------------------------------------------------------------------------------ */
-
-static int not_finite(const ml3_meta *m, const char *what, int step, ml3_error *error) {
-  return ml3_error_set(error, ML3_ERR_NUMERIC, "problem '%s': %s is not finite at inner step %d", m->problem->name, what,
-                       step);
+ml3_nn_workspace *ml3_meta_inner_workspace(ml3_meta_work *w) {
+  return w->inner;
 }
-
-/* D_k of every task: the tasks themselves, or data collected under theta. */
-static int inner_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random, int k,
-                      const ml3_real **data, ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  const ml3_problem *p = m->problem;
-  *data = task;
-  if (!p->collect) return ML3_OK;
-  ml3_real *fresh = w->data + (size_t)k * (size_t)m->batch * (size_t)p->inner_size;
-  *data = fresh;
-  int code = ML3_OK;
-  for (int i = 0; i < m->batch && code == ML3_OK; i++)
-    code = p->collect(p, task + (size_t)i * (size_t)p->task_size, theta + (size_t)i * (size_t)p->theta_size, &random[i],
-                      fresh + (size_t)i * (size_t)p->inner_size, NULL, error);
-  return code;
-}
-
-static int outer_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random,
-                      const ml3_real **data, ml3_error *error) {
-  const ml3_problem *p = w->meta->problem;
-  *data = task;
-  if (!p->collect) return ML3_OK;
-  *data = w->fresh;
-  return p->collect(p, task, theta, random, NULL, w->fresh, error);
-}
-
-static void bind_inner(const ml3_meta *m, ml3_nn_workspace *w, const ml3_loss *loss, const ml3_real *theta,
-                       const ml3_real *data) {
-  ml3_nn_bind_input(w, m->in_theta, theta);
-  ml3_nn_bind_input(w, m->in_data, data);
-  ml3_nn_bind_input(w, m->in_context, m->problem->context);
-  if (!loss) return;
-  ml3_nn_bind_input(w, m->in_phi, loss->phi);
-  ml3_nn_bind_input(w, m->in_shift, loss->shift);
-  ml3_nn_bind_input(w, m->in_scale, loss->scale);
-}
-
-/* theta_next = the inner step from theta, for every task. Leaves the forward values for the pullback. */
-static int inner_step(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *theta, const ml3_real *data,
-                      ml3_real *theta_next, int k, ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  bind_inner(m, w->inner, loss, theta, data);
-  ml3_nn_bind_output(w->inner, INNER_THETA, theta_next);
-  ml3_nn_run(w->inner, 0);
-  if (!isfinite(ml3_nn_output_at(w->inner, INNER_VALUE)[0])) return not_finite(m, "the learned loss", k, error);
-  if (!ml3_nn_all_finite(theta_next, (size_t)(m->batch * m->problem->theta_size))) return not_finite(m, "the updated parameter vector", k, error);
-  return ML3_OK;
-}
-
-/* value and, unless NULL, gradient of L (outer) or L_task (task) at theta. */
-static int loss_at(ml3_meta_work *w, ml3_nn_workspace *outer, const ml3_real *task, const ml3_real *theta,
-                   ml3_random *random, int k, double *value, ml3_real *gradient, ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  const ml3_real *data;
-  int code = outer_data(w, task, theta, random, &data, error);
-  if (code != ML3_OK) return code;
-
-  ml3_nn_bind_input(outer, m->out_theta, theta);
-  ml3_nn_bind_input(outer, m->out_data, data);
-  ml3_nn_bind_input(outer, m->out_context, m->problem->context);
-  ml3_nn_run(outer, 0);
-  *value = ml3_nn_output_at(outer, OUTER_LOSS)[0];
-  if (!isfinite(*value)) return not_finite(m, "the task loss", k, error);
-  if (!gradient) return ML3_OK;
-
-  ml3_nn_bind_output(outer, OUTER_GRADIENT, gradient);
-  ml3_nn_run(outer, 1);
-  if (!ml3_nn_all_finite(gradient, (size_t)m->problem->theta_size)) return not_finite(m, "the task loss's gradient", k, error);
-  return ML3_OK;
-}
-
-/* L of every task at theta_k, where w_k is not 0. */
-static int losses_at(ml3_meta_work *w, const ml3_real *task, ml3_random *random, int k, bool gradients,
-                     double *objective, double *losses, ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  const size_t size = (size_t)m->problem->theta_size, task_size = (size_t)m->problem->task_size;
-  for (int i = 0; i < m->batch; i++) {
-    const size_t at = ((size_t)k * (size_t)m->batch + (size_t)i) * size;
-    double *const here = losses ? &losses[i * (m->settings.inner_steps + 1) + k] : NULL, value;
-    if (here) *here = NAN;
-    if (m->weights[k] == 0) continue;
-    int code = loss_at(w, w->outer, task + (size_t)i * task_size, w->theta + at, &random[i], k, &value,
-                       gradients ? w->grads + at : NULL, error);
-    if (code != ML3_OK) return code;
-    objective[i] += m->weights[k] * value;
-    if (here) *here = value;
-  }
-  return ML3_OK;
-}
-
-/* theta_1 .. theta_K of every task from theta, and L where w_k is not 0, with its gradient when that is wanted. */
-static int walk_forward(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta_0,
-                        ml3_random *random, bool gradients, double *objective, double *losses, ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  const size_t size = (size_t)m->batch * (size_t)m->problem->theta_size;
-  memcpy(w->theta, theta_0, size * sizeof *theta_0);
-  for (int i = 0; i < m->batch; i++) objective[i] = 0;
-  for (int k = 0;; k++) {
-    ml3_real *theta = w->theta + (size_t)k * size;
-    int code = losses_at(w, task, random, k, gradients, objective, losses, error);
-    if (code != ML3_OK || k == m->settings.inner_steps) return code;
-
-    const ml3_real *data;
-    code = inner_data(w, task, theta, random, k, &data, error);
-    if (code == ML3_OK) code = inner_step(w, loss, theta, data, theta + size, k, error);
-    if (code != ML3_OK) return code;
-  }
-}
-
-/* lambda and grad_phi from step K back to 0. */
-static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, ml3_real *gradient,
-                     ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  const int steps = m->settings.inner_steps, n = m->batch * m->problem->theta_size;
-  const size_t inner_size = (size_t)m->batch * (size_t)m->problem->inner_size;
-  const ml3_real *last = w->grads + (size_t)steps * (size_t)n;
-
-  for (int i = 0; i < n; i++) w->lambda[i] = (ml3_real)m->weights[steps] * last[i];
-  ml3_nn_bind_input(w->inner, m->in_lambda, w->lambda);
-
-  for (int k = steps - 1; k >= 0; k--) {
-    const ml3_real *data = m->problem->collect ? w->data + (size_t)k * inner_size : task;
-    ml3_real *theta = w->theta + (size_t)k * (size_t)n;
-    if (k < steps - 1) { /* the last step's forward values are still there */
-      int code = inner_step(w, loss, theta, data, theta + n, k, error);
-      if (code != ML3_OK) return code;
-    }
-    bool first = k == steps - 1;
-    ml3_nn_bind_output(w->inner, INNER_GRAD_PHI, first ? gradient : w->piece);
-    ml3_nn_run(w->inner, 1);
-    if (!first) ml3_nn_add_to(gradient, w->piece, (size_t)m->loss_size);
-    if (k == 0) break;
-
-    const ml3_real *here = w->grads + (size_t)k * (size_t)n, weight = (ml3_real)m->weights[k];
-    if (m->settings.greedy) {
-      for (int i = 0; i < n; i++) w->lambda[i] = 0;
-    } else {
-      ml3_nn_bind_output(w->inner, INNER_GRAD_THETA, w->piece);
-      ml3_nn_run(w->inner, 2);
-      for (int i = 0; i < n; i++) w->lambda[i] += w->piece[i];
-    }
-    for (int i = 0; i < n && weight != 0; i++) w->lambda[i] += weight * here[i];
-    if (!ml3_nn_all_finite(w->lambda, (size_t)n)) return not_finite(m, "the adjoint", k, error);
-  }
-  return ml3_nn_all_finite(gradient, (size_t)m->loss_size) ? ML3_OK : not_finite(m, "the meta-gradient", 0, error);
-}
-
-int ml3_meta_gradient(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
-                      ml3_random *random, ml3_real *gradient, double *objective, double *losses, ml3_error *error) {
-  double unused[ML3_META_MAX_BATCH];
-  int code = walk_forward(w, loss, task, theta, random, true, objective ? objective : unused, losses, error);
-  return code == ML3_OK ? walk_back(w, loss, task, gradient, error) : code;
-}
-
-int ml3_meta_objective(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
-                       ml3_random *random, ml3_real *adapted, double *objective, ml3_error *error) {
-  const size_t size = (size_t)w->meta->batch * (size_t)w->meta->problem->theta_size;
-  const size_t steps = (size_t)w->meta->settings.inner_steps;
-  int code = walk_forward(w, loss, task, theta, random, false, objective, NULL, error);
-  if (adapted && code == ML3_OK) memcpy(adapted, w->theta + steps * size, size * sizeof *adapted);
-  return code;
-}
-
-int ml3_meta_adapt(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, ml3_real *theta, ml3_random *random,
-                   double *value, ml3_error *error) {
-  const size_t bytes = (size_t)w->meta->batch * (size_t)w->meta->problem->theta_size * sizeof *theta;
-  const ml3_real *data;
-  int code = inner_data(w, task, theta, random, 0, &data, error);
-  if (code == ML3_OK) code = inner_step(w, loss, theta, data, w->theta, 0, error);
-  if (code != ML3_OK) return code;
-  if (value) *value = ml3_nn_output_at(w->inner, INNER_VALUE)[0];
-  memcpy(theta, w->theta, bytes);
-  return ML3_OK;
-}
-
-int ml3_meta_task_gradient(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random,
-                           double *value, ml3_real *gradient, ml3_error *error) {
-  double unused;
-  return loss_at(w, w->task, task, theta, random, 0, value ? value : &unused, gradient, error);
-}
-
-int ml3_meta_features(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random,
-                      ml3_real *features, ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  const ml3_real *data;
-  int code = inner_data(w, task, theta, random, 0, &data, error);
-  if (code != ML3_OK) return code;
-  bind_inner(m, w->features, NULL, theta, data);
-  ml3_nn_bind_output(w->features, 0, features);
-  ml3_nn_run(w->features, 0);
-  return ML3_OK;
+ml3_nn_workspace *ml3_meta_outer_workspace(ml3_meta_work *w) {
+  return w->outer;
 }

@@ -1,10 +1,20 @@
-/* What meta.c (the walk) and meta_programs.c (what it runs) share. */
+/* What meta.c (making), meta_walk.c (running) and meta_programs.c (what is run) share. */
 #ifndef ML3_METALOSS_META_INTERNAL_H
 #define ML3_METALOSS_META_INTERNAL_H
 
 #include "metaloss/meta.h"
 
-enum { INNER_VALUE, INNER_THETA, INNER_GRAD_PHI, INNER_GRAD_THETA };
+enum {
+  INNER_VALUE,
+  INNER_THETA,
+  INNER_GRAD_PHI,
+  INNER_GRAD_THETA,    /* a constant unless derivatives are exact */
+  INNER_VELOCITY,      /* a constant without momentum, as is */
+  INNER_GRAD_VELOCITY, /* this one */
+  INNER_SUMS,          /* of the network's inputs, where moments are wanted; else a constant, as are */
+  INNER_SQUARES,       /* their squares */
+  INNER_OUTPUTS
+};
 enum { OUTER_TASK, OUTER_LOSS, OUTER_GRADIENT };
 
 struct ml3_meta {
@@ -14,8 +24,24 @@ struct ml3_meta {
   int loss_size, rows;
   double *weights; /* [K + 1] w_k */
   ml3_nn_program *inner, *outer, *task, *features;
-  ml3_node in_theta, in_phi, in_shift, in_scale, in_data, in_context, in_lambda; /* of inner and features */
-  ml3_node out_theta, out_data, out_context;                                    /* of outer and task */
+  /* Inputs of inner and features; of outer and task. */
+  ml3_node in_theta, in_phi, in_shift, in_scale, in_data, in_context, in_lambda, in_velocity, in_nu;
+  ml3_node out_theta, out_data, out_context;
+};
+
+struct ml3_meta_work {
+  const ml3_meta *meta;
+  ml3_nn_workspace *inner, *outer, *task, *features;
+  ml3_real *theta;    /* [K + 1][batch][theta_size] */
+  ml3_real *velocity; /* [K + 1][batch][theta_size]; NULL without momentum */
+  ml3_real *data;     /* [K][batch][inner_size]; unused when D is the task */
+  ml3_real *fresh;    /* [outer_size] */
+  ml3_real *lambda;   /* [batch][theta_size] */
+  ml3_real *nu;       /* [batch][theta_size]; NULL without momentum */
+  ml3_real *piece;    /* [max(loss_size, batch * theta_size)] */
+  ml3_real *grads;    /* [K + 1][batch][theta_size] grad L(theta_k) */
+  double *sums;       /* [2][inputs] */
+  int64_t rows;       /* that are in the sums */
 };
 
 /* The programs and the numbers of their inputs. */

@@ -1,10 +1,10 @@
 /* The three small programs behind a meta-gradient, for any problem and any K:
 
-     inner  stage 0: theta, phi, D -> mean M, theta'
-            stage 1: lambda        -> grad_phi s       s = < theta' - theta, lambda >, so that gradients add
-            stage 2:               -> grad_theta s
-     outer  stage 0: theta, D'     -> L_task, L
-            stage 1:               -> grad L
+     inner  stage 0: theta, v, phi, D -> I, theta', v'
+            stage 1: lambda, nu       -> grad_phi s       s = < theta' - theta, lambda > + < v', nu >, so that gradients add
+            stage 2:                  -> grad_theta s, grad_v s
+     outer  stage 0: theta, D'        -> L_task, L
+            stage 1:                  -> grad L
      task   the same for L_task alone, for baselines
 
    The inner program takes a batch of tasks, their theta, D and lambda one behind the other: phi is the same for all, so
@@ -17,14 +17,32 @@ static ml3_node context_input(const ml3_problem *p, ml3_nn_graph *g) {
   return ml3_nn_input(g, 1, p->context_size ? p->context_size : 1);
 }
 
+static ml3_node theta_of(const ml3_meta *m, ml3_nn_graph *g, int i) {
+  return ml3_nn_view(g, m->in_theta, i * m->problem->theta_size, 1, m->problem->theta_size);
+}
+static ml3_node data_of(const ml3_meta *m, ml3_nn_graph *g, int i) {
+  return ml3_nn_view(g, m->in_data, i * m->problem->inner_size, 1, m->problem->inner_size);
+}
+
 /* F of every task of the batch, one below the other. */
 static ml3_node batch_rows(const ml3_meta *m, ml3_nn_graph *g) {
-  const ml3_problem *p = m->problem;
   ml3_node rows[ML3_META_MAX_BATCH];
   for (int i = 0; i < m->batch; i++)
-    rows[i] = p->build_features(p, g, ml3_nn_view(g, m->in_theta, i * p->theta_size, 1, p->theta_size),
-                                ml3_nn_view(g, m->in_data, i * p->inner_size, 1, p->inner_size), m->in_context);
+    rows[i] = m->problem->build_features(m->problem, g, theta_of(m, g, i), data_of(m, g, i), m->in_context);
   return ml3_nn_concat_rows(g, rows, m->batch);
+}
+
+/* Sum of the tasks' own losses on their inner data. */
+static ml3_node batch_task_losses(const ml3_meta *m, ml3_nn_graph *g) {
+  const ml3_problem *p = m->problem;
+  ml3_node sum = ML3_NN_NONE;
+  for (int i = 0; i < m->batch; i++) {
+    ml3_node (*const build)(const ml3_problem *, ml3_nn_graph *, ml3_node, ml3_node, ml3_node) =
+        p->build_inner_loss ? p->build_inner_loss : p->build_task_loss;
+    ml3_node one = build(p, g, theta_of(m, g, i), data_of(m, g, i), m->in_context);
+    sum = i ? ml3_nn_add(g, sum, one) : one;
+  }
+  return sum;
 }
 
 /* The step size for every parameter of every task: one number, or [1, batch * theta_size]. */
@@ -35,34 +53,66 @@ static ml3_node batch_rate(const ml3_meta *m, ml3_nn_graph *g) {
   return ml3_nn_view(g, ml3_nn_concat_rows(g, rates, m->batch), 0, 1, m->batch * m->problem->theta_size);
 }
 
+static void make_inputs(ml3_meta *m, ml3_nn_graph *g) {
+  const ml3_problem *p = m->problem;
+  const ml3_loss_spec *spec = &m->settings.loss;
+  const int n = m->batch * p->theta_size, inputs = spec->kind == ML3_LOSS_LEARNED ? spec->net.inputs : 1;
+  m->in_theta = ml3_nn_input(g, 1, n);
+  m->in_phi = ml3_nn_input(g, 1, m->loss_size > 0 ? m->loss_size : 1);
+  m->in_shift = ml3_nn_input(g, 1, inputs);
+  m->in_scale = ml3_nn_input(g, 1, inputs);
+  m->in_data = ml3_nn_input(g, 1, m->batch * p->inner_size);
+  m->in_context = context_input(p, g);
+  m->in_lambda = ml3_nn_input(g, 1, n);
+  m->in_velocity = ml3_nn_input(g, 1, n);
+  m->in_nu = ml3_nn_input(g, 1, n);
+}
+
+/* The inner step and its pullback, as outputs[INNER_OUTPUTS]; value is the sum of the tasks' inner losses. */
+static void build_step(const ml3_meta *m, ml3_nn_graph *g, ml3_node value, ml3_nn_output *outputs) {
+  const double momentum = m->settings.loss.momentum;
+  ml3_node velocity, grads[3], rate = batch_rate(m, g), nothing = ml3_nn_constant(g, 1, 1, 0);
+  ml3_nn_gradient(g, value, &m->in_theta, 1, &velocity);
+  if (momentum > 0) velocity = ml3_nn_add(g, ml3_nn_scale(g, m->in_velocity, momentum), velocity);
+  ml3_node step = ml3_nn_mul(g, velocity, rate);
+  ml3_node s = ml3_nn_neg(g, ml3_nn_dot(g, step, m->in_lambda));
+  if (momentum > 0) s = ml3_nn_add(g, s, ml3_nn_dot(g, velocity, m->in_nu));
+  const ml3_node wrt[3] = {m->in_phi, m->in_velocity, m->in_theta};
+  const bool exact = m->settings.derivatives == ML3_DERIVATIVES_EXACT;
+  ml3_nn_gradient(g, s, wrt, exact ? 3 : 2, grads);
+
+  outputs[INNER_VALUE] = (ml3_nn_output){value, 0};
+  outputs[INNER_THETA] = (ml3_nn_output){ml3_nn_sub(g, m->in_theta, step), 0};
+  outputs[INNER_GRAD_PHI] = (ml3_nn_output){grads[0], 1};
+  outputs[INNER_GRAD_THETA] = (ml3_nn_output){exact ? grads[2] : nothing, exact ? 2 : 0};
+  outputs[INNER_VELOCITY] = (ml3_nn_output){momentum > 0 ? velocity : nothing, 0};
+  outputs[INNER_GRAD_VELOCITY] = (ml3_nn_output){momentum > 0 ? grads[1] : nothing, momentum > 0 ? 2 : 0};
+  outputs[INNER_SUMS] = outputs[INNER_SQUARES] = (ml3_nn_output){nothing, 0};
+}
+
 static int compile_inner(ml3_meta *m, ml3_error *error) {
   const ml3_problem *p = m->problem;
   const ml3_loss_spec *spec = &m->settings.loss;
+  ml3_nn_output outputs[INNER_OUTPUTS];
   ml3_nn_graph *g = ml3_nn_graph_new();
   if (!g) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the inner step");
 
   ml3_nn_graph_fast_products(g, m->settings.fast_products);
-  m->in_theta = ml3_nn_input(g, 1, m->batch * p->theta_size);
-  m->in_phi = ml3_nn_input(g, 1, m->loss_size);
-  m->in_shift = ml3_nn_input(g, 1, p->features);
-  m->in_scale = ml3_nn_input(g, 1, p->features);
-  m->in_data = ml3_nn_input(g, 1, m->batch * p->inner_size);
-  m->in_context = context_input(p, g);
-  m->in_lambda = ml3_nn_input(g, 1, m->batch * p->theta_size);
-
-  ml3_node rows = batch_rows(m, g), step, grads[2];
+  make_inputs(m, g);
+  ml3_node rows = batch_rows(m, g);
   m->rows = ml3_nn_rows(g, rows) / m->batch;
-  ml3_node values = ml3_loss_build(g, spec, m->in_phi, m->in_shift, m->in_scale, rows);
-  ml3_node value = ml3_nn_scale(g, ml3_nn_sum(g, values), 1.0 / (m->rows > 0 ? m->rows : 1)); /* sum of the tasks' means */
-  ml3_nn_gradient(g, value, &m->in_theta, 1, &step);
-  step = ml3_nn_mul(g, step, batch_rate(m, g));
-  ml3_node wrt[2] = {m->in_phi, m->in_theta};
-  ml3_nn_gradient(g, ml3_nn_neg(g, ml3_nn_dot(g, step, m->in_lambda)), wrt, 2, grads);
-
-  const ml3_nn_output outputs[] = {
-      {value, 0}, {ml3_nn_sub(g, m->in_theta, step), 0}, {grads[0], 1}, {grads[1], 2}};
+  const bool learned = spec->kind == ML3_LOSS_LEARNED;
+  build_step(m, g,
+             learned ? ml3_loss_build_total(g, spec, m->in_phi, m->in_shift, m->in_scale, rows, m->batch)
+                     : batch_task_losses(m, g),
+             outputs);
+  if (m->settings.moments && learned) {
+    ml3_node seen = ml3_loss_build_inputs(g, spec, m->in_shift, m->in_scale, rows);
+    outputs[INNER_SUMS].node = ml3_nn_sum_rows(g, seen);
+    outputs[INNER_SQUARES].node = ml3_nn_sum_rows(g, ml3_nn_square(g, seen));
+  }
   const ml3_nn_output only_rows = {rows, 0};
-  m->inner = ml3_nn_compile(g, outputs, 4, error);
+  m->inner = ml3_nn_compile(g, outputs, INNER_OUTPUTS, error);
   m->features = m->inner ? ml3_nn_compile(g, &only_rows, 1, error) : NULL;
   ml3_nn_graph_free(g);
   return m->features ? ML3_OK : ml3_error_prefix(error, "problem '%s', inner step", p->name);

@@ -14,16 +14,27 @@ extern "C" {
 
 typedef enum ml3_select { ML3_SELECT_LOSS, ML3_SELECT_SUCCESS } ml3_select;
 
+/* How the inputs of a learned loss are shifted and scaled to mean 0 and deviation 1. */
+typedef enum ml3_normalize {
+  ML3_NORMALIZE_NONE,
+  ML3_NORMALIZE_FIRST, /* by the initial optimizees' features on the first tasks, once */
+  ML3_NORMALIZE_RUNNING /* from there on by all features seen, theta_0 .. theta_{K-1} of every task: each outer step moves
+                           it less */
+} ml3_normalize;
+
 typedef struct ml3_trainer_settings {
   ml3_meta_settings meta; /* its batch is not looked at */
   ml3_nn_optimizer_settings optimizer;
   uint64_t seed;
-  int threads;          /* 0: all cores */
-  int tasks;            /* a batch, one outer step */
+  int threads;           /* 0: all cores */
+  int tasks;             /* a batch, one outer step */
   double task_clip_norm; /* each task's meta-gradient is clipped to this norm before the mean; 0: not */
-  bool normalize;       /* set the loss's shift and scale from the features of the first tasks */
+  ml3_normalize normalize;
+  int lifetime; /* outer steps that a task and its optimizee live: each goes on from where the last left theta and
+                           velocity. 0 or 1: drawn anew each step */
   int validation_tasks; /* fixed, from the stream VALIDATION */
   ml3_select select;    /* best by validation objective, or by success and then objective */
+  int patience;         /* validations without a new best after which ml3_trainer_stale says so; 0: never */
 } ml3_trainer_settings;
 
 typedef struct ml3_trainer ml3_trainer;
@@ -34,14 +45,13 @@ typedef struct ml3_trainer_report {
   double objective;     /* J of the batch (step) or of the validation tasks */
   double gradient_norm; /* before clipping */
   double inner_rate;
-  int skipped;          /* tasks left out of the batch because their gradient was not finite */
-  ml3_outcome outcome;  /* validation only: after K inner steps */
-  bool is_best;         /* validation only: this loss is now the best */
+  int skipped;         /* tasks left out of the batch because their gradient was not finite */
+  ml3_outcome outcome; /* validation only: after K inner steps */
+  bool is_best;        /* validation only: this loss is now the best */
 } ml3_trainer_report;
 
 /* Keeps the pointer to problem. The loss starts from the stream (seed, INIT). */
-ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_settings *settings,
-                             ml3_error *error);
+ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_settings *settings, ml3_error *error);
 void ml3_trainer_free(ml3_trainer *trainer);
 
 /* One outer step. Tasks whose numbers are not finite are left out and counted; when more than half are, or the
@@ -50,6 +60,9 @@ int ml3_trainer_step(ml3_trainer *trainer, ml3_trainer_report *report, ml3_error
 
 /* Judges the present loss on the validation tasks and remembers it when it is the best so far. */
 int ml3_trainer_validate(ml3_trainer *trainer, ml3_trainer_report *report, ml3_error *error);
+
+/* Early stop: have so many validations gone by without a new best? */
+bool ml3_trainer_stale(const ml3_trainer *trainer);
 
 const ml3_loss *ml3_trainer_loss(const ml3_trainer *trainer);      /* present */
 const ml3_loss *ml3_trainer_best_loss(const ml3_trainer *trainer); /* best validated; present before any validation */

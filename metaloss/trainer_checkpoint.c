@@ -1,0 +1,166 @@
+/* Checkpoints: everything to go on with the same bits. */
+#include <stdio.h>
+#include <string.h>
+
+#include "metaloss/trainer_internal.h"
+
+/* What the loss's network sees; 0 where no loss is learned. */
+static int inputs_of(const ml3_trainer *t) {
+  const ml3_loss_spec *spec = &t->settings.meta.loss;
+  return spec->kind == ML3_LOSS_LEARNED ? spec->net.inputs : 0;
+}
+
+/* What must agree for a checkpoint to fit. */
+static void fingerprint(const ml3_trainer *t, char *text, size_t size) {
+  const ml3_loss_spec *spec = &t->settings.meta.loss;
+  snprintf(text, size,
+           "problem %s, %d policy parameters, %d loss parameters, %d inputs, %d inner steps, momentum %g, lifetime %d, "
+           "%d tasks, seed %llu",
+           t->problem->name, t->problem->theta_size, t->loss->size, inputs_of(t), t->settings.meta.inner_steps,
+           spec->momentum, t->settings.lifetime, t->settings.tasks, (unsigned long long)t->settings.seed);
+}
+
+enum { COUNTERS = 11 };
+static const char *const format_name = "ml3 checkpoint 2";
+
+/* The numbers of a report, bit by bit, so that a resumed run writes the same files. */
+static void pack_best(const ml3_trainer_report *r, int64_t *counters) {
+  const double values[6] = {r->objective,       r->inner_rate,       r->outcome.task_loss,
+                            r->outcome.success, r->outcome.distance, r->outcome.episode_return};
+  counters[0] = r->outer_step;
+  memcpy(counters + 1, values, sizeof values);
+}
+
+static void unpack_best(ml3_trainer_report *r, const int64_t *counters) {
+  double values[6];
+  memcpy(values, counters + 1, sizeof values);
+  *r = (ml3_trainer_report){
+      .outer_step = counters[0],
+      .objective = values[0],
+      .inner_rate = values[1],
+      .outcome = {.task_loss = values[2], .success = values[3], .distance = values[4], .episode_return = values[5]},
+      .is_best = true};
+}
+
+/* ---- normalisation and lives ---------------------------------------------------------------------------- */
+
+/* Doubles bit by bit, whatever ml3_real is. */
+static int put_doubles(ml3_nn_tensors *f, const char *name, const double *x, int count, ml3_error *error) {
+  int64_t bits[2 * ML3_LOSS_MAX_FEATURES + 1];
+  memcpy(bits, x, (size_t)count * sizeof *x);
+  return ml3_nn_tensors_put_ints(f, name, count, bits, error);
+}
+
+static int get_doubles(const ml3_nn_tensors *f, const char *name, double *x, int count, ml3_error *error) {
+  int64_t bits[2 * ML3_LOSS_MAX_FEATURES + 1];
+  int code = ml3_nn_tensors_get_ints(f, name, count, bits, error);
+  if (!code) memcpy(x, bits, (size_t)count * sizeof *x);
+  return code;
+}
+
+static int put_inputs(const ml3_trainer *t, ml3_nn_tensors *f, ml3_error *error) {
+  const int inputs = inputs_of(t);
+  if (inputs == 0) return ML3_OK;
+  int code = ml3_nn_tensors_put(f, "shift", 0, inputs, t->loss->shift, error);
+  if (!code) code = ml3_nn_tensors_put(f, "scale", 0, inputs, t->loss->scale, error);
+  if (!code) code = ml3_nn_tensors_put(f, "best_shift", 0, inputs, t->best->shift, error);
+  if (!code) code = ml3_nn_tensors_put(f, "best_scale", 0, inputs, t->best->scale, error);
+  if (!code) code = put_doubles(f, "running_count", &t->running.count, 1, error);
+  if (!code) code = put_doubles(f, "running_mean", t->running.mean, inputs, error);
+  if (!code) code = put_doubles(f, "running_squares", t->running.squares, inputs, error);
+  return code;
+}
+
+static int get_inputs(ml3_trainer *t, const ml3_nn_tensors *f, ml3_error *error) {
+  const int inputs = inputs_of(t);
+  const size_t n = (size_t)inputs;
+  if (inputs == 0) return ML3_OK;
+  int code = ml3_nn_tensors_get(f, "shift", n, t->loss->shift, error);
+  if (!code) code = ml3_nn_tensors_get(f, "scale", n, t->loss->scale, error);
+  if (!code) code = ml3_nn_tensors_get(f, "best_shift", n, t->best->shift, error);
+  if (!code) code = ml3_nn_tensors_get(f, "best_scale", n, t->best->scale, error);
+  if (!code) code = get_doubles(f, "running_count", &t->running.count, 1, error);
+  if (!code) code = get_doubles(f, "running_mean", t->running.mean, inputs, error);
+  if (!code) code = get_doubles(f, "running_squares", t->running.squares, inputs, error);
+  return code;
+}
+
+static int put_lives(const ml3_trainer *t, ml3_nn_tensors *f, ml3_error *error) {
+  const int tasks = t->settings.tasks, theta = t->problem->theta_size;
+  if (!t->lives.birth) return ML3_OK;
+  int code = ml3_nn_tensors_put_ints(f, "births", tasks, t->lives.birth, error);
+  if (!code) code = ml3_nn_tensors_put(f, "lives", tasks, theta, t->lives.theta, error);
+  if (!code && t->lives.velocity) code = ml3_nn_tensors_put(f, "velocities", tasks, theta, t->lives.velocity, error);
+  return code;
+}
+
+static int get_lives(ml3_trainer *t, const ml3_nn_tensors *f, ml3_error *error) {
+  const size_t size = (size_t)t->settings.tasks * (size_t)t->problem->theta_size;
+  if (!t->lives.birth) return ML3_OK;
+  int code = ml3_nn_tensors_get_ints(f, "births", t->settings.tasks, t->lives.birth, error);
+  if (!code) code = ml3_nn_tensors_get(f, "lives", size, t->lives.theta, error);
+  if (!code && t->lives.velocity) code = ml3_nn_tensors_get(f, "velocities", size, t->lives.velocity, error);
+  return code;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------- */
+
+int ml3_trainer_save(const ml3_trainer *t, const char *path, ml3_error *error) {
+  const int size = t->loss->size;
+  int64_t counters[COUNTERS] = {t->outer_step, t->optimizer.step, t->has_best, t->stale};
+  pack_best(&t->best_report, counters + 4);
+  char print[512];
+  fingerprint(t, print, sizeof print);
+  ml3_nn_tensors *f = ml3_nn_tensors_new();
+  int code = f ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the checkpoint '%s'", path);
+
+  if (!code) code = ml3_nn_tensors_put_text(f, "format", format_name, error);
+  if (!code) code = ml3_nn_tensors_put_text(f, "fits", print, error);
+  if (!code) code = ml3_nn_tensors_put(f, "phi", 0, size, t->loss->phi, error);
+  if (!code) code = ml3_nn_tensors_put(f, "best_phi", 0, size, t->best->phi, error);
+  if (!code) code = ml3_nn_tensors_put(f, "moment1", 0, size, t->optimizer.m, error);
+  if (!code) code = ml3_nn_tensors_put(f, "moment2", 0, size, t->optimizer.v, error);
+  if (!code) code = put_inputs(t, f, error);
+  if (!code) code = put_lives(t, f, error);
+  if (!code) code = ml3_nn_tensors_put_ints(f, "counters", COUNTERS, counters, error);
+  if (!code) code = ml3_nn_tensors_save(f, path, error);
+  ml3_nn_tensors_free(f);
+  return code;
+}
+
+static int load_tensors(ml3_trainer *t, const ml3_nn_tensors *f, const char *path, ml3_error *error) {
+  const size_t size = (size_t)t->loss->size;
+  const char *format = ml3_nn_tensors_text(f, "format"), *fits = ml3_nn_tensors_text(f, "fits");
+  char print[512];
+  int64_t counters[COUNTERS];
+  fingerprint(t, print, sizeof print);
+  if (!format || strcmp(format, format_name) != 0 || !fits)
+    return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is not a checkpoint of ml3", path);
+  if (strcmp(fits, print) != 0)
+    return ml3_error_set(error, ML3_ERR_FORMAT, "the checkpoint '%s' is of another run (%s); this one is: %s", path,
+                         fits, print);
+
+  int code = ml3_nn_tensors_get_ints(f, "counters", COUNTERS, counters, error);
+  if (!code) code = ml3_nn_tensors_get(f, "phi", size, t->loss->phi, error);
+  if (!code) code = ml3_nn_tensors_get(f, "best_phi", size, t->best->phi, error);
+  if (!code) code = ml3_nn_tensors_get(f, "moment1", size, t->optimizer.m, error);
+  if (!code) code = ml3_nn_tensors_get(f, "moment2", size, t->optimizer.v, error);
+  if (!code) code = get_inputs(t, f, error);
+  if (!code) code = get_lives(t, f, error);
+  if (code) return ml3_error_prefix(error, "checkpoint '%s'", path);
+
+  t->outer_step = counters[0];
+  t->optimizer.step = counters[1];
+  t->has_best = counters[2] != 0;
+  t->stale = counters[3];
+  unpack_best(&t->best_report, counters + 4);
+  return ML3_OK;
+}
+
+int ml3_trainer_load(ml3_trainer *t, const char *path, ml3_error *error) {
+  ml3_nn_tensors *f = ml3_nn_tensors_load(path, error);
+  if (!f) return error ? error->code : ML3_ERR_IO;
+  int code = load_tensors(t, f, path, error);
+  ml3_nn_tensors_free(f);
+  return code;
+}

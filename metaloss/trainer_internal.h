@@ -1,0 +1,65 @@
+/* What the trainer's files share: trainer.c (making, an outer step), trainer_features.c (normalisation),
+   trainer_validation.c and trainer_checkpoint.c. */
+#ifndef ML3_METALOSS_TRAINER_INTERNAL_H
+#define ML3_METALOSS_TRAINER_INTERNAL_H
+
+#include "metaloss/trainer.h"
+
+/* One task of a batch: where it starts and what came of it. */
+typedef struct batch_task {
+  ml3_real *task, *theta, *gradient; /* the gradient is its unit's; in validation, theta_K */
+  double *moments;                   /* its unit's: sums, sums of squares [inputs each], number of rows; or NULL */
+  double objective;
+  ml3_outcome outcome;
+  int code;
+  ml3_error error;
+} batch_task;
+
+typedef struct batch {
+  batch_task *items;
+  int count, unit;  /* tasks, in all and in a unit */
+  ml3_real *memory; /* all tasks, all theta, then a gradient a unit */
+  double *moments;  /* a unit each, or NULL */
+} batch;
+
+/* Running mean and sum of squared deviations of what the loss's network sees. */
+typedef struct running {
+  double count, *mean, *squares; /* [inputs] */
+} running;
+
+/* Optimizees that live for several outer steps. */
+typedef struct lives {
+  int64_t *birth;     /* [tasks] outer step; -1: draw it anew */
+  ml3_real *theta;    /* [tasks][theta_size] */
+  ml3_real *velocity; /* the same; NULL without momentum */
+} lives;
+
+struct ml3_trainer {
+  const ml3_problem *problem;
+  ml3_trainer_settings settings;
+  ml3_meta *meta, *unit_meta; /* of one task; of a unit, NULL when that is one task */
+  ml3_loss *loss, *best;
+  ml3_nn_optimizer optimizer;
+  ml3_meta_work **works, **unit_works; /* [threads] */
+  ml3_real **pieces;                   /* [threads][loss size] a task's gradient, when a unit is taken apart */
+  int threads;
+  batch train, validation;
+  running running;
+  lives lives;
+  int64_t outer_step;
+  bool has_best;
+  int64_t stale; /* validations since the best */
+  ml3_trainer_report best_report;
+};
+
+/* trainer_features.c */
+int ml3_trainer_first_features(ml3_trainer *t, ml3_error *error);             /* shift and scale from the first tasks */
+void ml3_trainer_clear_moments(const batch_task *b, const ml3_loss *loss);    /* of b's unit */
+void ml3_trainer_add_moments(const batch_task *b, const ml3_meta_work *work); /* of work's last meta-gradient */
+void ml3_trainer_merge_moments(ml3_trainer *t); /* the batch's into the running ones, and shift and scale from these */
+
+/* Mean over the tasks that succeeded; their number is returned. */
+int ml3_trainer_mean_objective(const batch *b, double *objective);
+const batch_task *ml3_trainer_first_failure(const batch *b); /* or NULL */
+
+#endif

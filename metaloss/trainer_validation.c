@@ -1,0 +1,66 @@
+/* Validation: the present loss on tasks that training does not see; the best loss is kept. */
+#include <math.h>
+#include <omp.h>
+
+#include "metaloss/trainer_internal.h"
+
+static void validate_task(ml3_trainer *t, int i, ml3_meta_work *work) {
+  const ml3_problem *p = t->problem;
+  batch_task *b = &t->validation.items[i];
+  ml3_real *adapted = b->gradient;
+  ml3_random random = ml3_random_stream(t->settings.seed, ML3_PURPOSE_VALIDATION, (uint32_t)i, 0);
+  p->sample(p, ML3_SPLIT_VALIDATION, &random, b->task, b->theta);
+  ml3_meta_begin(work, t->loss, b->theta);
+  b->outcome = (ml3_outcome){0};
+  b->code = ml3_meta_objective(work, t->loss, b->task, b->theta, &random, adapted, &b->objective, &b->error);
+  if (b->code == ML3_OK && p->evaluate) b->code = p->evaluate(p, b->task, adapted, &b->outcome, &b->error);
+}
+
+static ml3_outcome mean_outcome(const batch *b) {
+  ml3_outcome mean = {0};
+  for (int i = 0; i < b->count; i++) { /* a task that failed has success 0 and counts nowhere else */
+    const ml3_outcome *o = &b->items[i].outcome;
+    mean.task_loss += o->task_loss / b->count;
+    mean.episode_return += o->episode_return / b->count;
+    mean.distance += o->distance / b->count;
+    mean.success += o->success / b->count;
+    mean.env_steps += o->env_steps;
+  }
+  return mean;
+}
+
+static bool better(const ml3_trainer *t, double objective, double success) {
+  if (!isfinite(objective)) return false;
+  if (!t->has_best) return true;
+  const ml3_trainer_report *best = &t->best_report;
+  if (t->settings.select == ML3_SELECT_SUCCESS && success != best->outcome.success)
+    return success > best->outcome.success;
+  return objective < best->objective;
+}
+
+int ml3_trainer_validate(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
+#pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1)
+  for (int i = 0; i < t->validation.count; i++) validate_task(t, i, t->works[omp_get_thread_num()]);
+
+  const batch_task *failed = ml3_trainer_first_failure(&t->validation);
+  if (failed && failed->code != ML3_ERR_NUMERIC) {
+    if (error) *error = failed->error;
+    return failed->code;
+  }
+  *report = (ml3_trainer_report){.outer_step = t->outer_step, .inner_rate = ml3_loss_rate(t->loss)};
+  report->skipped = t->validation.count - ml3_trainer_mean_objective(&t->validation, &report->objective);
+  report->outcome = mean_outcome(&t->validation);
+  if (report->skipped * 2 <= t->validation.count && better(t, report->objective, report->outcome.success)) {
+    ml3_loss_copy(t->best, t->loss);
+    t->has_best = report->is_best = true;
+    t->best_report = *report;
+    t->stale = 0;
+  } else {
+    t->stale++;
+  }
+  return ML3_OK;
+}
+
+bool ml3_trainer_stale(const ml3_trainer *t) {
+  return t->settings.patience > 0 && t->stale >= t->settings.patience;
+}

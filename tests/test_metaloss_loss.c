@@ -1,0 +1,235 @@
+/* A learned loss as a value, a function and a file; the same in Python. */
+#define _DEFAULT_SOURCE /* mkstemp, truncate */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "metaloss/loss.h"
+
+#ifdef ML3_DOUBLE
+static const double tolerance = 1e-12;
+#else
+static const double tolerance = 1e-5;
+#endif
+
+enum { ROWS = 7, FEATURES = 4 };
+
+/* Sees features 3, 0, 1 of four, shifted and scaled. */
+static ml3_loss_spec spec_of(ml3_activation activation, ml3_weighting weighting) {
+  return (ml3_loss_spec){.net = {.inputs = 3,
+                                 .outputs = weighting == ML3_WEIGHTING_NONE ? 1 : 2,
+                                 .depth = 2,
+                                 .hidden = {6, 5},
+                                 .activation = activation,
+                                 .output = ML3_SOFTPLUS,
+                                 .bias = activation != ML3_RELU,
+                                 .start = activation == ML3_TANH ? ML3_START_XAVIER : ML3_START_FAN_IN},
+                         .weighting = weighting,
+                         .features = FEATURES,
+                         .columns = {3, 0, 1},
+                         .rate = 0.3,
+                         .learn_rate = ML3_RATE_SCALAR,
+                         .momentum = 0.25};
+}
+
+static ml3_loss *make_loss(const ml3_loss_spec *spec) {
+  static const char *const names[FEATURES] = {"position", "velocity", "not seen", "error"};
+  ml3_error error = {0};
+  ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
+  ml3_loss *loss = ml3_loss_new(spec, &random, &error);
+  cr_assert_not_null(loss, "%s", error.message);
+  for (int i = 0; i < spec->net.inputs; i++) loss->shift[i] = (ml3_real)(0.25 * i), loss->scale[i] = (ml3_real)(1 + i);
+  ml3_loss_name_features(loss, names);
+  return loss;
+}
+
+static void fill_rows(ml3_real *features) {
+  for (int i = 0; i < ROWS * FEATURES; i++) features[i] = (ml3_real)(1.5 * sin(3 * i + 1));
+}
+
+Test(loss, is_the_weighted_sum_of_the_values_of_its_rows) {
+  for (int kind = ML3_WEIGHTING_NONE; kind <= ML3_WEIGHTING_SIGMOID; kind++) {
+    const ml3_loss_spec spec = spec_of(ML3_ELU, (ml3_weighting)kind);
+    ml3_loss *loss = make_loss(&spec);
+    ml3_error error = {0};
+    ml3_loss_function *f = ml3_loss_function_new(loss, ROWS, &error);
+    cr_assert_not_null(f, "%s", error.message);
+    ml3_real features[ROWS * FEATURES], values[ROWS], weights[ROWS];
+    fill_rows(features);
+    const double total = ml3_loss_function_run(f, features, values, weights, NULL);
+    double sum = 0, of_weights = 0, spread = 0;
+    for (int i = 0; i < ROWS; i++) {
+      double row[FEATURES];
+      for (int j = 0; j < FEATURES; j++) row[j] = features[i * FEATURES + j];
+      cr_expect_float_eq(values[i], ml3_loss_value(loss, row), tolerance);
+      cr_expect_gt(weights[i], 0);
+      sum += (double)values[i] * weights[i];
+      of_weights += weights[i];
+      spread += fabs((double)weights[i] - 1.0 / ROWS);
+    }
+    cr_expect_float_eq(total, sum, tolerance);
+    if (kind != ML3_WEIGHTING_SIGMOID) cr_expect_float_eq(of_weights, 1, tolerance);
+    cr_expect_eq(spread > 1e-3, kind != ML3_WEIGHTING_NONE);
+    ml3_loss_function_free(f);
+    ml3_loss_free(loss);
+  }
+}
+
+Test(loss, has_the_gradient_of_differences_by_its_features) {
+#ifdef ML3_DOUBLE
+  const double h = 1e-5, close = 1e-8;
+#else
+  const double h = 1e-2, close = 1e-3;
+#endif
+  const ml3_loss_spec spec = spec_of(ML3_TANH, ML3_WEIGHTING_SOFTMAX);
+  ml3_loss *loss = make_loss(&spec);
+  ml3_loss_function *f = ml3_loss_function_new(loss, ROWS, NULL);
+  ml3_real features[ROWS * FEATURES], gradient[ROWS * FEATURES];
+  fill_rows(features);
+  ml3_loss_function_run(f, features, NULL, NULL, gradient);
+  for (int i = 0; i < ROWS * FEATURES; i++) {
+    const ml3_real keep = features[i];
+    features[i] = (ml3_real)(keep + h);
+    double up = ml3_loss_function_run(f, features, NULL, NULL, NULL), width = features[i];
+    features[i] = (ml3_real)(keep - h);
+    double down = ml3_loss_function_run(f, features, NULL, NULL, NULL);
+    width -= features[i];
+    features[i] = keep;
+    cr_expect_float_eq(gradient[i], (up - down) / width, close, "feature %d: %g is not %g", i, (double)gradient[i],
+                       (up - down) / width);
+    if (i % FEATURES == 2) cr_expect_eq(gradient[i], 0, "a feature that is not seen has a gradient");
+  }
+  ml3_loss_function_free(f);
+  ml3_loss_free(loss);
+}
+
+/* ---- files ---------------------------------------------------------------------------------------------------------- */
+
+static void check_file(const ml3_loss_spec *spec) {
+  ml3_error error = {0};
+  char path[] = "/tmp/ml3_loss_XXXXXX";
+  close(mkstemp(path));
+  ml3_loss *loss = make_loss(spec);
+  cr_assert_eq(ml3_loss_save(loss, path, &error), 0, "%s", error.message);
+  ml3_loss *again = ml3_loss_load(path, &error);
+  cr_assert_not_null(again, "%s", error.message);
+  cr_expect_eq(again->size, loss->size);
+  cr_expect_arr_eq(again->phi, loss->phi, (size_t)loss->size * sizeof *loss->phi);
+  cr_expect_eq(ml3_loss_rate(loss), ml3_loss_rate(again));
+  cr_expect_eq(again->spec.momentum, spec->momentum);
+  cr_expect_eq(again->spec.kind, spec->kind);
+  cr_expect_eq(again->spec.weighting, spec->weighting);
+  if (spec->kind == ML3_LOSS_LEARNED) {
+    const double row[4] = {-0.5, 0.3, 0.1, 1.2};
+    cr_expect_eq(ml3_loss_value(loss, row), ml3_loss_value(again, row));
+    cr_expect_str_eq(again->names[3], "error");
+  }
+  cr_assert_eq(truncate(path, 300), 0);
+  cr_expect_null(ml3_loss_load(path, &error));
+  cr_expect_not_null(strstr(error.message, path), "the sentence names the file: %s", error.message);
+  unlink(path);
+  ml3_loss_free(loss);
+  ml3_loss_free(again);
+}
+
+Test(loss, is_the_same_after_saving_and_loading) {
+  ml3_loss_spec spec = spec_of(ML3_ELU, ML3_WEIGHTING_NONE);
+  check_file(&spec);
+  spec = spec_of(ML3_RELU, ML3_WEIGHTING_SIGMOID);
+  check_file(&spec);
+  spec.learn_rate = ML3_RATE_PARAMETER, spec.learn_start = true, spec.theta_size = 9;
+  check_file(&spec);
+}
+
+Test(loss, that_is_a_start_is_the_same_after_saving_and_loading) {
+  check_file(&(ml3_loss_spec){
+      .kind = ML3_LOSS_TASK, .rate = 0.1, .learn_rate = ML3_RATE_SIGNED, .learn_start = true, .theta_size = 11});
+}
+
+static void expect_refused(const char *key, const char *value) {
+  ml3_error error = {0};
+  char path[] = "/tmp/ml3_loss_XXXXXX";
+  close(mkstemp(path));
+  ml3_nn_tensors *t = ml3_nn_tensors_new();
+  ml3_nn_tensors_put_text(t, "format", "ml3 learned loss 2", NULL);
+  ml3_nn_tensors_put_text(t, key, value, NULL);
+  cr_assert_eq(ml3_nn_tensors_save(t, path, &error), 0);
+  cr_expect_null(ml3_loss_load(path, &error), "%s", value);
+  cr_expect_not_null(strstr(error.message, path), "%s", error.message);
+  unlink(path);
+  ml3_nn_tensors_free(t);
+}
+
+Test(loss, from_a_file_that_lies_is_refused) {
+#define REST                                                                                                           \
+  "\"activation\":\"elu\",\"output\":\"identity\",\"bias\":true,\"rate\":0.1,\"learn_rate\":\"fixed\",\"momentum\":0," \
+  "\"learn_start\":false,"
+  expect_refused("spec", "not json");
+  expect_refused("spec", "{}");
+  expect_refused("spec", "{\"kind\":\"learned\",\"features\":[\"a\"],\"columns\":[7],\"hidden\":[4]," REST
+                         "\"weighting\":\"none\",\"theta_size\":0}");
+  expect_refused("spec", "{\"kind\":\"learned\",\"features\":[\"a\"],\"columns\":[0],\"hidden\":[99999]," REST
+                         "\"weighting\":\"none\",\"theta_size\":0}");
+  expect_refused("spec", "{\"kind\":\"learned\",\"features\":[\"a\"],\"columns\":[0],\"hidden\":[4]," REST
+                         "\"weighting\":\"some\",\"theta_size\":0}");
+  expect_refused("spec", "{\"kind\":\"learned\",\"features\":[\"a\"],\"columns\":[0],\"hidden\":[4]," REST
+                         "\"weighting\":\"none\",\"theta_size\":0}"); /* its tensors are missing */
+#undef REST
+}
+
+/* ---- Python --------------------------------------------------------------------------------------------------------- */
+
+/* An interpreter with torch or numpy, or NULL: $ML3_PYTHON, then the usual ones. */
+static const char *python(void) {
+  static const char *candidates[3] = {NULL, "python3", "/usr/bin/python3"};
+  candidates[0] = getenv("ML3_PYTHON");
+  for (int i = 0; i < 3; i++) {
+    char command[512];
+    if (!candidates[i]) continue;
+    snprintf(command, sizeof command, "%s -c 'import numpy' 2>/dev/null", candidates[i]);
+    if (system(command) == 0) return candidates[i];
+  }
+  return NULL;
+}
+
+static double value_in_python(const char *interpreter, const char *path, const ml3_real *features) {
+  char rows[64], command[1024];
+  snprintf(rows, sizeof rows, "%s.csv", path);
+  FILE *csv = fopen(rows, "w");
+  for (int i = 0; i < ROWS * FEATURES; i++)
+    fprintf(csv, "%.17g%c", (double)features[i], (i + 1) % FEATURES ? ',' : '\n');
+  fclose(csv);
+  snprintf(command, sizeof command, "%s %s/../scripts/load_loss.py %s < %s", interpreter, ML3_TEST_DATA, path, rows);
+  FILE *answer = popen(command, "r");
+  double value = NAN;
+  cr_expect_eq(fscanf(answer, "%lf", &value), 1);
+  cr_expect_eq(pclose(answer), 0);
+  unlink(rows);
+  return value;
+}
+
+Test(loss, has_the_same_value_in_python) {
+  const char *interpreter = python();
+  if (!interpreter) cr_skip_test("no Python with numpy; set ML3_PYTHON");
+  char path[] = "/tmp/ml3_loss_XXXXXX";
+  close(mkstemp(path));
+  for (int activation = ML3_IDENTITY; activation <= ML3_SIGMOID; activation++) {
+    const ml3_loss_spec spec = spec_of((ml3_activation)activation, (ml3_weighting)(activation % 3));
+    ml3_loss *loss = make_loss(&spec);
+    ml3_loss_function *f = ml3_loss_function_new(loss, ROWS, NULL);
+    ml3_real features[ROWS * FEATURES];
+    fill_rows(features);
+    cr_assert_eq(ml3_loss_save(loss, path, NULL), 0);
+    const double here = ml3_loss_function_run(f, features, NULL, NULL, NULL),
+                 there = value_in_python(interpreter, path, features);
+    cr_expect_float_eq(here, there, tolerance, "%s: %.9g here, %.9g there",
+                       ml3_activation_name((ml3_activation)activation), here, there);
+    ml3_loss_function_free(f);
+    ml3_loss_free(loss);
+  }
+  unlink(path);
+}
