@@ -20,7 +20,7 @@ typedef struct ml3_dynamics {
 /* The model of that environment; NULL with a sentence when there is none. */
 const ml3_dynamics *ml3_dynamics_find(const char *environment, ml3_error *error);
 
-extern const ml3_dynamics ml3_dynamics_mountain_car;
+extern const ml3_dynamics ml3_dynamics_mountain_car, ml3_dynamics_pointmass;
 
 #ifdef __cplusplus
 }

@@ -129,7 +129,7 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
     for (int i = 0; i < spec->state_dim; i++) task_goal(m, task)[i] = (ml3_real)goal[i];
   }
   ml3_env_free(env);
-  ml3_mlp_init(&m->settings.policy.net, random, theta);
+  ml3_policy_draw(&m->settings.policy, random, theta);
 }
 
 void ml3_model_based_start(const ml3_problem *problem, const ml3_real *task, int start, double *env_task,
@@ -182,7 +182,7 @@ ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real 
   ml3_env *env = open_start(m, task, start, &episode, error);
   if (!env) return NULL;
 
-  ml3_policy_player player = {&m->settings.policy, theta};
+  ml3_policy_player player = {.policy = &m->settings.policy, .theta = theta};
   ml3_episode_record(episode, env, m->settings.horizon, false, ml3_policy_play, &player);
   if (loss) value_steps(m, task, loss, episode);
   ml3_env_free(env);
@@ -266,7 +266,7 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
   }
   int size = (s.starts + 1) * s.env->state_dim + s.starts * s.env->task_dim;
   *m = (model_based){.problem = {.name = s.env->name,
-                                 .theta_size = ml3_mlp_size(&s.policy.net),
+                                 .theta_size = ml3_policy_size(&s.policy),
                                  .task_size = size,
                                  .inner_size = size,
                                  .outer_size = size,
@@ -276,6 +276,8 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
                                  .build_extra_loss = s.extra ? build_extra_loss : NULL,
                                  .sample = sample,
                                  .evaluate = evaluate,
+                                 .success_name = "success",
+                                 .distance_name = "distance",
                                  .save = save,
                                  .free = free_problem,
                                  .user = m},

@@ -1,10 +1,12 @@
-/* Policies: an MLP whose output is kept within the action's bounds; as numbers, as a graph, as a file. */
+/* Policies: an MLP on normalised observations, deterministic or the mean of a Gaussian; as numbers and as a graph. */
 #include "agents/policy.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "nn/tensor_file.h"
+static const double INPUT_LIMIT = 10; /* deviations that an input may be away from its mean */
+
+/* ---- making --------------------------------------------------------------------------------------------- */
 
 int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
                     ml3_activation activation, bool bias, ml3_error *error) {
@@ -23,9 +25,13 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
                                  .depth = depth,
                                  .activation = activation,
                                  .output = ML3_IDENTITY,
-                                 .bias = bias}};
+                                 .bias = bias},
+                         .obs_dim = env->obs_dim,
+                         .action_dim = env->action_dim,
+                         .log_std_min = -5,
+                         .log_std_max = 2};
   if (depth) memcpy(policy->net.hidden, hidden, (size_t)depth * sizeof *hidden);
-  for (int i = 0; i < env->obs_dim; i++) policy->scale[i] = 1;
+  for (int i = 0; i < ML3_POLICY_MAX_OBS; i++) policy->scale[i] = 1;
   for (int i = 0; i < env->action_dim; i++) {
     policy->low[i] = env->action[i].low;
     policy->high[i] = env->action[i].high;
@@ -33,68 +39,178 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
   return ml3_mlp_check(&policy->net, "policy", error);
 }
 
+int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double log_std_init, ml3_error *error) {
+  if (!(log_std_init >= policy->log_std_min && log_std_init <= policy->log_std_max))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy: the logarithm of the standard deviation starts at %g; %g to %g are possible",
+                         log_std_init, policy->log_std_min, policy->log_std_max);
+  policy->kind = kind;
+  policy->log_std_init = log_std_init;
+  policy->net.outputs = (kind == ML3_POLICY_GAUSSIAN_STATE ? 2 : 1) * policy->action_dim;
+  return ml3_mlp_check(&policy->net, "policy", error);
+}
+
+int ml3_policy_add_goal(ml3_policy *policy, const ml3_env_spec *env, ml3_error *error) {
+  if (policy->obs_dim + env->goal_dim > ML3_POLICY_MAX_OBS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d observations and a goal of %d; policies take at most %d",
+                         env->name, env->obs_dim, env->goal_dim, ML3_POLICY_MAX_OBS);
+  policy->goal_dim = env->goal_dim;
+  policy->net.inputs = policy->obs_dim + policy->goal_dim;
+  return ml3_mlp_check(&policy->net, "policy", error);
+}
+
+/* log_std at the end of theta. */
+static int free_log_stds(const ml3_policy *p) { return p->kind == ML3_POLICY_GAUSSIAN ? p->action_dim : 0; }
+
+int ml3_policy_size(const ml3_policy *policy) { return ml3_mlp_size(&policy->net) + free_log_stds(policy); }
+
+static void set_log_std(const ml3_policy *policy, ml3_real *theta) {
+  for (int i = 0; i < free_log_stds(policy); i++) theta[ml3_mlp_size(&policy->net) + i] = (ml3_real)policy->log_std_init;
+}
+
+void ml3_policy_draw(const ml3_policy *policy, ml3_random *random, ml3_real *theta) {
+  ml3_mlp_init(&policy->net, random, theta);
+  set_log_std(policy, theta);
+}
+
+int ml3_policy_draw_orthogonal(const ml3_policy *policy, double gain, ml3_random *random, ml3_real *theta,
+                               ml3_error *error) {
+  set_log_std(policy, theta);
+  return ml3_mlp_draw_orthogonal(&policy->net, gain, random, theta, error);
+}
+
+/* ---- one observation ------------------------------------------------------------------------------------- */
+
 /* Middle and half width of an action's bounds. */
 static double middle(const ml3_policy *p, int i) { return (p->low[i] + p->high[i]) / 2; }
 static double half(const ml3_policy *p, int i) { return (p->high[i] - p->low[i]) / 2; }
 
-void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, double *action) {
-  double scaled[ML3_POLICY_MAX_OBS];
-  for (int i = 0; i < policy->net.inputs; i++) scaled[i] = policy->scale[i] * obs[i];
-  ml3_mlp_forward(&policy->net, theta, scaled, action);
-  for (int i = 0; i < policy->net.outputs; i++) {
+static double input(const ml3_policy *p, const double *obs, const double *goal, int i) {
+  const double raw = i < p->obs_dim ? obs[i] : goal[i - p->obs_dim];
+  const double x = (raw - p->shift[i]) * p->scale[i];
+  return p->clip_input ? fmin(fmax(x, -INPUT_LIMIT), INPUT_LIMIT) : x;
+}
+
+void ml3_policy_input(const ml3_policy *policy, const double *obs, const double *goal, ml3_real *x) {
+  for (int i = 0; i < policy->net.inputs; i++) x[i] = (ml3_real)input(policy, obs, goal, i);
+}
+
+void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, const double *goal,
+                    double *action) {
+  double x[ML3_POLICY_MAX_OBS], y[2 * ML3_POLICY_MAX_ACTIONS];
+  for (int i = 0; i < policy->net.inputs; i++) x[i] = input(policy, obs, goal, i);
+  ml3_mlp_forward(&policy->net, theta, x, y);
+  for (int i = 0; i < policy->action_dim; i++) {
     if (policy->squash == ML3_SQUASH_TANH)
-      action[i] = middle(policy, i) + half(policy, i) * tanh((action[i] - middle(policy, i)) / half(policy, i));
-    if (action[i] < policy->low[i]) action[i] = policy->low[i];
-    if (action[i] > policy->high[i]) action[i] = policy->high[i];
+      y[i] = middle(policy, i) + half(policy, i) * tanh((y[i] - middle(policy, i)) / half(policy, i));
+    action[i] = fmin(fmax(y[i], policy->low[i]), policy->high[i]);
   }
-}
-
-static ml3_node build_squashed(ml3_nn_graph *g, const ml3_policy *policy, ml3_node raw, int i) {
-  if (policy->squash == ML3_SQUASH_CLAMP) return ml3_nn_clamp(g, raw, policy->low[i], policy->high[i]);
-  ml3_node centred = ml3_nn_scale(g, ml3_nn_shift(g, raw, -middle(policy, i)), 1 / half(policy, i));
-  return ml3_nn_shift(g, ml3_nn_scale(g, ml3_nn_tanh(g, centred), half(policy, i)), middle(policy, i));
-}
-
-/* Each observation times its scale; nothing where all scales are 1. */
-static ml3_node build_scaled(ml3_nn_graph *g, const ml3_policy *policy, ml3_node obs) {
-  ml3_node columns[ML3_POLICY_MAX_OBS];
-  bool plain = true;
-  for (int i = 0; i < policy->net.inputs; i++) plain = plain && policy->scale[i] == 1;
-  if (plain) return obs;
-  for (int i = 0; i < policy->net.inputs; i++)
-    columns[i] = ml3_nn_scale(g, ml3_nn_slice_cols(g, obs, i, 1), policy->scale[i]);
-  return ml3_nn_concat_cols(g, columns, policy->net.inputs);
-}
-
-ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs) {
-  ml3_node raw = ml3_mlp_build(g, &policy->net, theta, 0, build_scaled(g, policy, obs));
-  ml3_node actions[ML3_POLICY_MAX_ACTIONS];
-  for (int i = 0; i < policy->net.outputs; i++)
-    actions[i] = build_squashed(g, policy, ml3_nn_slice_cols(g, raw, i, 1), i);
-  return ml3_nn_concat_cols(g, actions, policy->net.outputs);
-}
-
-int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char *path, ml3_error *error) {
-  ml3_nn_tensors *t = ml3_nn_tensors_new();
-  if (!t) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to save '%s'", path);
-  int code = ml3_nn_tensors_put_text(t, "format", "ml3 policy 1", error);
-  if (!code) code = ml3_nn_tensors_put(t, "theta", 0, ml3_mlp_size(&policy->net), theta, error);
-  if (!code) code = ml3_nn_tensors_save(t, path, error);
-  ml3_nn_tensors_free(t);
-  return code;
-}
-
-int ml3_policy_load(const ml3_policy *policy, ml3_real *theta, const char *path, ml3_error *error) {
-  ml3_nn_tensors *t = ml3_nn_tensors_load(path, error);
-  if (!t) return error ? error->code : ML3_ERR_IO;
-  int code = ml3_nn_tensors_get(t, "theta", (size_t)ml3_mlp_size(&policy->net), theta, error);
-  if (code) ml3_error_prefix(error, "'%s'", path);
-  ml3_nn_tensors_free(t);
-  return code;
 }
 
 void ml3_policy_play(void *user, int step, const double *obs, const double *state, double *action) {
   const ml3_policy_player *player = user;
   (void)step, (void)state;
-  ml3_policy_act(player->policy, player->theta, obs, action);
+  ml3_policy_act(player->policy, player->theta, obs, player->goal, action);
+}
+
+/* ---- graphs ------------------------------------------------------------------------------------------------ */
+
+static ml3_node build_squashed(ml3_nn_graph *g, const ml3_policy *policy, ml3_node raw, int i) {
+  if (policy->squash == ML3_SQUASH_CLAMP)
+    return policy->kind == ML3_POLICY_DETERMINISTIC ? ml3_nn_clamp(g, raw, policy->low[i], policy->high[i]) : raw;
+  ml3_node centred = ml3_nn_scale(g, ml3_nn_shift(g, raw, -middle(policy, i)), 1 / half(policy, i));
+  return ml3_nn_shift(g, ml3_nn_scale(g, ml3_nn_tanh(g, centred), half(policy, i)), middle(policy, i));
+}
+
+/* One operation a layer where all actions have the same bounds. */
+static ml3_node build_mean(ml3_nn_graph *g, const ml3_policy *policy, ml3_node raw) {
+  ml3_node actions[ML3_POLICY_MAX_ACTIONS];
+  bool alike = true;
+  for (int i = 1; i < policy->action_dim; i++)
+    alike = alike && policy->low[i] == policy->low[0] && policy->high[i] == policy->high[0];
+  raw = ml3_nn_slice_cols(g, raw, 0, policy->action_dim);
+  if (alike) return build_squashed(g, policy, raw, 0);
+  for (int i = 0; i < policy->action_dim; i++)
+    actions[i] = build_squashed(g, policy, ml3_nn_slice_cols(g, raw, i, 1), i);
+  return ml3_nn_concat_cols(g, actions, policy->action_dim);
+}
+
+/* Free ones are clamped; those from the network are squashed smoothly, as a saturated one would never come back. */
+static ml3_node build_log_std(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node raw) {
+  const double low = policy->log_std_min, high = policy->log_std_max, mid = (low + high) / 2, width = (high - low) / 2;
+  if (policy->kind == ML3_POLICY_GAUSSIAN) {
+    ml3_node free = ml3_nn_view(g, theta, ml3_mlp_size(&policy->net), 1, policy->action_dim);
+    return ml3_nn_broadcast(g, ml3_nn_clamp(g, free, low, high), ml3_nn_rows(g, raw), policy->action_dim);
+  }
+  /* the network's 0 is log_std_init */
+  const double start = mid + width * tanh(atanh((policy->log_std_init - mid) / width * 0.999));
+  ml3_node from_net = ml3_nn_slice_cols(g, raw, policy->action_dim, policy->action_dim);
+  from_net = ml3_nn_shift(g, from_net, atanh((start - mid) / width));
+  return ml3_nn_shift(g, ml3_nn_scale(g, ml3_nn_tanh(g, from_net), width), mid);
+}
+
+ml3_policy_nodes ml3_policy_build_from_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node x) {
+  ml3_node raw = ml3_mlp_build(g, &policy->net, theta, 0, x);
+  ml3_policy_nodes nodes = {.mean = build_mean(g, policy, raw), .log_std = ML3_NN_NONE};
+  if (policy->kind != ML3_POLICY_DETERMINISTIC) nodes.log_std = build_log_std(g, policy, theta, raw);
+  return nodes;
+}
+
+/* [1, inputs] of numbers. */
+static ml3_node build_row(ml3_nn_graph *g, const double *values, int count) {
+  ml3_node columns[ML3_POLICY_MAX_OBS];
+  for (int i = 0; i < count; i++) columns[i] = ml3_nn_constant(g, 1, 1, values[i]);
+  return ml3_nn_concat_cols(g, columns, count);
+}
+
+/* Normalised inputs; nothing where that changes nothing. */
+static ml3_node build_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node obs) {
+  const int n = policy->net.inputs;
+  bool shifted = false, scaled = false;
+  for (int i = 0; i < n; i++) shifted = shifted || policy->shift[i] != 0, scaled = scaled || policy->scale[i] != 1;
+  if (shifted) obs = ml3_nn_sub(g, obs, build_row(g, policy->shift, n));
+  if (scaled) obs = ml3_nn_mul(g, obs, build_row(g, policy->scale, n));
+  return policy->clip_input ? ml3_nn_clamp(g, obs, -INPUT_LIMIT, INPUT_LIMIT) : obs;
+}
+
+ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs) {
+  return ml3_policy_build_from_input(g, policy, theta, build_input(g, policy, obs)).mean;
+}
+
+ml3_node ml3_policy_build_log_prob(ml3_nn_graph *g, ml3_policy_nodes at, ml3_node actions) {
+  const double log_2pi = 1.8378770664093454836;
+  ml3_node off = ml3_nn_mul(g, ml3_nn_sub(g, actions, at.mean), ml3_nn_exp(g, ml3_nn_neg(g, at.log_std)));
+  ml3_node each = ml3_nn_add(g, ml3_nn_scale(g, ml3_nn_square(g, off), 0.5), at.log_std);
+  return ml3_nn_neg(g, ml3_nn_sum_cols(g, ml3_nn_shift(g, each, 0.5 * log_2pi)));
+}
+
+ml3_node ml3_policy_build_entropy(ml3_nn_graph *g, ml3_policy_nodes at) {
+  const double half_log_2pi_e = 1.4189385332046727418;
+  return ml3_nn_sum_cols(g, ml3_nn_shift(g, at.log_std, half_log_2pi_e));
+}
+
+/* ---- normalisation ------------------------------------------------------------------------------------------- */
+
+void ml3_normalizer_init(ml3_normalizer *n, int size) { *n = (ml3_normalizer){.size = size}; }
+
+void ml3_normalizer_add(ml3_normalizer *n, const double *rows, int count) {
+  if (count < 1) return;
+  const double total = n->count + count;
+  for (int i = 0; i < n->size; i++) {
+    double mean = 0, squares = 0;
+    for (int r = 0; r < count; r++) mean += rows[r * n->size + i] / count;
+    for (int r = 0; r < count; r++) squares += (rows[r * n->size + i] - mean) * (rows[r * n->size + i] - mean);
+    const double delta = mean - n->mean[i];
+    n->mean[i] += delta * count / total;
+    n->squares[i] += squares + delta * delta * n->count * count / total;
+  }
+  n->count = total;
+}
+
+void ml3_normalizer_apply(const ml3_normalizer *n, ml3_policy *policy) {
+  for (int i = 0; i < n->size && i < policy->net.inputs; i++) {
+    const double variance = n->count > 0 ? n->squares[i] / n->count : 0;
+    policy->shift[i] = n->mean[i];
+    policy->scale[i] = variance > 1e-12 ? 1 / sqrt(variance + 1e-8) : 1;
+  }
+  policy->clip_input = true;
 }

@@ -1,5 +1,14 @@
-/* Policies: from an observation to an action. A deterministic MLP on the scaled observation, whose output is kept
-   within the action's bounds. */
+/* Policies: from an observation to an action.
+
+     input          x = clamp((obs - shift) * scale, +-10), with the goal's entries behind it where `goal_dim` is not 0
+     deterministic  action = squash(net(x))
+     Gaussian       action ~ N(squash(net(x)), sigma^2), sigma = exp(log_std): one number an action at the end of theta,
+                    or a second half of the network's outputs, kept within [log_std_min, log_std_max]
+     linear         either of them without hidden layers
+
+   theta is one flat vector: the network's parameters, then the log_std that do not depend on the state. What does not
+   depend on theta (shapes, bounds, the observations' normalisation) is the policy; both are in policy.safetensors.
+   A Gaussian policy's action is clipped to its bounds by the environment; its log-probability is of the action drawn. */
 #ifndef ML3_AGENTS_POLICY_H
 #define ML3_AGENTS_POLICY_H
 
@@ -12,37 +21,95 @@ extern "C" {
 
 enum { ML3_POLICY_MAX_ACTIONS = 32, ML3_POLICY_MAX_OBS = 256 };
 
-/* How the network's output x is kept within [low, high]. */
+typedef enum ml3_policy_kind {
+  ML3_POLICY_DETERMINISTIC,
+  ML3_POLICY_GAUSSIAN,      /* log_std are parameters */
+  ML3_POLICY_GAUSSIAN_STATE /* log_std depend on the state */
+} ml3_policy_kind;
+
+/* How the network's output x is kept within [low, high]. Clamp is for deterministic policies: a Gaussian's mean is x. */
 typedef enum ml3_squash {
   ML3_SQUASH_CLAMP, /* clamp(x), gradient 1 inside and at the bounds, else 0: a saturated policy cannot learn */
   ML3_SQUASH_TANH   /* mid + half tanh((x - mid) / half): smooth; needs finite bounds */
 } ml3_squash;
 
 typedef struct ml3_policy {
-  ml3_mlp net; /* inputs: observation; outputs: action */
-  double scale[ML3_POLICY_MAX_OBS]; /* observations are multiplied by this; 1 from ml3_policy_init */
+  ml3_mlp net; /* inputs: observation, goal; outputs: actions, and their log_std where they depend on the state */
+  ml3_policy_kind kind;
+  int obs_dim, goal_dim, action_dim; /* goal_dim 0: the goal is not an input */
+  double shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS]; /* [inputs]; 0 and 1 from ml3_policy_init */
+  bool clip_input; /* x within +-10; false from ml3_policy_init: rollouts through models differentiate x */
   ml3_squash squash;
   double low[ML3_POLICY_MAX_ACTIONS], high[ML3_POLICY_MAX_ACTIONS];
+  double log_std_init, log_std_min, log_std_max;
 } ml3_policy;
 
-/* A policy for that environment: its observation in, its action and bounds out. */
+/* A deterministic policy for that environment: its observation in, its action and bounds out. */
 int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
                     ml3_activation activation, bool bias, ml3_error *error);
+/* Makes it Gaussian, sigma starting at exp(log_std_init). */
+int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double log_std_init, ml3_error *error);
+/* Puts the goal behind the observation. */
+int ml3_policy_add_goal(ml3_policy *policy, const ml3_env_spec *env, ml3_error *error);
 
-/* action[action_dim] = squash(net(scale * obs)). */
-void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, double *action);
+int ml3_policy_size(const ml3_policy *policy); /* of theta */
+/* Fresh parameters: weights as ml3_mlp_init, log_std at log_std_init. */
+void ml3_policy_draw(const ml3_policy *policy, ml3_random *random, ml3_real *theta);
+/* Orthogonal weights with gain sqrt 2 in the hidden layers and `gain` in the last, no biases (Saxe et al. 2013), as usual
+   for PPO. */
+int ml3_policy_draw_orthogonal(const ml3_policy *policy, double gain, ml3_random *random, ml3_real *theta,
+                               ml3_error *error);
+int ml3_mlp_draw_orthogonal(const ml3_mlp *mlp, double gain, ml3_random *random, ml3_real *parameters,
+                            ml3_error *error);
 
-/* obs [rows, obs_dim] -> [rows, action_dim]. */
+/* ---- one observation -------------------------------------------------------------------------------- */
+
+/* action[action_dim]: the deterministic policy's, or the Gaussian's mean. goal may be NULL where it is no input. */
+void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, const double *goal, double *action);
+
+/* x[inputs] from obs[obs_dim] and goal[goal_dim]. */
+void ml3_policy_input(const ml3_policy *policy, const double *obs, const double *goal, ml3_real *x);
+
+/* ---- many, as graph ----------------------------------------------------------------------------------- */
+
+/* obs [rows, net.inputs], not yet normalised -> action or mean [rows, action_dim]. */
 ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs);
 
-/* policy.safetensors. Loading checks the size against policy. */
-int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char *path, ml3_error *error);
-int ml3_policy_load(const ml3_policy *policy, ml3_real *theta, const char *path, ml3_error *error);
+typedef struct ml3_policy_nodes {
+  ml3_node mean;    /* [rows, action_dim] */
+  ml3_node log_std; /* [rows, action_dim]; ML3_NN_NONE for a deterministic policy */
+} ml3_policy_nodes;
+/* From inputs x that are normalised already. */
+ml3_policy_nodes ml3_policy_build_from_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node x);
+/* log pi(action | s), [rows, 1], of a Gaussian policy. */
+ml3_node ml3_policy_build_log_prob(ml3_nn_graph *g, ml3_policy_nodes at, ml3_node actions);
+/* Entropy of each row, [rows, 1]. */
+ml3_node ml3_policy_build_entropy(ml3_nn_graph *g, ml3_policy_nodes at);
 
-/* For ml3_episode_record: user is a ml3_policy_player. */
+/* ---- normalisation ------------------------------------------------------------------------------------- */
+
+/* Running mean and squared deviations of the inputs (Chan et al. 1979), so that policies see mean 0 and deviation 1. */
+typedef struct ml3_normalizer {
+  int size;
+  double count, mean[ML3_POLICY_MAX_OBS], squares[ML3_POLICY_MAX_OBS];
+} ml3_normalizer;
+
+void ml3_normalizer_init(ml3_normalizer *n, int size);
+void ml3_normalizer_add(ml3_normalizer *n, const double *rows, int count); /* rows[count][size] */
+/* Sets the policy's shift and scale from what was seen; inputs that never change keep scale 1. */
+void ml3_normalizer_apply(const ml3_normalizer *n, ml3_policy *policy);
+
+/* ---- files ----------------------------------------------------------------------------------------------- */
+
+/* policy.safetensors. Loading checks that the file's policy has the shape of `policy`, and takes its normalisation. */
+int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char *path, ml3_error *error);
+int ml3_policy_load(ml3_policy *policy, ml3_real *theta, const char *path, ml3_error *error);
+
+/* For ml3_episode_record: user is a ml3_policy_player. Acts by the mean. */
 typedef struct ml3_policy_player {
   const ml3_policy *policy;
   const ml3_real *theta;
+  const double *goal; /* [goal_dim]; may be NULL where it is no input */
 } ml3_policy_player;
 void ml3_policy_play(void *user, int step, const double *obs, const double *state, double *action);
 

@@ -39,12 +39,12 @@ static int open_run(adapting *a, const cli_options *o, ml3_error *error) {
 }
 
 /* The columns that say something for this kind of problem. */
-static cli_table *make_table(const cli_problem_kind *kind) {
+static cli_table *make_table(const cli_problem_kind *kind, const ml3_problem *p) {
   const char *columns[6] = {"updates", "learned loss before", "task loss"};
   int count = 3;
-  if (kind->distance) columns[count++] = kind->distance;
+  if (p->distance_name) columns[count++] = p->distance_name;
   if (kind->rollouts) columns[count++] = "return";
-  if (kind->success) columns[count++] = kind->success;
+  if (p->success_name) columns[count++] = p->success_name;
   return cli_table_new(columns, count);
 }
 
@@ -56,9 +56,9 @@ static int add_row(adapting *a, cli_table *table, int updates, double value, ml3
   snprintf(cells[0], sizeof cells[0], "%d", updates);
   snprintf(cells[1], sizeof cells[1], "%.5g", value);
   snprintf(cells[2], sizeof cells[2], "%.4f", o.task_loss);
-  if (a->kind->distance) snprintf(cells[count++], sizeof cells[0], "%.4f", o.distance);
+  if (a->problem->distance_name) snprintf(cells[count++], sizeof cells[0], "%.4f", o.distance);
   if (a->kind->rollouts) snprintf(cells[count++], sizeof cells[0], "%.3f", o.episode_return);
-  if (a->kind->success) snprintf(cells[count++], sizeof cells[0], "%.1f %%", 100 * o.success);
+  if (a->problem->success_name) snprintf(cells[count++], sizeof cells[0], "%.1f %%", 100 * o.success);
   const char *row[6] = {cells[0], updates ? cells[1] : "", cells[2], cells[3], cells[4], cells[5]};
   return cli_table_row(table, row);
 }
@@ -67,7 +67,7 @@ static int adapt(adapting *a, int task, int updates, ml3_error *error) {
   ml3_random random = ml3_random_stream((uint64_t)a->config.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
   a->problem->sample(a->problem, ML3_SPLIT_TEST, &random, a->task, a->theta);
   ml3_meta_begin(a->work, a->loss, a->theta);
-  cli_table *table = make_table(a->kind);
+  cli_table *table = make_table(a->kind, a->problem);
   int code = table ? add_row(a, table, 0, 0, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   for (int k = 1; k <= updates && code == ML3_OK; k++) {
     double value;

@@ -156,6 +156,8 @@ static int open_all(comparing *c, const cli_options *o, const char *other, ml3_e
   if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
   if (code != ML3_OK) return code;
   if (!(c->problem = cli_problem_new(&c->config, error))) return error->code;
+  if (!cli_problem_kind_find(c->config.problem, NULL)->rollouts)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s' has no rollouts to compare", c->config.problem);
   ml3_trainer_settings settings;
   code = cli_trainer_settings(&c->config, c->problem, &settings, error);
   if (code != ML3_OK) return code;

@@ -21,6 +21,15 @@ typedef struct cli_texts {
   char values[CLI_LIST_MAX][64];
 } cli_texts;
 
+/* extra.kind, in the order of its choices. */
+enum {
+  CLI_EXTRA_NONE,
+  CLI_EXTRA_EXPLORATION_GOAL,
+  CLI_EXTRA_KNOWN_PARAMETERS,
+  CLI_EXTRA_DEMONSTRATION,
+  CLI_EXTRA_PHYSICS
+};
+
 typedef struct cli_config {
   char problem[CLI_TEXT_MAX];
   char environment[CLI_TEXT_MAX];
@@ -55,12 +64,36 @@ typedef struct cli_config {
   int64_t rollout_starts;
   bool rollout_detach_state;
 
+  int64_t extra_points;
+  double extra_frequency, extra_step;
+
+  cli_numbers model_hidden;
+  int model_activation;
+  bool model_bias;
+  int64_t samples_inner, samples_outer;
+
+  cli_numbers sine_train_amplitude, sine_train_phase, sine_train_x;
+  cli_numbers sine_test_amplitude, sine_test_phase, sine_test_x;
+  int sine_validate_on;
+  bool sine_grid;
+  cli_numbers shaped_start, shaped_goal;
+  bool shaped_both_signs;
+  double shaped_tolerance;
+
+  int64_t classes_ways;
+  cli_numbers classes_train, classes_validation, classes_test;
+  char idx_images[CLI_TEXT_MAX], idx_labels[CLI_TEXT_MAX];
+  int64_t idx_classes, idx_pool;
+
+  char data[CLI_TEXT_MAX], table_task[CLI_TEXT_MAX];
+  int table_kind;
+  cli_texts table_inputs, table_targets;
+  int64_t table_classes, table_split_seed;
+  double table_validation_share, table_test_share;
+
   int64_t validation_every, validation_tasks, validation_patience;
   int validation_select;
   int64_t checkpoint_every;
-
-  char data[CLI_TEXT_MAX];
-  cli_texts table_inputs;
 
   int64_t test_tasks, test_ilqr_restarts;
   cli_numbers test_steps;

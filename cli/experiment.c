@@ -195,6 +195,7 @@ void cli_catch_interrupts(void) {
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN); /* a file that may grow no further is a write error, told as such */
 }
 
 bool cli_interrupted(void) { return interrupted != 0; }

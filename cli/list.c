@@ -11,7 +11,7 @@
 
 static void list_environments(void) {
   printf("environments\n");
-  for (int i = 0; i < ml3_env_count(); i++) printf("  %-14s %s\n", ml3_env_at(i)->name, ml3_env_at(i)->summary);
+  for (int i = 0; i < ml3_env_count(); i++) printf("  %-25s %s\n", ml3_env_at(i)->name, ml3_env_at(i)->summary);
 }
 static void list_problems(void) {
   printf("\nproblems\n");

@@ -28,8 +28,12 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
                                 .detach_state = c->rollout_detach_state,
                                 .cost = (ml3_cost_kind)c->cost_kind,
                                 .cost_from_step = (int)c->cost_from_step,
-                                .extra = c->extra_kind != 0,
+                                .extra = c->extra_kind == CLI_EXTRA_EXPLORATION_GOAL,
                                 .extra_until_step = (int)c->extra_until_step};
+  if (c->extra_kind > CLI_EXTRA_EXPLORATION_GOAL) {
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.kind: a model-based problem takes none or exploration_goal");
+    return NULL;
+  }
   if (make_policy(c, env, &s.policy, error) != ML3_OK) return NULL;
   if (s.extra && c->extra_goal.count != env->state_dim) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
@@ -45,6 +49,4 @@ const cli_problem_kind cli_problem_model_based = {
     .name = "model_based",
     .summary = "a policy through a differentiable model of its environment",
     .rollouts = true,
-    .success = "success",
-    .distance = "distance",
     .make = make};

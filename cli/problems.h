@@ -3,7 +3,7 @@
 #define ML3_CLI_PROBLEMS_H
 
 #include "cli/config.h"
-#include "metaloss/problem.h"
+#include "metaloss/supervised.h"
 
 typedef struct cli_problem_kind {
   const char *name, *summary;
@@ -30,7 +30,16 @@ ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error);
 /* For kinds: a list of widths as the layers of a network, named `what` in errors. */
 int cli_copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error);
 
+/* For supervised kinds: model.*, samples.* and extra.* as settings, without inputs and outputs. `name` is kept. */
+int cli_supervised_settings(const cli_config *config, const char *name, ml3_supervised_settings *settings,
+                            ml3_error *error);
+
 /* ---- the kinds, each in a file of its own ---- */
 extern const cli_problem_kind cli_problem_model_based;
+extern const cli_problem_kind cli_problem_sine;
+extern const cli_problem_kind cli_problem_shaped_sine;
+extern const cli_problem_kind cli_problem_digits;
+extern const cli_problem_kind cli_problem_idx;
+extern const cli_problem_kind cli_problem_table;
 
 #endif

@@ -1,7 +1,7 @@
 /* ml3 train: meta-trains a learned loss and leaves a run folder.
 
-   config.yaml (complete), metrics.csv, checkpoint (everything to go on with the same bits), loss.safetensors (the best
-   loss validated), learning_curve.png and .svg, summary.json. */
+   config.yaml (complete), metrics.csv and a TensorBoard event file, checkpoint (everything to go on with the same bits),
+   loss.safetensors (the best loss validated), learning_curve.png and .svg, summary.json. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <jansson.h>
@@ -13,6 +13,8 @@
 
 #include "base/file.h"
 #include "cli/experiment.h"
+#include "cli/log.h"
+#include "cli/metrics.h"
 #include "cli/options.h"
 #include "cli/plot.h"
 #include "cli/progress.h"
@@ -23,59 +25,57 @@ typedef struct training {
   char folder[CLI_PATH_MAX];
   ml3_problem *problem;
   ml3_trainer *trainer;
-  FILE *metrics;
+  cli_log *log;
   cli_progress progress;
 } training;
 
 /* ---- metrics ------------------------------------------------------------------------------------------------ */
 
-static const char *const metrics_header =
-    "outer_step,losses/objective,losses/gradient_norm,charts/inner_rate,charts/skipped_tasks,"
-    "validation/objective,validation/task_loss,validation/success,validation/distance\n";
+static const char *const metrics[] = {"losses/objective",     "losses/gradient_norm", "charts/inner_rate",
+                                      "charts/skipped_tasks", "validation/objective", "validation/task_loss",
+                                      "validation/success",   "validation/distance",  "charts/episodic_return"};
+enum { METRICS = sizeof metrics / sizeof *metrics, STEP_METRICS = 4 };
 
-/* Lines of steps up to `keep`, when a run is resumed from that step; then open for more. */
-static int open_metrics(training *t, int64_t keep, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  cli_run_path(t->folder, "metrics.csv", path);
-  size_t size = 0;
-  char *old = keep > 0 ? ml3_file_read(path, (size_t)1 << 31, &size, NULL) : NULL;
-  ml3_file file;
-  int code = ml3_file_create(&file, path, error);
-  if (code == ML3_OK) {
-    fputs(metrics_header, file.stream);
-    for (char *line = old ? strchr(old, '\n') : NULL; line && line[1];) {
-      char *end = strchr(line + 1, '\n');
-      if (!end || strtoll(line + 1, NULL, 10) > keep) break;
-      fwrite(line + 1, 1, (size_t)(end - line), file.stream);
-      line = end;
-    }
-    code = ml3_file_commit(&file, error);
+static int write_metrics(training *t, const ml3_trainer_report *step, const ml3_trainer_report *validation,
+                         ml3_error *error) {
+  double values[METRICS];
+  for (int i = 0; i < METRICS; i++) values[i] = NAN;
+  if (step) {
+    const double now[] = {step->objective, step->gradient_norm, step->inner_rate, step->skipped};
+    memcpy(values, now, sizeof now);
   }
-  free(old);
-  if (code != ML3_OK) return code;
-  t->metrics = fopen(path, "a");
-  if (!t->metrics) return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
-  return ML3_OK;
+  if (validation) {
+    const ml3_outcome *o = &validation->outcome;
+    const double now[] = {validation->objective, o->task_loss, o->success, o->distance, o->episode_return};
+    memcpy(values + STEP_METRICS, now, sizeof now);
+  }
+  return cli_log_write(t->log, ml3_trainer_outer_step(t->trainer), values, error);
 }
 
-static void write_metrics(training *t, const ml3_trainer_report *step, const ml3_trainer_report *validation) {
-  fprintf(t->metrics, "%lld,", (long long)ml3_trainer_outer_step(t->trainer));
-  if (step)
-    fprintf(t->metrics, "%.9g,%.9g,%.9g,%d,", step->objective, step->gradient_norm, step->inner_rate, step->skipped);
-  else
-    fputs(",,,,", t->metrics);
-  if (validation)
-    fprintf(t->metrics, "%.9g,%.9g,%.9g,%.9g\n", validation->objective, validation->outcome.task_loss,
-            validation->outcome.success, validation->outcome.distance);
-  else
-    fputs(",,,\n", t->metrics);
+/* With the configuration as a text, as dashboards show it. */
+static int open_log(training *t, int formats, ml3_error *error) {
+  char *text = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&text, &size);
+  t->log = cli_log_open(t->folder, metrics, METRICS, formats, ml3_trainer_outer_step(t->trainer), error);
+  int code = t->log ? ML3_OK : error->code;
+  if (out) {
+    fputs("```yaml\n", out);
+    cli_config_print(&t->config, out, false);
+    fputs("```\n", out);
+    fclose(out);
+    if (code == ML3_OK) code = cli_log_text(t->log, "hyperparameters", text, error);
+  }
+  free(text);
+  return code;
 }
 
 /* ---- files of the run ------------------------------------------------------------------------------------------ */
 
 static int save_checkpoint(training *t, ml3_error *error) {
   char path[CLI_PATH_MAX];
-  fflush(t->metrics);
+  int code = cli_log_flush(t->log, error);
+  if (code != ML3_OK) return code;
   cli_run_path(t->folder, "checkpoint", path);
   return ml3_trainer_save(t->trainer, path, error);
 }
@@ -111,26 +111,23 @@ static int save_summary(training *t, ml3_error *error) {
 /* The validation columns of metrics.csv as a picture. */
 static int save_curve(training *t, ml3_error *error) {
   char path[CLI_PATH_MAX];
-  cli_run_path(t->folder, "metrics.csv", path);
-  fflush(t->metrics);
-  size_t size, rows = 0;
-  char *text = ml3_file_read(path, (size_t)1 << 31, &size, error);
-  if (!text) return error->code;
-  for (size_t i = 0; i < size; i++) rows += text[i] == '\n';
-  double *x = calloc(3 * (rows + 1), sizeof *x), *objective = x + rows + 1, *success = objective + rows + 1;
-  int count = 0;
-  for (char *line = x ? strchr(text, '\n') : NULL; line && line[1]; line = strchr(line + 1, '\n')) {
-    double step, o, l, s;
-    if (sscanf(line + 1, "%lf,,,,,%lf,%lf,%lf", &step, &o, &l, &s) != 4) continue;
-    x[count] = step, objective[count] = o, success[count++] = 10 * s;
+  cli_metrics m;
+  int code = cli_log_flush(t->log, error), count = 0;
+  if (code == ML3_OK) code = cli_metrics_read(&m, t->folder, error);
+  if (code != ML3_OK) return code;
+  double *x = calloc(3 * ((size_t)m.rows + 1), sizeof *x), *objective = x + m.rows + 1, *success = objective + m.rows + 1;
+  if (x) {
+    cli_metrics_points(&m, cli_metrics_find(&m, "validation/objective", NULL), x, objective);
+    count = cli_metrics_points(&m, cli_metrics_find(&m, "validation/success", NULL), x, success);
+    for (int i = 0; i < count; i++) success[i] *= 10;
   }
   const cli_curve curves[] = {{.label = "validation objective", .count = count, .x = x, .y = objective},
                               {.label = "validation success x 10", .count = count, .x = x, .y = success}};
   const cli_plot plot = {.title = "Meta-training", .x_label = "outer steps", .y_label = "", .curves = curves, .count = 2};
   cli_run_path(t->folder, "learning_curve", path);
-  int code = count > 1 ? cli_plot_save(&plot, path, error) : ML3_OK;
+  code = count > 1 ? cli_plot_save(&plot, path, error) : ML3_OK;
   free(x);
-  free(text);
+  cli_metrics_free(&m);
   return code;
 }
 
@@ -139,16 +136,17 @@ static int save_curve(training *t, ml3_error *error) {
 static int validate(training *t, ml3_error *error) {
   ml3_trainer_report report;
   int code = ml3_trainer_validate(t->trainer, &report, error);
+  if (code == ML3_OK) code = write_metrics(t, NULL, &report, error);
   if (code != ML3_OK) return code;
-  write_metrics(t, NULL, &report);
   return report.is_best ? save_loss(t, error) : ML3_OK;
 }
 
 static void show(training *t, double objective) {
   char note[160];
   const ml3_trainer_report *best = ml3_trainer_best_report(t->trainer);
-  snprintf(note, sizeof note, "J %.3f  best: success %.0f %%, task loss %.3f", objective,
-           best ? 100 * best->outcome.success : 0, best ? best->outcome.task_loss : NAN);
+  int used = snprintf(note, sizeof note, "J %.3f  best: task loss %.4g", objective, best ? best->outcome.task_loss : NAN);
+  if (best && t->problem->success_name)
+    snprintf(note + used, sizeof note - (size_t)used, ", %s %.0f %%", t->problem->success_name, 100 * best->outcome.success);
   cli_progress_update(&t->progress, (long)ml3_trainer_outer_step(t->trainer), note);
 }
 
@@ -167,8 +165,8 @@ static int loop(training *t, ml3_error *error) {
     }
     ml3_trainer_report report;
     code = ml3_trainer_step(t->trainer, &report, error);
+    if (code == ML3_OK) code = write_metrics(t, &report, NULL, error);
     if (code != ML3_OK) break;
-    write_metrics(t, &report, NULL);
     int64_t done = ml3_trainer_outer_step(t->trainer);
     bool last = done == c->outer_steps;
     if (done % c->validation_every == 0 || last) code = validate(t, error);
@@ -199,7 +197,7 @@ static int read_preset(cli_config *c, const char *preset, ml3_error *error) {
   return ML3_OK;
 }
 
-static int start(training *t, const cli_options *o, const char *output, const char *resume, bool force, ml3_error *error) {
+static int start(training *t, const cli_options *o, const char *output, const char *resume, bool force, int formats, ml3_error *error) {
   char path[CLI_PATH_MAX];
   int code;
   cli_config_defaults(&t->config);
@@ -228,21 +226,29 @@ static int start(training *t, const cli_options *o, const char *output, const ch
     cli_run_path(t->folder, "config.yaml", path);
     if ((code = cli_config_write(&t->config, path, error)) != ML3_OK) return code;
   }
-  return open_metrics(t, ml3_trainer_outer_step(t->trainer), error);
+  return open_log(t, formats, error);
 }
 
 static void finish(training *t) {
-  if (t->metrics) fclose(t->metrics);
+  cli_log_close(t->log);
   ml3_trainer_free(t->trainer);
   if (t->problem) t->problem->free(t->problem);
 }
 
+static void print_best(const training *t, const ml3_trainer_report *best) {
+  printf("%s: best at outer step %lld: ", t->folder, (long long)best->outer_step);
+  if (t->problem->success_name) printf("%s %.1f %%, ", t->problem->success_name, 100 * best->outcome.success);
+  printf("task loss %.4g after %lld updates on %lld validation tasks\n", best->outcome.task_loss,
+         (long long)t->config.inner_steps, (long long)t->config.validation_tasks);
+}
+
 int cli_train(int argc, const char **argv) {
-  const char *output = NULL, *resume = NULL;
-  int force = 0;
+  const char *output = NULL, *resume = NULL, *log = "tensorboard";
+  int force = 0, formats = 0;
   const struct poptOption own[] = {
       {"output", 'o', POPT_ARG_STRING, &output, 0, "the run's folder (runs/DATE-ENVIRONMENT-SEED)", "FOLDER"},
       {"resume", 'r', POPT_ARG_STRING, &resume, 0, "go on with an interrupted run; the same bits as if it had not been", "RUN"},
+      {"log", 'l', POPT_ARG_STRING, &log, 0, "besides metrics.csv: tensorboard, json, both with a comma, none (tensorboard)", "FORMATS"},
       {"force", 'f', POPT_ARG_NONE, &force, 0, "write into a folder that exists", NULL},
       POPT_TABLEEND};
   cli_options options = {0};
@@ -254,7 +260,8 @@ int cli_train(int argc, const char **argv) {
 
   training t = {0};
   ml3_error error = {0};
-  int code = start(&t, &options, output, resume, force, &error);
+  int code = cli_log_formats(log, &formats, &error);
+  if (code == ML3_OK) code = start(&t, &options, output, resume, force, formats, &error);
   if (code == ML3_OK) {
     if (!options.quiet) fprintf(stderr, "run folder: %s\n", t.folder);
     cli_progress_begin(&t.progress, "meta-training", (long)t.config.outer_steps, options.quiet);
@@ -267,9 +274,7 @@ int cli_train(int argc, const char **argv) {
   ml3_error plot = {0};
   if (code == ML3_OK && save_curve(&t, &plot) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", plot.message);
   if (code == ML3_OK && best)
-    printf("%s: best at outer step %lld: success %.1f %%, task loss %.3f after %lld updates on %lld validation tasks\n",
-           t.folder, (long long)best->outer_step, 100 * best->outcome.success, best->outcome.task_loss,
-           (long long)t.config.inner_steps, (long long)t.config.validation_tasks);
+    print_best(&t, best);
   finish(&t);
   if (code == ML3_ERR_ARGUMENT) return cli_fail("train", &error) == CLI_FAILED ? CLI_USAGE : CLI_FAILED;
   return code == ML3_OK ? CLI_DONE : cli_fail("train", &error);

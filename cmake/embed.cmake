@@ -1,23 +1,26 @@
-# Every envs/<name>.xml becomes a constant `const char ml3_<name>_xml[]` of the library (envs/scenes.h), so that
-# scenes need no file at run time. Run as a script (cmake -P) this file converts one: INPUT, SYMBOL, OUTPUT.
+# Every envs/<name>.xml becomes a constant `const char ml3_<name>_xml[]` of the library (envs/scenes.h), and every
+# metaloss/data/<name>.idx one of its name, so that scenes and data need no file at run time; ..._size is its bytes.
+# Run as a script (cmake -P) this file converts one: INPUT, SYMBOL, OUTPUT.
 if(CMAKE_SCRIPT_MODE_FILE)
   file(READ ${INPUT} bytes HEX)
   string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
   string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)"
                        "\\1\n" bytes "${bytes}")
-  file(WRITE ${OUTPUT} "extern const char ${SYMBOL}[];\nconst char ${SYMBOL}[] = {\n${bytes}0};\n")
+  file(WRITE ${OUTPUT} "extern const char ${SYMBOL}[];\nconst char ${SYMBOL}[] = {\n${bytes}0};\n"
+       "extern const unsigned long ${SYMBOL}_size;\nconst unsigned long ${SYMBOL}_size = sizeof ${SYMBOL} - 1;\n")
   return()
 endif()
 
-file(GLOB ML3_SCENES CONFIGURE_DEPENDS envs/*.xml)
-foreach(scene ${ML3_SCENES})
-  get_filename_component(name ${scene} NAME_WE)
-  set(source ${CMAKE_CURRENT_BINARY_DIR}/scenes/${name}_xml.c)
+file(GLOB ML3_EMBEDDED CONFIGURE_DEPENDS envs/*.xml metaloss/data/*.idx)
+foreach(file ${ML3_EMBEDDED})
+  get_filename_component(name ${file} NAME)
+  string(MAKE_C_IDENTIFIER ${name} symbol)
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/embedded/${symbol}.c)
   add_custom_command(
     OUTPUT ${source}
-    COMMAND ${CMAKE_COMMAND} -DINPUT=${scene} -DSYMBOL=ml3_${name}_xml -DOUTPUT=${source}
+    COMMAND ${CMAKE_COMMAND} -DINPUT=${file} -DSYMBOL=ml3_${symbol} -DOUTPUT=${source}
             -P ${CMAKE_CURRENT_SOURCE_DIR}/cmake/embed.cmake
-    DEPENDS ${scene} ${CMAKE_CURRENT_SOURCE_DIR}/cmake/embed.cmake
-    COMMENT "Embedding ${name}.xml")
+    DEPENDS ${file} ${CMAKE_CURRENT_SOURCE_DIR}/cmake/embed.cmake
+    COMMENT "Embedding ${name}")
   target_sources(ml3 PRIVATE ${source})
 endforeach()

@@ -28,11 +28,10 @@ static bool allocate(ml3_env_batch *b) {
   return b->envs && b->episodes && b->obs && b->actions && b->tasks;
 }
 
-ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int threads, uint64_t seed,
-                                 bool sample_tasks, ml3_error *error) {
+ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int threads, uint64_t seed, bool sample_tasks,
+                                 ml3_error *error) {
   if (count < 1) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT, "a batch of %d environments was asked for; it needs at least 1",
-                  count);
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "a batch of %d environments was asked for; it needs at least 1", count);
     return NULL;
   }
 
@@ -102,8 +101,8 @@ void ml3_env_batch_reset(ml3_env_batch *b, ml3_real *obs) {
   }
 }
 
-void ml3_env_batch_step(ml3_env_batch *b, const ml3_real *actions, ml3_real *obs, ml3_real *rewards,
-                        bool *terminated, bool *truncated, ml3_real *final_obs) {
+void ml3_env_batch_step(ml3_env_batch *b, const ml3_real *actions, ml3_real *obs, ml3_real *rewards, bool *terminated,
+                        bool *truncated, ml3_real *final_obs) {
 #pragma omp parallel for num_threads(b->threads) schedule(static)
   for (int i = 0; i < b->count; i++) {
     ml3_env_result result = step_row(b, i, actions);

@@ -15,8 +15,8 @@ typedef struct ml3_env_batch ml3_env_batch;
 /* count environments of that spec; `threads` <= 0 means all cores. Environment i draws from the stream
    (seed, ML3_PURPOSE_RESET, i, episode). sample_tasks: a new task from the ranges each episode, else the
    default task. */
-ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int threads, uint64_t seed,
-                                 bool sample_tasks, ml3_error *error);
+ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int threads, uint64_t seed, bool sample_tasks,
+                                 ml3_error *error);
 void ml3_env_batch_free(ml3_env_batch *batch);
 
 /* Begins the next episode of all; obs[count][obs_dim]. */
@@ -25,8 +25,8 @@ void ml3_env_batch_reset(ml3_env_batch *batch, ml3_real *obs);
 /* Steps all with actions[count][action_dim]. An environment that ended is reset at once: obs then holds
    the first observation of the new episode and final_obs (may be NULL) the last one of the old.
    rewards[count], terminated[count], truncated[count]. No allocation. */
-void ml3_env_batch_step(ml3_env_batch *batch, const ml3_real *actions, ml3_real *obs,
-                        ml3_real *rewards, bool *terminated, bool *truncated, ml3_real *final_obs);
+void ml3_env_batch_step(ml3_env_batch *batch, const ml3_real *actions, ml3_real *obs, ml3_real *rewards,
+                        bool *terminated, bool *truncated, ml3_real *final_obs);
 
 /* Environment i, for inspection. */
 ml3_env *ml3_env_batch_at(ml3_env_batch *batch, int i);

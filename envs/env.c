@@ -2,6 +2,8 @@
 #include "envs/env.h"
 #include "envs/difference.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,16 +45,55 @@ void ml3_env_reset(ml3_env *env, const double *task, ml3_random *random) {
     ml3_env_default_task(env->spec, env->task);
 
   env->steps = 0;
+  if (env->spec->change_task) env->spec->change_task(env);
   env->spec->reset(env, random);
+}
+
+/* ---- stepping ------------------------------------------------------------------------------------------- */
+
+/* The first entry of an action that is no finite number, or -1. */
+static int first_unusable(const ml3_env_spec *spec, const double *action) {
+  for (int i = 0; i < spec->action_dim; i++) {
+    if (!isfinite(action[i])) return i;
+  }
+  return -1;
 }
 
 ml3_env_result ml3_env_step(ml3_env *env, const double *action) {
   ml3_env_result result = {0};
-  env->spec->step(env, action, &result);
-  env->steps++;
+  if (first_unusable(env->spec, action) >= 0) {
+    result.code = ML3_ERR_NUMERIC;
+  } else {
+    env->spec->step(env, action, &result);
+    env->steps++;
+  }
+  if (result.code) result.reward = NAN;
   result.truncated = env->steps >= env->spec->horizon;
   return result;
 }
+
+int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, const double *action, ml3_error *error) {
+  int bad = first_unusable(spec, action);
+  if (bad < 0)
+    return ml3_error_set(error, ML3_ERR_NUMERIC,
+                         "%s, step %d: the simulation diverged (a position, velocity or acceleration is no number or "
+                         "too large); it is back at its initial position",
+                         what, step);
+  return ml3_error_set(error, ML3_ERR_NUMERIC,
+                       "%s, step %d: action %d (%s) is %g; a finite number is needed, and nothing was stepped", what,
+                       step, bad, spec->action[bad].name, action[bad]);
+}
+
+int ml3_env_step_checked(ml3_env *env, const double *action, ml3_env_result *result, ml3_error *error) {
+  char what[128];
+  int step = env->steps;
+  *result = ml3_env_step(env, action);
+  if (result->code == ML3_OK) return ML3_OK;
+  snprintf(what, sizeof what, "environment '%.100s'", env->spec->name);
+  return ml3_env_step_error(env->spec, what, step, action, error);
+}
+
+/* ---- state ------------------------------------------------------------------------------------------------ */
 
 void ml3_env_observe(const ml3_env *env, double *obs) {
   env->spec->observe(env, obs);
@@ -68,6 +109,48 @@ void ml3_env_get_state(const ml3_env *env, double *state) {
 
 void ml3_env_set_state(ml3_env *env, const double *state) {
   env->spec->set_state(env, state);
+}
+
+/* Laid out as steps, task, the environment's own. */
+static int own_dim(const ml3_env *env) {
+  return env->spec->full_dim ? env->spec->full_dim(env) : env->spec->state_dim;
+}
+
+int ml3_env_full_dim(const ml3_env *env) {
+  return 1 + env->spec->task_dim + own_dim(env);
+}
+
+void ml3_env_get_full(const ml3_env *env, double *full) {
+  const ml3_env_spec *spec = env->spec;
+  full[0] = env->steps;
+  memcpy(full + 1, env->task, (size_t)spec->task_dim * sizeof *full);
+  (spec->get_full ? spec->get_full : spec->get_state)(env, full + 1 + spec->task_dim);
+}
+
+void ml3_env_set_full(ml3_env *env, const double *full) {
+  const ml3_env_spec *spec = env->spec;
+  size_t task_size = (size_t)spec->task_dim * sizeof *full;
+  env->steps = (int)full[0];
+  if (memcmp(env->task, full + 1, task_size) != 0) {
+    memcpy(env->task, full + 1, task_size);
+    if (spec->change_task) spec->change_task(env);
+  }
+  (spec->set_full ? spec->set_full : spec->set_state)(env, full + 1 + spec->task_dim);
+}
+
+ml3_env *ml3_env_clone(const ml3_env *env, ml3_error *error) {
+  ml3_env *twin = ml3_env_new(env->spec, error);
+  double *full = twin ? malloc((size_t)ml3_env_full_dim(env) * sizeof *full) : NULL;
+  if (full) {
+    ml3_env_get_full(env, full);
+    ml3_env_set_full(twin, full);
+  } else if (twin) {
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a copy of an environment '%s'", env->spec->name);
+    ml3_env_free(twin);
+    twin = NULL;
+  }
+  free(full);
+  return twin;
 }
 
 double ml3_env_distance(const ml3_env *env) {

@@ -39,6 +39,8 @@ typedef struct ml3_env_result {
   double reward;
   bool terminated; /* the task itself ended: goal, failure */
   bool truncated;  /* the time limit was reached */
+  int code;        /* ML3_OK; ML3_ERR_NUMERIC: the action was no number (nothing happened), or the simulation
+                      diverged (MuJoCo has put it back to its initial position); the reward is then NAN */
 } ml3_env_result;
 
 /* Two entries of the state as axes, and the level rectangle of the scene on which pictures draw them: entry `along_x`
@@ -51,6 +53,7 @@ typedef struct ml3_env_plane {
 } ml3_env_plane;
 
 typedef struct ml3_env ml3_env;
+struct mjModel_; /* MuJoCo's mjModel */
 
 typedef struct ml3_env_spec {
   const char *name;
@@ -65,12 +68,17 @@ typedef struct ml3_env_spec {
   /* Functions of an environment. `env->data` is theirs. Arguments have been checked. */
   int (*create)(ml3_env *env, ml3_error *error); /* allocates env->data */
   void (*destroy)(ml3_env *env);
+  void (*change_task)(ml3_env *env);               /* before reset, and when the task changes otherwise; may be NULL */
   void (*reset)(ml3_env *env, ml3_random *random); /* from env->task; random for what the task leaves open */
-  void (*step)(ml3_env *env, const double *action, ml3_env_result *result); /* clips the action itself */
+  void (*step)(ml3_env *env, const double *action, ml3_env_result *result); /* clips the (finite) action itself */
   void (*observe)(const ml3_env *env, double *obs);
   void (*goal_now)(const ml3_env *env, double *goal);
   void (*get_state)(const ml3_env *env, double *state);
   void (*set_state)(ml3_env *env, const double *state);
+  /* All that going on with the same bits needs; all NULL where that is the state. */
+  int (*full_dim)(const ml3_env *env);
+  void (*get_full)(const ml3_env *env, double *full);
+  void (*set_full)(ml3_env *env, const double *full);
   double (*distance)(const ml3_env *env); /* to the goal, in the goal's unit */
   bool (*success)(const ml3_env *env);    /* is the goal reached in this state */
   /* a[state_dim][state_dim] = ds'/ds and b[state_dim][action_dim] = ds'/du of one step from the present
@@ -78,9 +86,11 @@ typedef struct ml3_env_spec {
   void (*linearize)(ml3_env *env, const double *action, double *a, double *b);
 
   /* For pictures. The MJCF of the scene, as text; with `pose` an analytic environment says where its
-     scene's joints are (qpos has the model's nq entries). A MuJoCo environment gives pose as well. */
+     scene's joints are (qpos has the model's nq entries). A MuJoCo environment gives pose as well. What a task
+     moves or resizes (a goal, a link) arrange does in the scene's model; may be NULL. */
   const char *scene_xml;
   void (*pose)(const ml3_env *env, double *qpos, int nq);
+  void (*arrange)(const ml3_env *env, struct mjModel_ *scene);
   const ml3_env_plane *plane; /* where pictures show what varies with the state; NULL: nowhere */
 
   /* For the hand in a window; NULL where there is no such thing. move_goal changes env->task, and the state where
@@ -112,17 +122,33 @@ const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error);
 ml3_env *ml3_env_new(const ml3_env_spec *spec, ml3_error *error);
 void ml3_env_free(ml3_env *env);
 
+/* Another instance in the same full state. */
+ml3_env *ml3_env_clone(const ml3_env *env, ml3_error *error);
+
 /* Starts an episode. task[task_dim] or NULL for the parameters' default values. */
 void ml3_env_reset(ml3_env *env, const double *task, ml3_random *random);
 
 /* One step. Truncation by spec->horizon is added here. Stepping on after the end is allowed (planners
-   do); `truncated` then stays true. */
+   do); `truncated` then stays true. An action that is no finite number leaves everything as it was: result.code. */
 ml3_env_result ml3_env_step(ml3_env *env, const double *action);
+
+/* The same; a result.code other than ML3_OK is returned, with a sentence that names environment, step and action. */
+int ml3_env_step_checked(ml3_env *env, const double *action, ml3_env_result *result, ml3_error *error);
+
+/* The sentence for a step's result.code; `what` names the environment ("environment 'reacher'"), step counts from 0. */
+int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, const double *action, ml3_error *error);
 
 void ml3_env_observe(const ml3_env *env, double *obs);     /* obs[obs_dim] */
 void ml3_env_goal(const ml3_env *env, double *goal);       /* goal[goal_dim] */
 void ml3_env_get_state(const ml3_env *env, double *state); /* state[state_dim] */
 void ml3_env_set_state(ml3_env *env, const double *state); /* task and step count are kept */
+
+/* The full state: task, step count and all that going on with the same bits needs (a simulation's time and warm start
+   too). full[ml3_env_full_dim]; fits every instance of the same spec. */
+int ml3_env_full_dim(const ml3_env *env);
+void ml3_env_get_full(const ml3_env *env, double *full);
+void ml3_env_set_full(ml3_env *env, const double *full);
+
 double ml3_env_distance(const ml3_env *env);
 bool ml3_env_success(const ml3_env *env);
 

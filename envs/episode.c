@@ -7,8 +7,8 @@
 
 ml3_episode *ml3_episode_new(const ml3_env_spec *spec, int capacity, ml3_error *error) {
   if (capacity < 1) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT,
-                  "an episode of %d steps was asked for; it needs room for at least 1", capacity);
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "an episode of %d steps was asked for; it needs room for at least 1",
+                  capacity);
     return NULL;
   }
 
@@ -53,8 +53,8 @@ static void note_state(ml3_episode *e, const ml3_env *env, int t) {
   }
 }
 
-void ml3_episode_record(ml3_episode *e, ml3_env *env, int horizon, bool stop_at_success,
-                        ml3_env_policy policy, void *user) {
+void ml3_episode_record(ml3_episode *e, ml3_env *env, int horizon, bool stop_at_success, ml3_env_policy policy,
+                        void *user) {
   const ml3_env_spec *spec = e->spec;
   int limit = horizon < e->capacity ? horizon : e->capacity;
 
@@ -67,8 +67,8 @@ void ml3_episode_record(ml3_episode *e, ml3_env *env, int horizon, bool stop_at_
 
   for (int t = 0; t < limit && !(stop_at_success && e->success); t++) {
     double *action = e->actions + (size_t)t * (size_t)spec->action_dim;
-    policy(user, t, e->obs + (size_t)t * (size_t)spec->obs_dim,
-           e->states + (size_t)t * (size_t)spec->state_dim, action);
+    policy(user, t, e->obs + (size_t)t * (size_t)spec->obs_dim, e->states + (size_t)t * (size_t)spec->state_dim,
+           action);
     ml3_env_result result = ml3_env_step(env, action);
     e->rewards[t] = result.reward;
     e->loss[t] = NAN;

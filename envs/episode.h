@@ -10,15 +10,15 @@ extern "C" {
 
 typedef struct ml3_episode {
   const ml3_env_spec *spec;
-  char label[96];   /* for a legend: "learned loss, 5 steps" */
-  int steps;        /* T, at most capacity */
+  char label[96]; /* for a legend: "learned loss, 5 steps" */
+  int steps;      /* T, at most capacity */
   int capacity;
-  double *task;     /* [task_dim] */
-  double *states;   /* [T + 1][state_dim] */
-  double *obs;      /* [T + 1][obs_dim] */
-  double *actions;  /* [T][action_dim] */
-  double *rewards;  /* [T] */
-  double *loss;     /* [T] the learned loss along the rollout; NAN where it is not known */
+  double *task;    /* [task_dim] */
+  double *states;  /* [T + 1][state_dim] */
+  double *obs;     /* [T + 1][obs_dim] */
+  double *actions; /* [T][action_dim] */
+  double *rewards; /* [T] */
+  double *loss;    /* [T] the learned loss along the rollout; NAN where it is not known */
   double episode_return;
   double final_distance;
   bool success;     /* the goal was reached at some step */
@@ -26,8 +26,7 @@ typedef struct ml3_episode {
 } ml3_episode;
 
 /* A policy for a rollout: writes action[action_dim]; step is the time step from 0. */
-typedef void (*ml3_env_policy)(void *user, int step, const double *obs, const double *state,
-                               double *action);
+typedef void (*ml3_env_policy)(void *user, int step, const double *obs, const double *state, double *action);
 
 /* An empty episode with room for capacity steps. Freed by ml3_episode_free. */
 ml3_episode *ml3_episode_new(const ml3_env_spec *spec, int capacity, ml3_error *error);
@@ -35,8 +34,8 @@ void ml3_episode_free(ml3_episode *episode);
 
 /* Rolls env out from its present state for at most `horizon` steps (episode->capacity bounds it) and
    records into episode. Stops early at `terminated`, and at success when stop_at_success. */
-void ml3_episode_record(ml3_episode *episode, ml3_env *env, int horizon, bool stop_at_success,
-                        ml3_env_policy policy, void *user);
+void ml3_episode_record(ml3_episode *episode, ml3_env *env, int horizon, bool stop_at_success, ml3_env_policy policy,
+                        void *user);
 
 #ifdef __cplusplus
 }

@@ -100,8 +100,7 @@ struct mjModel_ *ml3_mjcf_load(const char *xml_text, ml3_error *error) {
     if (*c == '\n') *c = ' ';
   }
   if (!model)
-    ml3_error_set(error, ML3_ERR_FORMAT, "MuJoCo %s cannot load the model: %s", mj_versionString(),
-                  l.message);
+    ml3_error_set(error, ML3_ERR_FORMAT, "MuJoCo %s cannot load the model: %s", mj_versionString(), l.message);
   return model;
 }
 
@@ -126,8 +125,7 @@ int ml3_mjcf_guard(void (*call)(void *user), void *user, const char *doing, ml3_
   take_turn(&l);
   int failed = make_call(&l, call, user);
   end_turn(&l);
-  return failed ? ml3_error_set(error, ML3_ERR_UNAVAILABLE, "MuJoCo cannot %s: %s", doing, l.message)
-                : ML3_OK;
+  return failed ? ml3_error_set(error, ML3_ERR_UNAVAILABLE, "MuJoCo cannot %s: %s", doing, l.message) : ML3_OK;
 }
 
 void ml3_mjcf_push(const struct mjModel_ *model, struct mjData_ *data, int body, const double *point,

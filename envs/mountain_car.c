@@ -5,8 +5,10 @@
    p' = -1.2 and v' < 0 (an inelastic wall).
 
    The state is the observation. Reward of a step: -||s' - goal||, goal = (position, velocity). The episode
-   runs its 35 steps whatever happens; success is a car at p >= the goal's position. */
+   runs its 35 steps whatever happens; success is a car at p >= the goal's position. `mountain_car` is the published
+   one; in `mountain_car_goal` every task has its own goal, which is part of the observation, start, mass and friction. */
 #include "envs/env.h"
+#include "envs/hill.h"
 #include "envs/scenes.h"
 
 #include <math.h>
@@ -47,8 +49,7 @@ static double clip(double x, double low, double high) {
 /* Position and velocity after a step, before the clamps. */
 static mountain_car advance(const ml3_env *env, const mountain_car *c, double u) {
   const double *task = env->task;
-  double force =
-      -task[GRAVITY] * task[MASS] * cos(3 * c->p) + u / task[MASS] - task[FRICTION] * c->v + c->push;
+  double force = -task[GRAVITY] * task[MASS] * cos(3 * c->p) + u / task[MASS] - task[FRICTION] * c->v + c->push;
   double v = c->v + force * DT;
   return (mountain_car){.p = c->p + v * DT, .v = v, .push = c->push};
 }
@@ -68,6 +69,12 @@ static void observe(const ml3_env *env, double *obs) {
   const mountain_car *c = env->data;
   obs[0] = c->p;
   obs[1] = c->v;
+}
+
+static void observe_with_goal(const ml3_env *env, double *obs) {
+  observe(env, obs);
+  obs[2] = env->task[GOAL_POSITION];
+  obs[3] = env->task[GOAL_VELOCITY];
 }
 
 static void goal_now(const ml3_env *env, double *goal) {
@@ -111,28 +118,10 @@ static void linearize(ml3_env *env, const double *action, double *a, double *b) 
   b[1] = v_free ? dv_du : 0;
 }
 
-/* ---- picture: qpos of the scene is x, z, pitch, roll of the wheels' axles, then the flag's x and z ------ */
+/* ---- picture ------------------------------------------------------------------------------------------- */
 
-static const double PI = 3.14159265358979323846, HALF_BASE_M = 0.06, WHEEL_RADIUS_M = 0.03;
-
-/* The hill whose slope is the cos 3p of the equation, level beyond its two peaks (as in the scene's mesh). */
-static double hill_height(double p) {
-  return p < -PI / 2 || p > PI / 6 ? 1.0 / 3 : sin(3 * p) / 3;
-}
-
-/* Both axles on the hill. The wheels turn by the distance along it: 1.22 is its mean length per position. */
 static void pose(const ml3_env *env, double *qpos, int nq) {
-  const mountain_car *c = env->data;
-  if (nq < 7) return;
-
-  double slope = cos(3 * c->p), half = HALF_BASE_M / sqrt(1 + slope * slope);
-  double front = hill_height(c->p + half), rear = hill_height(c->p - half);
-  qpos[0] = c->p;
-  qpos[1] = (front + rear) / 2;
-  qpos[2] = -atan2(front - rear, 2 * half);
-  qpos[3] = qpos[4] = 1.22 * c->p / WHEEL_RADIUS_M;
-  qpos[5] = env->task[GOAL_POSITION] - POSITION_MAX;
-  qpos[6] = hill_height(env->task[GOAL_POSITION]) - hill_height(POSITION_MAX);
+  ml3_hill_pose(((const mountain_car *)env->data)->p, env->task[GOAL_POSITION], qpos, nq);
 }
 
 /* Position along x, velocity along y, on the meadow before the hill. */
@@ -161,53 +150,55 @@ static void push(ml3_env *env, int body, const double *point, const double *forc
 
 /* ---- specification ------------------------------------------------------------------------------------ */
 
-static const ml3_env_field state_fields[] = {
+static const ml3_env_field obs_fields[4] = {
     {.name = "position", .unit = "m", .low = -1.2, .high = 0.5},
     {.name = "velocity", .unit = "m/s", .low = -1.5, .high = 1.5},
+    {.name = "goal_position", .unit = "m", .low = -1.2, .high = 0.5},
+    {.name = "goal_velocity", .unit = "m/s", .low = -1.5, .high = 1.5},
 };
 static const ml3_env_field action_fields[] = {
     {.name = "force", .unit = "N", .low = -0.25, .high = 0.25},
 };
-static const ml3_env_parameter task_parameters[TASK_DIM] = {
+static const ml3_env_parameter published[TASK_DIM] = {
     [START_POSITION] = {.name = "start_position", .unit = "m", .value = -0.55, .low = -0.6, .high = -0.4},
     [START_VELOCITY] = {.name = "start_velocity", .unit = "m/s", .value = 0, .low = -0.05, .high = 0.05},
     [GOAL_POSITION] = {.name = "goal_position", .unit = "m", .value = 0.5, .low = 0.5, .high = 0.5},
-    [GOAL_VELOCITY] =
-        {.name = "goal_velocity", .unit = "m/s", .value = 1.0375, .low = 1.0375, .high = 1.0375},
+    [GOAL_VELOCITY] = {.name = "goal_velocity", .unit = "m/s", .value = 1.0375, .low = 1.0375, .high = 1.0375},
     [MASS] = {.name = "mass", .unit = "kg", .value = 0.2, .low = 0.2, .high = 0.2},
     [GRAVITY] = {.name = "gravity", .unit = "m/s^2", .value = 9.8, .low = 9.8, .high = 9.8},
     [FRICTION] = {.name = "friction", .unit = "1/s", .value = 0.3, .low = 0.3, .high = 0.3},
 };
+static const ml3_env_parameter varied[TASK_DIM] = {
+    [START_POSITION] = {.name = "start_position", .unit = "m", .value = -0.55, .low = -0.9, .high = -0.2},
+    [START_VELOCITY] = {.name = "start_velocity", .unit = "m/s", .value = 0, .low = -0.3, .high = 0.3},
+    [GOAL_POSITION] = {.name = "goal_position", .unit = "m", .value = 0.5, .low = 0, .high = 0.5},
+    [GOAL_VELOCITY] = {.name = "goal_velocity", .unit = "m/s", .value = 0, .low = 0, .high = 1},
+    [MASS] = {.name = "mass", .unit = "kg", .value = 0.2, .low = 0.15, .high = 0.25},
+    [GRAVITY] = {.name = "gravity", .unit = "m/s^2", .value = 9.8, .low = 9.8, .high = 9.8},
+    [FRICTION] = {.name = "friction", .unit = "1/s", .value = 0.3, .low = 0.1, .high = 0.5},
+};
+
+#define MOUNTAIN_CAR                                                                                     \
+  .dt_s = 0.1, .horizon = 35, .state_dim = 2, .action_dim = 1, .goal_dim = 2, .task_dim = TASK_DIM,      \
+  .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields, .create = create, \
+  .destroy = destroy, .reset = reset, .step = step, .goal_now = goal_now, .get_state = observe,          \
+  .set_state = set_state, .distance = distance, .success = success, .linearize = linearize,              \
+  .scene_xml = ml3_mountain_car_xml, .pose = pose, .plane = &phase_plane, .move_goal = move_goal, .push = push
 
 const ml3_env_spec ml3_mountain_car = {
+    MOUNTAIN_CAR,
     .name = "mountain_car",
     .summary = "an underpowered car in a valley: swing up to the flag (ML3's continuous mountain car)",
-    .dt_s = 0.1,
-    .horizon = 35,
-    .state_dim = 2,
     .obs_dim = 2,
-    .action_dim = 1,
-    .goal_dim = 2,
-    .task_dim = TASK_DIM,
-    .state = state_fields,
-    .obs = state_fields,
-    .action = action_fields,
-    .goal = state_fields,
-    .task = task_parameters,
-    .create = create,
-    .destroy = destroy,
-    .reset = reset,
-    .step = step,
+    .task = published,
     .observe = observe,
-    .goal_now = goal_now,
-    .get_state = observe,
-    .set_state = set_state,
-    .distance = distance,
-    .success = success,
-    .linearize = linearize,
-    .scene_xml = ml3_mountain_car_xml,
-    .pose = pose,
-    .plane = &phase_plane,
-    .move_goal = move_goal,
-    .push = push,
+};
+
+const ml3_env_spec ml3_mountain_car_goal = {
+    MOUNTAIN_CAR,
+    .name = "mountain_car_goal",
+    .summary = "the mountain car with goal, start, mass and friction from a task distribution",
+    .obs_dim = 4,
+    .task = varied,
+    .observe = observe_with_goal,
 };

@@ -7,18 +7,20 @@
    (RK4) an action. Two traces of the past are kept since Gymnasium keeps them; set_state wipes them out:
    - the fingertip's place after a step is what RK4's last stage left behind, some 1e-6 m off the state's;
    - the constraint solver starts from its last answer, which moves a state by up to 1e-6 while the elbow is
-     at its stop. */
+     at its stop.
+
+   `reacher` is Gymnasium's; in `reacher_goal` every task also has its own start, link lengths, masses and damping. */
 #include "envs/difference.h"
 #include "envs/env.h"
 #include "envs/mjcf.h"
 #include "envs/scenes.h"
+#include "envs/simulation.h"
 
 #include <math.h>
-#include <mujoco/mujoco.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRAME_SKIP = 2, JOINTS = 4, STATE_DIM = 2 * JOINTS, ACTION_DIM = 2 };
+enum { FRAME_SKIP = 2, JOINTS = 4, STATE_DIM = 2 * JOINTS, ACTION_DIM = 2, ARM_JOINTS = 2 };
 static const double REACHED_M = 0.02;
 
 /* The target is uniform in the disc of radius 0.2 m when its angle and its *squared* radius are uniform. */
@@ -29,73 +31,131 @@ enum {
   START_ANGLE_1,
   START_VELOCITY_0,
   START_VELOCITY_1,
+  UPPER_ARM_LENGTH,
+  FOREARM_LENGTH,
+  UPPER_ARM_MASS,
+  FOREARM_MASS,
+  DAMPING,
   TASK_DIM
 };
 
+/* Of the MJCF: 1000 kg/m^3 in a capsule of radius 1 cm and length 10 cm. */
+#define LENGTH_M 0.1
+#define MASS_KG  0.03560471674068432
+static const double DAMPING_N_M_S = 1, TIP_BEYOND_M = 0.01;
+
 typedef struct reacher {
-  const mjModel *model; /* shared by all reachers */
-  mjData *data;
+  ml3_simulation simulation;
   int fingertip, target; /* bodies */
 } reacher;
 
 static void destroy(ml3_env *env) {
-  reacher *r = env->data;
-  if (r->data) mj_deleteData(r->data);
-  if (r->model) ml3_mjcf_release(r->model);
-  free(r);
+  ml3_simulation_close(&((reacher *)env->data)->simulation);
+  free(env->data);
 }
 
 static int create(ml3_env *env, ml3_error *error) {
   reacher *r = calloc(1, sizeof *r);
   if (!r) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a reacher");
-
   env->data = r;
-  r->model = ml3_mjcf_share(env->spec->scene_xml, error);
-  if (r->model) r->data = ml3_mjcf_data(r->model, error);
-  if (!r->data) {
-    destroy(env);
-    return error ? error->code : ML3_ERR_FORMAT;
+  int code = ml3_simulation_open(&r->simulation, env->spec->scene_xml, error);
+  if (code != ML3_OK) {
+    free(r);
+    return code;
   }
-  r->fingertip = mj_name2id(r->model, mjOBJ_BODY, "fingertip");
-  r->target = mj_name2id(r->model, mjOBJ_BODY, "target");
-  return 0;
+  r->fingertip = mj_name2id(r->simulation.model, mjOBJ_BODY, "fingertip");
+  r->target = mj_name2id(r->simulation.model, mjOBJ_BODY, "target");
+  return ML3_OK;
 }
 
-/* The solver then starts cold, so that what follows depends on the state alone. */
+/* ---- the arm of a task ---------------------------------------------------------------------------------- */
+
+/* Across its axis, about its middle: a cylinder and two half spheres of the same density. */
+static double capsule_inertia(double mass, double radius, double length) {
+  double spheres = mass * 4 * radius / (4 * radius + 3 * length), cylinder = mass - spheres;
+  return cylinder * (3 * radius * radius + length * length) / 12 + spheres * 2 * radius * radius / 5 +
+         spheres * length * (3 * radius + 2 * length) / 8;
+}
+
+/* A link along x of that length; body `next` is at its end, or `beyond` it. */
+static void set_length(mjModel *m, const char *name, const char *next, double length, double beyond) {
+  int link = mj_name2id(m, mjOBJ_BODY, name), geom = mj_name2id(m, mjOBJ_GEOM, name);
+  m->body_pos[3 * mj_name2id(m, mjOBJ_BODY, next)] = length + beyond;
+  m->geom_pos[3 * geom] = m->body_ipos[3 * link] = length / 2;
+  m->geom_size[3 * geom + 1] = length / 2;
+  m->geom_rbound[geom] = m->geom_size[3 * geom] + length / 2;
+}
+
+/* The mass of a link, and its inertia with that length. */
+static void set_mass(mjModel *m, const char *name, double length, double mass) {
+  int link = mj_name2id(m, mjOBJ_BODY, name);
+  double radius = m->geom_size[3 * mj_name2id(m, mjOBJ_GEOM, name)];
+  double across = capsule_inertia(mass, radius, length) / capsule_inertia(MASS_KG, radius, LENGTH_M);
+  m->body_mass[link] = mass;
+  for (int i = 0; i < 2; i++) m->body_inertia[3 * link + i] *= across; /* MuJoCo sorts them: the axis is last */
+  m->body_inertia[3 * link + 2] *= mass / MASS_KG;
+}
+
+static void set_lengths(mjModel *m, const double *task) {
+  set_length(m, "upper_arm", "forearm", task[UPPER_ARM_LENGTH], 0);
+  set_length(m, "forearm", "fingertip", task[FOREARM_LENGTH], TIP_BEYOND_M);
+}
+
+static bool is_standard(const double *task) {
+  return task[UPPER_ARM_LENGTH] == LENGTH_M && task[FOREARM_LENGTH] == LENGTH_M && task[UPPER_ARM_MASS] == MASS_KG &&
+         task[FOREARM_MASS] == MASS_KG && task[DAMPING] == DAMPING_N_M_S;
+}
+
+static void change_task(ml3_env *env) {
+  reacher *r = env->data;
+  if (is_standard(env->task)) {
+    ml3_simulation_unedited(&r->simulation);
+    return;
+  }
+  mjModel *m = ml3_simulation_edit(&r->simulation);
+  set_lengths(m, env->task);
+  set_mass(m, "upper_arm", env->task[UPPER_ARM_LENGTH], env->task[UPPER_ARM_MASS]);
+  set_mass(m, "forearm", env->task[FOREARM_LENGTH], env->task[FOREARM_MASS]);
+  for (int i = 0; i < ARM_JOINTS; i++) m->dof_damping[i] = env->task[DAMPING];
+  ml3_simulation_edited(&r->simulation);
+}
+
+static void arrange(const ml3_env *env, mjModel *scene) {
+  set_lengths(scene, env->task);
+}
+
+/* ---- motion --------------------------------------------------------------------------------------------- */
+
 static void set_state(ml3_env *env, const double *state) {
-  const reacher *r = env->data;
-  memcpy(r->data->qpos, state, JOINTS * sizeof *state);
-  memcpy(r->data->qvel, state + JOINTS, JOINTS * sizeof *state);
-  mju_zero(r->data->qacc_warmstart, r->model->nv);
-  mj_kinematics(r->model, r->data);
+  ml3_simulation_set_state(&((reacher *)env->data)->simulation, state);
 }
 
-/* A restored state, not mj_resetData: that clears a whole stack in MuJoCo 2.2. */
 static void reset(ml3_env *env, ml3_random *random) {
   const double *task = env->task;
   double radius = sqrt(fmax(0, task[GOAL_RADIUS_SQUARED]));
   (void)random; /* the task says it all */
-  set_state(env, (double[STATE_DIM]){task[START_ANGLE_0], task[START_ANGLE_1], radius * cos(task[GOAL_ANGLE]),
-                                     radius * sin(task[GOAL_ANGLE]), task[START_VELOCITY_0],
-                                     task[START_VELOCITY_1], 0, 0});
+  const double state[STATE_DIM] = {
+      task[START_ANGLE_0],    task[START_ANGLE_1],   radius * cos(task[GOAL_ANGLE]), radius * sin(task[GOAL_ANGLE]),
+      task[START_VELOCITY_0], task[START_VELOCITY_1]};
+  ml3_simulation_reset(&((reacher *)env->data)->simulation, state);
 }
 
 static double distance(const ml3_env *env) {
   const reacher *r = env->data;
-  return mju_dist3(r->data->xpos + 3 * r->fingertip, r->data->xpos + 3 * r->target);
+  const double *xpos = r->simulation.data->xpos;
+  return mju_dist3(xpos + 3 * r->fingertip, xpos + 3 * r->target);
 }
 
 static void step(ml3_env *env, const double *action, ml3_env_result *result) {
-  const reacher *r = env->data;
-  memcpy(r->data->ctrl, action, ACTION_DIM * sizeof *action); /* MuJoCo clips it to the motors' range */
-  for (int i = 0; i < FRAME_SKIP; i++) mj_step(r->model, r->data);
+  reacher *r = env->data;
+  if (!ml3_simulation_step(&r->simulation, action, FRAME_SKIP)) result->code = ML3_ERR_NUMERIC;
   result->reward = -distance(env) - mju_dot(action, action, ACTION_DIM);
 }
 
 static void observe(const ml3_env *env, double *obs) {
   const reacher *r = env->data;
-  const double *q = r->data->qpos, *v = r->data->qvel;
-  const double *tip = r->data->xpos + 3 * r->fingertip, *target = r->data->xpos + 3 * r->target;
+  const mjData *d = r->simulation.data;
+  const double *q = d->qpos, *v = d->qvel, *tip = d->xpos + 3 * r->fingertip, *target = d->xpos + 3 * r->target;
   obs[0] = cos(q[0]), obs[1] = cos(q[1]);
   obs[2] = sin(q[0]), obs[3] = sin(q[1]);
   obs[4] = q[2], obs[5] = q[3];
@@ -105,28 +165,40 @@ static void observe(const ml3_env *env, double *obs) {
 
 static void goal_now(const ml3_env *env, double *goal) {
   const reacher *r = env->data;
-  memcpy(goal, r->data->qpos + 2, 2 * sizeof *goal);
+  memcpy(goal, r->simulation.data->qpos + 2, 2 * sizeof *goal);
 }
 
 static void get_state(const ml3_env *env, double *state) {
-  const reacher *r = env->data;
-  memcpy(state, r->data->qpos, JOINTS * sizeof *state);
-  memcpy(state + JOINTS, r->data->qvel, JOINTS * sizeof *state);
+  ml3_simulation_get_state(&((const reacher *)env->data)->simulation, state);
 }
 
-/* mjd_transitionFD knows no RK4 (newer MuJoCo refuses it, 2.2 is off by 1e-3), hence differences of the step.
-   What set_state wipes out is put back. */
-static void linearize(ml3_env *env, const double *action, double *a, double *b) {
-  const reacher *r = env->data;
-  double warmstart[JOINTS], tip[3], target[3];
-  mju_copy(warmstart, r->data->qacc_warmstart, JOINTS);
-  mju_copy3(tip, r->data->xpos + 3 * r->fingertip);
-  mju_copy3(target, r->data->xpos + 3 * r->target);
+/* The bodies' places of the past belong to the full state: see above. */
+static int full_dim(const ml3_env *env) {
+  return ml3_simulation_full_dim(&((const reacher *)env->data)->simulation) + 6;
+}
 
+static void get_full(const ml3_env *env, double *full) {
+  const reacher *r = env->data;
+  const double *xpos = r->simulation.data->xpos;
+  mju_copy3(full, xpos + 3 * r->fingertip);
+  mju_copy3(full + 3, xpos + 3 * r->target);
+  ml3_simulation_get_full(&r->simulation, full + 6);
+}
+
+static void set_full(ml3_env *env, const double *full) {
+  reacher *r = env->data;
+  double *xpos = r->simulation.data->xpos;
+  ml3_simulation_set_full(&r->simulation, full + 6);
+  mju_copy3(xpos + 3 * r->fingertip, full);
+  mju_copy3(xpos + 3 * r->target, full + 3);
+}
+
+/* mjd_transitionFD knows no RK4 (newer MuJoCo refuses it, 2.2 is off by 1e-3), hence differences of the step. */
+static void linearize(ml3_env *env, const double *action, double *a, double *b) {
+  double full[full_dim(env)];
+  get_full(env, full);
   ml3_env_difference(env, action, a, b);
-  mju_copy(r->data->qacc_warmstart, warmstart, JOINTS);
-  mju_copy3(r->data->xpos + 3 * r->fingertip, tip);
-  mju_copy3(r->data->xpos + 3 * r->target, target);
+  set_full(env, full);
 }
 
 static bool success(const ml3_env *env) {
@@ -135,7 +207,7 @@ static bool success(const ml3_env *env) {
 
 static void pose(const ml3_env *env, double *qpos, int nq) {
   const reacher *r = env->data;
-  if (nq == JOINTS) memcpy(qpos, r->data->qpos, JOINTS * sizeof *qpos);
+  if (nq == JOINTS) memcpy(qpos, r->simulation.data->qpos, JOINTS * sizeof *qpos);
 }
 
 /* ---- the hand ----------------------------------------------------------------------------------------- */
@@ -143,19 +215,19 @@ static void pose(const ml3_env *env, double *qpos, int nq) {
 static const double GOAL_RADIUS_MAX_M = 0.2;
 
 static void move_goal(ml3_env *env, const double *point) {
-  const reacher *r = env->data;
+  const ml3_simulation *s = &((reacher *)env->data)->simulation;
   double radius = fmin(hypot(point[0], point[1]), GOAL_RADIUS_MAX_M), angle = atan2(point[1], point[0]);
   env->task[GOAL_ANGLE] = angle;
   env->task[GOAL_RADIUS_SQUARED] = radius * radius;
-  r->data->qpos[2] = radius * cos(angle);
-  r->data->qpos[3] = radius * sin(angle);
-  r->data->qvel[2] = r->data->qvel[3] = 0;
-  mj_kinematics(r->model, r->data);
+  s->data->qpos[2] = radius * cos(angle);
+  s->data->qpos[3] = radius * sin(angle);
+  s->data->qvel[2] = s->data->qvel[3] = 0;
+  mj_kinematics(s->model, s->data);
 }
 
 static void push(ml3_env *env, int body, const double *point, const double *force) {
-  const reacher *r = env->data;
-  ml3_mjcf_push(r->model, r->data, body, point, force);
+  const ml3_simulation *s = &((reacher *)env->data)->simulation;
+  ml3_mjcf_push(s->model, s->data, body, point, force);
 }
 
 /* Shoulder and elbow, on the floor beside the board. */
@@ -199,51 +271,56 @@ static const ml3_env_field goal_fields[] = {
     {.name = "target_x", .unit = "m", .low = -0.27, .high = 0.27},
     {.name = "target_y", .unit = "m", .low = -0.27, .high = 0.27},
 };
-static const ml3_env_parameter task_parameters[TASK_DIM] = {
-    [GOAL_ANGLE] = {.name = "goal_angle",
-                    .unit = "rad",
-                    .value = 0.78539816339744831,
-                    .low = -3.14159265358979324,
-                    .high = 3.14159265358979324},
-    [GOAL_RADIUS_SQUARED] =
-        {.name = "goal_radius_squared", .unit = "m^2", .value = 0.02, .low = 0, .high = 0.04},
+#define PI 3.14159265358979323846
+static const ml3_env_parameter of_gymnasium[TASK_DIM] = {
+    [GOAL_ANGLE] = {.name = "goal_angle", .unit = "rad", .value = PI / 4, .low = -PI, .high = PI},
+    [GOAL_RADIUS_SQUARED] = {.name = "goal_radius_squared", .unit = "m^2", .value = 0.02, .low = 0, .high = 0.04},
     [START_ANGLE_0] = {.name = "start_angle_0", .unit = "rad", .value = 0, .low = -0.1, .high = 0.1},
     [START_ANGLE_1] = {.name = "start_angle_1", .unit = "rad", .value = 0, .low = -0.1, .high = 0.1},
-    [START_VELOCITY_0] =
-        {.name = "start_velocity_0", .unit = "rad/s", .value = 0, .low = -0.005, .high = 0.005},
-    [START_VELOCITY_1] =
-        {.name = "start_velocity_1", .unit = "rad/s", .value = 0, .low = -0.005, .high = 0.005},
+    [START_VELOCITY_0] = {.name = "start_velocity_0", .unit = "rad/s", .value = 0, .low = -0.005, .high = 0.005},
+    [START_VELOCITY_1] = {.name = "start_velocity_1", .unit = "rad/s", .value = 0, .low = -0.005, .high = 0.005},
+    [UPPER_ARM_LENGTH] =
+        {.name = "upper_arm_length", .unit = "m", .value = LENGTH_M, .low = LENGTH_M, .high = LENGTH_M},
+    [FOREARM_LENGTH] = {.name = "forearm_length", .unit = "m", .value = LENGTH_M, .low = LENGTH_M, .high = LENGTH_M},
+    [UPPER_ARM_MASS] = {.name = "upper_arm_mass", .unit = "kg", .value = MASS_KG, .low = MASS_KG, .high = MASS_KG},
+    [FOREARM_MASS] = {.name = "forearm_mass", .unit = "kg", .value = MASS_KG, .low = MASS_KG, .high = MASS_KG},
+    [DAMPING] = {.name = "damping", .unit = "N m s", .value = 1, .low = 1, .high = 1},
+};
+/* Every target is within every arm's reach. */
+static const ml3_env_parameter varied[TASK_DIM] = {
+    [GOAL_ANGLE] = {.name = "goal_angle", .unit = "rad", .value = PI / 4, .low = -PI, .high = PI},
+    [GOAL_RADIUS_SQUARED] = {.name = "goal_radius_squared", .unit = "m^2", .value = 0.02, .low = 0.0025, .high = 0.036},
+    [START_ANGLE_0] = {.name = "start_angle_0", .unit = "rad", .value = 0, .low = -PI, .high = PI},
+    [START_ANGLE_1] = {.name = "start_angle_1", .unit = "rad", .value = 0, .low = -2, .high = 2},
+    [START_VELOCITY_0] = {.name = "start_velocity_0", .unit = "rad/s", .value = 0, .low = -0.005, .high = 0.005},
+    [START_VELOCITY_1] = {.name = "start_velocity_1", .unit = "rad/s", .value = 0, .low = -0.005, .high = 0.005},
+    [UPPER_ARM_LENGTH] = {.name = "upper_arm_length", .unit = "m", .value = LENGTH_M, .low = 0.09, .high = 0.12},
+    [FOREARM_LENGTH] = {.name = "forearm_length", .unit = "m", .value = LENGTH_M, .low = 0.09, .high = 0.12},
+    [UPPER_ARM_MASS] =
+        {.name = "upper_arm_mass", .unit = "kg", .value = MASS_KG, .low = MASS_KG / 2, .high = 2 * MASS_KG},
+    [FOREARM_MASS] = {.name = "forearm_mass", .unit = "kg", .value = MASS_KG, .low = MASS_KG / 2, .high = 2 * MASS_KG},
+    [DAMPING] = {.name = "damping", .unit = "N m s", .value = 1, .low = 0.5, .high = 2},
 };
 
+#define REACHER                                                                                                   \
+  .dt_s = 0.02, .horizon = 50, .state_dim = STATE_DIM, .obs_dim = sizeof obs_fields / sizeof obs_fields[0],       \
+  .action_dim = ACTION_DIM, .goal_dim = 2, .task_dim = TASK_DIM, .state = state_fields, .obs = obs_fields,        \
+  .action = action_fields, .goal = goal_fields, .create = create, .destroy = destroy, .change_task = change_task, \
+  .reset = reset, .step = step, .observe = observe, .goal_now = goal_now, .get_state = get_state,                 \
+  .set_state = set_state, .full_dim = full_dim, .get_full = get_full, .set_full = set_full, .distance = distance, \
+  .success = success, .linearize = linearize, .scene_xml = ml3_reacher_xml, .pose = pose, .arrange = arrange,     \
+  .plane = &joint_plane, .move_goal = move_goal, .push = push
+
 const ml3_env_spec ml3_reacher = {
+    REACHER,
     .name = "reacher",
     .summary = "a two-link arm that reaches for a target (Gymnasium Reacher-v5, MuJoCo)",
-    .dt_s = 0.02,
-    .horizon = 50,
-    .state_dim = STATE_DIM,
-    .obs_dim = sizeof obs_fields / sizeof obs_fields[0],
-    .action_dim = ACTION_DIM,
-    .goal_dim = 2,
-    .task_dim = TASK_DIM,
-    .state = state_fields,
-    .obs = obs_fields,
-    .action = action_fields,
-    .goal = goal_fields,
-    .task = task_parameters,
-    .create = create,
-    .destroy = destroy,
-    .reset = reset,
-    .step = step,
-    .observe = observe,
-    .goal_now = goal_now,
-    .get_state = get_state,
-    .set_state = set_state,
-    .distance = distance,
-    .success = success,
-    .linearize = linearize,
-    .scene_xml = ml3_reacher_xml,
-    .pose = pose,
-    .plane = &joint_plane,
-    .move_goal = move_goal,
-    .push = push,
+    .task = of_gymnasium,
+};
+
+const ml3_env_spec ml3_reacher_goal = {
+    REACHER,
+    .name = "reacher_goal",
+    .summary = "the reacher with target, start, link lengths, masses and damping from a task distribution",
+    .task = varied,
 };

@@ -3,11 +3,12 @@
 
 #include <string.h>
 
-extern const ml3_env_spec ml3_mountain_car, ml3_reacher;
+extern const ml3_env_spec ml3_mountain_car, ml3_mountain_car_goal, ml3_mountain_car_continuous, ml3_pointmass,
+    ml3_pointmass_goal, ml3_reacher, ml3_reacher_goal;
 
 static const ml3_env_spec *const environments[] = {
-    &ml3_mountain_car,
-    &ml3_reacher,
+    &ml3_mountain_car, &ml3_mountain_car_goal, &ml3_mountain_car_continuous, &ml3_pointmass, &ml3_pointmass_goal,
+    &ml3_reacher,      &ml3_reacher_goal,
 };
 
 enum { COUNT = sizeof environments / sizeof environments[0] };
@@ -29,8 +30,8 @@ const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error) {
 
   const char *nearest = ml3_error_nearest(name, names, COUNT);
   if (nearest)
-    ml3_error_set(error, ML3_ERR_ARGUMENT, "unknown environment '%s'; did you mean '%s'? ml3 list shows all",
-                  name, nearest);
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "unknown environment '%s'; did you mean '%s'? ml3 list shows all", name,
+                  nearest);
   else
     ml3_error_set(error, ML3_ERR_ARGUMENT, "unknown environment '%s'; ml3 list shows all", name);
   return NULL;

@@ -1,62 +1,10 @@
 /* The command as a user types it: what goes wrong is told in a sentence, with the right exit code, and leaves nothing. */
 #define _POSIX_C_SOURCE 200809L
 #include <criterion/criterion.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-static char folder[32], output[65536];
-
-static void make_folder(void) {
-  strcpy(folder, "/tmp/ml3_cli_XXXXXX");
-  cr_assert_not_null(mkdtemp(folder));
-}
-
-static void drop_folder(void) {
-  char command[256];
-  snprintf(command, sizeof command, "chmod -R u+w %s; rm -rf %s", folder, folder);
-  cr_assert_eq(system(command), 0);
-}
+#include "command.h"
 
 TestSuite(cli, .init = make_folder, .fini = drop_folder, .timeout = 120);
-
-/* Runs `ml3 ARGUMENTS` in the folder; output holds what it printed. Returns the exit code. */
-static int ml3(const char *arguments) {
-  char command[2048];
-  snprintf(command, sizeof command, "cd %s && %s %s 2>&1", folder, ML3_COMMAND, arguments);
-  FILE *pipe = popen(command, "r");
-  size_t n = fread(output, 1, sizeof output - 1, pipe);
-  output[n] = '\0';
-  int status = pclose(pipe);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-#define TINY "--quiet --set loss.hidden=[8] --set policy.hidden=[4] --set outer.tasks=2 --set validation.tasks=2 --set validation.every=5 "
-
-static void expect(const char *arguments, int code, const char *sentence) {
-  int got = ml3(arguments);
-  cr_expect_eq(got, code, "ml3 %s: exit code %d, not %d: %s", arguments, got, code, output);
-  cr_expect_not_null(strstr(output, sentence), "ml3 %s: '%s' is not in: %s", arguments, sentence, output);
-}
-
-static bool exists(const char *name) {
-  char path[256];
-  struct stat info;
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  return stat(path, &info) == 0;
-}
-
-static void write_file(const char *name, const char *text) {
-  char path[256];
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  FILE *file = fopen(path, "w");
-  fputs(text, file);
-  fclose(file);
-}
 
 Test(cli, mistakes_are_told_in_sentences) {
   expect("", 2, "usage: ml3 VERB");
@@ -122,6 +70,56 @@ Test(cli, trains_adapts_and_compares) {
   cr_expect_not_null(strstr(output, "iLQR"), "%s", output);
   cr_expect(exists("run/comparison.csv") && exists("run/comparison.md"));
   expect("train mountain_car -o run " TINY, 1, "exists already");
+}
+
+Test(cli, trains_and_adapts_every_kind_of_supervised_problem) {
+  write_file("table.csv", "a,b,y\n1,2,3\n2,1,3\n3,3,6\n4,1,5\n5,9,14\n6,2,8\n7,1,8\n8,8,16\n9,5,14\n2,2,4\n4,4,8\n1,7,8\n");
+  static const char *const runs[][2] = {
+      {"sine", "--set samples.inner=10"},
+      {"shaped_sine", "--set samples.inner=10"},
+      {"digits", "--set samples.inner=4 --set samples.outer=4"},
+      {"table", "--set data=table.csv --set table.targets=[y] --set samples.inner=1 --set samples.outer=1"}};
+  for (int i = 0; i < 4; i++) {
+    char arguments[1024];
+    snprintf(arguments, sizeof arguments, "train %s -o %s " TINY "--set model.hidden=[4] --set outer.steps=3 %s", runs[i][0],
+             runs[i][0], runs[i][1]);
+    cr_assert_eq(ml3(arguments), 0, "%s: %s", arguments, output);
+    snprintf(arguments, sizeof arguments, "adapt %s -n 2", runs[i][0]);
+    cr_expect_eq(ml3(arguments), 0, "%s", output);
+    char file[64];
+    snprintf(file, sizeof file, "%s/model.safetensors", runs[i][0]);
+    cr_expect(exists(file));
+    snprintf(arguments, sizeof arguments, "view %s", runs[i][0]);
+    expect(arguments, 2, "has no rollouts to look at");
+  }
+  write_file("own.yaml", "outer: {steps: 4}\ndata: table.csv\ntable: {targets: [y], inputs: [b]}\nproblem: table\n");
+  cr_assert_eq(ml3("config own.yaml"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "inputs: [\"b\"]"), "%s", output);
+  cr_expect_not_null(strstr(output, "steps: [1, 5, 20]"), "the kind's own defaults are missing: %s", output);
+  cr_expect_not_null(strstr(output, "steps: 4  #"), "the file's own key is lost: %s", output);
+}
+
+Test(cli, mistakes_in_data_are_told_and_leave_nothing) {
+  write_file("ragged.csv", "a,b,y\n1,2,3\n2,1\n");
+  write_file("nan.csv", "a,b,y\n1,2,3\n2,nan,3\n");
+  write_file("empty.csv", "");
+  write_file("bad.idx", "this is not IDX");
+#define TABLE "train table -o run --quiet --set table.targets=[y] --set data="
+  expect(TABLE "ragged.csv", 1, "ragged.csv:3: 2 cells; the first line names 3 columns");
+  expect(TABLE "nan.csv", 1, "nan.csv:3: column 'b' is 'nan'; expected a finite number");
+  expect(TABLE "empty.csv", 1, "'empty.csv' is empty");
+  expect(TABLE "nowhere.csv", 1, "cannot read 'nowhere.csv'");
+  expect("train table -o run", 2, "needs the key data");
+  expect("train table -o run --set data=nan.csv", 2, "needs the key table.targets");
+  expect("train table -o run --set data=nan.csv --set table.targets=[z]", 2, "has no column 'z'");
+  expect("train idx -o run", 2, "needs the keys idx.images and idx.labels");
+  expect("train idx -o run --set idx.images=bad.idx --set idx.labels=bad.idx", 1, "'bad.idx' is not an IDX file of images");
+  expect("train digits -o run --set classes.test=[3,12]", 2, "there is no class 12; the data has 0 to 9");
+  expect("train digits -o run --set samples.inner=4000", 2, "fewer samples.inner");
+  expect("train sine -o run --set sine.train_x=[3]", 2, "sine.train_x has 1 entries; expected [from, to]");
+  expect("train sine -o run --set sine.train_x=[3,1]", 2, "expected rising numbers");
+  expect("train sine -o run --set extra.kind=exploration_goal", 2, "takes none, demonstration or physics");
+  cr_expect(!exists("run"), "a mistake left a run folder");
 }
 
 Test(cli, trains_and_compares_maml_beside_a_learned_loss) {

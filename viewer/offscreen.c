@@ -1,9 +1,15 @@
-/* EGL without a surface: Mesa's surfaceless platform, else the default display. */
+/* EGL without a surface: Mesa's surfaceless platform, else the default display. EGL has one connection for the whole
+   process, and ending it ends all contexts: the last one to close does that. */
 #include "viewer/offscreen.h"
 
 #include <EGL/egl.h>
 #include <EGL/eglext.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int users; /* open contexts, behind the lock */
 
 static EGLDisplay find_display(void) {
   const char *client = eglQueryString(EGL_NO_DISPLAY, EGL_EXTENSIONS);
@@ -19,23 +25,48 @@ static EGLDisplay find_display(void) {
 }
 
 int ml3_offscreen_open(ml3_offscreen *o, ml3_error *error) {
-  static const EGLint wanted[] = {EGL_SURFACE_TYPE, EGL_PBUFFER_BIT, EGL_RENDERABLE_TYPE, EGL_OPENGL_BIT, EGL_RED_SIZE, 8,
-                                  EGL_GREEN_SIZE,   8,               EGL_BLUE_SIZE,       8,              EGL_DEPTH_SIZE, 24,
+  static const EGLint wanted[] = {EGL_SURFACE_TYPE,
+                                  EGL_PBUFFER_BIT,
+                                  EGL_RENDERABLE_TYPE,
+                                  EGL_OPENGL_BIT,
+                                  EGL_RED_SIZE,
+                                  8,
+                                  EGL_GREEN_SIZE,
+                                  8,
+                                  EGL_BLUE_SIZE,
+                                  8,
+                                  EGL_DEPTH_SIZE,
+                                  24,
                                   EGL_NONE};
   EGLConfig config;
   EGLint count = 0;
   *o = (ml3_offscreen){0};
+  pthread_mutex_lock(&lock);
   EGLDisplay display = find_display();
-  if (display == EGL_NO_DISPLAY || !eglInitialize(display, NULL, NULL))
-    return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
-                         "no OpenGL without a display (EGL): install a driver, such as Debian's libegl-mesa0");
+  bool ready = display != EGL_NO_DISPLAY && eglInitialize(display, NULL, NULL);
+  users += ready;
+  pthread_mutex_unlock(&lock);
+  if (!ready)
+    return ml3_error_set(
+        error, ML3_ERR_UNAVAILABLE,
+        "no OpenGL without a display (EGL): install a driver, such as Debian's libegl-mesa0");
   o->display = display;
   if (eglBindAPI(EGL_OPENGL_API) && eglChooseConfig(display, wanted, &config, 1, &count) && count == 1) {
     o->context = eglCreateContext(display, config, EGL_NO_CONTEXT, NULL);
-    if (o->context != EGL_NO_CONTEXT && eglMakeCurrent(display, EGL_NO_SURFACE, EGL_NO_SURFACE, o->context)) return ML3_OK;
+    if (o->context != EGL_NO_CONTEXT && eglMakeCurrent(display, EGL_NO_SURFACE, EGL_NO_SURFACE, o->context))
+      return ML3_OK;
   }
   ml3_offscreen_close(o);
-  return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "no OpenGL context can be made without a display (EGL error %#x)",
+  return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
+                       "no OpenGL context can be made without a display (EGL error %#x)",
+                       (unsigned)eglGetError());
+}
+
+int ml3_offscreen_use(ml3_offscreen *o, ml3_error *error) {
+  if (o->context && eglMakeCurrent(o->display, EGL_NO_SURFACE, EGL_NO_SURFACE, o->context)) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
+                       "the OpenGL context is not at hand (EGL error %#x); pictures are drawn "
+                       "by the thread that asked for the first one",
                        (unsigned)eglGetError());
 }
 
@@ -43,6 +74,8 @@ void ml3_offscreen_close(ml3_offscreen *o) {
   if (!o->display) return;
   eglMakeCurrent(o->display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
   if (o->context) eglDestroyContext(o->display, o->context);
-  eglTerminate(o->display);
+  pthread_mutex_lock(&lock);
+  if (--users == 0) eglTerminate(o->display);
+  pthread_mutex_unlock(&lock);
   *o = (ml3_offscreen){0};
 }

@@ -10,6 +10,8 @@ typedef struct ml3_offscreen {
 
 /* Makes a context and makes it current. */
 int ml3_offscreen_open(ml3_offscreen *offscreen, ml3_error *error);
+/* Makes it current again, after another one was. */
+int ml3_offscreen_use(ml3_offscreen *offscreen, ml3_error *error);
 void ml3_offscreen_close(ml3_offscreen *offscreen);
 
 #endif

@@ -98,6 +98,7 @@ void ml3_scene_pose(ml3_scene *s, const ml3_episode *e, double step) {
   double part = step - t;
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env_reset(s->env, e->task, &none);
+  if (e->spec->arrange) e->spec->arrange(s->env, s->model);
   pose_state(s, e, t, from);
   pose_state(s, e, next, to);
   for (int i = 0; i < s->model->nq; i++) s->data->qpos[i] = from[i] + part * (to[i] - from[i]);

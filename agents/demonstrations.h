@@ -1,0 +1,28 @@
+/* An expert's episodes, as extra information while meta-training: tasks with observations and actions along a path. */
+#ifndef ML3_AGENTS_DEMONSTRATIONS_H
+#define ML3_AGENTS_DEMONSTRATIONS_H
+
+#include "envs/env.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ml3_demonstrations {
+  const ml3_env_spec *env;
+  int count, steps;      /* episodes, all of that many steps */
+  double *task;          /* [count][task_dim] */
+  double *obs;           /* [count][steps][obs_dim] */
+  double *action;        /* [count][steps][action_dim] */
+  double episode_return; /* their mean */
+} ml3_demonstrations;
+
+/* Room for them. Freed by ml3_demonstrations_free. */
+ml3_demonstrations *ml3_demonstrations_new(const ml3_env_spec *env, int count, int steps, ml3_error *error);
+void ml3_demonstrations_free(ml3_demonstrations *demonstrations);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,76 @@
+/* Model-free RL with a learned loss: no model, rollouts in the simulator.
+
+     task      a goal, and whatever else the environment's task distribution draws; parameters whose names begin with
+               "start_" are drawn anew for every episode. theta_0 is a fresh initial policy.
+     D_k       `rollouts` episodes under theta_k
+     features  one row a time step: [s, mean, log_std, log pi(a|s), credit, goal]; s, credit and goal are data, the others
+               carry the gradient by theta. credit: discounted reward-to-go, or the advantage below
+     L_task    - mean A_t log pi_theta'(a_t|s_t) on `outer_rollouts` *fresh* episodes of theta'
+     A_t       reward-to-go minus its mean over the other episodes at the same step, then scaled to deviation 1
+
+   The estimator. The gradient of L_task at theta' = theta'(phi) is the score-function estimate of -grad E[return] by theta'
+   on its own data: the baseline of the other episodes leaves it unbiased, the scaling makes it a direction whose length
+   does not tell the return's size, and a discount below 1 favours early rewards. The pullback then carries it to phi
+   through the updates alone. With K = 1 nothing is left out: theta_0's data does not depend on phi. With K > 1 the
+   data D_1 .. D_{K-1} was drawn under policies that phi has shaped, and that dependence is not differentiated (the score
+   terms grad log pi_{theta_k}(D_k) that E-MAML keeps, Stadie et al. 2018): biased, with much less variance.
+
+   Extra information, at meta-train time only, in L_extra:
+     exploration goal  the same surrogate for the rewards - ||s_{t+1} - g_x||, t < until, instead of the environment's
+     energy            mean over actions and steps of the squared mean action, as share of its bounds
+     demonstrations    mean squared distance of the policy's mean from an expert's actions along its path, in half bounds
+   At meta-test an update needs the learned loss, the rewards as the environment gives them, and no gradient of the task. */
+#ifndef ML3_AGENTS_MODEL_FREE_H
+#define ML3_AGENTS_MODEL_FREE_H
+
+#include "agents/demonstrations.h"
+#include "agents/rollout.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ml3_credit { ML3_CREDIT_ADVANTAGE, ML3_CREDIT_REWARD_TO_GO } ml3_credit;
+
+typedef enum ml3_model_free_extra {
+  ML3_EXTRA_NONE,
+  ML3_EXTRA_EXPLORATION_GOAL,
+  ML3_EXTRA_ENERGY,
+  ML3_EXTRA_DEMONSTRATIONS
+} ml3_model_free_extra;
+
+typedef struct ml3_model_free_settings {
+  const ml3_env_spec *env;
+  ml3_policy policy;      /* Gaussian */
+  int horizon;            /* steps of an episode; 0: the environment's */
+  int rollouts;           /* episodes for one update */
+  int outer_rollouts;     /* episodes for L_task */
+  int judge_episodes;     /* when a policy is judged */
+  double discount;
+  ml3_credit credit;
+  const char *inputs;     /* which features, by name, blanks or commas between them; NULL or "": all */
+  bool normalize;         /* set the policy's normalisation from rollouts of `normalize_seed`'s initial policies */
+  uint64_t normalize_seed;
+  ml3_model_free_extra extra;
+  double extra_goal[ML3_POLICY_MAX_OBS]; /* [state_dim] */
+  int extra_until_step;
+  const ml3_demonstrations *demonstrations; /* for ML3_EXTRA_DEMONSTRATIONS: training tasks are drawn from them. Kept, not freed */
+} ml3_model_free_settings;
+
+ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_error *error);
+
+/* With the normalisation that was set. */
+const ml3_model_free_settings *ml3_model_free_settings_of(const ml3_problem *problem);
+
+/* env_task[task_dim] of a task of the problem. */
+void ml3_model_free_task(const ml3_problem *problem, const ml3_real *task, double *env_task);
+
+/* Plays and films an episode of theta's mean from start number `start` of the task. The caller frees it. */
+ml3_episode *ml3_model_free_episode(const ml3_problem *problem, const ml3_real *task, int start, const ml3_real *theta,
+                                    ml3_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,83 @@
+/* policy.safetensors: theta, the normalisation of its inputs, and what shape they are for. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/policy.h"
+#include "nn/tensor_file.h"
+
+static const char *const format_name = "ml3 policy 2";
+static const char *const kind_names[] = {"deterministic", "gaussian", "gaussian_state"};
+
+/* The shape as text: two policies fit when theirs are the same. */
+static char *shape_of(const ml3_policy *p) {
+  json_t *hidden = json_array();
+  for (int i = 0; i < p->net.depth; i++) json_array_append_new(hidden, json_integer(p->net.hidden[i]));
+  json_t *json = json_pack("{s:s, s:i, s:i, s:i, s:o, s:s, s:b, s:s}", "kind", kind_names[p->kind], "observations", p->obs_dim,
+                           "goal", p->goal_dim, "actions", p->action_dim, "hidden", hidden, "activation",
+                           ml3_activation_name(p->net.activation), "bias", (int)p->net.bias, "squash",
+                           p->squash == ML3_SQUASH_TANH ? "tanh" : "clamp");
+  char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+  json_decref(json);
+  return text;
+}
+
+static void to_real(const double *from, ml3_real *to, int count) {
+  for (int i = 0; i < count; i++) to[i] = (ml3_real)from[i];
+}
+
+int ml3_policy_save(const ml3_policy *p, const ml3_real *theta, const char *path, ml3_error *error) {
+  const int inputs = p->net.inputs, actions = p->action_dim;
+  ml3_real shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS], low[ML3_POLICY_MAX_ACTIONS], high[ML3_POLICY_MAX_ACTIONS];
+  to_real(p->shift, shift, inputs), to_real(p->scale, scale, inputs);
+  to_real(p->low, low, actions), to_real(p->high, high, actions);
+
+  ml3_nn_tensors *t = ml3_nn_tensors_new();
+  char *shape = shape_of(p);
+  int code = t && shape ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory to save '%s'", path);
+  if (!code) code = ml3_nn_tensors_put_text(t, "format", format_name, error);
+  if (!code) code = ml3_nn_tensors_put_text(t, "shape", shape, error);
+  if (!code) code = ml3_nn_tensors_put(t, "theta", 0, ml3_policy_size(p), theta, error);
+  if (!code) code = ml3_nn_tensors_put(t, "shift", 0, inputs, shift, error);
+  if (!code) code = ml3_nn_tensors_put(t, "scale", 0, inputs, scale, error);
+  if (!code) code = ml3_nn_tensors_put(t, "action_low", 0, actions, low, error);
+  if (!code) code = ml3_nn_tensors_put(t, "action_high", 0, actions, high, error);
+  if (!code) code = ml3_nn_tensors_put_ints(t, "clip_input", 1, &(int64_t){p->clip_input}, error);
+  if (!code) code = ml3_nn_tensors_save(t, path, error);
+  free(shape);
+  ml3_nn_tensors_free(t);
+  return code;
+}
+
+static int check(const ml3_nn_tensors *t, const ml3_policy *p, const char *path, ml3_error *error) {
+  const char *format = ml3_nn_tensors_text(t, "format"), *found = ml3_nn_tensors_text(t, "shape");
+  if (!format || strcmp(format, format_name) != 0 || !found)
+    return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is not a policy: its header does not say '%s'", path, format_name);
+  char *wanted = shape_of(p);
+  int code = ML3_OK;
+  if (!wanted)
+    code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory to load '%s'", path);
+  else if (strcmp(found, wanted) != 0)
+    code = ml3_error_set(error, ML3_ERR_FORMAT, "'%s' holds a policy of another shape: %.200s instead of %.200s", path, found, wanted);
+  free(wanted);
+  return code;
+}
+
+int ml3_policy_load(ml3_policy *p, ml3_real *theta, const char *path, ml3_error *error) {
+  ml3_nn_tensors *t = ml3_nn_tensors_load(path, error);
+  if (!t) return error ? error->code : ML3_ERR_IO;
+  ml3_real shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS];
+  int64_t clip = 0;
+  const size_t inputs = (size_t)p->net.inputs;
+  int code = check(t, p, path, error);
+  bool right = code == ML3_OK;
+  if (!code) code = ml3_nn_tensors_get(t, "shift", inputs, shift, error);
+  if (!code) code = ml3_nn_tensors_get(t, "scale", inputs, scale, error);
+  if (!code) code = ml3_nn_tensors_get_ints(t, "clip_input", 1, &clip, error);
+  if (!code) code = ml3_nn_tensors_get(t, "theta", (size_t)ml3_policy_size(p), theta, error);
+  if (code && right) ml3_error_prefix(error, "'%s'", path);
+  for (size_t i = 0; i < inputs && !code; i++) p->shift[i] = shift[i], p->scale[i] = scale[i];
+  if (!code) p->clip_input = clip != 0;
+  ml3_nn_tensors_free(t);
+  return code;
+}

@@ -1,0 +1,71 @@
+/* Rollouts: N environments of one kind, stepped side by side under one Gaussian policy whose network is one product a
+   layer for all of them.
+
+   An environment that ends is reset at once, so that every row of a rollout is of use. What is drawn depends on
+   (key, environment, episode) and on (key, environment, collection) alone: the same bits on any number of threads. */
+#ifndef ML3_AGENTS_ROLLOUT_H
+#define ML3_AGENTS_ROLLOUT_H
+
+#include "agents/policy.h"
+#include "metaloss/problem.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ml3_end { ML3_GOES_ON, ML3_TERMINATED, ML3_TRUNCATED } ml3_end;
+
+typedef struct ml3_rollout {
+  int envs, steps, inputs, action_dim, state_dim;
+  ml3_real *x;           /* [steps][envs][inputs] what the policy saw, normalised */
+  ml3_real *action;      /* [steps][envs][action_dim] as drawn; environments got them clipped */
+  ml3_real *log_prob;    /* [steps][envs] */
+  ml3_real *reward;      /* [steps][envs] */
+  ml3_real *state;       /* [steps][envs][state_dim] after the step, where they are kept, else NULL */
+  unsigned char *end;    /* [steps][envs] a ml3_end: how the step ended */
+  ml3_real *last_x;      /* [envs][inputs] after the last step */
+  ml3_real *truncated_x; /* [steps][envs][inputs] the last input of an episode, where `end` says truncated */
+  int episodes;          /* that ended in it, and their means; NAN when there were none */
+  double episode_return, episode_length, success, distance;
+} ml3_rollout;
+
+/* state_dim 0: states are not kept. Freed by ml3_rollout_free. */
+ml3_rollout *ml3_rollout_new(const ml3_policy *policy, int envs, int steps, int state_dim, ml3_error *error);
+void ml3_rollout_free(ml3_rollout *rollout);
+
+typedef struct ml3_sampler ml3_sampler; /* the environments; one a thread that collects */
+
+/* envs environments; episodes are truncated after `horizon` steps (0: the environment's own). `threads` step them. Keeps
+   the pointers. The policy's shape is fixed; its normalisation may change between collections. */
+ml3_sampler *ml3_sampler_new(const ml3_env_spec *env, const ml3_policy *policy, int envs, int horizon, int threads,
+                             ml3_error *error);
+void ml3_sampler_free(ml3_sampler *sampler);
+
+/* Begins new episodes everywhere. task NULL: every episode draws its own. task[task_dim]: that one, but parameters whose
+   names begin with "start_" are drawn anew for every episode. */
+void ml3_sampler_reset(ml3_sampler *sampler, const double *task, uint64_t key);
+
+/* goal[goal_dim] of a task. Ends the sampler's episodes: reset it before it collects. */
+void ml3_sampler_goal(ml3_sampler *sampler, const double *task, double *goal);
+
+/* Goes on for rollout->steps steps. Where normalizer is not NULL it sees every input first, and the policy, which must be
+   the one of the sampler, takes its normalisation from it. No allocation. */
+int ml3_sampler_collect(ml3_sampler *sampler, const ml3_real *theta, ml3_normalizer *normalizer, ml3_policy *policy,
+                        ml3_rollout *rollout, ml3_error *error);
+
+/* Draws those parameters of the task that begin with "start_". */
+void ml3_task_draw_start(const ml3_env_spec *env, ml3_random *random, double *task);
+
+/* How a policy's mean does from `episodes` starts of the task, drawn from the stream (key, RESET, episode): means over the
+   episodes, task_loss minus the return. theta NULL: actions uniform within their bounds instead. */
+int ml3_judge(const ml3_env_spec *env, const ml3_policy *policy, const ml3_real *theta, const double *task, int horizon,
+              int episodes, uint64_t key, ml3_outcome *outcome, ml3_error *error);
+/* The one of those from start number `start`, to look at. The caller frees it. */
+ml3_episode *ml3_judge_episode(const ml3_env_spec *env, const ml3_policy *policy, const ml3_real *theta, const double *task,
+                               int horizon, int start, uint64_t key, ml3_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,188 @@
+/* Logs of a run: see log.h. */
+#define _POSIX_C_SOURCE 200809L
+#include "cli/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/tensorboard.h"
+
+struct cli_log {
+  const char *const *names;
+  int count;
+  FILE *csv, *json;
+  char csv_path[1024], json_path[1024];
+  cli_tensorboard *tensorboard;
+  int64_t first; /* the step that `started_s` belongs to; -1: none yet */
+  double started_s;
+};
+
+int cli_log_formats(const char *text, int *formats, ml3_error *error) {
+  static const char *const names[] = {"tensorboard", "json", "none"};
+  char copy[128], *save = NULL;
+  *formats = 0;
+  snprintf(copy, sizeof copy, "%s", text);
+  for (char *word = strtok_r(copy, ", ", &save); word; word = strtok_r(NULL, ", ", &save)) {
+    int i = 0;
+    while (i < 3 && strcmp(word, names[i]) != 0) i++;
+    if (i < 2) *formats |= 1 << i;
+    if (i < 3) continue;
+    const char *nearest = ml3_error_nearest(word, names, 3);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "--log names '%s'%s%s%s; expected tensorboard, json, both with a comma, or none", word,
+                         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  }
+  return ML3_OK;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+/* Opens `path` for more lines, behind `header` and those of its lines that say a step up to `keep` after `before`. */
+static FILE *open_lines(const char *path, const char *header, const char *before, int64_t keep, ml3_error *error) {
+  size_t size = 0;
+  char *old = keep > 0 ? ml3_file_read(path, (size_t)1 << 31, &size, NULL) : NULL;
+  ml3_file file;
+  int code = ml3_file_create(&file, path, error);
+  if (code == ML3_OK) {
+    fputs(header, file.stream);
+    for (char *line = old, *end; line && *line && (end = strchr(line, '\n')); line = end + 1) {
+      const size_t n = strlen(before);
+      char *number_end = line;
+      const int64_t step = strncmp(line, before, n) == 0 ? strtoll(line + n, &number_end, 10) : 0;
+      if (number_end == line || number_end == line + n) continue; /* the header */
+      if (step > keep) break;
+      fwrite(line, 1, (size_t)(end + 1 - line), file.stream);
+    }
+    code = ml3_file_commit(&file, error);
+  }
+  free(old);
+  FILE *out = code == ML3_OK ? fopen(path, "a") : NULL;
+  if (code == ML3_OK && !out) ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+  return out;
+}
+
+/* A new run in an old folder (--force): its event files are another run's. */
+static void drop_event_files(const char *folder) {
+  DIR *dir = opendir(folder);
+  for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
+    const size_t n = strlen(e->d_name);
+    if (strncmp(e->d_name, "events.out.tfevents.", 20) != 0 || strcmp(e->d_name + n - 4, ".ml3") != 0) continue;
+    char path[1400];
+    snprintf(path, sizeof path, "%.1000s/%s", folder, e->d_name);
+    unlink(path);
+  }
+  if (dir) closedir(dir);
+}
+
+static int open_files(cli_log *log, const char *folder, int formats, int64_t keep, ml3_error *error) {
+  char header[4096];
+  size_t used = (size_t)snprintf(header, sizeof header, "outer_step");
+  for (int i = 0; i < log->count && used < sizeof header; i++)
+    used += (size_t)snprintf(header + used, sizeof header - used, ",%s", log->names[i]);
+  if (used + 1 < sizeof header) strcpy(header + used, "\n");
+
+  snprintf(log->csv_path, sizeof log->csv_path, "%.1000s/metrics.csv", folder);
+  if (!(log->csv = open_lines(log->csv_path, header, "", keep, error))) return ML3_ERR_IO;
+  snprintf(log->json_path, sizeof log->json_path, "%.1000s/metrics.jsonl", folder);
+  if (formats & CLI_LOG_JSON && !(log->json = open_lines(log->json_path, "", "{\"step\": ", keep, error)))
+    return ML3_ERR_IO;
+  if (keep == 0) drop_event_files(folder);
+  if (keep == 0 && !log->json) unlink(log->json_path);
+  if (formats & CLI_LOG_TENSORBOARD &&
+      !(log->tensorboard = cli_tensorboard_open(folder, keep > 0 ? keep + 1 : 0, error)))
+    return ML3_ERR_IO;
+  return ML3_OK;
+}
+
+cli_log *cli_log_open(const char *folder, const char *const *names, int count, int formats, int64_t keep,
+                      ml3_error *error) {
+  cli_log *log = calloc(1, sizeof *log);
+  if (!log || count > CLI_LOG_NAMES_MAX) {
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a log of %d metrics", count);
+    free(log);
+    return NULL;
+  }
+  log->names = names;
+  log->count = count;
+  log->first = -1;
+  if (open_files(log, folder, formats, keep, error) == ML3_OK) return log;
+  cli_log_close(log);
+  return NULL;
+}
+
+void cli_log_close(cli_log *log) {
+  if (!log) return;
+  if (log->csv) fclose(log->csv);
+  if (log->json) fclose(log->json);
+  cli_tensorboard_close(log->tensorboard);
+  free(log);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------ */
+
+static double now_s(clockid_t clock) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void write_csv(cli_log *log, int64_t step, const double *values) {
+  fprintf(log->csv, "%lld", (long long)step);
+  for (int i = 0; i < log->count; i++)
+    if (isnan(values[i]))
+      fputc(',', log->csv);
+    else
+      fprintf(log->csv, ",%.9g", values[i]);
+  fputc('\n', log->csv);
+}
+
+static void write_json(cli_log *log, int64_t step, const double *values, double rate) {
+  fprintf(log->json, "{\"step\": %lld, \"time\": %.3f", (long long)step, now_s(CLOCK_REALTIME));
+  for (int i = 0; i < log->count; i++)
+    if (isfinite(values[i])) fprintf(log->json, ", \"%s\": %.9g", log->names[i], values[i]);
+  if (isfinite(rate)) fprintf(log->json, ", \"charts/SPS\": %.6g", rate);
+  fputs("}\n", log->json);
+}
+
+static int write_error(const char *path, ml3_error *error) {
+  return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+}
+
+int cli_log_write(cli_log *log, int64_t step, const double *values, ml3_error *error) {
+  const double now = now_s(CLOCK_MONOTONIC);
+  if (log->first < 0) log->first = step, log->started_s = now;
+  const double seconds = now - log->started_s,
+               rate = step > log->first && seconds > 0 ? (double)(step - log->first) / seconds : NAN;
+
+  write_csv(log, step, values);
+  if (ferror(log->csv)) return write_error(log->csv_path, error);
+  if (log->json) write_json(log, step, values, rate);
+  if (log->json && ferror(log->json)) return write_error(log->json_path, error);
+  if (!log->tensorboard) return ML3_OK;
+
+  const char *names[CLI_LOG_NAMES_MAX + 1];
+  double all[CLI_LOG_NAMES_MAX + 1];
+  memcpy(names, log->names, (size_t)log->count * sizeof *names);
+  memcpy(all, values, (size_t)log->count * sizeof *all);
+  names[log->count] = "charts/SPS";
+  all[log->count] = rate;
+  return cli_tensorboard_scalars(log->tensorboard, step, names, all, log->count + 1, error);
+}
+
+int cli_log_text(cli_log *log, const char *name, const char *text, ml3_error *error) {
+  return log->tensorboard ? cli_tensorboard_text(log->tensorboard, name, text, error) : ML3_OK;
+}
+
+int cli_log_flush(cli_log *log, ml3_error *error) {
+  if (fflush(log->csv) != 0) return write_error(log->csv_path, error);
+  if (log->json && fflush(log->json) != 0) return write_error(log->json_path, error);
+  return log->tensorboard ? cli_tensorboard_flush(log->tensorboard, error) : ML3_OK;
+}

@@ -1,0 +1,34 @@
+/* What a run tells while it goes on: metrics.csv always; on demand a TensorBoard event file and JSON lines
+   (metrics.jsonl). Names are as CleanRL has them: charts/..., losses/... Logging draws no random numbers and changes none:
+   same bits with and without it, and metrics.csv holds nothing that depends on the clock. */
+#ifndef ML3_CLI_LOG_H
+#define ML3_CLI_LOG_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum { CLI_LOG_TENSORBOARD = 1, CLI_LOG_JSON = 2 };
+enum { CLI_LOG_NAMES_MAX = 64 };
+
+typedef struct cli_log cli_log;
+
+/* "tensorboard,json", "json" or "none" as flags. */
+int cli_log_formats(const char *text, int *formats, ml3_error *error);
+
+/* Opens the files of a run's folder for the metrics names[count], whose pointers are kept. With keep > 0 the run is
+   resumed from that step: what the files say of later steps is dropped; otherwise they begin anew. */
+cli_log *cli_log_open(const char *folder, const char *const *names, int count, int formats, int64_t keep,
+                      ml3_error *error);
+void cli_log_close(cli_log *log); /* log may be NULL */
+
+/* values[count]: a NaN is left out. */
+int cli_log_write(cli_log *log, int64_t step, const double *values, ml3_error *error);
+
+/* A text about the run, for TensorBoard. */
+int cli_log_text(cli_log *log, const char *name, const char *text, ml3_error *error);
+
+/* Makes sure that all is in the files: before a checkpoint. */
+int cli_log_flush(cli_log *log, ml3_error *error);
+
+#endif

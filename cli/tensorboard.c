@@ -1,0 +1,237 @@
+/* Event files: see tensorboard.h. A message is built from its innermost field outwards in a growing buffer. */
+#define _POSIX_C_SOURCE 200809L
+#include "cli/tensorboard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- checksums ------------------------------------------------------------------------------------------------ */
+
+uint32_t cli_crc32c(const void *data, size_t size) {
+  const unsigned char *at = data;
+  uint32_t crc = ~0u;
+  for (size_t i = 0; i < size; i++) {
+    crc ^= at[i];
+    for (int bit = 0; bit < 8; bit++) crc = (crc >> 1) ^ (0x82f63b78u & -(crc & 1));
+  }
+  return ~crc;
+}
+
+uint32_t cli_crc32c_masked(const void *data, size_t size) {
+  const uint32_t crc = cli_crc32c(data, size);
+  return ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
+}
+
+/* ---- protobuf --------------------------------------------------------------------------------------------------- */
+
+typedef struct bytes {
+  unsigned char *data;
+  size_t size, room;
+  int failed; /* out of memory: what is in it counts no more */
+} bytes;
+
+enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
+
+static void put(bytes *b, const void *data, size_t size) {
+  if (b->size + size > b->room) {
+    const size_t room = 2 * (b->size + size) + 64;
+    unsigned char *grown = realloc(b->data, room);
+    if (!grown) {
+      b->failed = 1;
+      return;
+    }
+    b->data = grown;
+    b->room = room;
+  }
+  memcpy(b->data + b->size, data, size);
+  b->size += size;
+}
+
+static void put_little_endian(bytes *b, uint64_t x, int size) {
+  unsigned char out[8];
+  for (int i = 0; i < size; i++) out[i] = (unsigned char)(x >> (8 * i));
+  put(b, out, (size_t)size);
+}
+
+static void put_varint(bytes *b, uint64_t x) {
+  unsigned char out[10];
+  size_t n = 0;
+  do {
+    out[n++] = (unsigned char)((x & 127) | (x > 127 ? 128 : 0));
+    x >>= 7;
+  } while (x);
+  put(b, out, n);
+}
+
+static void put_integer(bytes *b, int field, uint64_t x) {
+  put_varint(b, (uint64_t)field << 3 | WIRE_VARINT);
+  put_varint(b, x);
+}
+
+static void put_double(bytes *b, int field, double x) {
+  uint64_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  put_varint(b, (uint64_t)field << 3 | WIRE_64);
+  put_little_endian(b, bits, 8);
+}
+
+static void put_float(bytes *b, int field, float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  put_varint(b, (uint64_t)field << 3 | WIRE_32);
+  put_little_endian(b, bits, 4);
+}
+
+static void put_bytes(bytes *b, int field, const void *data, size_t size) {
+  put_varint(b, (uint64_t)field << 3 | WIRE_BYTES);
+  put_varint(b, size);
+  put(b, data, size);
+}
+
+static void put_text(bytes *b, int field, const char *text) {
+  put_bytes(b, field, text, strlen(text));
+}
+
+/* A message as a field of another; the inner one is emptied. */
+static void put_message(bytes *b, int field, bytes *inner) {
+  put_bytes(b, field, inner->data, inner->size);
+  b->failed |= inner->failed;
+  inner->size = 0;
+}
+
+/* ---- records ---------------------------------------------------------------------------------------------------- */
+
+/* Field numbers of event.proto, summary.proto and tensor.proto. */
+enum { EVENT_WALL_TIME = 1, EVENT_STEP = 2, EVENT_FILE_VERSION = 3, EVENT_SUMMARY = 5, EVENT_SESSION_LOG = 7 };
+enum { SESSION_STATUS = 1, SESSION_START = 1 };
+enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE = 2, VALUE_TENSOR = 8, VALUE_METADATA = 9 };
+enum { METADATA_PLUGIN = 1, METADATA_CLASS = 4, CLASS_TENSOR = 2, PLUGIN_NAME = 1 };
+enum { TENSOR_TYPE = 1, TENSOR_SHAPE = 2, TENSOR_STRING = 8, TYPE_STRING = 7 };
+
+struct cli_tensorboard {
+  FILE *file;
+  char path[1280];
+  bytes event, outer, inner, innermost; /* a message under construction, by depth */
+};
+
+static double wall_time(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void begin_event(cli_tensorboard *t, int64_t step) {
+  t->event.size = 0;
+  t->event.failed = t->outer.failed = t->inner.failed = t->innermost.failed = 0;
+  put_double(&t->event, EVENT_WALL_TIME, wall_time());
+  if (step) put_integer(&t->event, EVENT_STEP, (uint64_t)step);
+}
+
+static int end_event(cli_tensorboard *t, ml3_error *error) {
+  bytes *record = &t->outer, *event = &t->event;
+  record->size = 0;
+  put_little_endian(record, event->size, 8);
+  if (!record->failed) put_little_endian(record, cli_crc32c_masked(record->data, 8), 4);
+  put(record, event->data, event->size);
+  put_little_endian(record, cli_crc32c_masked(event->data, event->size), 4);
+  if (event->failed || record->failed)
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a record of '%s'", t->path);
+  if (fwrite(record->data, 1, record->size, t->file) != record->size)
+    return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", t->path, strerror(errno));
+  return ML3_OK;
+}
+
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
+
+static FILE *make_file(const char *folder, char *path, size_t size) {
+  long long now = (long long)time(NULL);
+  for (int tries = 0; tries < 1000; tries++, now++) { /* two in one second: the later one sorts behind the earlier */
+    snprintf(path, size, "%.1000s/events.out.tfevents.%010lld.ml3", folder, now);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (fd >= 0) return fdopen(fd, "wb");
+    if (errno != EEXIST) break;
+  }
+  return NULL;
+}
+
+cli_tensorboard *cli_tensorboard_open(const char *folder, int64_t purge_from, ml3_error *error) {
+  cli_tensorboard *t = calloc(1, sizeof *t);
+  if (!t) {
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an event file");
+    return NULL;
+  }
+  if (!(t->file = make_file(folder, t->path, sizeof t->path))) {
+    ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", t->path, strerror(errno));
+    free(t);
+    return NULL;
+  }
+  begin_event(t, 0);
+  put_text(&t->event, EVENT_FILE_VERSION, "brain.Event:2");
+  int code = end_event(t, error);
+  if (code == ML3_OK && purge_from > 0) {
+    begin_event(t, purge_from);
+    t->outer.size = 0;
+    put_integer(&t->outer, SESSION_STATUS, SESSION_START);
+    put_message(&t->event, EVENT_SESSION_LOG, &t->outer);
+    code = end_event(t, error);
+  }
+  if (code == ML3_OK) return t;
+  cli_tensorboard_close(t);
+  return NULL;
+}
+
+int cli_tensorboard_scalars(cli_tensorboard *t, int64_t step, const char *const *names, const double *values, int count,
+                            ml3_error *error) {
+  begin_event(t, step);
+  t->outer.size = t->inner.size = 0;
+  for (int i = 0; i < count; i++) {
+    if (!isfinite(values[i])) continue;
+    put_text(&t->inner, VALUE_TAG, names[i]);
+    put_float(&t->inner, VALUE_SIMPLE, (float)values[i]);
+    put_message(&t->outer, SUMMARY_VALUE, &t->inner);
+  }
+  put_message(&t->event, EVENT_SUMMARY, &t->outer);
+  return end_event(t, error);
+}
+
+int cli_tensorboard_text(cli_tensorboard *t, const char *name, const char *text, ml3_error *error) {
+  begin_event(t, 0);
+  bytes *value = &t->outer, *part = &t->inner, *deep = &t->innermost;
+  value->size = part->size = deep->size = 0;
+  put_text(value, VALUE_TAG, name);
+
+  put_integer(part, TENSOR_TYPE, TYPE_STRING);
+  put_bytes(part, TENSOR_SHAPE, "", 0); /* a single text */
+  put_text(part, TENSOR_STRING, text);
+  put_message(value, VALUE_TENSOR, part);
+
+  put_text(deep, PLUGIN_NAME, "text");
+  put_message(part, METADATA_PLUGIN, deep);
+  put_integer(part, METADATA_CLASS, CLASS_TENSOR);
+  put_message(value, VALUE_METADATA, part);
+
+  put_message(part, SUMMARY_VALUE, value);
+  put_message(&t->event, EVENT_SUMMARY, part);
+  return end_event(t, error);
+}
+
+int cli_tensorboard_flush(cli_tensorboard *t, ml3_error *error) {
+  if (fflush(t->file) == 0) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", t->path, strerror(errno));
+}
+
+void cli_tensorboard_close(cli_tensorboard *t) {
+  if (!t) return;
+  fclose(t->file);
+  free(t->event.data);
+  free(t->outer.data);
+  free(t->inner.data);
+  free(t->innermost.data);
+  free(t);
+}

@@ -1,0 +1,34 @@
+/* A TensorBoard event file, written by hand: records of the TFRecord format, each a protobuf `Event`.
+
+     record   length (8 bytes, little-endian), masked CRC-32C of those, data, masked CRC-32C of the data
+     masked   ((crc >> 15) | (crc << 17)) + 0xa282ead8
+
+   Source: tensorflow/core/lib/io/record_writer.h, tensorflow/core/util/event.proto, summary.proto. */
+#ifndef ML3_CLI_TENSORBOARD_H
+#define ML3_CLI_TENSORBOARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct cli_tensorboard cli_tensorboard;
+
+/* Makes FOLDER/events.out.tfevents.TIME.ml3. With purge_from > 0 what older files of the folder say of that step and later
+   ones is void (a resumed run). NULL with a message. */
+cli_tensorboard *cli_tensorboard_open(const char *folder, int64_t purge_from, ml3_error *error);
+
+/* One event: the finite values of names[count], as scalars. */
+int cli_tensorboard_scalars(cli_tensorboard *t, int64_t step, const char *const *names, const double *values, int count,
+                            ml3_error *error);
+/* A text for the tab TEXT (Markdown). */
+int cli_tensorboard_text(cli_tensorboard *t, const char *name, const char *text, ml3_error *error);
+
+int cli_tensorboard_flush(cli_tensorboard *t, ml3_error *error);
+void cli_tensorboard_close(cli_tensorboard *t); /* t may be NULL */
+
+/* CRC-32C (Castagnoli) of data[size], and as records store it. */
+uint32_t cli_crc32c(const void *data, size_t size);
+uint32_t cli_crc32c_masked(const void *data, size_t size);
+
+#endif

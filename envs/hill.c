@@ -1,0 +1,25 @@
+/* Where the mountain car's wheels and its flag are: see hill.h. */
+#include "envs/hill.h"
+
+#include <math.h>
+
+static const double PI = 3.14159265358979323846, HALF_BASE_M = 0.06, WHEEL_RADIUS_M = 0.03;
+static const double FLAG_M = 0.5; /* where it stands in the scene */
+
+/* The hill whose slope is the cos 3p of the equation, level beyond its two peaks (as in the scene's mesh). */
+static double hill_height(double p) {
+  return p < -PI / 2 || p > PI / 6 ? 1.0 / 3 : sin(3 * p) / 3;
+}
+
+/* Both axles on the hill. The wheels turn by the distance along it: 1.22 is its mean length per position. */
+void ml3_hill_pose(double p, double goal, double *qpos, int nq) {
+  if (nq < 7) return;
+  double slope = cos(3 * p), half = HALF_BASE_M / sqrt(1 + slope * slope);
+  double front = hill_height(p + half), rear = hill_height(p - half);
+  qpos[0] = p;
+  qpos[1] = (front + rear) / 2;
+  qpos[2] = -atan2(front - rear, 2 * half);
+  qpos[3] = qpos[4] = 1.22 * p / WHEEL_RADIUS_M;
+  qpos[5] = goal - FLAG_M;
+  qpos[6] = hill_height(goal) - hill_height(FLAG_M);
+}

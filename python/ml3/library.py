@@ -1,0 +1,154 @@
+"""libml3.so by ctypes: where it is, what its functions take, and its errors as Python's."""
+
+import ctypes
+import ctypes.util
+import json
+import os
+import pathlib
+import sys
+from ctypes import POINTER, byref, c_bool, c_char, c_char_p, c_double, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+
+import numpy as np
+
+API = "0.1"  # the library's major and minor version that this package is for
+PURPOSE_RESET, PURPOSE_ACTION = 5, 6  # base/random.h
+
+
+class Error(Exception):
+    """What the library says went wrong."""
+
+
+# ---- structures of the headers, as small as they are there ---------------------------------------------------------
+
+
+class _Error(ctypes.Structure):
+    _fields_ = [("code", c_int), ("message", c_char * 640)]
+
+
+class Random(ctypes.Structure):
+    _fields_ = [("key", c_uint32 * 2), ("counter", c_uint32 * 4), ("block", c_uint32 * 4), ("used", c_int)]
+
+
+class Result(ctypes.Structure):
+    _fields_ = [("reward", c_double), ("terminated", c_bool), ("truncated", c_bool), ("code", c_int)]
+
+
+# ---- loading -----------------------------------------------------------------------------------------------------------
+
+
+def _candidates():
+    """Places of the library, best first."""
+    if os.environ.get("ML3_LIBRARY"):
+        return [os.environ["ML3_LIBRARY"]]
+    here = pathlib.Path(__file__).resolve()
+    prefixes = [sys.prefix, os.path.expanduser("~/.local"), "/usr/local", "/usr"]
+    folders = [f"{p}/{lib}" for p in prefixes for lib in ("lib", "lib64", f"lib/{os.uname().machine}-linux-gnu")]
+    found = [str(here.parents[2] / "build" / "libml3.so")] + [f"{folder}/libml3.so" for folder in folders]
+    return [path for path in found if os.path.exists(path)] + [ctypes.util.find_library("ml3")]
+
+
+def _load():
+    tried = []
+    for path in _candidates():
+        if path:
+            try:
+                return ctypes.CDLL(path)
+            except OSError as e:
+                tried.append(str(e))
+    raise ImportError(
+        "ml3: libml3.so cannot be loaded"
+        + (f" ({'; '.join(tried)})" if tried else "")
+        + "; build ml3 (`cmake --preset release && cmake --build --preset release`) and set ML3_LIBRARY to its"
+        " build/libml3.so, or install it (`cmake --install build`)"
+    )
+
+
+lib = _load()
+
+_SIGNATURES = {
+    "ml3_version": (c_char_p,),
+    "ml3_real_size": (c_size_t,),
+    "ml3_random_stream": (Random, c_uint64, c_int, c_uint32, c_uint32),
+    "ml3_env_count": (c_int,),
+    "ml3_env_at": (c_void_p, c_int),
+    "ml3_env_find": (c_void_p, c_char_p, POINTER(_Error)),
+    "ml3_env_describe": (c_void_p, c_void_p),
+    "ml3_env_gymnasium_id": (c_int, c_void_p, c_char_p, c_int),
+    "ml3_env_new": (c_void_p, c_void_p, POINTER(_Error)),
+    "ml3_env_free": (None, c_void_p),
+    "ml3_env_reset": (None, c_void_p, c_void_p, POINTER(Random)),
+    "ml3_env_step_checked": (c_int, c_void_p, c_void_p, POINTER(Result), POINTER(_Error)),
+    "ml3_env_observe": (None, c_void_p, c_void_p),
+    "ml3_env_goal": (None, c_void_p, c_void_p),
+    "ml3_env_get_state": (None, c_void_p, c_void_p),
+    "ml3_env_set_state": (None, c_void_p, c_void_p),
+    "ml3_env_distance": (c_double, c_void_p),
+    "ml3_env_success": (c_bool, c_void_p),
+    "ml3_env_sample_task": (None, c_void_p, POINTER(Random), c_void_p),
+    "ml3_env_default_task": (None, c_void_p, c_void_p),
+    "ml3_env_batch_new": (c_void_p, c_void_p, c_int, c_int, c_uint64, c_bool, POINTER(_Error)),
+    "ml3_env_batch_free": (None, c_void_p),
+    "ml3_env_batch_reset": (None, c_void_p, c_void_p),
+    "ml3_env_batch_step": (None, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p),
+    "ml3_frame_new": (c_void_p, c_void_p, c_int, c_int, POINTER(_Error)),
+    "ml3_frame_free": (None, c_void_p),
+    "ml3_frame_draw": (c_int, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(_Error)),
+}
+
+for _name, (_result, *_arguments) in _SIGNATURES.items():
+    try:
+        _function = getattr(lib, _name)
+    except AttributeError:
+        raise ImportError(f"ml3: {lib._name} has no {_name}; it is not the library of version {API}") from None
+    _function.restype, _function.argtypes = _result, _arguments
+
+if lib.ml3_version().decode().rsplit(".", 1)[0] != API:
+    raise ImportError(f"ml3: {lib._name} is version {lib.ml3_version().decode()}; this package is for {API}")
+
+real = np.float64 if lib.ml3_real_size() == 8 else np.float32
+
+_free = ctypes.CDLL(None).free
+_free.argtypes = [c_void_p]
+
+
+def call(function, *arguments):
+    """Calls a function whose last argument is an ml3_error; raises what it says."""
+    error = _Error()
+    answer = function(*arguments, byref(error))
+    if error.code or answer is None:
+        raise Error(error.message.decode(errors="replace"))
+    return answer
+
+
+class Spec:
+    """An environment's ml3_env_spec: its pointer, name, Gymnasium id and description."""
+
+    def __init__(self, pointer):
+        self.pointer = pointer
+        text = lib.ml3_env_describe(pointer)
+        self.description = json.loads(ctypes.string_at(text).decode())
+        _free(text)
+        self.name = self.description["name"]
+        name = ctypes.create_string_buffer(160)
+        lib.ml3_env_gymnasium_id(pointer, name, len(name))
+        self.gymnasium_id = name.value.decode()
+
+    def dim(self, key):
+        return len(self.description[key])
+
+    def box(self, key, dtype):
+        """The fields of that key as a gymnasium.spaces.Box."""
+        from gymnasium.spaces import Box
+
+        fields = self.description[key]
+        low = np.array([-np.inf if f["low"] is None else f["low"] for f in fields])
+        high = np.array([np.inf if f["high"] is None else f["high"] for f in fields])
+        return Box(low.astype(dtype), high.astype(dtype), dtype=dtype)
+
+
+def specs():
+    return [Spec(lib.ml3_env_at(i)) for i in range(lib.ml3_env_count())]
+
+
+def find(name):
+    return Spec(call(lib.ml3_env_find, str(name).encode()))

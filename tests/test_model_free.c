@@ -1,0 +1,290 @@
+/* The model-free problem: gradients on fixed data against differences, the same bits on any number of threads, resuming, and
+   what the surrogate is. */
+#define _DEFAULT_SOURCE /* mkdtemp */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agents/model_free.h"
+#include "metaloss/trainer.h"
+
+static ml3_model_free_settings make_settings(void) {
+  ml3_error error = {0};
+  const int hidden[1] = {5};
+  ml3_model_free_settings s = {.env = ml3_env_find("reacher", &error),
+                               .horizon = 6,
+                               .rollouts = 3,
+                               .outer_rollouts = 4,
+                               .judge_episodes = 2,
+                               .discount = 0.95,
+                               .normalize = true};
+  cr_assert_eq(ml3_policy_init(&s.policy, s.env, hidden, 1, ML3_TANH, true, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_policy_make_gaussian(&s.policy, ML3_POLICY_GAUSSIAN, -0.5, &error), 0, "%s", error.message);
+  s.policy.squash = ML3_SQUASH_TANH;
+  return s;
+}
+
+static ml3_problem *make_problem(const ml3_model_free_settings *s) {
+  ml3_error error = {0};
+  ml3_problem *p = ml3_model_free_new(s, &error);
+  cr_assert_not_null(p, "%s", error.message);
+  return p;
+}
+
+static ml3_meta_settings meta_settings(const ml3_problem *p, int steps, double extra) {
+  return (ml3_meta_settings){
+      .loss = {.net = {.inputs = p->features, .outputs = 1, .depth = 1, .hidden = {9}, .activation = ML3_TANH, .bias = true},
+               .rate = 0.3,
+               .learn_rate = ML3_RATE_SCALAR,
+               .theta_size = p->theta_size},
+      .inner_steps = steps,
+      .weights = ML3_WEIGHTS_ALL,
+      .task_weight = 1,
+      .extra_weight = extra};
+}
+
+/* ---- gradients ------------------------------------------------------------------------------------------------------ */
+
+/* Data that does not change with theta, so that differences see what the gradient is of. */
+static ml3_real *fixed_inner, *fixed_outer;
+
+static int collect_fixed(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random, ml3_real *inner,
+                         ml3_real *outer, ml3_error *error) {
+  (void)task, (void)theta, (void)random, (void)error;
+  if (outer) memcpy(outer, fixed_outer, (size_t)p->outer_size * sizeof *outer);
+  else memcpy(inner, fixed_inner, (size_t)p->inner_size * sizeof *inner);
+  return ML3_OK;
+}
+
+static void check_gradient(const ml3_model_free_settings *s, int steps) {
+#ifdef ML3_DOUBLE
+  const double h = 1e-5, tolerance = 1e-6;
+#else
+  const double h = 1e-2, tolerance = 5e-2;
+#endif
+  ml3_error error = {0};
+  ml3_problem *p = make_problem(s);
+  ml3_meta_settings settings = meta_settings(p, steps, 0.7);
+  ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
+  ml3_loss *loss = ml3_loss_new(&settings.loss, &random, &error);
+  ml3_real *task = calloc((size_t)p->task_size, sizeof *task), *theta = calloc((size_t)p->theta_size, sizeof *theta);
+  ml3_real *gradient = calloc((size_t)loss->size, sizeof *gradient);
+  fixed_inner = calloc((size_t)p->inner_size, sizeof *fixed_inner);
+  fixed_outer = calloc((size_t)p->outer_size, sizeof *fixed_outer);
+  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+  cr_assert_eq(p->collect(p, task, theta, &random, fixed_inner, NULL, &error), 0, "%s", error.message);
+  cr_assert_eq(p->collect(p, task, theta, &random, NULL, fixed_outer, &error), 0, "%s", error.message);
+  p->collect = collect_fixed;
+  ml3_meta *meta = ml3_meta_new(p, &settings, &error);
+  cr_assert_not_null(meta, "%s", error.message);
+  ml3_meta_work *work = ml3_meta_work_new(meta, &error);
+  double objective, norm = 0;
+  cr_assert_eq(ml3_meta_gradient(work, loss, task, theta, &random, gradient, &objective, NULL, &error), 0, "%s", error.message);
+  for (int i = 0; i < loss->size; i++) norm += (double)gradient[i] * gradient[i];
+  norm = sqrt(norm);
+  cr_assert_gt(norm, 1e-5);
+  for (int i = 0; i < loss->size; i += i < loss->size - 5 ? 4 : 1) {
+    const ml3_real keep = loss->phi[i];
+    double up, down;
+    loss->phi[i] = (ml3_real)(keep + h);
+    double width = loss->phi[i];
+    ml3_meta_objective(work, loss, task, theta, &random, NULL, &up, &error);
+    loss->phi[i] = (ml3_real)(keep - h);
+    width -= loss->phi[i];
+    ml3_meta_objective(work, loss, task, theta, &random, NULL, &down, &error);
+    loss->phi[i] = keep;
+    cr_expect_leq(fabs((up - down) / width - gradient[i]), tolerance * norm, "phi[%d]: %g is not %g", i, (double)gradient[i],
+                  (up - down) / width);
+  }
+  free(task), free(theta), free(gradient), free(fixed_inner), free(fixed_outer);
+  ml3_meta_work_free(work);
+  ml3_meta_free(meta);
+  ml3_loss_free(loss);
+  p->free(p);
+}
+
+Test(model_free_gradient, agrees_with_differences_through_one_update) {
+  ml3_model_free_settings s = make_settings();
+  check_gradient(&s, 1);
+}
+Test(model_free_gradient, agrees_with_differences_through_three_updates_by_reward_to_go) {
+  ml3_model_free_settings s = make_settings();
+  s.credit = ML3_CREDIT_REWARD_TO_GO;
+  s.inputs = "state, mean, log_std, log_prob, credit, goal, action";
+  check_gradient(&s, 3);
+}
+Test(model_free_gradient, agrees_with_differences_with_deviation_by_state_and_energy) {
+  ml3_model_free_settings s = make_settings();
+  cr_assert_eq(ml3_policy_make_gaussian(&s.policy, ML3_POLICY_GAUSSIAN_STATE, -0.5, NULL), 0);
+  s.extra = ML3_EXTRA_ENERGY;
+  check_gradient(&s, 2);
+}
+Test(model_free_gradient, agrees_with_differences_with_an_exploration_goal) {
+  ml3_model_free_settings s = make_settings();
+  s.extra = ML3_EXTRA_EXPLORATION_GOAL;
+  s.extra_goal[0] = 0.5;
+  s.extra_until_step = 3;
+  check_gradient(&s, 2);
+}
+Test(model_free_gradient, agrees_with_differences_with_demonstrations) {
+  ml3_model_free_settings s = make_settings();
+  ml3_demonstrations *d = ml3_demonstrations_new(s.env, 2, 4, NULL);
+  ml3_random random = ml3_random_stream(6, ML3_PURPOSE_USER, 0, 0);
+  for (int i = 0; i < 2; i++) ml3_env_sample_task(s.env, &random, d->task + i * s.env->task_dim);
+  for (int i = 0; i < 2 * 4 * 10; i++) d->obs[i] = 0.1 * ml3_random_normal(&random);
+  for (int i = 0; i < 2 * 4 * 2; i++) d->action[i] = ml3_random_uniform(&random, -1, 1);
+  s.extra = ML3_EXTRA_DEMONSTRATIONS;
+  s.demonstrations = d;
+  check_gradient(&s, 2);
+  ml3_demonstrations_free(d);
+}
+
+/* ---- the surrogate ---------------------------------------------------------------------------------------------------- */
+
+/* - mean A log pi, written out. */
+Test(model_free, the_task_loss_is_the_score_function_surrogate) {
+  ml3_error error = {0};
+  ml3_model_free_settings s = make_settings();
+  s.policy.squash = ML3_SQUASH_CLAMP;
+  ml3_problem *p = make_problem(&s);
+  const ml3_policy *policy = &ml3_model_free_settings_of(p)->policy;
+  ml3_random random = ml3_random_stream(7, ML3_PURPOSE_USER, 0, 0), again;
+  ml3_real task[32], theta[512], *data = calloc((size_t)p->outer_size, sizeof *data);
+  p->sample(p, ML3_SPLIT_TEST, &random, task, theta);
+  again = random;
+  cr_assert_eq(p->collect(p, task, theta, &random, NULL, data, &error), 0, "%s", error.message);
+  const int rows = 4 * 6;
+  const ml3_real *action = data + rows * 10, *advantage = action + rows * 2;
+  double expected = 0, sum = 0;
+  for (int r = 0; r < rows; r++) {
+    double x[10], mean[2];
+    for (int i = 0; i < 10; i++) x[i] = data[r * 10 + i];
+    ml3_mlp_forward(&policy->net, theta, x, mean);
+    for (int k = 0; k < 2; k++) {
+      const double z = (action[r * 2 + k] - mean[k]) / exp(-0.5);
+      expected += advantage[r] * (z * z / 2 - 0.5 + 0.5 * log(2 * M_PI)) / rows;
+    }
+    sum += advantage[r];
+  }
+  cr_expect_float_eq(sum, 0, 1e-4, "advantages have mean 0");
+  ml3_meta_settings settings = meta_settings(p, 1, 0);
+  ml3_meta *meta = ml3_meta_new(p, &settings, &error);
+  ml3_meta_work *work = ml3_meta_work_new(meta, &error);
+  double value;
+  cr_assert_eq(ml3_meta_task_gradient(work, task, theta, &again, &value, NULL, &error), 0, "%s", error.message);
+  cr_expect_float_eq(value, expected, 1e-5);
+  ml3_meta_work_free(work);
+  ml3_meta_free(meta);
+  free(data);
+  p->free(p);
+}
+
+Test(model_free, data_is_fresh_every_time_and_the_same_from_the_same_stream) {
+  ml3_error error = {0};
+  ml3_model_free_settings s = make_settings();
+  ml3_problem *p = make_problem(&s);
+  ml3_random random = ml3_random_stream(8, ML3_PURPOSE_USER, 0, 0), again;
+  const size_t bytes = (size_t)p->inner_size * sizeof(ml3_real);
+  ml3_real task[32], theta[512], *a = malloc(bytes), *b = malloc(bytes), *c = malloc(bytes);
+  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+  again = random;
+  cr_assert_eq(p->collect(p, task, theta, &random, a, NULL, &error), 0);
+  cr_assert_eq(p->collect(p, task, theta, &random, b, NULL, &error), 0);
+  cr_assert_eq(p->collect(p, task, theta, &again, c, NULL, &error), 0);
+  cr_expect(memcmp(a, b, bytes) != 0);
+  cr_expect_eq(memcmp(a, c, bytes), 0);
+  free(a), free(b), free(c);
+  p->free(p);
+}
+
+Test(model_free, names_what_the_loss_sees) {
+  ml3_error error = {0};
+  ml3_model_free_settings s = make_settings();
+  s.inputs = "log_prob,credit goal";
+  ml3_problem *p = make_problem(&s);
+  cr_expect_eq(p->features, 4);
+  cr_expect_str_eq(p->feature_names[0], "log_prob");
+  cr_expect_str_eq(p->feature_names[2], "goal.target_x");
+  p->free(p);
+  s.inputs = "state advantage";
+  cr_expect_null(ml3_model_free_new(&s, &error));
+  cr_expect(strstr(error.message, "no 'advantage'"), "%s", error.message);
+  s.inputs = "state credit";
+  cr_expect_null(ml3_model_free_new(&s, &error));
+  cr_expect(strstr(error.message, "does not depend on the policy"), "%s", error.message);
+  s = make_settings();
+  s.extra = ML3_EXTRA_DEMONSTRATIONS;
+  cr_expect_null(ml3_model_free_new(&s, &error));
+  cr_expect(strstr(error.message, "there are none"), "%s", error.message);
+}
+
+/* ---- the outer loop ----------------------------------------------------------------------------------------------------- */
+
+static ml3_trainer *make_trainer(const ml3_problem *p, int threads) {
+  ml3_error error = {0};
+  const ml3_trainer_settings settings = {.meta = meta_settings(p, 2, 0),
+                                         .optimizer = ml3_nn_adam(1e-2),
+                                         .seed = 3,
+                                         .threads = threads,
+                                         .tasks = 6,
+                                         .task_clip_norm = 1,
+                                         .normalize = true,
+                                         .validation_tasks = 3};
+  ml3_trainer *t = ml3_trainer_new(p, &settings, &error);
+  cr_assert_not_null(t, "%s", error.message);
+  return t;
+}
+
+static void train(ml3_trainer *t, int steps) {
+  ml3_error error = {0};
+  ml3_trainer_report report;
+  for (int i = 0; i < steps; i++) cr_assert_eq(ml3_trainer_step(t, &report, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_trainer_validate(t, &report, &error), 0, "%s", error.message);
+  cr_expect(report.outcome.episode_return < 0);
+}
+
+Test(model_free_training, has_the_same_bits_on_one_two_and_four_threads) {
+  ml3_model_free_settings s = make_settings();
+  ml3_problem *p = make_problem(&s);
+  ml3_trainer *one = make_trainer(p, 1);
+  train(one, 3);
+  for (int threads = 2; threads <= 4; threads += 2) {
+    ml3_trainer *many = make_trainer(p, threads);
+    train(many, 3);
+    const ml3_loss *a = ml3_trainer_loss(one), *b = ml3_trainer_loss(many);
+    cr_expect_eq(memcmp(a->phi, b->phi, (size_t)a->size * sizeof *a->phi), 0, "%d threads", threads);
+    ml3_trainer_free(many);
+  }
+  ml3_trainer_free(one);
+  p->free(p);
+}
+
+Test(model_free_training, resumes_with_the_same_bits) {
+  char folder[] = "/tmp/ml3-model-free-XXXXXX", path[64];
+  ml3_error error = {0};
+  cr_assert_not_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/checkpoint", folder);
+  ml3_model_free_settings s = make_settings();
+  ml3_problem *p = make_problem(&s);
+  ml3_trainer *whole = make_trainer(p, 2), *first = make_trainer(p, 2);
+  train(whole, 4);
+  train(first, 2);
+  cr_assert_eq(ml3_trainer_save(first, path, &error), 0, "%s", error.message);
+
+  ml3_problem *fresh = make_problem(&s); /* as another process would */
+  ml3_trainer *second = make_trainer(fresh, 1);
+  cr_assert_eq(ml3_trainer_load(second, path, &error), 0, "%s", error.message);
+  train(second, 2);
+  const ml3_loss *a = ml3_trainer_loss(whole), *b = ml3_trainer_loss(second);
+  cr_expect_eq(memcmp(a->phi, b->phi, (size_t)a->size * sizeof *a->phi), 0);
+  ml3_trainer_free(whole);
+  ml3_trainer_free(first);
+  ml3_trainer_free(second);
+  p->free(p);
+  fresh->free(fresh);
+  unlink(path);
+  rmdir(folder);
+}
