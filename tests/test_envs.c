@@ -341,7 +341,7 @@ static double entry(const json_t *list, size_t t, size_t i) {
 
 /* Rollouts of a second implementation in double precision, walls and speed limit included. */
 Test(mountain_car, follows_the_recorded_rollouts) {
-  json_t *root = json_load_file(ML3_TEST_DATA "/data/mountain_car_continuous.json", 0, NULL), *rollout;
+  json_t *root = json_load_file(ML3_TEST_DATA "/data/mountain_car.json", 0, NULL), *rollout;
   json_t *rollouts = json_object_get(root, "rollouts");
   ml3_env *env = ml3_env_new(car(), NULL);
   size_t k;
