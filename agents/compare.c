@@ -147,8 +147,8 @@ typedef struct search {
   const ml3_problem *problem;
   const ml3_real *task;
   ml3_env *env;
+  ml3_model *model;
   ml3_ilqr *ilqr;
-  ml3_ilqr_cost cost;
   ml3_episode *best, *other; /* the better of what was found; room for the next */
   double best_loss;
 } search;
@@ -157,8 +157,10 @@ typedef struct search {
 static long try_controls(search *s, int horizon, double *actions) {
   ml3_ilqr_report report = {0};
   ml3_outcome outcome;
+  double state[ML3_STATE_MAX];
   to_start(s->problem, s->task, s->env);
-  if (ml3_ilqr_solve(s->ilqr, s->env, &s->cost, actions, &report, NULL) != ML3_OK) return report.env_steps;
+  ml3_env_get_state(s->env, state);
+  if (ml3_ilqr_solve(s->ilqr, state, 0, actions, &report, NULL) != ML3_OK) return report.model_steps;
 
   plan p = {actions, s->env->spec->action_dim};
   to_start(s->problem, s->task, s->env);
@@ -170,7 +172,7 @@ static long try_controls(search *s, int horizon, double *actions) {
     s->other = swap;
     s->best_loss = outcome.task_loss;
   }
-  return report.env_steps;
+  return report.model_steps;
 }
 
 ml3_episode *ml3_compare_ilqr(const ml3_problem *problem, const ml3_real *task, int restarts, ml3_random *random,
@@ -187,17 +189,21 @@ ml3_episode *ml3_compare_ilqr(const ml3_problem *problem, const ml3_real *task, 
                                    .state_weight = m->cost == ML3_COST_FINAL ? 0 : 1,
                                    .action_weight = 1e-3,
                                    .final_weight = 100};
-  ml3_ilqr_settings settings = ml3_ilqr_defaults(horizon);
+  const ml3_ilqr_settings settings = ml3_ilqr_defaults(horizon);
+  const ml3_ilqr_cost goal_cost = ml3_ilqr_goal(&cost);
   search s = {.problem = problem,
               .task = task,
               .env = ml3_env_new(m->env, error),
-              .ilqr = ml3_ilqr_new(m->env, &settings, error),
-              .cost = ml3_ilqr_goal(&cost),
               .best = ml3_episode_new(m->env, horizon, error),
               .other = ml3_episode_new(m->env, horizon, error),
               .best_loss = INFINITY};
   double *actions = calloc((size_t)horizon * (size_t)m->env->action_dim, sizeof *actions);
   long steps = 0;
+  if (s.env) {
+    to_start(problem, task, s.env);
+    s.model = ml3_model_of_env(s.env, error);
+  }
+  if (s.model) s.ilqr = ml3_ilqr_new(s.model, &goal_cost, &settings, error);
   if (s.env && s.ilqr && s.best && s.other && actions)
     for (int i = 0; i <= restarts; i++) {
       first_controls(m->env, horizon, random, i == 0, actions);
@@ -213,6 +219,7 @@ ml3_episode *ml3_compare_ilqr(const ml3_problem *problem, const ml3_real *task, 
   }
   ml3_episode_free(s.other);
   ml3_ilqr_free(s.ilqr);
+  ml3_model_free(s.model);
   ml3_env_free(s.env);
   free(actions);
   return s.best;

@@ -11,8 +11,9 @@ static const ml3_dynamics *const table[] = {
 const ml3_dynamics *ml3_dynamics_find(const char *environment, ml3_error *error) {
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (strcmp(table[i]->environment, environment) == 0) return table[i];
-  ml3_error_set(error, ML3_ERR_UNAVAILABLE,
-                "environment '%s' has no differentiable model, which model-based training needs; '%s' has one",
-                environment, table[0]->environment);
+  ml3_error_set(
+      error, ML3_ERR_UNAVAILABLE,
+      "environment '%s' has no differentiable model, which model-based training needs; '%s' has one",
+      environment, table[0]->environment);
   return NULL;
 }

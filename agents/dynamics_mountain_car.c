@@ -6,7 +6,9 @@
    wall when it moves on into it. */
 #include "agents/dynamics.h"
 
-static ml3_node step(ml3_nn_graph *g, ml3_node state, ml3_node action) {
+static ml3_node step(const ml3_dynamics *dynamics, ml3_nn_graph *g, ml3_node context, ml3_node state,
+                     ml3_node action) {
+  (void)dynamics, (void)context; /* constants all */
   ml3_node p = ml3_nn_slice_cols(g, state, 0, 1), v = ml3_nn_slice_cols(g, state, 1, 1);
 
   ml3_node gravity = ml3_nn_scale(g, ml3_nn_cos(g, ml3_nn_scale(g, p, 3)), -1.96);

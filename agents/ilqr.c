@@ -1,20 +1,17 @@
 /* The driver of control-limited iLQR: roll out, differentiate, backward pass, line search, repeat.
 
-     u_t = clip(u_t + alpha k_t + K_t (s_t - s~_t)),   alpha = 1 ... line_search_min
-     accept when  J - J_new > accept_ratio * -(alpha slope + alpha^2 curvature)
-
    mu grows by an accelerating factor after a failed pass and shrinks likewise after a successful one (Tassa,
    Erez, Todorov, IROS 2012, section II-F). Failure at one mu is never the end: the search goes on until
    mu exceeds regularization_max. The gains handed out belong to the solution itself, from one more
    backward pass with the least mu that works, not to the trajectory before it. */
 #include "agents/ilqr.h"
 
-#include "agents/ilqr_internal.h"
-
-#include <float.h>
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "agents/ilqr_internal.h"
 
 enum { PATIENCE = 10 }; /* small decreases in a row after which a large mu no longer excuses them */
 
@@ -24,34 +21,9 @@ typedef struct schedule {
   double mu, growth;
 } schedule;
 
-typedef enum outcome { GO_ON, CONVERGED, STUCK, BROKEN } outcome;
+typedef enum outcome { GO_ON, CONVERGED, STUCK } outcome;
 
-/* ---- cost ------------------------------------------------------------------------------------ */
-
-static double goal_evaluate(const void *user, int step, const double *state, const double *action,
-                            ml3_ilqr_expansion *expansion) {
-  (void)step;
-  const ml3_ilqr_goal_cost *c = user;
-  const size_t n = (size_t)c->state_dim, m = action ? (size_t)c->action_dim : 0;
-  const double scale = action ? c->state_weight : c->final_weight;
-  double cost = 0;
-  for (size_t i = 0; i < n; i++) {
-    const double weight = scale * c->weights[i], error = state[i] - c->goal[i];
-    cost += 0.5 * weight * error * error;
-    if (!expansion) continue;
-    expansion->ls[i] = weight * error;
-    expansion->lss[i * n + i] = weight;
-  }
-  for (size_t i = 0; i < m; i++) {
-    cost += 0.5 * c->action_weight * action[i] * action[i];
-    if (!expansion) continue;
-    expansion->lu[i] = c->action_weight * action[i];
-    expansion->luu[i * m + i] = c->action_weight;
-  }
-  return cost;
-}
-
-/* ---- construction ---------------------------------------------------------------------------- */
+/* ---- construction ------------------------------------------------------------------------------------------------ */
 
 static int check_settings(const ml3_ilqr_settings *s, ml3_error *error) {
   const struct {
@@ -60,7 +32,8 @@ static int check_settings(const ml3_ilqr_settings *s, ml3_error *error) {
     bool good;
   } checks[] = {
       {"horizon", "at least 1", s->horizon, s->horizon >= 1},
-      {"max_iterations", "at least 1", s->max_iterations, s->max_iterations >= 1},
+      {"max_iterations", "0 or more", s->max_iterations, s->max_iterations >= 0},
+      {"max_model_steps", "0 or more", (double)s->max_model_steps, s->max_model_steps >= 0},
       {"cost_tolerance", "0 or more", s->cost_tolerance, s->cost_tolerance >= 0},
       {"gradient_tolerance", "0 or more", s->gradient_tolerance, s->gradient_tolerance >= 0},
       {"regularization", "0 or more and finite", s->regularization,
@@ -74,31 +47,27 @@ static int check_settings(const ml3_ilqr_settings *s, ml3_error *error) {
       {"line_search_min", "above 0 and at most 1", s->line_search_min,
        s->line_search_min > 0 && s->line_search_min <= 1},
       {"accept_ratio", "0 or more and below 1", s->accept_ratio, s->accept_ratio >= 0 && s->accept_ratio < 1},
+      {"threads", "0 to 1024", s->threads, s->threads >= 0 && s->threads <= 1024},
   };
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
-    if (!checks[i].good) {
+    if (!checks[i].good)
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "iLQR setting %s must be %s, not %g", checks[i].name,
                            checks[i].expected, checks[i].value);
-    }
   }
   return ML3_OK;
 }
 
-static int check_spec(const ml3_env_spec *spec, ml3_error *error) {
-  if (spec->state_dim < 1 || spec->action_dim < 1) {
+static int check_model(const ml3_model *model, ml3_error *error) {
+  if (model->state_dim < 1 || model->action_dim < 1)
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
-        "iLQR needs a state and an action; environment '%s' has %d state and %d action entries", spec->name,
-        spec->state_dim, spec->action_dim);
-  }
-  for (int i = 0; i < spec->action_dim; i++) {
-    const ml3_env_field *field = &spec->action[i];
-    if (!(field->low <= field->high)) {
-      return ml3_error_set(
-          error, ML3_ERR_ARGUMENT,
-          "action '%s' of environment '%s' has bounds [%g, %g]; the low one must not be above", field->name,
-          spec->name, field->low, field->high);
-    }
+        "iLQR needs a state and an action; environment '%s' has %d state and %d action entries", model->name,
+        model->state_dim, model->action_dim);
+  for (int i = 0; i < model->action_dim; i++) {
+    if (!(model->low[i] <= model->high[i]))
+      return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                           "action %d of environment '%s' has bounds [%g, %g]; the low one must not be above",
+                           i, model->name, model->low[i], model->high[i]);
   }
   return ML3_OK;
 }
@@ -110,21 +79,13 @@ static bool allocate_arrays(ml3_ilqr *w) {
     double **array;
     size_t count;
   } arrays[] = {
-      {&w->low, m},
-      {&w->high, m},
       {&w->step_sizes, (size_t)w->settings.line_search_steps},
       {&w->start, n},
       {&w->states, (T + 1) * n},
       {&w->actions, T * m},
-      {&w->new_states, (T + 1) * n},
-      {&w->new_actions, T * m},
       {&w->a, T * n * n},
       {&w->b, T * n * m},
-      {&w->ls, (T + 1) * n},
-      {&w->lu, (T + 1) * m},
-      {&w->lss, (T + 1) * n * n},
-      {&w->luu, (T + 1) * m * m},
-      {&w->lus, (T + 1) * m * n},
+      {&w->expansion, (T + 1) * ml3_ilqr_expansion_size(w)},
       {&w->feed_forward, T * m},
       {&w->gains, T * m * n},
       {&w->vs, n},
@@ -143,8 +104,8 @@ static bool allocate_arrays(ml3_ilqr *w) {
       {&w->qu_new, m},
       {&w->qus_new, m * n},
   };
-  const size_t num_arrays = sizeof arrays / sizeof *arrays;
-  size_t total = 0;
+  const size_t num_arrays = sizeof arrays / sizeof *arrays, trajectory = (T + 1) * n + T * m;
+  size_t total = (size_t)w->lane_count * trajectory;
   for (size_t i = 0; i < num_arrays; i++) total += arrays[i].count;
   w->arena = calloc(total, sizeof *w->arena);
   if (!w->arena) return false;
@@ -153,115 +114,33 @@ static bool allocate_arrays(ml3_ilqr *w) {
     *arrays[i].array = next;
     next += arrays[i].count;
   }
-  return true;
-}
-
-static void fill_constants(ml3_ilqr *w) {
-  for (size_t i = 0; i < w->m; i++) {
-    w->low[i] = w->spec->action[i].low;
-    w->high[i] = w->spec->action[i].high;
-  }
-  const int count = w->settings.line_search_steps;
-  for (int i = 0; i < count; i++) {
-    w->step_sizes[i] = count > 1 ? pow(w->settings.line_search_min, (double)i / (count - 1)) : 1;
-  }
-}
-
-/* ---- one pass -------------------------------------------------------------------------------- */
-
-static double clip(double x, double low, double high) {
-  return x < low ? low : x > high ? high : x;
-}
-
-static bool all_finite(const double *x, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    if (!isfinite(x[i])) return false;
+  for (int i = 0; i < w->lane_count; i++, next += trajectory) {
+    w->lanes[i].states = next;
+    w->lanes[i].actions = next + (T + 1) * n;
   }
   return true;
 }
 
-/* u_t + alpha k_t + K_t (s - s_t), clipped. */
-static void closed_loop_action(const ml3_ilqr *w, size_t t, double alpha, const double *state,
-                               double *action) {
-  const double *nominal = w->states + t * w->n;
-  for (size_t i = 0; i < w->m; i++) {
-    const double *gain = w->gains + (t * w->m + i) * w->n;
-    double u = w->actions[t * w->m + i] + alpha * w->feed_forward[t * w->m + i];
-    for (size_t j = 0; j < w->n; j++) u += gain[j] * (state[j] - nominal[j]);
-    action[i] = clip(u, w->low[i], w->high[i]);
-  }
-}
-
-/* Fills new_states and new_actions and returns their cost, NAN when a number on the way is not finite;
-   *broken (may be NULL) is then the step. */
-static double roll_out(ml3_ilqr *w, ml3_env *env, const ml3_ilqr_cost *cost, double alpha, size_t *broken) {
-  const size_t n = w->n, m = w->m;
-  double total = 0;
-  ml3_env_set_state(env, w->start);
-  memcpy(w->new_states, w->start, n * sizeof *w->start);
-  for (size_t t = 0; t <= w->horizon; t++) {
-    const double *state = w->new_states + t * n;
-    double *action = t < w->horizon ? w->new_actions + t * m : NULL;
-    if (broken) *broken = t;
-    if (!all_finite(state, n)) return NAN;
-    if (action) {
-      closed_loop_action(w, t, alpha, state, action);
-      if (!all_finite(action, m)) return NAN;
-    }
-    total += cost->evaluate(cost->user, (int)t, state, action, NULL);
-    if (!isfinite(total)) return NAN;
-    if (action) {
-      ml3_env_step(env, action);
-      ml3_env_get_state(env, w->new_states + (t + 1) * n);
-      w->env_steps++;
-    }
-  }
-  return total;
-}
-
-static void keep_trial(ml3_ilqr *w) {
-  double *states = w->states, *actions = w->actions;
-  w->states = w->new_states;
-  w->actions = w->new_actions;
-  w->new_states = states;
-  w->new_actions = actions;
-}
-
-/* Derivatives of the model and the cost along the best trajectory. */
-static int differentiate(ml3_ilqr *w, ml3_env *env, const ml3_ilqr_cost *cost, ml3_error *error) {
-  const size_t n = w->n, m = w->m, T = w->horizon;
-  memset(w->ls, 0, (T + 1) * n * sizeof *w->ls);
-  memset(w->lu, 0, (T + 1) * m * sizeof *w->lu);
-  memset(w->lss, 0, (T + 1) * n * n * sizeof *w->lss);
-  memset(w->luu, 0, (T + 1) * m * m * sizeof *w->luu);
-  memset(w->lus, 0, (T + 1) * m * n * sizeof *w->lus);
-  for (size_t t = 0; t <= T; t++) {
-    ml3_ilqr_expansion e = {.ls = w->ls + t * n,
-                            .lu = w->lu + t * m,
-                            .lss = w->lss + t * n * n,
-                            .luu = w->luu + t * m * m,
-                            .lus = w->lus + t * m * n};
-    const double *state = w->states + t * n, *action = t < T ? w->actions + t * m : NULL;
-    cost->evaluate(cost->user, (int)t, state, action, &e);
-    bool finite = all_finite(e.ls, n) && all_finite(e.lss, n * n);
-    if (action) {
-      double *a = w->a + t * n * n, *b = w->b + t * n * m;
-      ml3_env_set_state(env, state);
-      ml3_env_linearize(env, action, a, b);
-      w->env_steps++;
-      finite = finite && all_finite(e.lu, m) && all_finite(e.luu, m * m) && all_finite(e.lus, m * n) &&
-               all_finite(a, n * n) && all_finite(b, n * m);
-    }
-    if (!finite) {
-      return ml3_error_set(
-          error, ML3_ERR_NUMERIC,
-          "iLQR on '%s': a derivative of the model or the cost is not finite at step %zu of %zu; "
-          "check ml3_env_linearize and the cost's expansion there",
-          w->spec->name, t, T);
-    }
+static int make_lanes(ml3_ilqr *w, ml3_model *model, const ml3_ilqr_cost *cost, ml3_error *error) {
+  w->lanes[0].model = model;
+  w->lanes[0].cost = *cost;
+  for (int i = 1; i < w->lane_count; i++) {
+    w->lanes[i].cost = *cost;
+    if (!(w->lanes[i].model = model->clone(model, error))) return error ? error->code : ML3_ERR_MEMORY;
+    if (!cost->clone) continue;
+    if (!(w->lanes[i].cost.user = cost->clone(cost->user, error)))
+      return error ? error->code : ML3_ERR_MEMORY;
   }
   return ML3_OK;
 }
+
+static void fill_step_sizes(ml3_ilqr *w) {
+  const int count = w->settings.line_search_steps;
+  for (int i = 0; i < count; i++)
+    w->step_sizes[i] = count > 1 ? pow(w->settings.line_search_min, (double)i / (count - 1)) : 1;
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 static bool raise_regularization(const ml3_ilqr *w, schedule *s) {
   const double factor = w->settings.regularization_factor;
@@ -277,57 +156,44 @@ static void lower_regularization(const ml3_ilqr *w, schedule *s) {
   if (s->mu < w->settings.regularization_min) s->mu = 0;
 }
 
-/* The first step size whose decrease is fair becomes the best trajectory. Returns it, or 0. */
-static double search_line(ml3_ilqr *w, ml3_env *env, const ml3_ilqr_cost *cost, double *best_cost) {
-  for (int i = 0; i < w->settings.line_search_steps; i++) {
-    const double alpha = w->step_sizes[i];
-    const double new_cost = roll_out(w, env, cost, alpha, NULL);
-    const double actual = *best_cost - new_cost;
-    const double expected = -alpha * (w->slope + alpha * w->curvature);
-    if (actual > 0 && actual >= w->settings.accept_ratio * expected) {
-      keep_trial(w);
-      *best_cost = new_cost;
-      return alpha;
-    }
-  }
-  return 0;
-}
-
-/* ---- the loop -------------------------------------------------------------------------------- */
-
-static void log_iteration(const ml3_ilqr *w, int iteration, double cost, double alpha, double mu) {
-  if (!w->settings.log) return;
-  if (alpha > 0) {
-    fprintf(w->settings.log, "iLQR %4d  cost %-14.8g expected %-10.3g step %-8.3g mu %.3g\n", iteration, cost,
-            -(w->slope + w->curvature), alpha, mu);
-  } else {
-    fprintf(w->settings.log, "iLQR %4d  cost %-14.8g no step, mu %.3g\n", iteration, cost, mu);
-  }
+/* Tells the observer; true: it wants no more. */
+static bool observed_enough(const ml3_ilqr *w, const ml3_ilqr_report *report, double before, double alpha,
+                            double mu) {
+  if (!w->settings.observe) return false;
+  const bool first = report->iterations == 0;
+  const ml3_ilqr_iteration iteration = {.iteration = report->iterations,
+                                        .cost = report->cost,
+                                        .expected = first ? NAN : -alpha * (w->slope + alpha * w->curvature),
+                                        .actual = first ? NAN : before - report->cost,
+                                        .regularization = mu,
+                                        .step = first ? NAN : alpha,
+                                        .gradient = first ? NAN : w->largest_relative,
+                                        .model_steps = w->rollout_steps + w->linearizations,
+                                        .actions = w->actions};
+  return w->settings.observe(w->settings.observe_user, &iteration) != 0;
 }
 
 /* One backward and one forward pass with the derivatives at hand. *moved says whether those are now stale. */
-static outcome iterate(ml3_ilqr *w, ml3_env *env, const ml3_ilqr_cost *cost, schedule *s, int *small_in_a_row,
-                       bool *moved, ml3_ilqr_report *report) {
+static outcome iterate(ml3_ilqr *w, schedule *s, int *small_in_a_row, bool *moved, ml3_ilqr_report *report) {
   const ml3_ilqr_settings *settings = &w->settings;
-  const bool settled = s->mu <= MU_SETTLED;
+  const double before = report->cost, mu = s->mu, noise = w->lanes[0].model->precision * fabs(before);
+  const double tolerance = fmax(settings->cost_tolerance * fabs(before), noise);
+  const bool settled = mu <= MU_SETTLED;
   double alpha = 0, expected = INFINITY;
-  const double before = report->cost;
-  if (ml3_ilqr_backward(w, s->mu)) {
+  if (ml3_ilqr_backward(w, mu)) {
     expected = -(w->slope + w->curvature);
-    if (settled &&
-        (w->largest_relative <= settings->gradient_tolerance || expected <= DBL_EPSILON * fabs(before))) {
+    if (settled && (w->largest_relative <= settings->gradient_tolerance || expected <= noise))
       return CONVERGED;
-    }
-    alpha = search_line(w, env, cost, &report->cost);
+    alpha = ml3_ilqr_search_line(w, &report->cost);
   }
-  log_iteration(w, report->iterations, report->cost, alpha, s->mu);
   *moved = alpha > 0;
+  if (observed_enough(w, report, before, alpha, mu)) return STUCK;
   if (!*moved) {
-    if (settled && expected <= settings->cost_tolerance * fabs(before)) return CONVERGED;
+    if (settled && expected <= tolerance) return CONVERGED;
     return raise_regularization(w, s) ? GO_ON : STUCK;
   }
   lower_regularization(w, s);
-  const bool is_small = before - report->cost <= settings->cost_tolerance * fabs(before);
+  const bool is_small = before - report->cost <= tolerance;
   *small_in_a_row = is_small ? *small_in_a_row + 1 : 0;
   return is_small && (settled || *small_in_a_row >= PATIENCE) ? CONVERGED : GO_ON;
 }
@@ -343,30 +209,35 @@ static void settle_gains(ml3_ilqr *w) {
   }
 }
 
-/* From w->start and w->actions to the solution in w. */
-static int optimize(ml3_ilqr *w, ml3_env *env, const ml3_ilqr_cost *cost, ml3_ilqr_report *report,
-                    ml3_error *error) {
-  size_t broken = 0;
-  report->cost = roll_out(w, env, cost, 0, &broken);
-  if (!isfinite(report->cost)) {
+/* From w->start and the policy in w to the solution in w. */
+static int optimize(ml3_ilqr *w, ml3_ilqr_report *report, ml3_error *error) {
+  report->cost = ml3_ilqr_first_rollout(w);
+  if (!isfinite(report->cost))
     return ml3_error_set(
         error, ML3_ERR_NUMERIC,
         "iLQR on '%s': the rollout of the start is not finite at step %zu of %zu (state, action or "
         "cost); start from actions and a state from which the model stays finite",
-        w->spec->name, broken, w->horizon);
-  }
-  keep_trial(w);
+        w->lanes[0].model->name, w->lanes[0].broken, w->horizon);
   schedule s = {.mu = w->settings.regularization, .growth = 1};
-  outcome now = GO_ON;
+  outcome now = observed_enough(w, report, report->cost, 0, s.mu) ? STUCK : GO_ON;
   bool stale = true;
   for (int small_in_a_row = 0; now == GO_ON && report->iterations < w->settings.max_iterations;) {
-    if (stale && differentiate(w, env, cost, error) != ML3_OK) return ML3_ERR_NUMERIC;
+    if (!ml3_ilqr_affords(w, (stale ? 2 : 1) * w->horizon))
+      break; /* nothing would come of derivatives alone */
+    if (stale && ml3_ilqr_differentiate(w, error) != ML3_OK) return ML3_ERR_NUMERIC;
     stale = false;
     report->iterations++;
-    now = iterate(w, env, cost, &s, &small_in_a_row, &stale, report);
+    now = iterate(w, &s, &small_in_a_row, &stale, report);
   }
-  if (stale && differentiate(w, env, cost, error) != ML3_OK) return ML3_ERR_NUMERIC;
-  settle_gains(w);
+  if (stale && ml3_ilqr_affords(w, w->horizon)) {
+    if (ml3_ilqr_differentiate(w, error) != ML3_OK) return ML3_ERR_NUMERIC;
+    stale = false;
+  }
+  if (stale)
+    memset(w->gains, 0, w->horizon * w->m * w->n * sizeof *w->gains);
+  else
+    settle_gains(w);
+  memset(w->feed_forward, 0, w->horizon * w->m * sizeof *w->feed_forward);
   report->converged = now == CONVERGED;
   report->expected_decrease = -(w->slope + w->curvature);
   report->regularization = s.mu;
@@ -374,17 +245,46 @@ static int optimize(ml3_ilqr *w, ml3_env *env, const ml3_ilqr_cost *cost, ml3_il
 }
 
 static void forget_solution(ml3_ilqr *w) {
-  memset(w->states, 0, (w->horizon + 1) * w->n * sizeof *w->states);
-  memset(w->actions, 0, w->horizon * w->m * sizeof *w->actions);
-  memset(w->feed_forward, 0, w->horizon * w->m * sizeof *w->feed_forward);
-  memset(w->gains, 0, w->horizon * w->m * w->n * sizeof *w->gains);
+  const size_t most = (size_t)w->settings.horizon;
+  w->solved = 0;
+  memset(w->states, 0, (most + 1) * w->n * sizeof *w->states);
+  memset(w->actions, 0, most * w->m * sizeof *w->actions);
+  memset(w->feed_forward, 0, most * w->m * sizeof *w->feed_forward);
+  memset(w->gains, 0, most * w->m * w->n * sizeof *w->gains);
 }
 
-/* ---- public ---------------------------------------------------------------------------------- */
-
-ml3_ilqr_cost ml3_ilqr_goal(const ml3_ilqr_goal_cost *cost) {
-  return (ml3_ilqr_cost){.evaluate = goal_evaluate, .user = cost};
+/* With the policy to begin from in states, actions and gains. */
+static int solve(ml3_ilqr *w, const double *state, int first_step, double *actions, ml3_ilqr_report *report,
+                 ml3_error *error) {
+  ml3_ilqr_report mine = {0};
+  w->rollout_steps = w->linearizations = 0;
+  w->first_step = first_step;
+  memcpy(w->start, state, w->n * sizeof *state);
+  const int code = optimize(w, &mine, error);
+  mine.rollout_steps = w->rollout_steps;
+  mine.linearizations = w->linearizations;
+  mine.model_steps = w->rollout_steps + w->linearizations;
+  if (report) *report = mine;
+  if (code != ML3_OK) {
+    forget_solution(w);
+    return code;
+  }
+  w->solved = w->horizon;
+  memcpy(actions, w->actions, w->horizon * w->m * sizeof *actions);
+  return ML3_OK;
 }
+
+/* rows[old][width] without its first `passed` ones, filled up to `length` rows by its last one, or by zeros. */
+static void shift(double *rows, size_t old, size_t length, size_t width, size_t passed, bool hold) {
+  double held[width];
+  const size_t kept = passed < old ? old - passed : 0;
+  memcpy(held, rows + (old - 1) * width, width * sizeof *held);
+  if (!hold) memset(held, 0, width * sizeof *held);
+  memmove(rows, rows + passed * width * (kept > 0), kept * width * sizeof *rows);
+  for (size_t t = kept; t < length; t++) memcpy(rows + t * width, held, width * sizeof *rows);
+}
+
+/* ---- public ------------------------------------------------------------------------------------------------------ */
 
 ml3_ilqr_settings ml3_ilqr_defaults(int horizon) {
   return (ml3_ilqr_settings){.horizon = horizon,
@@ -396,73 +296,90 @@ ml3_ilqr_settings ml3_ilqr_defaults(int horizon) {
                              .regularization_max = 1e10,
                              .regularization_factor = 1.6,
                              .line_search_steps = 11,
-                             .line_search_min = 1e-3};
+                             .line_search_min = 1e-3,
+                             .threads = 1};
 }
 
-ml3_ilqr *ml3_ilqr_new(const ml3_env_spec *spec, const ml3_ilqr_settings *settings, ml3_error *error) {
-  if (check_settings(settings, error) || check_spec(spec, error)) return NULL;
+ml3_ilqr *ml3_ilqr_new(ml3_model *model, const ml3_ilqr_cost *cost, const ml3_ilqr_settings *settings,
+                       ml3_error *error) {
+  if (check_settings(settings, error) || check_model(model, error)) return NULL;
+  const int threads = settings->threads > 0 ? settings->threads : omp_get_num_procs();
   ml3_ilqr *w = calloc(1, sizeof *w);
   if (w) {
-    w->spec = spec;
     w->settings = *settings;
-    w->n = (size_t)spec->state_dim;
-    w->m = (size_t)spec->action_dim;
+    w->n = (size_t)model->state_dim;
+    w->m = (size_t)model->action_dim;
     w->horizon = (size_t)settings->horizon;
-    w->qp = ml3_boxqp_new(spec->action_dim, NULL);
+    w->lanes = calloc((size_t)threads, sizeof *w->lanes);
+    w->lane_count = w->lanes ? threads : 0;
+    w->qp = ml3_boxqp_new(model->action_dim, NULL);
   }
-  if (!w || !w->qp || !allocate_arrays(w)) {
+  if (!w || !w->lanes || !w->qp || !allocate_arrays(w)) {
     ml3_ilqr_free(w);
-    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for iLQR on '%s' with a horizon of %d steps", spec->name,
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for iLQR on '%s' with a horizon of %d steps", model->name,
                   settings->horizon);
     return NULL;
   }
-  fill_constants(w);
-  return w;
+  fill_step_sizes(w);
+  if (make_lanes(w, model, cost, error) == ML3_OK) return w;
+  ml3_ilqr_free(w);
+  return NULL;
 }
 
-void ml3_ilqr_free(ml3_ilqr *ilqr) {
-  if (!ilqr) return;
-  ml3_boxqp_free(ilqr->qp);
-  free(ilqr->arena);
-  free(ilqr);
-}
-
-int ml3_ilqr_solve(ml3_ilqr *ilqr, ml3_env *env, const ml3_ilqr_cost *cost, double *actions,
-                   ml3_ilqr_report *report, ml3_error *error) {
-  if (env->spec != ilqr->spec) {
-    return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "this iLQR was made for environment '%s' and got an instance of '%s'",
-                         ilqr->spec->name, env->spec->name);
+void ml3_ilqr_free(ml3_ilqr *w) {
+  if (!w) return;
+  for (int i = 1; i < w->lane_count; i++) { /* lane 0 is the caller's */
+    ml3_ilqr_lane *lane = &w->lanes[i];
+    ml3_model_free(lane->model);
+    if (lane->cost.clone && lane->cost.user != w->lanes[0].cost.user && lane->cost.user)
+      lane->cost.free(lane->cost.user);
   }
-  ml3_ilqr_report mine = {0};
-  const int steps = env->steps;
-  ilqr->env_steps = 0;
-  forget_solution(ilqr);
-  ml3_env_get_state(env, ilqr->start);
-  memcpy(ilqr->actions, actions, ilqr->horizon * ilqr->m * sizeof *actions);
-  const int code = optimize(ilqr, env, cost, &mine, error);
-  ml3_env_set_state(env, ilqr->start);
-  env->steps = steps; /* planning is no part of the episode */
-  mine.env_steps = ilqr->env_steps;
-  if (report) *report = mine;
-  if (code != ML3_OK) {
-    forget_solution(ilqr);
-    return code;
-  }
-  memcpy(actions, ilqr->actions, ilqr->horizon * ilqr->m * sizeof *actions);
-  return ML3_OK;
+  ml3_boxqp_free(w->qp);
+  free(w->lanes);
+  free(w->arena);
+  free(w);
 }
 
-void ml3_ilqr_act(const ml3_ilqr *ilqr, int step, const double *state, double *action) {
-  const size_t last = ilqr->horizon - 1;
+int ml3_ilqr_solve(ml3_ilqr *w, const double *state, int first_step, double *actions, ml3_ilqr_report *report,
+                   ml3_error *error) {
+  forget_solution(w);
+  memcpy(w->actions, actions, w->horizon * w->m * sizeof *actions);
+  return solve(w, state, first_step, actions, report, error);
+}
+
+int ml3_ilqr_solve_on(ml3_ilqr *w, int passed, const double *state, int first_step, double *actions,
+                      ml3_ilqr_report *report, ml3_error *error) {
+  const size_t old = w->solved, length = w->horizon, steps = passed > 0 ? (size_t)passed : 0;
+  if (old == 0) forget_solution(w);
+  if (old > 0) {
+    shift(w->states, old + 1, length + 1, w->n, steps, true);
+    shift(w->actions, old, length, w->m, steps, true);
+    shift(w->gains, old, length, w->m * w->n, steps, false);
+  }
+  return solve(w, state, first_step, actions, report, error);
+}
+
+void ml3_ilqr_set_horizon(ml3_ilqr *w, int horizon) {
+  const int most = w->settings.horizon;
+  w->horizon = (size_t)(horizon < 1 ? 1 : horizon > most ? most : horizon);
+}
+
+void ml3_ilqr_set_limits(ml3_ilqr *w, int max_iterations, long max_model_steps, double regularization) {
+  w->settings.max_iterations = max_iterations;
+  w->settings.max_model_steps = max_model_steps;
+  w->settings.regularization = regularization;
+}
+
+void ml3_ilqr_act(const ml3_ilqr *w, int step, const double *state, double *action) {
+  const size_t last = w->horizon - 1;
   const size_t t = step < 0 ? 0 : (size_t)step < last ? (size_t)step : last;
-  closed_loop_action(ilqr, t, 0, state, action);
+  ml3_ilqr_control(w, t, 0, state, action);
 }
 
-const double *ml3_ilqr_states(const ml3_ilqr *ilqr) {
-  return ilqr->states;
+const double *ml3_ilqr_states(const ml3_ilqr *w) {
+  return w->states;
 }
 
-const double *ml3_ilqr_gains(const ml3_ilqr *ilqr) {
-  return ilqr->gains;
+const double *ml3_ilqr_gains(const ml3_ilqr *w) {
+  return w->gains;
 }

@@ -1,64 +1,69 @@
 /* Control-limited iLQR: an optimal-control baseline (Tassa, Erez, Todorov 2012; Tassa, Mansard, Todorov 2014).
 
-     minimise  sum_t l(s_t, u_t, t) + l_f(s_T)   subject to  s_{t+1} = f(s_t, u_t),  low <= u <= high
+     minimise  sum_t l(s_t, u_t, t) + l_f(s_T, T)   subject to  s_{t+1} = f(s_t, u_t),  low <= u <= high
 
-   f and its linearisation come from the environment (ml3_env_step, ml3_env_linearize). */
+   f and its linearisation come from a model (agents/model.h): a simulator, an analytic or a learned one. Costs are in
+   agents/ilqr_cost.h. Three ways to use a solution:
+
+     open loop         actions of ml3_ilqr_solve, one after the other
+     closed loop       ml3_ilqr_act: the actions with their feedback gains
+     receding horizon  ml3_mpc (agents/mpc.h): plan again from where the world is */
 #ifndef ML3_AGENTS_ILQR_H
 #define ML3_AGENTS_ILQR_H
 
-#include "envs/env.h"
-
-#include <stdio.h>
+#include "agents/ilqr_cost.h"
+#include "agents/model.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Quadratic expansion of a cost at one point (both Hessians symmetric). n = state_dim, m = action_dim; u's parts are untouched at the
-   end of the horizon. Arrays are row-major and cleared before each call. */
-typedef struct ml3_ilqr_expansion {
-  double *ls;  /* [n] */
-  double *lu;  /* [m] */
-  double *lss; /* [n][n] */
-  double *luu; /* [m][m] */
-  double *lus; /* [m][n] */
-} ml3_ilqr_expansion;
+/* What one iteration did; iteration 0 is the start. */
+typedef struct ml3_ilqr_iteration {
+  int iteration;
+  double cost; /* after it */
+  double expected,
+      actual; /* decrease of the cost: the quadratic model's for the step taken, and what came of it */
+  double regularization; /* mu of the backward pass */
+  double step;           /* alpha of the line search; 0: none was good enough */
+  double gradient;       /* largest relative feed-forward term, max |k| / (1 + |u|) */
+  long model_steps;      /* so far */
+  const double *actions; /* [horizon][m] of the best trajectory yet */
+} ml3_ilqr_iteration;
 
-typedef struct ml3_ilqr_cost {
-  /* Cost of step t, or of the last state when action is NULL. Fills expansion unless it is NULL. */
-  double (*evaluate)(const void *user, int step, const double *state, const double *action,
-                     ml3_ilqr_expansion *expansion);
-  const void *user;
-} ml3_ilqr_cost;
+/* Called after every iteration; a non-zero answer ends the search, with the best trajectory yet. */
+typedef int (*ml3_ilqr_observer)(void *user, const ml3_ilqr_iteration *iteration);
 
-/* Goal tracking: 1/2 state_weight |s - goal|^2 + 1/2 action_weight |u|^2 a step and
-   1/2 final_weight |s_T - goal|^2, each state entry weighted. */
-typedef struct ml3_ilqr_goal_cost {
-  int state_dim, action_dim;
-  const double *goal;    /* [state_dim] */
-  const double *weights; /* [state_dim] */
-  double state_weight, action_weight, final_weight;
-} ml3_ilqr_goal_cost;
-ml3_ilqr_cost ml3_ilqr_goal(const ml3_ilqr_goal_cost *cost); /* keeps the pointer */
+/* Observers that write a line an iteration; user is a FILE *. CSV begins with its heading; JSON is one object a line,
+   null where a number is not finite. */
+int ml3_ilqr_log_text(void *file, const ml3_ilqr_iteration *iteration);
+int ml3_ilqr_log_csv(void *file, const ml3_ilqr_iteration *iteration);
+int ml3_ilqr_log_json(void *file, const ml3_ilqr_iteration *iteration);
 
 typedef struct ml3_ilqr_settings {
-  int horizon;               /* T, steps */
-  int max_iterations;        /* backward and forward passes */
-  double cost_tolerance;     /* stop when the relative decrease is below */
+  int horizon;           /* T, steps */
+  int max_iterations;    /* backward and forward passes; 0: the start is only rolled out and differentiated */
+  long max_model_steps;  /* no rollout or differentiation is begun that would need more; 0: no bound */
+  double cost_tolerance; /* stop when the relative decrease is below */
   double gradient_tolerance; /* stop when the largest relative feed-forward term is below */
   double regularization;     /* first value of mu */
   double regularization_min, regularization_max, regularization_factor;
   bool regularize_state; /* mu on V_ss (states) rather than on Q_uu (controls) */
   int line_search_steps; /* step sizes 1 ... line_search_min, spaced in the logarithm */
   double line_search_min;
-  double accept_ratio; /* least actual / expected decrease */
-  FILE *log;           /* a line an iteration; NULL: none */
+  double accept_ratio;       /* least actual / expected decrease */
+  int threads;               /* for derivatives and line search; 0: all cores. The bits do not depend on it */
+  ml3_ilqr_observer observe; /* NULL: none */
+  void *observe_user;
 } ml3_ilqr_settings;
 ml3_ilqr_settings ml3_ilqr_defaults(int horizon);
 
-typedef struct ml3_ilqr ml3_ilqr; /* workspace and solution; one a thread */
+typedef struct ml3_ilqr ml3_ilqr; /* workspace and solution; used by one thread, it may employ others */
 
-ml3_ilqr *ml3_ilqr_new(const ml3_env_spec *spec, const ml3_ilqr_settings *settings, ml3_error *error);
+/* Keeps model and cost's user; both are used while solving. Their clones for other threads are made here: a model or
+   cost that is changed later (another task) needs another ml3_ilqr, unless threads is 1. */
+ml3_ilqr *ml3_ilqr_new(ml3_model *model, const ml3_ilqr_cost *cost, const ml3_ilqr_settings *settings,
+                       ml3_error *error);
 void ml3_ilqr_free(ml3_ilqr *ilqr);
 
 typedef struct ml3_ilqr_report {
@@ -67,15 +72,31 @@ typedef struct ml3_ilqr_report {
   double cost;              /* of the solution */
   double expected_decrease; /* of the last backward pass */
   double regularization;
-  long env_steps; /* model evaluations used, linearisations counted as one each */
+  long
+      rollout_steps; /* of the model, as one thread takes them: a line search's trials beyond the accepted one,
+                             made meanwhile by other threads, are not counted */
+  long linearizations; /* of the model, one a time step */
+  long model_steps;    /* both */
 } ml3_ilqr_report;
 
-/* Solves from env's present state, which is restored afterwards with the step count. actions[horizon][action_dim]:
-   the start on entry (clipped to the bounds), the solution on return; its cost is never above the start's. A
-   start whose rollout is not finite, or a trajectory whose derivatives are not, is ML3_ERR_NUMERIC and leaves
-   actions as they were. report and error may be NULL. No allocation. */
-int ml3_ilqr_solve(ml3_ilqr *ilqr, ml3_env *env, const ml3_ilqr_cost *cost, double *actions,
+/* Solves from state[n]; `first_step` is added to the time steps that the cost sees. actions[horizon][m]: the start on
+   entry (clipped to the bounds), the solution on return; its cost is never above the start's. A start whose rollout
+   is not finite, or a trajectory whose derivatives are not, is ML3_ERR_NUMERIC and leaves actions as they were.
+   report and error may be NULL. No allocation. */
+int ml3_ilqr_solve(ml3_ilqr *ilqr, const double *state, int first_step, double *actions,
                    ml3_ilqr_report *report, ml3_error *error);
+
+/* Solves again from `state`, `passed` steps after the last solution's first: a warm start from the rest of that
+   solution with its feedback gains, the last action held. After a failure, and before a first solution, from zero
+   controls. actions[horizon][m] gets the solution; it is not read. */
+int ml3_ilqr_solve_on(ml3_ilqr *ilqr, int passed, const double *state, int first_step, double *actions,
+                      ml3_ilqr_report *report, ml3_error *error);
+
+/* Steps to plan for from now on, 1 ... settings.horizon: near the end of an episode the rest is enough. */
+void ml3_ilqr_set_horizon(ml3_ilqr *ilqr, int horizon);
+
+/* Bounds and the first regularisation of the solves from now on; the values are not checked again. */
+void ml3_ilqr_set_limits(ml3_ilqr *ilqr, int max_iterations, long max_model_steps, double regularization);
 
 /* The last solution in closed loop: action = u_t + K_t (state - s_t), clipped to the bounds, for the state at
    `step` (beyond the horizon: at its last step). Before a first solution and after a failure u, K and s are 0. */

@@ -31,11 +31,12 @@ static void copy(double *to, const double *from, size_t count) {
 static void expand_action_value(ml3_ilqr *w, size_t t, double mu) {
   const size_t n = w->n, m = w->m;
   const double *a = w->a + t * n * n, *b = w->b + t * n * m;
-  copy(w->qs, w->ls + t * n, n);
-  copy(w->qu, w->lu + t * m, m);
-  copy(w->qss, w->lss + t * n * n, n * n);
-  copy(w->quu, w->luu + t * m * m, m * m);
-  copy(w->qus, w->lus + t * m * n, m * n);
+  const ml3_ilqr_expansion e = ml3_ilqr_expansion_at(w, t);
+  copy(w->qs, e.ls, n);
+  copy(w->qu, e.lu, m);
+  copy(w->qss, e.lss, n * n);
+  copy(w->quu, e.luu, m * m);
+  copy(w->qus, e.lus, m * n);
   memset(w->va, 0, n * n * sizeof *w->va);
   memset(w->vb, 0, n * m * sizeof *w->vb);
   add_product(n, n, n, 1, w->vss, a, w->va);
@@ -62,8 +63,8 @@ static bool minimize_over_action(ml3_ilqr *w, size_t t) {
   const double *u = w->actions + t * m;
   double *k = w->feed_forward + t * m;
   for (size_t i = 0; i < m; i++) {
-    w->room_low[i] = w->low[i] - u[i];
-    w->room_high[i] = w->high[i] - u[i];
+    w->room_low[i] = w->lanes[0].model->low[i] - u[i];
+    w->room_high[i] = w->lanes[0].model->high[i] - u[i];
     k[i] = t + 1 < w->horizon ? k[m + i] : 0;
   }
   if (ml3_boxqp_solve(w->qp, w->quu_reg, w->qu, w->room_low, w->room_high, k) < 0) return false;
@@ -102,8 +103,9 @@ static void update_value(ml3_ilqr *w, size_t t) {
 
 bool ml3_ilqr_backward(ml3_ilqr *w, double mu) {
   w->slope = w->curvature = w->largest_relative = 0;
-  copy(w->vs, w->ls + w->horizon * w->n, w->n);
-  copy(w->vss, w->lss + w->horizon * w->n * w->n, w->n * w->n);
+  const ml3_ilqr_expansion end = ml3_ilqr_expansion_at(w, w->horizon);
+  copy(w->vs, end.ls, w->n);
+  copy(w->vss, end.lss, w->n * w->n);
   for (size_t t = w->horizon; t-- > 0;) {
     expand_action_value(w, t, mu);
     if (!minimize_over_action(w, t)) return false;

@@ -38,7 +38,7 @@ static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node the
   for (int t = 0; t < horizon; t++) {
     ml3_node seen = detach ? ml3_nn_stop_gradient(g, states[t]) : states[t];
     actions[t] = ml3_policy_build(g, &m->settings.policy, theta, seen);
-    states[t + 1] = m->dynamics->step(g, states[t], actions[t]);
+    states[t + 1] = m->dynamics->step(m->dynamics, g, ML3_NN_NONE, states[t], actions[t]);
   }
   rollout r = {.states = ml3_nn_concat_rows(g, states, horizon + 1),
                .actions = ml3_nn_concat_rows(g, actions, horizon),

@@ -3,6 +3,7 @@
 #define ML3_ENVS_SCENES_H
 
 extern const char ml3_mountain_car_xml[];
+extern const char ml3_pendulum_xml[];
 extern const char ml3_pointmass_xml[];
 extern const char ml3_reacher_xml[];
 

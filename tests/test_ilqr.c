@@ -22,7 +22,9 @@ static int create(ml3_env *env, ml3_error *error) {
   env->data = calloc(1, sizeof(integrator));
   return env->data ? ML3_OK : ML3_ERR_MEMORY;
 }
-static void destroy(ml3_env *env) { free(env->data); }
+static void destroy(ml3_env *env) {
+  free(env->data);
+}
 static void reset(ml3_env *env, ml3_random *random) {
   (void)random;
   *(integrator *)env->data = (integrator){{1, -0.5}};
@@ -33,14 +35,22 @@ static void step(ml3_env *env, const double *action, ml3_env_result *result) {
   for (int i = 0; i < N; i++) s->x[i] = A[i][0] * x + A[i][1] * v + B[i] * action[0];
   *result = (ml3_env_result){0};
 }
-static void observe(const ml3_env *env, double *obs) { memcpy(obs, env->data, sizeof(integrator)); }
+static void observe(const ml3_env *env, double *obs) {
+  memcpy(obs, env->data, sizeof(integrator));
+}
 static void goal_now(const ml3_env *env, double *goal) {
   (void)env;
   goal[0] = goal[1] = 0;
 }
-static void set_state(ml3_env *env, const double *state) { memcpy(env->data, state, sizeof(integrator)); }
-static double distance(const ml3_env *env) { return fabs(((integrator *)env->data)->x[0]); }
-static bool success(const ml3_env *env) { return distance(env) < 0.01; }
+static void set_state(ml3_env *env, const double *state) {
+  memcpy(env->data, state, sizeof(integrator));
+}
+static double distance(const ml3_env *env) {
+  return fabs(((integrator *)env->data)->x[0]);
+}
+static bool success(const ml3_env *env) {
+  return distance(env) < 0.01;
+}
 static void linearize(ml3_env *env, const double *action, double *a, double *b) {
   (void)env, (void)action;
   memcpy(a, A, sizeof A);
@@ -48,7 +58,8 @@ static void linearize(ml3_env *env, const double *action, double *a, double *b) 
 }
 
 static const ml3_env_field fields[N] = {{"x", "m", -INFINITY, INFINITY}, {"v", "m/s", -INFINITY, INFINITY}};
-static const ml3_env_field free_action[M] = {{"u", "N", -1e9, 1e9}}, tight_action[M] = {{"u", "N", -0.3, 0.3}};
+static const ml3_env_field free_action[M] = {{"u", "N", -1e9, 1e9}},
+                           tight_action[M] = {{"u", "N", -0.3, 0.3}};
 static const ml3_env_parameter nothing[1] = {{"unused", "1", 0, 0, 0}};
 
 static ml3_env_spec spec_with(const ml3_env_field *action) {
@@ -80,8 +91,13 @@ static ml3_env_spec spec_with(const ml3_env_field *action) {
 }
 
 static const double zeros[N] = {0, 0}, ones[N] = {1, 1};
-static const ml3_ilqr_goal_cost quadratic = {
-    .state_dim = N, .action_dim = M, .goal = zeros, .weights = ones, .state_weight = 1, .action_weight = 0.1, .final_weight = 5};
+static const ml3_ilqr_goal_cost quadratic = {.state_dim = N,
+                                             .action_dim = M,
+                                             .goal = zeros,
+                                             .weights = ones,
+                                             .state_weight = 1,
+                                             .action_weight = 0.1,
+                                             .final_weight = 5};
 
 /* The finite-horizon discrete Riccati recursion, written out for one control: gains k[t] with u = -k x, and the cost. */
 static double riccati(double k[T][N], const double *x0) {
@@ -102,7 +118,7 @@ static double riccati(double k[T][N], const double *x0) {
   return 0.5 * (x0[0] * (p[0][0] * x0[0] + p[0][1] * x0[1]) + x0[1] * (p[1][0] * x0[0] + p[1][1] * x0[1]));
 }
 
-static ml3_ilqr_report solve(const ml3_env_spec *spec, double *actions, ml3_ilqr **kept) {
+static ml3_ilqr_report solve(const ml3_env_spec *spec, double *actions, double *gains) {
   ml3_error error = {0};
   ml3_ilqr_settings settings = ml3_ilqr_defaults(T);
   ml3_ilqr_report report = {0};
@@ -111,14 +127,17 @@ static ml3_ilqr_report solve(const ml3_env_spec *spec, double *actions, ml3_ilqr
   settings.regularization = settings.regularization_min = 1e-14;
   ml3_env *env = ml3_env_new(spec, &error);
   cr_assert_not_null(env, "%s", error.message);
-  *kept = ml3_ilqr_new(spec, &settings, &error);
-  cr_assert_not_null(*kept, "%s", error.message);
-  ml3_ilqr_cost cost = ml3_ilqr_goal(&quadratic);
-  cr_assert_eq(ml3_ilqr_solve(*kept, env, &cost, actions, &report, &error), 0, "%s", error.message);
+  ml3_model *model = ml3_model_of_env(env, &error);
+  const ml3_ilqr_cost cost = ml3_ilqr_goal(&quadratic);
+  ml3_ilqr *ilqr = ml3_ilqr_new(model, &cost, &settings, &error);
+  cr_assert_not_null(ilqr, "%s", error.message);
   double state[N];
   ml3_env_get_state(env, state);
-  cr_expect(state[0] == 1 && state[1] == -0.5, "the state is restored");
-  cr_expect_eq(env->steps, 0);
+  cr_assert_eq(ml3_ilqr_solve(ilqr, state, 0, actions, &report, &error), 0, "%s", error.message);
+  cr_expect_eq(report.model_steps, report.rollout_steps + report.linearizations);
+  if (gains) memcpy(gains, ml3_ilqr_gains(ilqr), T * N * sizeof *gains);
+  ml3_ilqr_free(ilqr);
+  ml3_model_free(model);
   ml3_env_free(env);
   return report;
 }
@@ -128,23 +147,22 @@ Test(ilqr, equals_the_riccati_solution_of_a_linear_quadratic_problem) {
   double k[T][N], actions[T] = {0}, x[N] = {1, -0.5};
   double cost = riccati(k, x0);
   ml3_env_spec spec = spec_with(free_action);
-  ml3_ilqr *ilqr;
-  ml3_ilqr_report report = solve(&spec, actions, &ilqr);
+  double gains[T][N];
+  ml3_ilqr_report report = solve(&spec, actions, gains[0]);
   cr_expect_float_eq(report.cost, cost, 1e-9, "cost %.12g, Riccati %.12g", report.cost, cost);
   for (int t = 0; t < T; t++) {
     double u = -k[t][0] * x[0] - k[t][1] * x[1], p = x[0], v = x[1];
     cr_expect_float_eq(actions[t], u, 1e-9, "control %d: %.12g, Riccati %.12g", t, actions[t], u);
     for (int i = 0; i < N; i++) x[i] = A[i][0] * p + A[i][1] * v + B[i] * u;
+    for (int i = 0; i < N; i++) cr_expect_float_eq(gains[t][i], -k[t][i], 1e-9, "gain %d", t);
   }
-  ml3_ilqr_free(ilqr);
 }
 
 Test(ilqr, never_leaves_the_limits_and_meets_the_optimality_conditions_there) {
   double actions[T], best;
   for (int t = 0; t < T; t++) actions[t] = t % 2 ? 7 : -7; /* a start far outside is clipped */
   ml3_env_spec spec = spec_with(tight_action);
-  ml3_ilqr *ilqr;
-  best = solve(&spec, actions, &ilqr).cost;
+  best = solve(&spec, actions, NULL).cost;
   bool touched = false;
   for (int t = 0; t < T; t++) {
     cr_expect_leq(fabs(actions[t]), 0.3);
@@ -162,10 +180,10 @@ Test(ilqr, never_leaves_the_limits_and_meets_the_optimality_conditions_there) {
       sum += 2.5 * (x[0] * x[0] + x[1] * x[1]);
       cr_expect_geq(sum, best - 1e-9, "moving control %d does better: %.12g < %.12g", t, sum, best);
     }
-  ml3_ilqr_free(ilqr);
 }
 
-static double not_a_number(const void *user, int t, const double *state, const double *action, ml3_ilqr_expansion *e) {
+static double not_a_number(void *user, int t, const double *state, const double *action,
+                           ml3_ilqr_expansion *e) {
   (void)user, (void)t, (void)state, (void)action, (void)e;
   return NAN;
 }
@@ -175,21 +193,27 @@ Test(ilqr, a_start_that_is_not_finite_is_told_and_left_alone) {
   ml3_env_spec spec = spec_with(free_action);
   ml3_ilqr_settings settings = ml3_ilqr_defaults(T);
   ml3_env *env = ml3_env_new(&spec, &error);
-  ml3_ilqr *ilqr = ml3_ilqr_new(&spec, &settings, &error);
-  ml3_ilqr_cost cost = {.evaluate = not_a_number};
-  double actions[T] = {0.25};
-  cr_expect_eq(ml3_ilqr_solve(ilqr, env, &cost, actions, NULL, &error), ML3_ERR_NUMERIC);
+  ml3_model *model = ml3_model_of_env(env, &error);
+  const ml3_ilqr_cost cost = {.evaluate = not_a_number};
+  ml3_ilqr *ilqr = ml3_ilqr_new(model, &cost, &settings, &error);
+  double actions[T] = {0.25}, state[N] = {1, -0.5}, action = 7;
+  cr_expect_eq(ml3_ilqr_solve(ilqr, state, 0, actions, NULL, &error), ML3_ERR_NUMERIC);
   cr_expect_eq(actions[0], 0.25);
   cr_expect_gt(strlen(error.message), 20);
+  ml3_ilqr_act(ilqr, 0, state, &action);
+  cr_expect_eq(action, 0, "nothing of it is handed out");
   ml3_ilqr_free(ilqr);
+  ml3_model_free(model);
   ml3_env_free(env);
 }
 
 Test(ilqr, drives_the_mountain_car_to_the_goal) {
   ml3_error error = {0};
   const int hidden[1] = {4};
-  ml3_model_based_settings s = {.env = ml3_env_find("mountain_car", &error), .starts = 1, .cost_from_step = 15};
-  cr_assert_eq(ml3_policy_init(&s.policy, s.env, hidden, 1, ML3_IDENTITY, false, &error), 0, "%s", error.message);
+  ml3_model_based_settings s = {
+      .env = ml3_env_find("mountain_car", &error), .starts = 1, .cost_from_step = 15};
+  cr_assert_eq(ml3_policy_init(&s.policy, s.env, hidden, 1, ML3_IDENTITY, false, &error), 0, "%s",
+               error.message);
   ml3_problem *problem = ml3_model_based_new(&s, &error);
   for (int i = 0; i < 5; i++) {
     ml3_real task[64], theta[64];

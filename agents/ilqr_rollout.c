@@ -1,0 +1,95 @@
+/* Rollouts of iLQR and its line search.
+
+     u_t = clip(u_t + alpha k_t + K_t (s_t - s~_t)),   alpha = 1 ... line_search_min
+     accept when  J - J_new > accept_ratio * -(alpha slope + alpha^2 curvature)
+
+   The trials of the line search go to as many threads as there are, in waves; the first good one in the order of alpha is
+   taken, so that threads change neither the answer nor the steps counted. */
+#include <math.h>
+#include <string.h>
+
+#include "agents/ilqr_internal.h"
+
+static double clip(double x, double low, double high) {
+  return x < low ? low : x > high ? high : x;
+}
+
+bool ml3_ilqr_all_finite(const double *x, size_t count) {
+  double sum = 0; /* infinite or not a number as soon as one entry is */
+  for (size_t i = 0; i < count; i++) sum += x[i] * 0;
+  return sum == 0;
+}
+
+void ml3_ilqr_control(const ml3_ilqr *w, size_t t, double alpha, const double *state, double *action) {
+  const ml3_model *model = w->lanes[0].model;
+  const double *nominal = w->states + t * w->n;
+  for (size_t i = 0; i < w->m; i++) {
+    const double *gain = w->gains + (t * w->m + i) * w->n;
+    double u = w->actions[t * w->m + i] + alpha * w->feed_forward[t * w->m + i];
+    for (size_t j = 0; j < w->n; j++) u += gain[j] * (state[j] - nominal[j]);
+    action[i] = clip(u, model->low[i], model->high[i]);
+  }
+}
+
+/* Fills the lane's trajectory, its cost and where it broke. */
+static void roll_out(const ml3_ilqr *w, ml3_ilqr_lane *lane, double alpha) {
+  const size_t n = w->n, m = w->m;
+  ml3_model *model = lane->model;
+  double total = 0;
+  lane->trial = NAN;
+  memcpy(lane->states, w->start, n * sizeof *w->start);
+  model->start(model, w->start);
+  for (size_t t = 0; t <= w->horizon; t++) {
+    const double *state = lane->states + t * n;
+    double *action = t < w->horizon ? lane->actions + t * m : NULL;
+    lane->broken = t;
+    if (!ml3_ilqr_all_finite(state, n)) return;
+    if (action) {
+      ml3_ilqr_control(w, t, alpha, state, action);
+      if (!ml3_ilqr_all_finite(action, m)) return;
+    }
+    total += lane->cost.evaluate(lane->cost.user, w->first_step + (int)t, state, action, NULL);
+    if (!isfinite(total)) return;
+    if (action) model->step(model, action, lane->states + (t + 1) * n);
+  }
+  lane->trial = total;
+}
+
+static void keep(ml3_ilqr *w, ml3_ilqr_lane *lane) {
+  double *states = w->states, *actions = w->actions;
+  w->states = lane->states;
+  w->actions = lane->actions;
+  lane->states = states;
+  lane->actions = actions;
+}
+
+double ml3_ilqr_first_rollout(ml3_ilqr *w) {
+  ml3_ilqr_lane *lane = &w->lanes[0];
+  roll_out(w, lane, 0);
+  w->rollout_steps += (long)lane->broken;
+  if (isfinite(lane->trial)) keep(w, lane);
+  return lane->trial;
+}
+
+double ml3_ilqr_search_line(ml3_ilqr *w, double *cost) {
+  const int count = w->settings.line_search_steps;
+  for (int first = 0; first < count; first += w->lane_count) {
+    int wave = count - first < w->lane_count ? count - first : w->lane_count;
+    while (wave > 0 && !ml3_ilqr_affords(w, (size_t)wave * w->horizon)) wave--;
+    if (wave == 0) return 0;
+#pragma omp parallel for num_threads(wave) schedule(static, 1) if (wave > 1)
+    for (int i = 0; i < wave; i++) roll_out(w, &w->lanes[i], w->step_sizes[first + i]);
+
+    for (int i = 0; i < wave; i++) {
+      const double alpha = w->step_sizes[first + i], actual = *cost - w->lanes[i].trial;
+      const double expected = -alpha * (w->slope + alpha * w->curvature);
+      w->rollout_steps += (long)w->lanes[i].broken;
+      if (actual > 0 && actual >= w->settings.accept_ratio * expected) {
+        *cost = w->lanes[i].trial;
+        keep(w, &w->lanes[i]);
+        return alpha;
+      }
+    }
+  }
+  return 0;
+}
