@@ -27,7 +27,8 @@ static factors whole_step(void) {
   return f;
 }
 
-static ml3_node step(ml3_nn_graph *g, ml3_node state, ml3_node action) {
+static ml3_node step(const ml3_dynamics *dynamics, ml3_nn_graph *g, ml3_node context, ml3_node state, ml3_node action) {
+  (void)dynamics, (void)context; /* constants all */
   const factors f = whole_step();
   ml3_node p = ml3_nn_slice_cols(g, state, 0, AXES), v = ml3_nn_slice_cols(g, state, AXES, AXES);
   ml3_node v1 = ml3_nn_add(g, ml3_nn_scale(g, v, f.v_of_v), ml3_nn_scale(g, action, f.v_of_u));
@@ -38,7 +39,8 @@ static ml3_node step(ml3_nn_graph *g, ml3_node state, ml3_node action) {
   ml3_node into_low = ml3_nn_mul(g, ml3_nn_greater_equal(g, minus, p1), ml3_nn_greater(g, zero, v1));
   ml3_node v_kept = ml3_nn_select(g, ml3_nn_add(g, into_high, into_low), zero, v1);
 
-  ml3_node next[2] = {ml3_nn_straight_through(g, ml3_nn_clamp(g, p1, -1, 1), p1), ml3_nn_straight_through(g, v_kept, v1)};
+  ml3_node next[2] = {ml3_nn_straight_through(g, ml3_nn_clamp(g, p1, -1, 1), p1),
+                      ml3_nn_straight_through(g, v_kept, v1)};
   return ml3_nn_concat_cols(g, next, 2);
 }
 

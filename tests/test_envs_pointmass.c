@@ -106,7 +106,7 @@ Test(pointmass, has_a_model_that_steps_like_it) {
   cr_assert_not_null(model, "%s", error.message);
   ml3_nn_graph *g = ml3_nn_graph_new();
   ml3_node state = ml3_nn_input(g, 1, STATE), action = ml3_nn_input(g, 1, ACTION);
-  ml3_nn_output output = {model->step(g, state, action), 0};
+  ml3_nn_output output = {model->step(model, g, ML3_NN_NONE, state, action), 0};
   ml3_nn_program *program = ml3_nn_compile(g, &output, 1, &error);
   cr_assert_not_null(program, "%s", error.message);
   ml3_nn_workspace *w = ml3_nn_workspace_new(program, &error);
