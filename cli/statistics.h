@@ -14,4 +14,7 @@ cli_interval cli_mean_interval(const double *x, int n, uint64_t seed);
 /* Wilson's score interval of a rate; successes may be fractional. */
 cli_interval cli_rate_interval(double successes, int n);
 
+/* Student's t interval of the mean of n independent values, n small; entries that are NaN are left out. */
+cli_interval cli_sample_interval(const double *x, int n);
+
 #endif

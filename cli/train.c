@@ -18,6 +18,7 @@
 #include "cli/options.h"
 #include "cli/plot.h"
 #include "cli/progress.h"
+#include "cli/seeds.h"
 #include "cli/verb.h"
 
 typedef struct training {
@@ -197,28 +198,35 @@ static int read_preset(cli_config *c, const char *preset, ml3_error *error) {
   return ML3_OK;
 }
 
-static int start(training *t, const cli_options *o, const char *output, const char *resume, bool force, int formats, ml3_error *error) {
+/* The configuration that the options name: a preset's, or with resume that of `file` in the folder. */
+static int read_config(cli_config *c, const cli_options *o, const char *resume, const char *file, ml3_error *error) {
   char path[CLI_PATH_MAX];
-  int code;
-  cli_config_defaults(&t->config);
+  cli_config_defaults(c);
+  cli_run_path(resume ? resume : "", file, path);
+  int code = resume ? cli_config_read(c, path, error) : read_preset(c, o->argument, error);
+  return code == ML3_OK ? cli_options_apply(o, c, error) : code;
+}
+
+/* Problem and trainer of t->config. */
+static int make_trainer(training *t, ml3_error *error) {
+  ml3_trainer_settings settings;
+  if (!(t->problem = cli_problem_new(&t->config, error))) return error->code;
+  int code = cli_trainer_settings(&t->config, t->problem, &settings, error);
+  if (code != ML3_OK) return code;
+  t->trainer = ml3_trainer_new(t->problem, &settings, error);
+  return t->trainer ? ML3_OK : error->code;
+}
+
+static int start(training *t, const cli_options *o, const char *output, const char *resume, bool force, int formats,
+                 ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  if (resume && !cli_run_is(resume))
+    return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a run folder: it has no config.yaml", resume);
+  int code = read_config(&t->config, o, resume, "config.yaml", error);
+  if (code == ML3_OK) code = make_trainer(t, error);
+  if (code != ML3_OK) return code;
   if (resume) {
     snprintf(t->folder, sizeof t->folder, "%.900s", resume);
-    if (!cli_run_is(resume))
-      return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a run folder: it has no config.yaml", resume);
-    cli_run_path(resume, "config.yaml", path);
-    code = cli_config_read(&t->config, path, error);
-  } else {
-    code = read_preset(&t->config, o->argument, error);
-  }
-  if (code == ML3_OK) code = cli_options_apply(o, &t->config, error);
-  if (code != ML3_OK) return code;
-
-  if (!(t->problem = cli_problem_new(&t->config, error))) return error->code;
-  ml3_trainer_settings settings;
-  code = cli_trainer_settings(&t->config, t->problem, &settings, error);
-  if (code != ML3_OK) return code;
-  if (!(t->trainer = ml3_trainer_new(t->problem, &settings, error))) return error->code;
-  if (resume) {
     cli_run_path(resume, "checkpoint", path);
     if ((code = ml3_trainer_load(t->trainer, path, error)) != ML3_OK) return code;
   } else {
@@ -242,13 +250,36 @@ static void print_best(const training *t, const ml3_trainer_report *best) {
          (long long)t->config.inner_steps, (long long)t->config.validation_tasks);
 }
 
+/* --seeds: what one seed would do is tried first, so that a mistake is told once. */
+static int train_seeds(const cli_options *o, int count, const char *output, const char *resume, const char *log, bool force,
+                       ml3_error *error) {
+  training t = {0};
+  char path[CLI_PATH_MAX];
+  if (count < 1 || count > CLI_SEEDS_MAX)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "--seeds is %d; 1 to %d are possible", count, CLI_SEEDS_MAX);
+  cli_run_path(resume ? resume : "", "seeds.yaml", path);
+  if (resume && access(path, R_OK) != 0)
+    return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a folder of seeds: it has no seeds.yaml", resume);
+  int code = read_config(&t.config, o, resume, "seeds.yaml", error);
+  if (code == ML3_OK) code = make_trainer(&t, error);
+  finish(&t);
+  if (code == ML3_OK && !resume) code = cli_run_create(output, &t.config, force, t.folder, error);
+  if (code != ML3_OK) return code;
+  if (resume) snprintf(t.folder, sizeof t.folder, "%.900s", resume);
+  if (!o->quiet) fprintf(stderr, "folder of seeds: %s\n", t.folder);
+  const cli_seeds seeds = {
+      .config = &t.config, .count = count, .folder = t.folder, .log = log, .resume = resume != NULL, .quiet = o->quiet};
+  return cli_seeds_train(&seeds, error);
+}
+
 int cli_train(int argc, const char **argv) {
   const char *output = NULL, *resume = NULL, *log = "tensorboard";
-  int force = 0, formats = 0;
+  int force = 0, formats = 0, seeds = 0;
   const struct poptOption own[] = {
       {"output", 'o', POPT_ARG_STRING, &output, 0, "the run's folder (runs/DATE-ENVIRONMENT-SEED)", "FOLDER"},
       {"resume", 'r', POPT_ARG_STRING, &resume, 0, "go on with an interrupted run; the same bits as if it had not been", "RUN"},
       {"log", 'l', POPT_ARG_STRING, &log, 0, "besides metrics.csv: tensorboard, json, both with a comma, none (tensorboard)", "FORMATS"},
+      {"seeds", 'n', POPT_ARG_INT, &seeds, 0, "so many seeds from `seed` on, a run folder each in FOLDER, and one table", "N"},
       {"force", 'f', POPT_ARG_NONE, &force, 0, "write into a folder that exists", NULL},
       POPT_TABLEEND};
   cli_options options = {0};
@@ -261,6 +292,11 @@ int cli_train(int argc, const char **argv) {
   training t = {0};
   ml3_error error = {0};
   int code = cli_log_formats(log, &formats, &error);
+  if (code == ML3_OK && seeds != 0) {
+    code = train_seeds(&options, seeds, output, resume, log, force, &error);
+    if (code == ML3_ERR_ARGUMENT) return cli_fail("train", &error), CLI_USAGE;
+    return code == ML3_OK ? CLI_DONE : cli_fail("train", &error);
+  }
   if (code == ML3_OK) code = start(&t, &options, output, resume, force, formats, &error);
   if (code == ML3_OK) {
     if (!options.quiet) fprintf(stderr, "run folder: %s\n", t.folder);

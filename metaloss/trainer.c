@@ -109,7 +109,7 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
   int code = ml3_nn_optimizer_init(&t->optimizer, &s->optimizer, (size_t)t->loss->size, error);
   if (code != ML3_OK) return code;
 
-  t->threads = s->threads > 0 ? s->threads : omp_get_num_procs();
+  t->threads = s->threads > 0 ? s->threads : omp_get_max_threads();
   t->works = calloc((size_t)t->threads, sizeof(ml3_meta_work *));
   t->unit_works = calloc((size_t)t->threads, sizeof(ml3_meta_work *));
   t->pieces = calloc((size_t)t->threads, sizeof(ml3_real *));

@@ -26,7 +26,7 @@ typedef struct ml3_trainer_settings {
   ml3_meta_settings meta; /* its batch is not looked at */
   ml3_nn_optimizer_settings optimizer;
   uint64_t seed;
-  int threads;           /* 0: all cores */
+  int threads;           /* 0: all cores, or OMP_NUM_THREADS */
   int tasks;             /* a batch, one outer step */
   double task_clip_norm; /* each task's meta-gradient is clipped to this norm before the mean; 0: not */
   ml3_normalize normalize;

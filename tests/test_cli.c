@@ -135,6 +135,25 @@ Test(cli, trains_and_compares_maml_beside_a_learned_loss) {
   cr_expect_eq(ml3("adapt maml -n 2"), 0, "%s", output);
 }
 
+Test(cli, several_seeds_at_once_are_each_as_if_alone) {
+  cr_assert_eq(ml3("train mountain_car -o all --seeds 3 " TINY "--set outer.steps=10 --set seed=4"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "3 of 3 seeds"), "%s", output);
+  cr_expect_not_null(strstr(output, "95 %, low"), "%s", output);
+  cr_assert_eq(ml3("train mountain_car -o alone " TINY "--set outer.steps=10 --set seed=5"), 0, "%s", output);
+  char command[512];
+  snprintf(command, sizeof command,
+           "cd %s && for f in checkpoint loss.safetensors config.yaml metrics.csv summary.json; do cmp alone/$f all/seed-5/$f || exit 1; "
+           "done; [ -s all/seeds.csv ] && [ -s all/seeds.md ] && [ ! -e all/seed-4.log ]",
+           folder);
+  cr_expect_eq(system(command), 0, "the files differ, or some are missing");
+  cr_expect_eq(ml3("train --seeds 3 --resume all --quiet"), 0, "%s", output);
+  expect("train --seeds 0x --quiet", 2, "invalid numeric value");
+  expect("train --seeds -2 --quiet", 2, "--seeds is -2");
+  expect("train --seeds 2 --resume alone --quiet", 1, "not a folder of seeds");
+  expect("train --seeds 2 -o bad --quiet --set inner.weights=list", 2, "the list of weights");
+  cr_expect(!exists("bad"), "a mistake left a folder");
+}
+
 Test(cli, stops_early_when_nothing_gets_better) {
   cr_assert_eq(ml3("train mountain_car -o run " TINY "--set outer.steps=1000 --set outer.rate=1e-30 --set validation.patience=2"), 0, "%s",
                output);

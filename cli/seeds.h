@@ -1,0 +1,21 @@
+/* One configuration trained under several seeds at once: a process and a run folder a seed. */
+#ifndef ML3_CLI_SEEDS_H
+#define ML3_CLI_SEEDS_H
+
+#include "cli/config.h"
+
+typedef struct cli_seeds {
+  const cli_config *config; /* its seed is the first; the others follow */
+  int count;
+  const char *folder; /* seed-S within, seeds.yaml, seeds.csv, seeds.md */
+  const char *log; /* as --log has it */
+  bool resume, quiet;
+} cli_seeds;
+
+enum { CLI_SEEDS_MAX = 1000 };
+
+/* Trains all, prints and writes the table over seeds. Each seed's files are the same bits as those of that seed trained
+   alone. A seed that fails is named; the others go on. Interrupted, every seed keeps its checkpoint. */
+int cli_seeds_train(const cli_seeds *seeds, ml3_error *error);
+
+#endif
