@@ -46,6 +46,7 @@ static int make_programs(timing *t, bool fast, ml3_error *error) {
                                       .task_weight = 1,
                                       .extra_weight = t->is->extra_weight,
                                       .batch = t->batch,
+                                      .keep_bytes = ML3_META_KEEP_BYTES,
                                       .fast_products = fast};
   const double begin = now_s();
   if (!(t->problem = t->is->make(error))) return error->code;
@@ -180,7 +181,7 @@ static void measure_products(timing *t) {
     const double begin = now_s();
     for (int unit = 0; unit < t->tasks / t->batch; unit++)
       for (int k = 0; k < t->steps; k++) {
-        for (int again = 0; again < (k ? 2 : 1); again++) ml3_nn_run_products_only(inner, 0);
+        for (int again = 0; again < (k < ml3_meta_kept(t->meta) ? 1 : 2); again++) ml3_nn_run_products_only(inner, 0);
         ml3_nn_run_products_only(inner, 1);
         if (k) ml3_nn_run_products_only(inner, 2);
       }

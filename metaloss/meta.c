@@ -143,6 +143,20 @@ int ml3_meta_rows(const ml3_meta *m) {
   return m->rows;
 }
 
+/* The one that is needed, and what keep_bytes holds besides. */
+int ml3_meta_kept(const ml3_meta *m) {
+  const size_t each = ml3_nn_program_report(m->inner).arena_bytes + 1, more = m->settings.keep_bytes / each;
+  return more < (size_t)m->settings.inner_steps ? (int)more + 1 : m->settings.inner_steps;
+}
+
+static bool make_inner(ml3_meta_work *w, ml3_error *error) {
+  w->kept = ml3_meta_kept(w->meta);
+  w->inner = calloc((size_t)w->kept, sizeof(ml3_nn_workspace *));
+  for (int i = 0; w->inner && i < w->kept; i++)
+    if (!(w->inner[i] = ml3_nn_workspace_new(w->meta->inner, error))) return false;
+  return w->inner != NULL;
+}
+
 ml3_meta_work *ml3_meta_work_new(const ml3_meta *m, ml3_error *error) {
   const ml3_problem *p = m->problem;
   const size_t steps = (size_t)m->settings.inner_steps, batch = (size_t)m->batch;
@@ -153,7 +167,6 @@ ml3_meta_work *ml3_meta_work_new(const ml3_meta *m, ml3_error *error) {
   const bool momentum = m->settings.loss.momentum > 0;
   *w = (ml3_meta_work){
       .meta = m,
-      .inner = ml3_nn_workspace_new(m->inner, error),
       .outer = ml3_nn_workspace_new(m->outer, error),
       .task = ml3_nn_workspace_new(m->task, error),
       .features = ml3_nn_workspace_new(m->features, error),
@@ -167,8 +180,8 @@ ml3_meta_work *ml3_meta_work_new(const ml3_meta *m, ml3_error *error) {
       .grads = calloc((steps + 1) * theta, sizeof(ml3_real)),
       .sums = calloc(2 * (size_t)m->settings.loss.net.inputs + 1, sizeof(double)),
   };
-  if (w->inner && w->outer && w->task && w->features && w->theta && w->data && w->fresh && w->lambda && w->piece &&
-      w->grads && w->sums && (!momentum || (w->velocity && w->nu)))
+  if (make_inner(w, error) && w->outer && w->task && w->features && w->theta && w->data && w->fresh && w->lambda &&
+      w->piece && w->grads && w->sums && (!momentum || (w->velocity && w->nu)))
     return w;
   ml3_meta_work_free(w);
 no_memory:
@@ -178,7 +191,8 @@ no_memory:
 
 void ml3_meta_work_free(ml3_meta_work *w) {
   if (!w) return;
-  ml3_nn_workspace_free(w->inner);
+  for (int i = 0; w->inner && i < w->kept; i++) ml3_nn_workspace_free(w->inner[i]);
+  free(w->inner);
   ml3_nn_workspace_free(w->outer);
   ml3_nn_workspace_free(w->task);
   ml3_nn_workspace_free(w->features);
@@ -195,7 +209,7 @@ void ml3_meta_work_free(ml3_meta_work *w) {
 }
 
 ml3_nn_workspace *ml3_meta_inner_workspace(ml3_meta_work *w) {
-  return w->inner;
+  return w->inner[0];
 }
 ml3_nn_workspace *ml3_meta_outer_workspace(ml3_meta_work *w) {
   return w->outer;

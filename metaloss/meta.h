@@ -51,11 +51,12 @@ typedef struct ml3_meta_settings {
   double task_weight, extra_weight;
   int batch;          /* tasks that one call works on; 0 or 1: one */
   bool fast_products; /* ml3_nn_graph_fast_products for the programs with the learned loss */
+  size_t keep_bytes;  /* a thread: memory for forward values of earlier inner steps, which are computed again where it ends */
   ml3_derivatives derivatives;
   bool moments; /* ml3_meta_moments is wanted */
 } ml3_meta_settings;
 
-enum { ML3_META_MAX_BATCH = 64 };
+enum { ML3_META_MAX_BATCH = 64, ML3_META_KEEP_BYTES = 32 << 20 /* a good keep_bytes */ };
 
 typedef struct ml3_meta ml3_meta;           /* compiled programs; immutable, shared */
 typedef struct ml3_meta_work ml3_meta_work; /* buffers, one a thread */
@@ -66,6 +67,7 @@ void ml3_meta_free(ml3_meta *meta);
 const ml3_meta_settings *ml3_meta_settings_of(const ml3_meta *meta);
 const ml3_problem *ml3_meta_problem(const ml3_meta *meta);
 int ml3_meta_batch(const ml3_meta *meta); /* >= 1 */
+int ml3_meta_kept(const ml3_meta *meta);  /* inner steps whose forward values are kept, 1 .. K */
 /* The programs, for reports and profiles: features, inner (stages: step, grad_phi, grad_theta), outer. */
 const ml3_nn_program *ml3_meta_inner_program(const ml3_meta *meta);
 const ml3_nn_program *ml3_meta_outer_program(const ml3_meta *meta);

@@ -31,7 +31,9 @@ struct ml3_meta {
 
 struct ml3_meta_work {
   const ml3_meta *meta;
-  ml3_nn_workspace *inner, *outer, *task, *features;
+  ml3_nn_workspace **inner; /* [kept]: of the last inner steps, the last one first */
+  int kept;
+  ml3_nn_workspace *outer, *task, *features;
   ml3_real *theta;    /* [K + 1][batch][theta_size] */
   ml3_real *velocity; /* [K + 1][batch][theta_size]; NULL without momentum */
   ml3_real *data;     /* [K][batch][inner_size]; unused when D is the task */

@@ -1,7 +1,8 @@
 /* The adjoint walk of meta.h over a batch of tasks: forward through the K inner steps, back through their pullbacks.
 
-   Stages reuse forward values. The last inner step's are still there when the walk starts; for earlier steps stage 0
-   is run again, so memory holds K copies of theta and D and one computation. */
+   Stages reuse forward values. Those of the last steps are still there when the walk starts, as many as keep_bytes has room
+   for and one at least; for earlier steps stage 0 is run again, so memory holds K copies of theta and D and a bounded
+   number of computations. */
 #include <math.h>
 #include <string.h>
 
@@ -13,6 +14,13 @@
 static int not_finite(const ml3_meta *m, const char *what, int step, ml3_error *error) {
   return ml3_error_set(error, ML3_ERR_NUMERIC, "problem '%s': %s is not finite at inner step %d", m->problem->name,
                        what, step);
+}
+
+/* The workspace of inner step k. Steps too early to be kept share the last one, which is free again when the walk back
+   comes to them. */
+static ml3_nn_workspace *inner_of(const ml3_meta_work *w, int k) {
+  const int from_last = w->meta->settings.inner_steps - 1 - k;
+  return w->inner[from_last < w->kept ? from_last : w->kept - 1];
 }
 
 /* D_k of every task: the tasks themselves, or data collected under theta. */
@@ -56,14 +64,15 @@ static void bind_inner(const ml3_meta *m, ml3_nn_workspace *w, const ml3_loss *l
 static int inner_step(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *theta, const ml3_real *velocity,
                       const ml3_real *data, ml3_real *theta_next, ml3_real *velocity_next, int k, ml3_error *error) {
   const ml3_meta *m = w->meta;
-  bind_inner(m, w->inner, loss, theta, data);
-  ml3_nn_bind_output(w->inner, INNER_THETA, theta_next);
+  ml3_nn_workspace *inner = inner_of(w, k);
+  bind_inner(m, inner, loss, theta, data);
+  ml3_nn_bind_output(inner, INNER_THETA, theta_next);
   if (w->velocity) {
-    ml3_nn_bind_input(w->inner, m->in_velocity, velocity);
-    ml3_nn_bind_output(w->inner, INNER_VELOCITY, velocity_next);
+    ml3_nn_bind_input(inner, m->in_velocity, velocity);
+    ml3_nn_bind_output(inner, INNER_VELOCITY, velocity_next);
   }
-  ml3_nn_run(w->inner, 0);
-  if (!isfinite(ml3_nn_output_at(w->inner, INNER_VALUE)[0]))
+  ml3_nn_run(inner, 0);
+  if (!isfinite(ml3_nn_output_at(inner, INNER_VALUE)[0]))
     return not_finite(m, loss->spec.kind == ML3_LOSS_LEARNED ? "the learned loss" : "the task's inner loss", k, error);
   if (!ml3_nn_all_finite(theta_next, (size_t)(m->batch * m->problem->theta_size)))
     return not_finite(m, "the updated parameter vector", k, error);
@@ -117,10 +126,11 @@ static ml3_real *velocity_at(const ml3_meta_work *w, int k) {
   return w->velocity ? w->velocity + (size_t)k * (size_t)w->meta->batch * (size_t)w->meta->problem->theta_size : NULL;
 }
 
-static void add_moments(ml3_meta_work *w) {
+static void add_moments(ml3_meta_work *w, int k) {
   const ml3_meta *m = w->meta;
   const int inputs = m->settings.loss.net.inputs;
-  const ml3_real *sums = ml3_nn_output_at(w->inner, INNER_SUMS), *squares = ml3_nn_output_at(w->inner, INNER_SQUARES);
+  const ml3_real *sums = ml3_nn_output_at(inner_of(w, k), INNER_SUMS);
+  const ml3_real *squares = ml3_nn_output_at(inner_of(w, k), INNER_SQUARES);
   for (int i = 0; i < inputs; i++) w->sums[i] += sums[i], w->sums[inputs + i] += squares[i];
   w->rows += (int64_t)m->batch * m->rows;
 }
@@ -145,7 +155,7 @@ static int walk_forward(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *
     if (code == ML3_OK)
       code = inner_step(w, loss, theta, velocity_at(w, k), data, theta + size, velocity_at(w, k + 1), k, error);
     if (code != ML3_OK) return code;
-    if (moments) add_moments(w);
+    if (moments) add_moments(w, k);
   }
 }
 
@@ -160,10 +170,11 @@ static void pull_back(ml3_meta_work *w, int k) {
     memset(w->lambda, 0, (size_t)n * sizeof *w->lambda);
     if (w->nu) memset(w->nu, 0, (size_t)n * sizeof *w->nu);
   } else if (derivatives == ML3_DERIVATIVES_EXACT || w->nu) {
-    ml3_nn_run(w->inner, 2);
-    const ml3_real *by_theta = ml3_nn_output_at(w->inner, INNER_GRAD_THETA);
+    ml3_nn_workspace *inner = inner_of(w, k);
+    ml3_nn_run(inner, 2);
+    const ml3_real *by_theta = ml3_nn_output_at(inner, INNER_GRAD_THETA);
     for (int i = 0; i < n && derivatives == ML3_DERIVATIVES_EXACT; i++) w->lambda[i] += by_theta[i];
-    if (w->nu) memcpy(w->nu, ml3_nn_output_at(w->inner, INNER_GRAD_VELOCITY), (size_t)n * sizeof *w->nu);
+    if (w->nu) memcpy(w->nu, ml3_nn_output_at(inner, INNER_GRAD_VELOCITY), (size_t)n * sizeof *w->nu);
   }
   for (int i = 0; i < n && weight != 0; i++) w->lambda[i] += weight * here[i];
 }
@@ -184,21 +195,20 @@ static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *tas
   const ml3_real *last = w->grads + (size_t)steps * (size_t)n, weight = (ml3_real)m->weights[steps];
 
   for (int i = 0; i < n; i++) w->lambda[i] = weight != 0 ? weight * last[i] : 0;
-  ml3_nn_bind_input(w->inner, m->in_lambda, w->lambda);
-  if (w->nu) {
-    memset(w->nu, 0, (size_t)n * sizeof *w->nu);
-    ml3_nn_bind_input(w->inner, m->in_nu, w->nu);
-  }
+  if (w->nu) memset(w->nu, 0, (size_t)n * sizeof *w->nu);
   for (int k = steps - 1; k >= 0; k--) {
     const ml3_real *data = m->problem->collect ? w->data + (size_t)k * inner_size : task;
     ml3_real *theta = w->theta + (size_t)k * (size_t)n;
     const bool first = k == steps - 1;
-    if (!first) { /* the last step's forward values are still there */
+    ml3_nn_workspace *inner = inner_of(w, k);
+    if (steps - 1 - k >= w->kept) { /* its forward values are gone */
       int code = inner_step(w, loss, theta, velocity_at(w, k), data, theta + n, velocity_at(w, k + 1), k, error);
       if (code != ML3_OK) return code;
     }
-    ml3_nn_bind_output(w->inner, INNER_GRAD_PHI, first ? gradient : w->piece);
-    ml3_nn_run(w->inner, 1);
+    ml3_nn_bind_input(inner, m->in_lambda, w->lambda);
+    if (w->nu) ml3_nn_bind_input(inner, m->in_nu, w->nu);
+    ml3_nn_bind_output(inner, INNER_GRAD_PHI, first ? gradient : w->piece);
+    ml3_nn_run(inner, 1);
     if (!first) ml3_nn_add_to(gradient, w->piece, (size_t)m->loss_size);
     if (k == 0 && !loss->spec.learn_start) break;
     pull_back(w, k);
@@ -256,7 +266,7 @@ int ml3_meta_adapt(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task,
   int code = inner_data(w, task, theta, random, 0, &data, error);
   if (code == ML3_OK) code = inner_step(w, loss, theta, velocity_at(w, 0), data, w->theta, velocity_at(w, 1), 0, error);
   if (code != ML3_OK) return code;
-  if (value) *value = ml3_nn_output_at(w->inner, INNER_VALUE)[0];
+  if (value) *value = ml3_nn_output_at(inner_of(w, 0), INNER_VALUE)[0];
   memcpy(theta, w->theta, bytes);
   if (w->velocity) memcpy(w->velocity, velocity_at(w, 1), bytes);
   return ML3_OK;

@@ -371,3 +371,26 @@ Test(maml, gradient_of_a_batch_is_the_sum_over_its_tasks) {
   s.weights = ML3_WEIGHTS_ALL; /* check_batch compares the loss after each update */
   check_batch(s);
 }
+
+/* Forward values that were kept or computed again are the same. */
+Test(meta_gradient, has_the_same_bits_whatever_is_kept) {
+  const int kept[3] = {1, 3, 5};
+  ml3_meta_settings settings = settings_of(5, ML3_WEIGHTS_ALL, ML3_RATE_SCALAR);
+  settings.loss.momentum = 0.8;
+  ml3_real *first = NULL;
+  size_t bytes = 0; /* of one step's buffers */
+  for (int i = 0; i < 3; i++) {
+    settings.keep_bytes = bytes * (size_t)kept[i];
+    fixture f = open_fixture(&settings, 1);
+    cr_expect_eq(ml3_meta_kept(f.meta), kept[i], "%d are kept", ml3_meta_kept(f.meta));
+    bytes = ml3_nn_program_report(ml3_meta_inner_program(f.meta)).arena_bytes;
+    ml3_real *gradient = gradient_of(&f);
+    if (first) cr_expect_arr_eq(gradient, first, (size_t)f.loss->size * sizeof *gradient);
+    if (first)
+      free(gradient);
+    else
+      first = gradient;
+    close_fixture(&f);
+  }
+  free(first);
+}
