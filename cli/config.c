@@ -495,3 +495,10 @@ int cli_config_write(const cli_config *config, const char *path, ml3_error *erro
   cli_config_print(config, file.stream, false);
   return ml3_file_commit(&file, error);
 }
+
+bool cli_config_key(int i, cli_key_texts *texts) {
+  if (i < 0 || i >= KEYS) return false;
+  const key *k = &keys[i];
+  *texts = (cli_key_texts){k->name, k->type == KEY_BOOL ? "true|false" : k->choices, k->help};
+  return true;
+}

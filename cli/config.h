@@ -113,4 +113,10 @@ int cli_config_set(cli_config *config, const char *assignment, ml3_error *error)
 void cli_config_print(const cli_config *config, FILE *out, bool help);
 int cli_config_write(const cli_config *config, const char *path, ml3_error *error);
 
+/* What is to be known of key number i; false behind the last. choices: "a|b|c", or NULL. */
+typedef struct cli_key_texts {
+  const char *name, *choices, *help;
+} cli_key_texts;
+bool cli_config_key(int i, cli_key_texts *texts);
+
 #endif

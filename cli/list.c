@@ -7,6 +7,7 @@
 
 #include "cli/experiment.h"
 #include "cli/options.h"
+#include "cli/presets.h"
 #include "cli/verb.h"
 
 static void list_environments(void) {
@@ -69,13 +70,13 @@ int cli_list(int argc, const char **argv) {
 int cli_inspect_config(int argc, const char **argv) {
   const struct poptOption own[] = {POPT_TABLEEND};
   cli_options options = {0};
-  int answer = cli_options_read(&options, argc, argv, own, "[FILE.yaml] [OPTIONS]",
+  int answer = cli_options_read(&options, argc, argv, own, "[PRESET|FILE.yaml|PROBLEM|ENVIRONMENT] [OPTIONS]",
                                 "Prints all keys with their values, what they mean and what is possible; as YAML that train takes.", NULL);
   if (answer >= 0) return answer;
   cli_config config;
   ml3_error error = {0};
   cli_config_defaults(&config);
-  int code = options.argument ? cli_config_read(&config, options.argument, &error) : ML3_OK;
+  int code = cli_preset_apply(&config, options.argument, &error);
   if (code == ML3_OK) code = cli_options_apply(&options, &config, &error);
   if (code != ML3_OK) return cli_fail("config", &error), CLI_USAGE;
   cli_config_print(&config, stdout, true);

@@ -3,12 +3,10 @@
 #include <string.h>
 
 #include "cli/experiment.h"
+#include "cli/terminal.h"
 #include "cli/verb.h"
 
-static const struct {
-  const char *name, *summary;
-  int (*run)(int argc, const char **argv);
-} verbs[] = {
+static const cli_verb verbs[] = {
     {"train", "meta-train a learned loss", cli_train},
     {"adapt", "train a fresh policy with a learned loss", cli_adapt},
     {"compare", "learned loss, task gradient and iLQR on the same held-out tasks", cli_compare},
@@ -17,37 +15,47 @@ static const struct {
     {"config", "print the complete configuration", cli_inspect_config},
     {"list", "environments, presets and runs", cli_list},
     {"bench", "time the meta-gradient", cli_bench},
+    {"completion", "print the completion script of a shell", cli_completion},
+    {"man", NULL, cli_man},
+    {"complete", NULL, cli_complete},
 };
 
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
+const cli_verb *cli_verb_at(int i) {
+  return i >= 0 && i < VERBS ? &verbs[i] : NULL;
+}
+
+const cli_verb *cli_verb_find(const char *name) {
+  const char *names[VERBS];
+  int count = 0;
+  for (int i = 0; i < VERBS; i++) {
+    if (strcmp(verbs[i].name, name) == 0) return &verbs[i];
+    if (verbs[i].summary) names[count++] = verbs[i].name;
+  }
+  const char *nearest = ml3_error_nearest(name, names, count);
+  fprintf(stderr, "ml3: unknown verb '%s'%s%s%s; `ml3 --help` lists all\n", name, nearest ? "; did you mean '" : "",
+          nearest ? nearest : "", nearest ? "'?" : "");
+  return NULL;
+}
+
 int cli_fail(const char *verb, const ml3_error *error) {
-  fprintf(stderr, "ml3 %s: %s\n", verb, error->message);
+  const bool color = cli_terminal_color(stderr);
+  fprintf(stderr, "%sml3 %s:%s %s\n", color ? "\033[1;31m" : "", verb, color ? "\033[0m" : "", error->message);
   if (error->code == ML3_ERR_INTERRUPTED) return CLI_INTERRUPTED;
   return CLI_FAILED;
 }
 
 static void print_help(FILE *out) {
   fprintf(out, "usage: ml3 VERB [OPTIONS]\n\nReinforcement learning with learned losses.\n\n");
-  for (int i = 0; i < VERBS; i++) fprintf(out, "  %-8s  %s\n", verbs[i].name, verbs[i].summary);
+  for (int i = 0; i < VERBS; i++)
+    if (verbs[i].summary) fprintf(out, "  %-10s  %s\n", verbs[i].name, verbs[i].summary);
   fprintf(out,
           "\n`ml3 VERB --help` tells a verb's options. A first run:\n\n"
           "  ml3 train mountain_car --output runs/first\n"
           "  ml3 compare runs/first\n"
           "  ml3 view runs/first\n\n"
           "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
-}
-
-static int find_verb(const char *name) {
-  const char *names[VERBS];
-  for (int i = 0; i < VERBS; i++) {
-    if (strcmp(verbs[i].name, name) == 0) return i;
-    names[i] = verbs[i].name;
-  }
-  const char *nearest = ml3_error_nearest(name, names, VERBS);
-  fprintf(stderr, "ml3: unknown verb '%s'%s%s%s; `ml3 --help` lists all\n", name, nearest ? "; did you mean '" : "",
-          nearest ? nearest : "", nearest ? "'?" : "");
-  return -1;
 }
 
 int main(int argc, const char **argv) {
@@ -64,12 +72,10 @@ int main(int argc, const char **argv) {
     printf("ml3 %s (%s precision)\n", ML3_VERSION, ML3_REAL_NAME);
     return CLI_DONE;
   }
-  bool help = strcmp(argv[1], "help") == 0;
-  int verb = find_verb(argv[help ? 2 : 1]);
-  if (verb < 0) return CLI_USAGE;
-  if (help) {
-    const char *arguments[] = {verbs[verb].name, "--help", NULL};
-    return verbs[verb].run(2, arguments);
-  }
-  return verbs[verb].run(argc - 1, argv + 1);
+  const bool help = strcmp(argv[1], "help") == 0;
+  const cli_verb *verb = cli_verb_find(argv[help ? 2 : 1]);
+  if (!verb) return CLI_USAGE;
+  if (!help) return verb->run(argc - 1, argv + 1);
+  const char *arguments[] = {verb->name, "--help", NULL};
+  return verb->run(2, arguments);
 }

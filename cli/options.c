@@ -10,11 +10,20 @@
 
 enum { OPTION_SET = 1000, OPTION_HELP };
 
-static void print_help(poptContext context, const char *verb, const char *usage, const char *help, const char *notes) {
-  printf("usage: ml3 %s %s\n\n%s\n\n", verb, usage, help);
-  fflush(stdout);
-  poptPrintHelp(context, stdout, 0);
-  if (notes) printf("\n%s\n", notes);
+/* popt's tables without the usage line above them, which says less than ours. */
+static void print_help(poptContext context, const cli_verb_texts *t) {
+  char *tables = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&tables, &size);
+  printf("usage: ml3 %s %s\n\n%s\n", t->verb, t->usage, t->help);
+  if (out) {
+    poptPrintHelp(context, out, 0);
+    fclose(out);
+    const char *body = strstr(tables, "\n\n");
+    fputs(body ? body + 1 : tables, stdout);
+  }
+  free(tables);
+  if (t->notes) printf("\n%s\n", t->notes);
 }
 
 /* Moves a text from popt's memory into the options'; NULL when there is no room left. */
@@ -40,53 +49,94 @@ static bool keep_own(cli_options *o, const struct poptOption *own, char *const *
   return true;
 }
 
-int cli_options_read(cli_options *options, int argc, const char **argv, const struct poptOption *own,
-                     const char *usage, const char *help, const char *notes) {
+/* What popt stopped at; a long option that is unknown with the nearest. */
+static void tell_wrong_option(poptContext context, int code, const cli_verb_texts *texts) {
+  const char *names[2 * CLI_OWN_MAX], *bad = poptBadOption(context, POPT_BADOPTION_NOALIAS), *nearest = NULL;
+  const struct poptOption *const tables[] = {texts->own, texts->common};
+  int count = 0;
+  for (int t = 0; t < 2; t++)
+    for (int i = 0; tables[t][i].longName && count < 2 * CLI_OWN_MAX; i++) names[count++] = tables[t][i].longName;
+  if (code == POPT_ERROR_BADOPT && strncmp(bad, "--", 2) == 0) nearest = ml3_error_nearest(bad + 2, names, count);
+  fprintf(stderr, "ml3 %s: %s: %s%s%s%s; see `ml3 %s --help`\n", texts->verb, bad, poptStrerror(code),
+          nearest ? "; did you mean '--" : "", nearest ? nearest : "", nearest ? "'?" : "", texts->verb);
+}
+
+/* The words that are no options. */
+static bool keep_arguments(cli_options *o, poptContext context) {
+  const char *argument;
+  while (o->argument_count < CLI_ARGUMENTS_MAX && (argument = poptGetArg(context)))
+    if (!(o->arguments[o->argument_count++] = keep(o, strdup(argument)))) return false;
+  o->argument = o->arguments[0];
+  return poptPeekArg(context) == NULL;
+}
+
+/* What popt cannot know. -1, or an exit code. */
+static int check(const cli_options *o, const cli_verb_texts *texts) {
+  const bool several = strstr(texts->usage, "...") != NULL, none = texts->usage[0] == '\0' || texts->usage[1] == 'O';
+  const int allowed = none ? 0 : several ? CLI_ARGUMENTS_MAX : 1;
+  if (o->argument_count > allowed) {
+    fprintf(stderr, "ml3 %s: unexpected argument '%s'; see `ml3 %s --help`\n", texts->verb, o->arguments[allowed],
+            texts->verb);
+    return CLI_USAGE;
+  }
+  if (o->quiet && o->verbose) {
+    fprintf(stderr, "ml3 %s: --quiet and --verbose exclude each other\n", texts->verb);
+    return CLI_USAGE;
+  }
+  return -1;
+}
+
+/* Reads the options; -1, or an exit code. */
+static int read(cli_options *o, poptContext context, const cli_verb_texts *texts) {
+  char *before[CLI_OWN_MAX];
+  int option;
+  for (int i = 0; texts->own[i].longName && i < CLI_OWN_MAX; i++)
+    before[i] = texts->own[i].argInfo == POPT_ARG_STRING ? *(char **)texts->own[i].arg : NULL;
+  while ((option = poptGetNextOpt(context)) > 0) {
+    if (option == OPTION_HELP) {
+      print_help(context, texts);
+      return CLI_DONE;
+    }
+    if (o->set_count == CLI_SETS_MAX) {
+      fprintf(stderr, "ml3 %s: more than %d --set options\n", texts->verb, CLI_SETS_MAX);
+      return CLI_USAGE;
+    }
+    o->sets[o->set_count++] = keep(o, poptGetOptArg(context));
+  }
+  if (option < -1) {
+    tell_wrong_option(context, option, texts);
+    return CLI_USAGE;
+  }
+  bool kept = keep_arguments(o, context) && keep_own(o, texts->own, before);
+  for (int i = 0; i < o->set_count; i++) kept = kept && o->sets[i];
+  if (kept) return check(o, texts);
+  fprintf(stderr, "ml3 %s: the options are longer than %zu characters in all, or more than %d words\n", texts->verb,
+          sizeof o->storage, CLI_ARGUMENTS_MAX);
+  return CLI_USAGE;
+}
+
+int cli_options_read(cli_options *options, int argc, const char **argv, const struct poptOption *own, const char *usage,
+                     const char *help, const char *notes) {
   const struct poptOption common[] = {
       {"set", 's', POPT_ARG_STRING, NULL, OPTION_SET, "override a key of the configuration", "KEY=VALUE"},
       {"quiet", 'q', POPT_ARG_NONE, &options->quiet, 0, "no progress", NULL},
+      {"verbose", 'v', POPT_ARG_NONE, &options->verbose, 0, "tell more", NULL},
       {"help", 'h', POPT_ARG_NONE, NULL, OPTION_HELP, "this text", NULL},
       POPT_TABLEEND};
-  const struct poptOption table[] = {{NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)own, 0, "Options:", NULL},
-                                     {NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)common, 0, "Options of every verb:", NULL},
-                                     POPT_TABLEEND};
-  char name[64], *before[CLI_OWN_MAX];
-  for (int i = 0; own[i].longName && i < CLI_OWN_MAX; i++)
-    before[i] = own[i].argInfo == POPT_ARG_STRING ? *(char **)own[i].arg : NULL;
-  snprintf(name, sizeof name, "ml3 %s", argv[0]);
-  poptContext context = poptGetContext(name, argc, argv, table, 0);
-  poptSetOtherOptionHelp(context, usage);
+  const struct poptOption table[] = {
+      {NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)own, 0, "Options:", NULL},
+      {NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)common, 0, "Options of every verb:", NULL},
+      POPT_TABLEEND};
+  const cli_verb_texts texts = {argv[0], usage, help, notes, own, common};
+  if (argc > 1 && strcmp(argv[1], CLI_ASK_MAN) == 0) return cli_man_print(&texts), CLI_DONE;
+  if (argc > 1 && strcmp(argv[1], CLI_ASK_COMPLETION) == 0)
+    return cli_complete_words(&texts, argc - 2, argv + 2), CLI_DONE;
 
-  int option, answer = -1;
-  while (answer < 0 && (option = poptGetNextOpt(context)) > 0) {
-    if (option == OPTION_HELP) {
-      print_help(context, argv[0], usage, help, notes);
-      answer = CLI_DONE;
-    } else if (options->set_count == CLI_SETS_MAX) {
-      fprintf(stderr, "ml3 %s: more than %d --set options\n", argv[0], CLI_SETS_MAX);
-      answer = CLI_USAGE;
-    } else {
-      options->sets[options->set_count++] = keep(options, poptGetOptArg(context));
-    }
-  }
-  if (answer < 0 && option < -1) {
-    fprintf(stderr, "ml3 %s: %s: %s; see `ml3 %s --help`\n", argv[0], poptBadOption(context, POPT_BADOPTION_NOALIAS),
-            poptStrerror(option), argv[0]);
-    answer = CLI_USAGE;
-  }
-  const char *argument = answer < 0 ? poptGetArg(context) : NULL;
-  if (argument) options->argument = keep(options, strdup(argument));
-  bool kept = keep_own(options, own, before) && (!argument || options->argument);
-  for (int i = 0; i < options->set_count; i++) kept = kept && options->sets[i];
-  if (!kept) {
-    fprintf(stderr, "ml3 %s: the options are longer than %zu characters in all\n", argv[0], sizeof options->storage);
-    answer = CLI_USAGE;
-  }
-  const char *more = argument ? poptGetArg(context) : NULL;
-  if (more) {
-    fprintf(stderr, "ml3 %s: unexpected argument '%s'; see `ml3 %s --help`\n", argv[0], more, argv[0]);
-    answer = CLI_USAGE;
-  }
+  char name[64];
+  snprintf(name, sizeof name, "ml3 %s", argv[0]);
+  poptContext context = poptGetContext(name, argc, argv, own[0].longName ? table : table + 1, 0);
+  poptSetOtherOptionHelp(context, usage);
+  const int answer = read(options, context, &texts);
   poptFreeContext(context);
   return answer;
 }

@@ -2,12 +2,15 @@
 #define _POSIX_C_SOURCE 200809L
 #include "cli/progress.h"
 
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "cli/terminal.h"
+
+enum { BAR = 20, NARROW_BAR = 10 };
 
 static double now_s(void) {
   struct timespec t;
@@ -16,28 +19,39 @@ static double now_s(void) {
 }
 
 void cli_progress_begin(cli_progress *p, const char *what, long total, bool quiet) {
-  *p = (cli_progress){.what = what, .total = total, .quiet = quiet, .terminal = isatty(STDERR_FILENO), .started_s = now_s()};
+  *p = (cli_progress){.what = what,
+                      .total = total,
+                      .quiet = quiet,
+                      .terminal = isatty(STDERR_FILENO),
+                      .color = cli_terminal_color(stderr),
+                      .started_s = now_s()};
 }
 
-static int terminal_width(void) {
-  struct winsize size;
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+/* "1:05", "2:00:00". */
+static void format_time(double seconds, char *text, size_t size) {
+  const long s = (long)(seconds + 0.5);
+  if (s >= 3600)
+    snprintf(text, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+  else
+    snprintf(text, size, "%ld:%02ld", s / 60, s % 60);
 }
 
 static void draw(const cli_progress *p, long done, const char *note) {
-  char line[512], bar[21];
-  double seconds = now_s() - p->started_s, rate = seconds > 0 ? (double)(done - p->first) / seconds : 0;
-  long left = rate > 0 ? (long)((double)(p->total - done) / rate + 0.5) : 0;
-  int filled = p->total > 0 ? (int)(20 * done / p->total) : 0;
-  for (int i = 0; i < 20; i++) bar[i] = i < filled ? '#' : '.';
-  bar[20] = '\0';
-  int n = snprintf(line, sizeof line, "%s [%s] %ld/%ld  %.3g/s  left %ld:%02ld  %s", p->what, bar, done, p->total, rate,
-                   left / 60, left % 60, note);
-  if (p->terminal) {
-    int width = terminal_width() - 1;
-    fprintf(stderr, "\r%.*s%*s", width, line, n < width ? width - n : 0, "");
+  char numbers[512], left[32], bar[BAR + 1];
+  const int columns = p->terminal ? cli_terminal_width(stderr) : 1000, width = columns < 110 ? NARROW_BAR : BAR;
+  const double seconds = now_s() - p->started_s, rate = seconds > 0 ? (double)(done - p->first) / seconds : 0;
+  const int filled = p->total > 0 ? (int)(width * done / p->total) : 0;
+  format_time(rate > 0 ? (double)(p->total - done) / rate : 0, left, sizeof left);
+  for (int i = 0; i < width; i++) bar[i] = i < filled ? '#' : '.';
+  bar[width] = '\0';
+  snprintf(numbers, sizeof numbers, "%ld/%ld  %.3g/s  left %s  %s", done, p->total, rate, left, note);
+  if (!p->terminal) {
+    fprintf(stderr, "%s [%s] %s\n", p->what, bar, numbers);
   } else {
-    fprintf(stderr, "%s\n", line);
+    int room = columns - 1 - (int)strlen(p->what) - width - 4;
+    if (room < 0) room = 0;
+    fprintf(stderr, "\r%s [%s%.*s%s%s%s] %-*.*s", p->what, p->color ? "\033[32m" : "", filled, bar,
+            p->color ? "\033[2m" : "", bar + filled, p->color ? "\033[0m" : "", room, room, numbers);
   }
   fflush(stderr);
 }
@@ -53,6 +67,15 @@ void cli_progress_update(cli_progress *p, long done, const char *note) {
   }
   p->shown_s = now;
   draw(p, done, note);
+}
+
+void cli_progress_say(cli_progress *p, const char *format, ...) {
+  va_list arguments;
+  if (p->terminal && p->begun && !p->quiet) fprintf(stderr, "\r%*s\r", cli_terminal_width(stderr) - 1, "");
+  va_start(arguments, format);
+  vfprintf(stderr, format, arguments);
+  va_end(arguments);
+  fputc('\n', stderr);
 }
 
 void cli_progress_end(cli_progress *p) {

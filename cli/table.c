@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
+#include "cli/terminal.h"
 
 struct cli_table {
   int columns, rows;
@@ -69,7 +69,7 @@ static void print_cell(const char *text, int width, bool left, FILE *out) {
 }
 
 void cli_table_print(const cli_table *t, FILE *out) {
-  bool bold = isatty(fileno(out)) && !getenv("NO_COLOR");
+  bool bold = cli_terminal_color(out);
   for (int r = 0; r <= t->rows; r++) {
     if (bold && r == 0) fputs("\033[1m", out);
     for (int c = 0; c < t->columns; c++) {

@@ -17,6 +17,7 @@
 #include "cli/metrics.h"
 #include "cli/options.h"
 #include "cli/plot.h"
+#include "cli/presets.h"
 #include "cli/progress.h"
 #include "cli/seeds.h"
 #include "cli/verb.h"
@@ -28,6 +29,7 @@ typedef struct training {
   ml3_trainer *trainer;
   cli_log *log;
   cli_progress progress;
+  bool verbose;
 } training;
 
 /* ---- metrics ------------------------------------------------------------------------------------------------ */
@@ -139,15 +141,20 @@ static int validate(training *t, ml3_error *error) {
   int code = ml3_trainer_validate(t->trainer, &report, error);
   if (code == ML3_OK) code = write_metrics(t, NULL, &report, error);
   if (code != ML3_OK) return code;
+  if (t->verbose)
+    cli_progress_say(&t->progress, "outer step %lld: validation objective %.4g, task loss %.4g, success %.1f %%%s",
+                     (long long)ml3_trainer_outer_step(t->trainer), report.objective, report.outcome.task_loss,
+                     100 * report.outcome.success, report.is_best ? ", the best so far" : "");
   return report.is_best ? save_loss(t, error) : ML3_OK;
 }
 
 static void show(training *t, double objective) {
   char note[160];
   const ml3_trainer_report *best = ml3_trainer_best_report(t->trainer);
-  int used = snprintf(note, sizeof note, "J %.3f  best: task loss %.4g", objective, best ? best->outcome.task_loss : NAN);
+  int used = snprintf(note, sizeof note, "best %.4g", best ? best->outcome.task_loss : NAN);
   if (best && t->problem->success_name)
-    snprintf(note + used, sizeof note - (size_t)used, ", %s %.0f %%", t->problem->success_name, 100 * best->outcome.success);
+    used += snprintf(note + used, sizeof note - (size_t)used, ", %.0f %% %s", 100 * best->outcome.success, t->problem->success_name);
+  snprintf(note + used, sizeof note - (size_t)used, "  now %.4g", objective);
   cli_progress_update(&t->progress, (long)ml3_trainer_outer_step(t->trainer), note);
 }
 
@@ -180,30 +187,12 @@ static int loop(training *t, ml3_error *error) {
 
 /* ---- starting --------------------------------------------------------------------------------------------------- */
 
-/* PRESET is a YAML file, the name of one in scripts/experiments, a kind of problem, or an environment. */
-static int read_preset(cli_config *c, const char *preset, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  if (!preset) return ML3_OK;
-  snprintf(path, sizeof path, "%s", preset);
-  bool file = strchr(preset, '/') || strstr(preset, ".yaml") || strstr(preset, ".yml");
-  if (!file) snprintf(path, sizeof path, "scripts/experiments/%.200s.yaml", preset);
-  if (file || access(path, R_OK) == 0) return cli_config_read(c, path, error);
-  if (cli_problem_kind_find(preset, NULL)) {
-    char assignment[CLI_TEXT_MAX];
-    snprintf(assignment, sizeof assignment, "problem=%.200s", preset);
-    return cli_config_set(c, assignment, error);
-  }
-  if (!ml3_env_find(preset, error)) return error->code;
-  snprintf(c->environment, sizeof c->environment, "%s", preset);
-  return ML3_OK;
-}
-
 /* The configuration that the options name: a preset's, or with resume that of `file` in the folder. */
 static int read_config(cli_config *c, const cli_options *o, const char *resume, const char *file, ml3_error *error) {
   char path[CLI_PATH_MAX];
   cli_config_defaults(c);
   cli_run_path(resume ? resume : "", file, path);
-  int code = resume ? cli_config_read(c, path, error) : read_preset(c, o->argument, error);
+  int code = resume ? cli_config_read(c, path, error) : cli_preset_apply(c, o->argument, error);
   return code == ML3_OK ? cli_options_apply(o, c, error) : code;
 }
 
@@ -235,6 +224,15 @@ static int start(training *t, const cli_options *o, const char *output, const ch
     if ((code = cli_config_write(&t->config, path, error)) != ML3_OK) return code;
   }
   return open_log(t, formats, error);
+}
+
+static void tell_programs(const training *t) {
+  const ml3_meta *meta = ml3_trainer_meta(t->trainer);
+  const ml3_nn_report inner = ml3_nn_program_report(ml3_meta_inner_program(meta));
+  const ml3_nn_report outer = ml3_nn_program_report(ml3_meta_outer_program(meta));
+  fprintf(stderr, "learned loss: %d parameters; optimizee: %d\n", ml3_trainer_loss(t->trainer)->size, t->problem->theta_size);
+  fprintf(stderr, "inner program: %d instructions, %.3g Mflop; outer program: %d instructions, %.3g Mflop\n",
+          inner.instructions, 1e-6 * inner.flops, outer.instructions, 1e-6 * outer.flops);
 }
 
 static void finish(training *t) {
@@ -289,7 +287,7 @@ int cli_train(int argc, const char **argv) {
                                 "`ml3 config` lists all keys. Ctrl-C keeps a checkpoint.");
   if (answer >= 0) return answer;
 
-  training t = {0};
+  training t = {.verbose = options.verbose};
   ml3_error error = {0};
   int code = cli_log_formats(log, &formats, &error);
   if (code == ML3_OK && seeds != 0) {
@@ -300,6 +298,7 @@ int cli_train(int argc, const char **argv) {
   if (code == ML3_OK) code = start(&t, &options, output, resume, force, formats, &error);
   if (code == ML3_OK) {
     if (!options.quiet) fprintf(stderr, "run folder: %s\n", t.folder);
+    if (options.verbose) tell_programs(&t);
     cli_progress_begin(&t.progress, "meta-training", (long)t.config.outer_steps, options.quiet);
     code = loop(&t, &error);
     cli_progress_end(&t.progress);

@@ -1,0 +1,89 @@
+/* Presets: see presets.h. */
+#define _POSIX_C_SOURCE 200809L
+#include "cli/presets.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/problems.h"
+#include "envs/env.h"
+
+#define HERE      "scripts/experiments"
+#define INSTALLED "experiments"
+
+/* The folder that this program lies in. */
+static bool program_folder(char *folder, size_t size) {
+  const ssize_t n = readlink("/proc/self/exe", folder, size - 1);
+  if (n <= 0) return false;
+  folder[n] = '\0';
+  char *slash = strrchr(folder, '/');
+  if (slash) *slash = '\0';
+  return slash != NULL;
+}
+
+bool cli_share_find(const char *here, const char *installed, const char *name, char *path, size_t size) {
+  char program[800];
+  const char *slash = name ? "/" : "", *file = name ? name : "";
+  snprintf(path, size, "%s%s%.200s", here, slash, file);
+  if (access(path, R_OK) == 0) return true;
+  if (!program_folder(program, sizeof program)) return false;
+  snprintf(path, size, "%s/../%s%s%.200s", program, here, slash, file);
+  if (access(path, R_OK) == 0) return true;
+  snprintf(path, size, "%s/../share/ml3/%s%s%.200s", program, installed, slash, file);
+  return access(path, R_OK) == 0;
+}
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(a, b);
+}
+
+int cli_share_names(const char *here, const char *installed, const char *ending, char names[][CLI_PRESET_NAME]) {
+  char folder[1024];
+  int count = 0;
+  DIR *dir = cli_share_find(here, installed, NULL, folder, sizeof folder) ? opendir(folder) : NULL;
+  for (struct dirent *e = dir ? readdir(dir) : NULL; e && count < CLI_PRESETS_MAX; e = readdir(dir)) {
+    const size_t n = strlen(e->d_name), m = strlen(ending);
+    if (e->d_name[0] == '.' || n <= m || n - m >= CLI_PRESET_NAME || strcmp(e->d_name + n - m, ending) != 0) continue;
+    snprintf(names[count++], CLI_PRESET_NAME, "%.*s", (int)(n - m), e->d_name);
+  }
+  if (dir) closedir(dir);
+  qsort(names, (size_t)count, CLI_PRESET_NAME, by_name);
+  return count;
+}
+
+int cli_preset_names(char names[][CLI_PRESET_NAME]) {
+  return cli_share_names(HERE, INSTALLED, ".yaml", names);
+}
+
+/* Nothing has that name: an error with the nearest of all that could have been meant. */
+static int tell_unknown(const char *name, ml3_error *error) {
+  const char *candidates[3 * CLI_PRESETS_MAX];
+  char presets[CLI_PRESETS_MAX][CLI_PRESET_NAME];
+  int count = 0, preset_count = cli_preset_names(presets);
+  for (int i = 0; i < preset_count; i++) candidates[count++] = presets[i];
+  for (int i = 0; cli_problem_kind_at(i) && i < CLI_PRESETS_MAX; i++)
+    candidates[count++] = cli_problem_kind_at(i)->name;
+  for (int i = 0; i < ml3_env_count() && i < CLI_PRESETS_MAX; i++) candidates[count++] = ml3_env_at(i)->name;
+  const char *nearest = ml3_error_nearest(name, candidates, count);
+  return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                       "no preset, problem or environment has the name '%.200s'%s%s%s; `ml3 list` shows all", name,
+                       nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+int cli_preset_apply(cli_config *config, const char *name, ml3_error *error) {
+  char path[1200], file[256], assignment[CLI_TEXT_MAX];
+  if (!name) return ML3_OK;
+  if (strchr(name, '/') || strstr(name, ".yaml") || strstr(name, ".yml")) return cli_config_read(config, name, error);
+  snprintf(file, sizeof file, "%.200s.yaml", name);
+  if (cli_share_find(HERE, INSTALLED, file, path, sizeof path)) return cli_config_read(config, path, error);
+  if (cli_problem_kind_find(name, NULL))
+    snprintf(assignment, sizeof assignment, "problem=%.200s", name);
+  else if (ml3_env_find(name, NULL))
+    snprintf(assignment, sizeof assignment, "environment=%.200s", name);
+  else
+    return tell_unknown(name, error);
+  return cli_config_set(config, assignment, error);
+}

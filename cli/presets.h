@@ -1,0 +1,26 @@
+/* What comes with ml3: presets (configurations to begin with), found in the folder scripts/experiments here or beside the
+   build, or installed in share/ml3/experiments. */
+#ifndef ML3_CLI_PRESETS_H
+#define ML3_CLI_PRESETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cli/config.h"
+
+enum { CLI_PRESETS_MAX = 256, CLI_PRESET_NAME = 128 };
+
+/* The file `name` of a folder that comes with ml3: `here` in the present folder or beside the build, `installed` below
+   share/ml3. With NULL for name the folder itself. path[size]; false when it is nowhere. */
+bool cli_share_find(const char *here, const char *installed, const char *name, char *path, size_t size);
+
+/* Names of files with that ending in such a folder, without it, sorted. Their number, at most CLI_PRESETS_MAX. */
+int cli_share_names(const char *here, const char *installed, const char *ending, char names[][CLI_PRESET_NAME]);
+
+/* Names of the presets. */
+int cli_preset_names(char names[][CLI_PRESET_NAME]);
+
+/* Applies a YAML file, a preset, a kind of problem or an environment by its name; NULL changes nothing. */
+int cli_preset_apply(cli_config *config, const char *name, ml3_error *error);
+
+#endif
