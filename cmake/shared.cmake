@@ -1,4 +1,4 @@
-# libml3.so beside the archive, for other languages (python/). Of its symbols only those that the public headers
+# libml3.so beside the archive: what is installed, and what other languages (python/) load. Of its symbols only those that the public headers
 # declare can be seen: headers that are not named *_internal.h and do not call themselves internal.
 set(names)
 file(GLOB headers CONFIGURE_DEPENDS base/*.h nn/*.h envs/*.h metaloss/*.h agents/*.h viewer/*.h)
@@ -7,6 +7,7 @@ foreach(header ${headers})
   if(NOT header MATCHES "_internal\\.h$" AND NOT text MATCHES "Internal[:. ]")
     string(REGEX MATCHALL "ml3_[a-z0-9_]+\\(" found "${text}")
     list(APPEND names ${found})
+    list(APPEND ML3_PUBLIC_HEADERS ${header})
   endif()
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
 endforeach()

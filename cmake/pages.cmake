@@ -1,0 +1,17 @@
+# Run as a script: the manual pages and completion scripts that COMMAND prints, into FOLDER.
+function(print file)
+  execute_process(COMMAND ${COMMAND} ${ARGN} OUTPUT_FILE ${FOLDER}/${file} COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+file(REMOVE_RECURSE ${FOLDER})
+file(MAKE_DIRECTORY ${FOLDER}/man1)
+print(man1/ml3.1 man)
+execute_process(COMMAND ${COMMAND} complete "" OUTPUT_VARIABLE verbs COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[^\n\t]+\t[^\n]*" verbs "${verbs}")
+foreach(verb ${verbs})
+  string(REGEX REPLACE "\t.*" "" verb "${verb}")
+  print(man1/ml3-${verb}.1 man ${verb})
+endforeach()
+print(ml3.bash completion bash)
+print(_ml3 completion zsh)
+file(TOUCH ${FOLDER}/complete)
