@@ -1,10 +1,10 @@
 # libml3.so beside the archive: what is installed, and what other languages (python/) load. Of its symbols only those that the public headers
-# declare can be seen: headers that are not named *_internal.h and do not call themselves internal.
+# declare can be seen: a header is public when it is ready for C++ (extern "C").
 set(names)
 file(GLOB headers CONFIGURE_DEPENDS base/*.h nn/*.h envs/*.h metaloss/*.h agents/*.h viewer/*.h)
 foreach(header ${headers})
   file(READ ${header} text)
-  if(NOT header MATCHES "_internal\\.h$" AND NOT text MATCHES "Internal[:. ]")
+  if(text MATCHES "extern \"C\"" OR header MATCHES "/base/real\\.h$")
     string(REGEX MATCHALL "ml3_[a-z0-9_]+\\(" found "${text}")
     list(APPEND names ${found})
     list(APPEND ML3_PUBLIC_HEADERS ${header})

@@ -107,7 +107,7 @@ static int check_list(const classes *c, const ml3_class_list *list, const char *
 static int check(const classes *c, const ml3_supervised_settings *s, ml3_error *error) {
   const ml3_classes_settings *l = &c->settings;
   const int samples = share(s->inner_points, l->ways, 0) + share(s->outer_points, l->ways, 0);
-  if (s->extra != ML3_EXTRA_NONE)
+  if (s->extra != ML3_EXTRA_NOTHING)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "there is no extra information for classes; extra.kind must be none");
   if (samples > 2048)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "a task has %d samples of a class; at most 2048 are possible", samples);

@@ -29,7 +29,7 @@ const ml3_supervised_settings *ml3_supervised_settings_of(const ml3_problem *p) 
 enum { INNER, OUTER, EXTRA };
 
 static int points_of(const supervised *s, int which) {
-  if (which == EXTRA) return s->settings.extra == ML3_EXTRA_NONE ? 0 : s->settings.extra_points;
+  if (which == EXTRA) return s->settings.extra == ML3_EXTRA_NOTHING ? 0 : s->settings.extra_points;
   return which == INNER ? s->settings.inner_points : s->settings.outer_points;
 }
 
@@ -238,7 +238,7 @@ static int check(const ml3_supervised_settings *s, ml3_error *error) {
                          s->name, s->model.inputs, FEATURES_MAX - 2);
   if (s->classification && s->model.outputs < 2)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s': there is one class alone; two are the least", s->name);
-  if (s->extra != ML3_EXTRA_NONE && (s->classification || s->extra_points < 1 || s->extra_points > 100000))
+  if (s->extra != ML3_EXTRA_NOTHING && (s->classification || s->extra_points < 1 || s->extra_points > 100000))
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "problem '%s': demonstrations and physics are for regression, at 1 to 100000 points", s->name);
   if (s->extra == ML3_EXTRA_PHYSICS && (s->model.inputs != 1 || !(s->physics_step > 0)))
@@ -266,7 +266,7 @@ ml3_problem *ml3_supervised_new(const ml3_supervised_settings *settings, const m
                              .build_features = build_features,
                              .build_task_loss = build_task_loss,
                              .build_inner_loss = build_inner_loss,
-                             .build_extra_loss = settings->extra == ML3_EXTRA_NONE ? NULL : build_extra_loss,
+                             .build_extra_loss = settings->extra == ML3_EXTRA_NOTHING ? NULL : build_extra_loss,
                              .sample = sample,
                              .evaluate = evaluate,
                              .success_name = settings->classification ? "accuracy" : NULL,

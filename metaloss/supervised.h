@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-typedef enum ml3_extra { ML3_EXTRA_NONE, ML3_EXTRA_DEMONSTRATION, ML3_EXTRA_PHYSICS } ml3_extra;
+typedef enum ml3_extra { ML3_EXTRA_NOTHING, ML3_EXTRA_DEMONSTRATION, ML3_EXTRA_PHYSICS } ml3_extra;
 
 /* One task's samples, to be filled in: row-major, x[points][inputs], y[points][outputs]; y is one-hot for classes. */
 typedef struct ml3_samples {

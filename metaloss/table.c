@@ -158,7 +158,7 @@ static int make(table *t, const ml3_table_settings *s, const ml3_supervised_sett
   t->first = calloc(groups + 1, sizeof *t->first);
   t->order = calloc(groups, sizeof *t->order);
   if (!t->rows || !t->first || !t->order) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
-  if (supervised->extra != ML3_EXTRA_NONE)
+  if (supervised->extra != ML3_EXTRA_NOTHING)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "there is no extra information for a table; extra.kind must be none");
   int code = d->groups ? split_groups(t, s, &random, error) : split_rows(t, s, &random, error);
   if (code == ML3_OK) code = check_sizes(t, supervised->inner_points + supervised->outer_points, d->groups > 0, error);

@@ -3,7 +3,7 @@
 # one with pkg-config, runs them, reads a manual page, finds a preset. No symbol shows but the API's.
 #   install.sh BUILD_FOLDER SOURCE_FOLDER
 set -euo pipefail
-build=$1 source=$2
+build=$(realpath "$1") source=$(realpath "$2")
 prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT
 fail() { echo "install.sh: $*" >&2; exit 1; }
@@ -51,8 +51,9 @@ cc -std=c17 -Wall -Wextra -Werror $sanitize "$source/examples/environment.c" $(p
 ./by_pkg_config >/dev/null
 printf '#include <ml3/ml3.h>\nint main() { return ml3_env_count() > 0 ? 0 : 1; }\n' >all.cc
 cp all.cc all.c
-cc -std=c17 -Wall -Wextra -Wpedantic -Werror $sanitize all.c $(pkg-config --cflags --libs ml3) -o all && ./all
+cc -std=c17 -Wall -Wextra -Wpedantic -Werror $sanitize all.c $(pkg-config --cflags --libs ml3) -o all || fail "ml3/ml3.h does not compile"
+./all || fail "a program with all of ml3 does not run"
 if command -v g++ >/dev/null; then
-  g++ -Wall -Wextra -Wpedantic -Werror $sanitize all.cc $(pkg-config --cflags --libs ml3) -o all && ./all
+  g++ -Wall -Wextra -Wpedantic -Werror $sanitize all.cc $(pkg-config --cflags --libs ml3) -o all || fail "ml3/ml3.h is not C++"
 fi
 echo "installed, built and ran"

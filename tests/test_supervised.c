@@ -102,7 +102,7 @@ static void check_gradient(ml3_problem *problem, double extra_weight) {
   problem->free(problem);
 }
 
-Test(supervised, regression_agrees_with_differences) { check_gradient(make_sine(ML3_EXTRA_NONE), 0); }
+Test(supervised, regression_agrees_with_differences) { check_gradient(make_sine(ML3_EXTRA_NOTHING), 0); }
 Test(supervised, a_demonstration_agrees_with_differences) { check_gradient(make_sine(ML3_EXTRA_DEMONSTRATION), 2); }
 Test(supervised, physics_agrees_with_differences) { check_gradient(make_sine(ML3_EXTRA_PHYSICS), 0.1); }
 Test(supervised, classification_agrees_with_differences) { check_gradient(make_digits(), 0); }
@@ -135,12 +135,12 @@ static void check_judgement(ml3_problem *problem) {
   problem->free(problem);
 }
 
-Test(supervised, regression_is_judged_by_its_task_loss) { check_judgement(make_sine(ML3_EXTRA_NONE)); }
+Test(supervised, regression_is_judged_by_its_task_loss) { check_judgement(make_sine(ML3_EXTRA_NOTHING)); }
 Test(supervised, classification_is_judged_by_its_task_loss) { check_judgement(make_digits()); }
 Test(supervised, the_shaped_sine_is_judged_by_its_task_loss) { check_judgement(make_shaped(false)); }
 
 Test(supervised, a_model_whose_outputs_are_not_numbers_is_told) {
-  ml3_problem *p = make_sine(ML3_EXTRA_NONE);
+  ml3_problem *p = make_sine(ML3_EXTRA_NOTHING);
   ml3_error error = {0};
   ml3_outcome outcome;
   ml3_real *task = calloc((size_t)p->task_size, sizeof *task), *theta = calloc((size_t)p->theta_size, sizeof *theta);
@@ -248,7 +248,7 @@ Test(supervised, a_table_that_is_too_small_is_told) {
 }
 
 Test(supervised, initial_parameters_are_drawn_alike_for_training_and_test) {
-  ml3_problem *p = make_sine(ML3_EXTRA_NONE);
+  ml3_problem *p = make_sine(ML3_EXTRA_NOTHING);
   ml3_real *task = calloc((size_t)p->task_size, sizeof *task), *theta = calloc((size_t)p->theta_size, sizeof *theta);
   double squares[3] = {0};
   for (uint32_t i = 0; i < 3000; i++) {

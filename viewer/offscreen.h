@@ -1,4 +1,4 @@
-/* An OpenGL context without a display (EGL). Internal: viewer/ alone. */
+/* An OpenGL context without a display (EGL). */
 #ifndef ML3_VIEWER_OFFSCREEN_H
 #define ML3_VIEWER_OFFSCREEN_H
 

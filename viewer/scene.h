@@ -1,5 +1,4 @@
-/* A MuJoCo scene that shows one state of an episode, and what is written over it. Needs a current OpenGL context.
-   Internal: viewer/ alone. */
+/* A MuJoCo scene that shows one state of an episode, and what is written over it. Needs a current OpenGL context. */
 #ifndef ML3_VIEWER_SCENE_H
 #define ML3_VIEWER_SCENE_H
 

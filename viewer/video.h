@@ -1,4 +1,4 @@
-/* Raw frames to a video, a GIF or PNG files, through ffmpeg started by argument list. Internal: viewer/ alone. */
+/* Raw frames to a video, a GIF or PNG files, through ffmpeg started by argument list. */
 #ifndef ML3_VIEWER_VIDEO_H
 #define ML3_VIEWER_VIDEO_H
 
