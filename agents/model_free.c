@@ -1,7 +1,8 @@
 /* The model-free problem: see model_free.h.
 
    A task's numbers: the environment's task [task_dim], the goal [goal_dim], the number of its demonstration or -1.
-   D  is blocks of rows, one a time step, time-major: x [rows][inputs], action [rows][m], credit [rows], then goal [goal_dim].
+   D  is blocks of rows, one a time step, time-major: x [rows][inputs], action [rows][m], credit [rows],
+      advantage [rows], then goal [goal_dim].
    D' is x, action, advantage [rows], then what the extra information needs. */
 #include "agents/model_free.h"
 
@@ -69,7 +70,7 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
       [SEES_LOG_STD] = at.log_std,
       [SEES_LOG_PROB] = ml3_policy_build_log_prob(g, at, action),
       [SEES_CREDIT] = ml3_nn_view(g, data, rows * (n + a), rows, 1),
-      [SEES_GOAL] = ml3_nn_broadcast(g, ml3_nn_view(g, data, rows * (n + a + 1), 1, goal), rows, goal),
+      [SEES_GOAL] = ml3_nn_broadcast(g, ml3_nn_view(g, data, rows * (n + a + 2), 1, goal), rows, goal),
       [SEES_ACTION] = action};
   ml3_node seen[FEATURES];
   int count = 0;
@@ -78,9 +79,9 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
   return ml3_nn_concat_cols(g, seen, count);
 }
 
-/* - mean of weight * log pi(a|s) over the rows of D'; weight is the block of numbers at `offset`. */
-static ml3_node build_surrogate(const model_free *m, ml3_nn_graph *g, ml3_node theta, ml3_node data, int offset) {
-  const int rows = outer_rows(m), n = inputs(m), a = actions(m);
+/* - mean of weight * log pi(a|s) over the rows of D or D'; weight is the block of numbers at `offset`. */
+static ml3_node build_surrogate(const model_free *m, ml3_nn_graph *g, ml3_node theta, ml3_node data, int rows, int offset) {
+  const int n = inputs(m), a = actions(m);
   ml3_node x = ml3_nn_view(g, data, 0, rows, n), action = ml3_nn_view(g, data, rows * n, rows, a);
   ml3_policy_nodes at = ml3_policy_build_from_input(g, &m->settings.policy, theta, x);
   ml3_node weight = ml3_nn_view(g, data, offset, rows, 1);
@@ -92,7 +93,15 @@ static int extra_offset(const model_free *m) { return advantage_offset(m) + oute
 
 static ml3_node build_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
   (void)context;
-  return build_surrogate(self(p), g, theta, data, advantage_offset(self(p)));
+  return build_surrogate(self(p), g, theta, data, outer_rows(self(p)), advantage_offset(self(p)));
+}
+
+/* What MAML and the task's own gradient descend: the surrogate on the data of the update. */
+static ml3_node build_inner_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
+  const model_free *m = self(p);
+  const int rows = inner_rows(m);
+  (void)context;
+  return build_surrogate(m, g, theta, data, rows, rows * (inputs(m) + actions(m) + 1));
 }
 
 /* The policy's mean as share of half the width of its bounds. */
@@ -107,7 +116,7 @@ static ml3_node build_share(const model_free *m, ml3_nn_graph *g, ml3_node actio
 
 static ml3_node build_exploration(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
   (void)context;
-  return build_surrogate(self(p), g, theta, data, extra_offset(self(p)));
+  return build_surrogate(self(p), g, theta, data, outer_rows(self(p)), extra_offset(self(p)));
 }
 
 static ml3_node build_energy(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
@@ -148,7 +157,7 @@ static crew *new_crew(const model_free *m, ml3_error *error) {
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the rollouts of '%s'", s->env->name);
     return NULL;
   }
-  const int state = s->extra == ML3_EXTRA_EXPLORATION_GOAL ? s->env->state_dim : 0;
+  const int state = s->extra == ML3_MODEL_FREE_EXPLORATION_GOAL ? s->env->state_dim : 0;
   c->inner = ml3_sampler_new(s->env, &s->policy, s->rollouts, s->horizon, 1, error);
   c->outer = c->inner ? ml3_sampler_new(s->env, &s->policy, s->outer_rollouts, s->horizon, 1, error) : NULL;
   c->inner_rollout = c->outer ? ml3_rollout_new(&s->policy, s->rollouts, s->horizon, 0, error) : NULL;
@@ -194,7 +203,7 @@ static int task_demonstration(const model_free *m, const ml3_real *task) {
 static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
   const model_free *m = self(p);
   const ml3_env_spec *env = m->settings.env;
-  const ml3_demonstrations *d = m->settings.extra == ML3_EXTRA_DEMONSTRATIONS ? m->settings.demonstrations : NULL;
+  const ml3_demonstrations *d = m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS ? m->settings.demonstrations : NULL;
   double env_task[ML3_POLICY_MAX_OBS], goal[ML3_POLICY_MAX_OBS] = {0};
   int demonstration = -1;
   ml3_env_sample_task(env, random, env_task);
@@ -265,12 +274,13 @@ static int collect_inner(const model_free *m, crew *c, const ml3_real *task, con
   const ml3_rollout *r = c->inner_rollout;
   int code = ml3_sampler_collect(c->inner, theta, NULL, NULL, c->inner_rollout, error);
   if (code != ML3_OK) return code;
-  ml3_real *credit = put_rows(m, r, to);
+  ml3_real *credit = put_rows(m, r, to), *advantage = credit + inner_rows(m);
+  advantages(m, r, r->reward, advantage);
   if (m->settings.credit == ML3_CREDIT_ADVANTAGE)
-    advantages(m, r, r->reward, credit);
+    put(credit, advantage, (size_t)inner_rows(m));
   else
     ml3_rewards_to_go(r, r->reward, m->settings.discount, credit);
-  put(credit + inner_rows(m), task_goal(m, task), (size_t)m->settings.env->goal_dim);
+  put(advantage + inner_rows(m), task_goal(m, task), (size_t)m->settings.env->goal_dim);
   return ML3_OK;
 }
 
@@ -280,8 +290,8 @@ static int collect_outer(const model_free *m, crew *c, const ml3_real *task, con
   if (code != ML3_OK) return code;
   ml3_real *advantage = put_rows(m, r, to);
   advantages(m, r, r->reward, advantage);
-  if (m->settings.extra == ML3_EXTRA_EXPLORATION_GOAL) put_exploration(m, c, to + extra_offset(m));
-  if (m->settings.extra == ML3_EXTRA_DEMONSTRATIONS) put_demonstration(m, task, to + extra_offset(m));
+  if (m->settings.extra == ML3_MODEL_FREE_EXPLORATION_GOAL) put_exploration(m, c, to + extra_offset(m));
+  if (m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS) put_demonstration(m, task, to + extra_offset(m));
   return ML3_OK;
 }
 
@@ -343,7 +353,7 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the discount is %g; it must be above 0 and at most 1", s->discount);
   if (s->env->task_dim > ML3_POLICY_MAX_OBS || s->env->goal_dim > ML3_POLICY_MAX_OBS || s->env->state_dim > ML3_POLICY_MAX_OBS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s': task, goal or state has more than %d numbers", s->env->name, ML3_POLICY_MAX_OBS);
-  if (s->extra == ML3_EXTRA_DEMONSTRATIONS && (!s->demonstrations || s->demonstrations->env != s->env))
+  if (s->extra == ML3_MODEL_FREE_DEMONSTRATIONS && (!s->demonstrations || s->demonstrations->env != s->env))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the extra information is demonstrations, but there are none of '%s'", s->env->name);
   return ML3_OK;
 }
@@ -433,12 +443,12 @@ static int make(model_free *m, ml3_error *error) {
   ml3_problem *p = &m->problem;
   p->theta_size = ml3_policy_size(&s->policy);
   p->task_size = s->env->task_dim + s->env->goal_dim + 1;
-  p->inner_size = inner_rows(m) * row + s->env->goal_dim;
+  p->inner_size = inner_rows(m) * (row + 1) + s->env->goal_dim;
   p->outer_size = outer_rows(m) * row;
   switch (s->extra) {
-    case ML3_EXTRA_EXPLORATION_GOAL: p->build_extra_loss = build_exploration, p->outer_size += outer_rows(m); break;
-    case ML3_EXTRA_ENERGY: p->build_extra_loss = build_energy; break;
-    case ML3_EXTRA_DEMONSTRATIONS: p->build_extra_loss = build_imitation, p->outer_size += demo_steps(m) * (row - 1) + 1; break;
+    case ML3_MODEL_FREE_EXPLORATION_GOAL: p->build_extra_loss = build_exploration, p->outer_size += outer_rows(m); break;
+    case ML3_MODEL_FREE_ENERGY: p->build_extra_loss = build_energy; break;
+    case ML3_MODEL_FREE_DEMONSTRATIONS: p->build_extra_loss = build_imitation, p->outer_size += demo_steps(m) * (row - 1) + 1; break;
     default: break;
   }
   crew *c = new_crew(m, error); /* what is wrong with the policy or the environment shows here */
@@ -457,6 +467,7 @@ ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_err
   m->problem = (ml3_problem){.name = settings->env->name,
                              .build_features = build_features,
                              .build_task_loss = build_task_loss,
+                             .build_inner_loss = build_inner_loss,
                              .sample = sample,
                              .collect = collect,
                              .evaluate = evaluate,

@@ -33,10 +33,10 @@ extern "C" {
 typedef enum ml3_credit { ML3_CREDIT_ADVANTAGE, ML3_CREDIT_REWARD_TO_GO } ml3_credit;
 
 typedef enum ml3_model_free_extra {
-  ML3_EXTRA_NONE,
-  ML3_EXTRA_EXPLORATION_GOAL,
-  ML3_EXTRA_ENERGY,
-  ML3_EXTRA_DEMONSTRATIONS
+  ML3_MODEL_FREE_NONE,
+  ML3_MODEL_FREE_EXPLORATION_GOAL,
+  ML3_MODEL_FREE_ENERGY,
+  ML3_MODEL_FREE_DEMONSTRATIONS
 } ml3_model_free_extra;
 
 typedef struct ml3_model_free_settings {
@@ -54,7 +54,7 @@ typedef struct ml3_model_free_settings {
   ml3_model_free_extra extra;
   double extra_goal[ML3_POLICY_MAX_OBS]; /* [state_dim] */
   int extra_until_step;
-  const ml3_demonstrations *demonstrations; /* for ML3_EXTRA_DEMONSTRATIONS: training tasks are drawn from them. Kept, not freed */
+  const ml3_demonstrations *demonstrations; /* for ML3_MODEL_FREE_DEMONSTRATIONS: training tasks are drawn from them. Kept, not freed */
 } ml3_model_free_settings;
 
 ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_error *error);

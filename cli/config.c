@@ -34,6 +34,12 @@ static const key keys[] = {
     {"seed", KEY_INT, AT(seed), "0", 0, 9e15, NULL, "same seed, same bits"},
     {"threads", KEY_INT, AT(threads), "0", 0, 1024, NULL, "tasks at a time; 0: all cores"},
     {"horizon", KEY_INT, AT(horizon), "0", 0, 10000, NULL, "steps of a rollout; 0: the environment's"},
+    {"policy.kind", KEY_CHOICE, AT(policy_kind), "deterministic", 0, 0, "deterministic|gaussian|gaussian_state",
+     "gaussian: deviations are parameters; gaussian_state: they depend on the state"},
+    {"policy.log_std", KEY_REAL, AT(policy_log_std), "-0.5", -5, 2, NULL, "where the logarithm of the deviation starts"},
+    {"policy.goal", KEY_BOOL, AT(policy_goal), "false", 0, 0, NULL, "the goal is an input, behind the observation"},
+    {"policy.normalize", KEY_BOOL, AT(policy_normalize), "true", 0, 0, NULL,
+     "Gaussian policies: inputs to mean 0 and deviation 1, by what initial policies see; with learners: running"},
     {"policy.hidden", KEY_LIST, AT(policy_hidden), "[200]", 1, 4096, NULL, "widths of the hidden layers"},
     {"policy.activation", KEY_CHOICE, AT(policy_activation), "identity", 0, 0, ACTIVATIONS, "of the hidden layers"},
     {"policy.bias", KEY_BOOL, AT(policy_bias), "false", 0, 0, NULL, "biases in every layer"},
@@ -41,8 +47,9 @@ static const key keys[] = {
      "how the output is kept within the action's bounds"},
     {"policy.obs_scale", KEY_LIST, AT(policy_obs_scale), "[0.2, 1]", -1e6, 1e6, NULL,
      "one factor an observation; empty: all 1"},
-    {"method", KEY_CHOICE, AT(method), "learned_loss", 0, 0, "learned_loss|maml|fomaml|meta_sgd",
-     "what is meta-learned: a loss; a start (MAML, exact or first order); a start and a step size a parameter (Meta-SGD)"},
+    {"method", KEY_CHOICE, AT(method), "learned_loss", 0, 0, "learned_loss|maml|fomaml|meta_sgd|ppo|reinforce|random",
+     "what is meta-learned: a loss; a start (MAML, exact or first order); a start and a step size a parameter (Meta-SGD); "
+     "or one policy that learns by itself (learner.*)"},
     {"loss.inputs", KEY_TEXTS, AT(loss_inputs), "[]", 0, 0, NULL, "names of the features that it sees; empty: all"},
     {"loss.hidden", KEY_LIST, AT(loss_hidden), "[64, 64]", 1, 4096, NULL, "widths of the learned loss's layers"},
     {"loss.activation", KEY_CHOICE, AT(loss_activation), "elu", 0, 0, ACTIVATIONS, "of its hidden layers"},
@@ -88,7 +95,7 @@ static const key keys[] = {
      "distance to the goal over the rollout, or at its end"},
     {"cost.from_step", KEY_INT, AT(cost_from_step), "15", 0, 10000, NULL, "trajectory: the first state that counts"},
     {"extra.kind", KEY_CHOICE, AT(extra_kind), "exploration_goal", 0, 0,
-     "none|exploration_goal|known_parameters|demonstration|physics", "extra information while meta-training"},
+     "none|exploration_goal|known_parameters|demonstration|physics|energy", "extra information while meta-training"},
     {"extra.goal", KEY_LIST, AT(extra_goal), "[-0.947, -0.0055]", -1e9, 1e9, NULL, "a state to pass by first"},
     {"extra.until_step", KEY_INT, AT(extra_until_step), "15", 1, 10000, NULL, "states before this one are drawn to it"},
     {"extra.points", KEY_INT, AT(extra_points), "50", 1, 100000, NULL, "demonstration, physics: samples of it"},
@@ -133,16 +140,46 @@ static const key keys[] = {
     {"rollout.starts", KEY_INT, AT(rollout_starts), "1", 1, 4096, NULL, "start states a task"},
     {"rollout.detach_state", KEY_BOOL, AT(rollout_detach_state), "true", 0, 0, NULL,
      "inner step: actions carry the gradient, states are data"},
+    {"extra.demonstrations", KEY_INT, AT(extra_demonstrations), "64", 1, 65536, NULL, "model_free: tasks that an expert shows"},
+    {"rollout.episodes", KEY_INT, AT(rollout_episodes), "8", 1, 4096, NULL, "model_free: for an update"},
+    {"rollout.outer_episodes", KEY_INT, AT(rollout_outer_episodes), "8", 1, 4096, NULL, "model_free: for the task loss after it"},
+    {"rollout.judge_episodes", KEY_INT, AT(rollout_judge_episodes), "4", 1, 4096, NULL, "starts from which a policy is judged"},
+    {"rollout.discount", KEY_REAL, AT(rollout_discount), "0.97", 1e-6, 1, NULL, "model_free: of rewards to go"},
+    {"rollout.credit", KEY_CHOICE, AT(rollout_credit), "advantage", 0, 0, "advantage|reward_to_go",
+     "model_free: what the learned loss sees of rewards"},
     {"validation.every", KEY_INT, AT(validation_every), "100", 1, 1e9, NULL, "outer steps"},
     {"validation.tasks", KEY_INT, AT(validation_tasks), "64", 1, 65536, NULL, "held-out tasks that choose the best loss"},
     {"validation.patience", KEY_INT, AT(validation_patience), "0", 0, 1e9, NULL,
      "validations without a new best after which training ends; 0: never"},
-    {"validation.select", KEY_CHOICE, AT(validation_select), "success", 0, 0, "loss|success", "what is best"},
+    {"validation.select", KEY_CHOICE, AT(validation_select), "success", 0, 0, "loss|success|task_loss",
+     "what is best; task_loss: as judged after the last update (model_free: minus the return)"},
     {"checkpoint.every", KEY_INT, AT(checkpoint_every), "500", 1, 1e9, NULL, "outer steps"},
+    {"learner.updates", KEY_INT, AT(learner_updates), "100", 1, 1e9, NULL, "of a policy by ppo, reinforce ..."},
+    {"learner.envs", KEY_INT, AT(learner_envs), "8", 1, 65536, NULL, "environments side by side"},
+    {"learner.steps", KEY_INT, AT(learner_steps), "256", 1, 1000000, NULL, "of each, an update"},
+    {"learner.task", KEY_INT, AT(learner_task), "-1", -1, 65535, NULL,
+     "-1: a new task every episode; else the number of a held-out one"},
+    {"learner.rate", KEY_REAL, AT(learner_rate), "3e-4", 0, 1e3, NULL, "Adam's step size"},
+    {"learner.anneal", KEY_BOOL, AT(learner_anneal), "true", 0, 0, NULL, "to 0 at the last update"},
+    {"learner.discount", KEY_REAL, AT(learner_discount), "0.99", 1e-6, 1, NULL, "of rewards to go"},
+    {"learner.lambda", KEY_REAL, AT(learner_lambda), "0.95", 0, 1, NULL, "ppo: of generalised advantages"},
+    {"learner.epochs", KEY_INT, AT(learner_epochs), "10", 1, 1000, NULL, "ppo: passes over a rollout"},
+    {"learner.minibatches", KEY_INT, AT(learner_minibatches), "32", 1, 65536, NULL, "ppo: pieces of one"},
+    {"learner.clip", KEY_REAL, AT(learner_clip), "0.2", 0, 10, NULL, "ppo: how far a probability's ratio may move"},
+    {"learner.entropy_weight", KEY_REAL, AT(learner_entropy), "0", 0, 1e3, NULL, ""},
+    {"learner.value_weight", KEY_REAL, AT(learner_value_weight), "0.5", 0, 1e3, NULL, "ppo: of the value net's loss"},
+    {"learner.clip_norm", KEY_REAL, AT(learner_clip_norm), "0.5", 0, 1e9, NULL, "of the gradient; 0: none"},
+    {"learner.normalize_reward", KEY_BOOL, AT(learner_normalize_reward), "true", 0, 0, NULL,
+     "ppo: by the deviation of the discounted return"},
     {"test.tasks", KEY_INT, AT(test_tasks), "100", 1, 65536, NULL, "held-out initial policies and starts"},
     {"test.steps", KEY_LIST, AT(test_steps), "[1, 2, 5]", 1, 1000, NULL, "updates after which methods are judged"},
     {"test.ilqr_restarts", KEY_INT, AT(test_ilqr_restarts), "10", 0, 1000, NULL, "random starts besides zero controls"},
 };
+
+/* What a policy that learns by itself starts from, unless keys after `method` say otherwise. */
+static const char *const policy_defaults =
+    "policy.kind=gaussian policy.log_std=0 policy.hidden=[64,64] policy.activation=tanh policy.bias=true policy.squash=clamp "
+    "policy.obs_scale=[]";
 
 enum { KEYS = sizeof keys / sizeof *keys };
 /* ---- values ------------------------------------------------------------------------------------------- */
@@ -180,18 +217,23 @@ static void choice_name(const char *choices, int index, char *name, size_t size)
   snprintf(name, size, "%.*s", (int)strcspn(at, "|"), at);
 }
 
-/* Another kind of problem brings its own defaults. */
-static int assign_problem(cli_config *c, const char *where, const char *name, ml3_error *error) {
-  const cli_problem_kind *kind = cli_problem_kind_find(name, error);
-  if (!kind) return ml3_error_prefix(error, "%s", where), ML3_ERR_ARGUMENT;
-  snprintf(c->problem, sizeof c->problem, "%s", name);
+/* "key=value key=value" */
+static int assign_all(cli_config *c, const char *assignments, ml3_error *error) {
   char text[1024];
-  snprintf(text, sizeof text, "%s", kind->defaults ? kind->defaults : "");
+  snprintf(text, sizeof text, "%s", assignments ? assignments : "");
   for (char *save = NULL, *item = strtok_r(text, " ", &save); item; item = strtok_r(NULL, " ", &save)) {
     int code = cli_config_set(c, item, error);
     if (code != ML3_OK) return code;
   }
   return ML3_OK;
+}
+
+/* Another kind of problem brings its own defaults. */
+static int assign_problem(cli_config *c, const char *where, const char *name, ml3_error *error) {
+  const cli_problem_kind *kind = cli_problem_kind_find(name, error);
+  if (!kind) return ml3_error_prefix(error, "%s", where), ML3_ERR_ARGUMENT;
+  snprintf(c->problem, sizeof c->problem, "%s", name);
+  return assign_all(c, kind->defaults, error);
 }
 
 static int assign_scalar(cli_config *c, const char *where, const key *k, const char *text, ml3_error *error) {
@@ -222,6 +264,7 @@ static int assign_scalar(cli_config *c, const char *where, const key *k, const c
         snprintf(expected, sizeof expected, "one of %s", k->choices);
         return wrong(error, where, k, text, expected);
       }
+      if (k->offset == AT(method) && *(int *)field < METHOD_PPO && choice >= METHOD_PPO) code = assign_all(c, policy_defaults, error);
       *(int *)field = choice;
       break;
     case KEY_LIST:

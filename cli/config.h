@@ -9,6 +9,9 @@
 
 #include "base/error.h"
 
+/* The choices of `method`, in order. From PPO on a policy learns by itself. */
+enum { METHOD_LEARNED_LOSS, METHOD_MAML, METHOD_FOMAML, METHOD_META_SGD, METHOD_PPO, METHOD_REINFORCE, METHOD_RANDOM };
+
 enum { CLI_LIST_MAX = 64, CLI_TEXT_MAX = 256 };
 
 typedef struct cli_numbers {
@@ -27,7 +30,8 @@ enum {
   CLI_EXTRA_EXPLORATION_GOAL,
   CLI_EXTRA_KNOWN_PARAMETERS,
   CLI_EXTRA_DEMONSTRATION,
-  CLI_EXTRA_PHYSICS
+  CLI_EXTRA_PHYSICS,
+  CLI_EXTRA_ENERGY
 };
 
 typedef struct cli_config {
@@ -37,7 +41,9 @@ typedef struct cli_config {
 
   cli_numbers policy_hidden, policy_obs_scale;
   int policy_activation, policy_squash;
-  bool policy_bias;
+  int policy_kind;
+  double policy_log_std;
+  bool policy_bias, policy_goal, policy_normalize;
 
   int method;
   cli_numbers loss_hidden;
@@ -58,11 +64,14 @@ typedef struct cli_config {
   double outer_task_weight, outer_extra_weight;
 
   int cost_kind, extra_kind;
-  int64_t cost_from_step, extra_until_step;
+  int64_t cost_from_step, extra_until_step, extra_demonstrations;
   cli_numbers extra_goal;
 
   int64_t rollout_starts;
   bool rollout_detach_state;
+  int64_t rollout_episodes, rollout_outer_episodes, rollout_judge_episodes;
+  double rollout_discount;
+  int rollout_credit;
 
   int64_t extra_points;
   double extra_frequency, extra_step;
@@ -94,6 +103,10 @@ typedef struct cli_config {
   int64_t validation_every, validation_tasks, validation_patience;
   int validation_select;
   int64_t checkpoint_every;
+
+  int64_t learner_updates, learner_envs, learner_steps, learner_task, learner_epochs, learner_minibatches;
+  double learner_rate, learner_discount, learner_lambda, learner_clip, learner_entropy, learner_value_weight, learner_clip_norm;
+  bool learner_anneal, learner_normalize_reward;
 
   int64_t test_tasks, test_ilqr_restarts;
   cli_numbers test_steps;

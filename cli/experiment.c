@@ -12,10 +12,8 @@
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
-enum { METHOD_LEARNED_LOSS, METHOD_MAML, METHOD_FOMAML, METHOD_META_SGD };
-
 const char *cli_method_label(const cli_config *c) {
-  static const char *const labels[] = {"learned loss", "MAML", "first-order MAML", "Meta-SGD"};
+  static const char *const labels[] = {"learned loss", "MAML", "first-order MAML", "Meta-SGD", "PPO", "REINFORCE", "random"};
   return labels[c->method];
 }
 

@@ -6,7 +6,7 @@
 #include "nn/mlp.h"
 
 static const cli_problem_kind *const kinds[] = {
-    &cli_problem_model_based, &cli_problem_sine, &cli_problem_shaped_sine,
+    &cli_problem_model_based, &cli_problem_model_free, &cli_problem_sine, &cli_problem_shaped_sine,
     &cli_problem_digits,      &cli_problem_idx,  &cli_problem_table,
 };
 

@@ -41,5 +41,6 @@ extern const cli_problem_kind cli_problem_shaped_sine;
 extern const cli_problem_kind cli_problem_digits;
 extern const cli_problem_kind cli_problem_idx;
 extern const cli_problem_kind cli_problem_table;
+extern const cli_problem_kind cli_problem_model_free;
 
 #endif

@@ -20,6 +20,7 @@
 #include "cli/presets.h"
 #include "cli/progress.h"
 #include "cli/seeds.h"
+#include "cli/train_policy.h"
 #include "cli/verb.h"
 
 typedef struct training {
@@ -212,6 +213,9 @@ static int start(training *t, const cli_options *o, const char *output, const ch
   if (resume && !cli_run_is(resume))
     return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a run folder: it has no config.yaml", resume);
   int code = read_config(&t->config, o, resume, "config.yaml", error);
+  if (code == ML3_OK && t->config.method >= METHOD_PPO)
+    return resume ? ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s' is a policy's run; those cannot be resumed, begin it anew", resume)
+                  : cli_train_policy(&t->config, output, force, o->quiet, formats, error);
   if (code == ML3_OK) code = make_trainer(t, error);
   if (code != ML3_OK) return code;
   if (resume) {
@@ -296,6 +300,7 @@ int cli_train(int argc, const char **argv) {
     return code == ML3_OK ? CLI_DONE : cli_fail("train", &error);
   }
   if (code == ML3_OK) code = start(&t, &options, output, resume, force, formats, &error);
+  if (code == ML3_OK && t.config.method >= METHOD_PPO) return CLI_DONE;
   if (code == ML3_OK) {
     if (!options.quiet) fprintf(stderr, "run folder: %s\n", t.folder);
     if (options.verbose) tell_programs(&t);

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-typedef enum ml3_select { ML3_SELECT_LOSS, ML3_SELECT_SUCCESS } ml3_select;
+typedef enum ml3_select { ML3_SELECT_LOSS, ML3_SELECT_SUCCESS, ML3_SELECT_TASK_LOSS } ml3_select;
 
 /* How the inputs of a learned loss are shifted and scaled to mean 0 and deviation 1. */
 typedef enum ml3_normalize {
@@ -33,7 +33,7 @@ typedef struct ml3_trainer_settings {
   int lifetime; /* outer steps that a task and its optimizee live: each goes on from where the last left theta and
                            velocity. 0 or 1: drawn anew each step */
   int validation_tasks; /* fixed, from the stream VALIDATION */
-  ml3_select select;    /* best by validation objective, or by success and then objective */
+  ml3_select select;    /* best by validation objective, by success and then objective, or by the task loss as judged */
   int patience;         /* validations without a new best after which ml3_trainer_stale says so; 0: never */
 } ml3_trainer_settings;
 

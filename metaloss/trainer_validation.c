@@ -29,13 +29,16 @@ static ml3_outcome mean_outcome(const batch *b) {
   return mean;
 }
 
-static bool better(const ml3_trainer *t, double objective, double success) {
-  if (!isfinite(objective)) return false;
-  if (!t->has_best) return true;
+static bool better(const ml3_trainer *t, const ml3_trainer_report *now) {
   const ml3_trainer_report *best = &t->best_report;
-  if (t->settings.select == ML3_SELECT_SUCCESS && success != best->outcome.success)
-    return success > best->outcome.success;
-  return objective < best->objective;
+  if (!isfinite(now->objective)) return false;
+  if (!t->has_best) return true;
+  if (t->settings.select == ML3_SELECT_TASK_LOSS) /* a failed task counts as 0 in the mean: fewer of them first */
+    return now->skipped != best->skipped ? now->skipped < best->skipped
+                                         : now->outcome.task_loss < best->outcome.task_loss;
+  if (t->settings.select == ML3_SELECT_SUCCESS && now->outcome.success != best->outcome.success)
+    return now->outcome.success > best->outcome.success;
+  return now->objective < best->objective;
 }
 
 int ml3_trainer_validate(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
@@ -50,7 +53,7 @@ int ml3_trainer_validate(ml3_trainer *t, ml3_trainer_report *report, ml3_error *
   *report = (ml3_trainer_report){.outer_step = t->outer_step, .inner_rate = ml3_loss_rate(t->loss)};
   report->skipped = t->validation.count - ml3_trainer_mean_objective(&t->validation, &report->objective);
   report->outcome = mean_outcome(&t->validation);
-  if (report->skipped * 2 <= t->validation.count && better(t, report->objective, report->outcome.success)) {
+  if (report->skipped * 2 <= t->validation.count && better(t, report)) {
     ml3_loss_copy(t->best, t->loss);
     t->has_best = report->is_best = true;
     t->best_report = *report;

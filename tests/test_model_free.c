@@ -119,12 +119,12 @@ Test(model_free_gradient, agrees_with_differences_through_three_updates_by_rewar
 Test(model_free_gradient, agrees_with_differences_with_deviation_by_state_and_energy) {
   ml3_model_free_settings s = make_settings();
   cr_assert_eq(ml3_policy_make_gaussian(&s.policy, ML3_POLICY_GAUSSIAN_STATE, -0.5, NULL), 0);
-  s.extra = ML3_EXTRA_ENERGY;
+  s.extra = ML3_MODEL_FREE_ENERGY;
   check_gradient(&s, 2);
 }
 Test(model_free_gradient, agrees_with_differences_with_an_exploration_goal) {
   ml3_model_free_settings s = make_settings();
-  s.extra = ML3_EXTRA_EXPLORATION_GOAL;
+  s.extra = ML3_MODEL_FREE_EXPLORATION_GOAL;
   s.extra_goal[0] = 0.5;
   s.extra_until_step = 3;
   check_gradient(&s, 2);
@@ -136,7 +136,7 @@ Test(model_free_gradient, agrees_with_differences_with_demonstrations) {
   for (int i = 0; i < 2; i++) ml3_env_sample_task(s.env, &random, d->task + i * s.env->task_dim);
   for (int i = 0; i < 2 * 4 * 10; i++) d->obs[i] = 0.1 * ml3_random_normal(&random);
   for (int i = 0; i < 2 * 4 * 2; i++) d->action[i] = ml3_random_uniform(&random, -1, 1);
-  s.extra = ML3_EXTRA_DEMONSTRATIONS;
+  s.extra = ML3_MODEL_FREE_DEMONSTRATIONS;
   s.demonstrations = d;
   check_gradient(&s, 2);
   ml3_demonstrations_free(d);
@@ -216,7 +216,7 @@ Test(model_free, names_what_the_loss_sees) {
   cr_expect_null(ml3_model_free_new(&s, &error));
   cr_expect(strstr(error.message, "does not depend on the policy"), "%s", error.message);
   s = make_settings();
-  s.extra = ML3_EXTRA_DEMONSTRATIONS;
+  s.extra = ML3_MODEL_FREE_DEMONSTRATIONS;
   cr_expect_null(ml3_model_free_new(&s, &error));
   cr_expect(strstr(error.message, "there are none"), "%s", error.message);
 }

@@ -1,0 +1,188 @@
+/* One policy by a learner: the loop and the files. metrics.csv has a line an update, by the names of CleanRL;
+   its charts/SPS (environment steps a second) is all that depends on the clock. */
+#define _POSIX_C_SOURCE 200809L
+#include "cli/train_policy.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "cli/experiment.h"
+#include "cli/log.h"
+#include "cli/plot.h"
+#include "cli/policies.h"
+#include "cli/progress.h"
+
+static const char *const method_names[] = {[METHOD_PPO] = "ppo", [METHOD_REINFORCE] = "reinforce", [METHOD_RANDOM] = "random"};
+
+ml3_learner *cli_learner_new(const cli_config *c, ml3_error *error) {
+  const ml3_env_spec *env = ml3_env_find(c->environment, error);
+  const ml3_learner_kind *kind = env ? ml3_learner_find(method_names[c->method], error) : NULL;
+  ml3_policy policy;
+  double task[ML3_POLICY_MAX_OBS];
+  if (!kind || cli_policy_init(c, env, &policy, error) != ML3_OK) return NULL;
+  ml3_learner_settings s = ml3_learner_defaults(env, &policy);
+  if (c->learner_task >= 0 && env->task_dim <= ML3_POLICY_MAX_OBS) {
+    ml3_random random = ml3_random_stream((uint64_t)c->seed, ML3_PURPOSE_TEST, (uint32_t)c->learner_task, 0);
+    ml3_env_sample_task(env, &random, task);
+    s.task = task;
+  }
+  s.seed = (uint64_t)c->seed;
+  s.envs = (int)c->learner_envs, s.steps = (int)c->learner_steps, s.horizon = (int)c->horizon;
+  s.threads = c->threads ? (int)c->threads : 1;
+  s.updates = c->learner_updates;
+  s.normalize_obs = c->policy_normalize, s.normalize_reward = c->learner_normalize_reward;
+  s.anneal = c->learner_anneal, s.rate = c->learner_rate;
+  s.discount = c->learner_discount, s.lambda = c->learner_lambda;
+  s.entropy_weight = c->learner_entropy, s.clip_norm = c->learner_clip_norm;
+  s.epochs = (int)c->learner_epochs, s.minibatches = (int)c->learner_minibatches;
+  s.clip = c->learner_clip, s.value_weight = c->learner_value_weight;
+  return ml3_learner_new(kind, &s, error);
+}
+
+typedef struct run {
+  const cli_config *config;
+  char folder[CLI_PATH_MAX];
+  ml3_learner *learner;
+  cli_log *log;
+  double *x, *y; /* [updates] environment steps and returns, where episodes ended */
+  int points;
+  double begin_s, last_return;
+} run;
+
+static double now_s(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The step of a line is the number of environment steps (CleanRL's global_step); of updates where there are none. */
+static const char *const metrics[] = {"charts/updates",      "charts/episodic_return", "charts/episodic_length", "charts/success",
+                                      "charts/distance",     "charts/SPS",             "charts/learning_rate",   "losses/policy_loss",
+                                      "losses/value_loss",   "losses/entropy",         "losses/old_approx_kl",   "losses/approx_kl",
+                                      "losses/clipfrac",     "losses/explained_variance"};
+enum { METRICS = sizeof metrics / sizeof *metrics };
+
+static int write_line(run *r, const ml3_learner_report *p, ml3_error *error) {
+  const double sps = p->env_steps ? (double)p->env_steps / (now_s() - r->begin_s) : NAN;
+  const double values[METRICS] = {(double)p->updates, p->episode_return, p->episode_length, p->success, p->distance,
+                                  sps,                p->rate,           p->policy_loss,    p->value_loss, p->entropy,
+                                  p->old_approx_kl,   p->approx_kl,      p->clip_fraction,  p->explained_variance};
+  if (p->episodes) {
+    r->x[r->points] = (double)p->env_steps, r->y[r->points++] = p->episode_return;
+    r->last_return = p->episode_return;
+  }
+  return cli_log_write(r->log, p->env_steps ? p->env_steps : p->updates, values, error);
+}
+
+static int loop(run *r, cli_progress *progress, ml3_error *error) {
+  for (int64_t i = 0; i < r->config->learner_updates && !cli_interrupted(); i++) {
+    ml3_learner_report report;
+    char note[96];
+    int code = ml3_learner_update(r->learner, &report, error);
+    if (code != ML3_OK) return code;
+    if ((code = write_line(r, &report, error)) != ML3_OK) return code;
+    snprintf(note, sizeof note, "return %.2f", r->last_return);
+    cli_progress_update(progress, (long)i + 1, note);
+  }
+  return ML3_OK;
+}
+
+/* The mean's return on 100 episodes: on the task of the learner, or on held-out tasks one each. */
+static int judge(const run *r, ml3_outcome *mean, ml3_error *error) {
+  enum { EPISODES = 100 };
+  const ml3_env_spec *env = r->learner->settings.env;
+  const uint64_t key = (uint64_t)r->config->seed ^ 0x74657374; /* other starts than any that training drew */
+  if (r->learner->task) return ml3_learner_evaluate(r->learner, NULL, EPISODES, key, mean, error);
+  *mean = (ml3_outcome){0};
+  for (int i = 0; i < EPISODES; i++) {
+    ml3_random random = ml3_random_stream((uint64_t)r->config->seed, ML3_PURPOSE_TEST, (uint32_t)i, 0);
+    double task[ML3_POLICY_MAX_OBS];
+    ml3_outcome one;
+    ml3_env_sample_task(env, &random, task);
+    int code = ml3_learner_evaluate(r->learner, task, 1, key + (uint64_t)i, &one, error);
+    if (code != ML3_OK) return code;
+    mean->episode_return += one.episode_return / EPISODES;
+    mean->distance += one.distance / EPISODES;
+    mean->success += one.success / EPISODES;
+  }
+  return ML3_OK;
+}
+
+static int save_summary(const run *r, const ml3_outcome *mean, double seconds, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_run_path(r->folder, "summary.json", path);
+  const double steps = (double)r->learner->env_steps;
+  json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "environment", r->config->environment, "method",
+                           method_names[r->config->method], "seed", (json_int_t)r->config->seed, "updates",
+                           (json_int_t)r->learner->updates, "env_steps", (json_int_t)r->learner->env_steps, "seconds", seconds,
+                           "env_steps_per_second", seconds > 0 ? steps / seconds : 0, "return", mean->episode_return, "success",
+                           mean->success, "distance", mean->distance);
+  char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+  json_decref(json);
+  if (!text) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
+  ml3_file file;
+  int code = ml3_file_create(&file, path, error);
+  if (code == ML3_OK) {
+    fprintf(file.stream, "%s\n", text);
+    code = ml3_file_commit(&file, error);
+  }
+  free(text);
+  return code;
+}
+
+static int save(run *r, double seconds, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  ml3_outcome mean;
+  cli_run_path(r->folder, "policy.safetensors", path);
+  int code = ml3_policy_save(&r->learner->policy, r->learner->parameters, path, error);
+  if (code == ML3_OK) code = judge(r, &mean, error);
+  if (code == ML3_OK) code = save_summary(r, &mean, seconds, error);
+  if (code != ML3_OK) return code;
+  const cli_curve curve = {.label = method_names[r->config->method], .count = r->points, .x = r->x, .y = r->y};
+  const cli_plot plot = {.title = r->config->environment, .x_label = "environment steps", .y_label = "return of an episode", .curves = &curve, .count = 1};
+  ml3_error no_plot = {0};
+  cli_run_path(r->folder, "learning_curve", path);
+  if (r->points > 1 && cli_plot_save(&plot, path, &no_plot) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", no_plot.message);
+  printf("%s: return %.2f, success %.1f %%, distance %.4f on 100 episodes after %lld updates, %lld environment steps, %.0f a second\n",
+         r->folder, mean.episode_return, 100 * mean.success, mean.distance, (long long)r->learner->updates,
+         (long long)r->learner->env_steps, (double)r->learner->env_steps / fmax(seconds, 1e-9));
+  return ML3_OK;
+}
+
+static int open(run *r, const char *output, bool force, int formats, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  if (!(r->learner = cli_learner_new(r->config, error))) return error->code;
+  r->x = calloc(2 * (size_t)r->config->learner_updates, sizeof *r->x);
+  if (!r->x) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %lld updates", (long long)r->config->learner_updates);
+  r->y = r->x + r->config->learner_updates;
+  int code = cli_run_create(output, r->config, force, r->folder, error);
+  cli_run_path(r->folder, "config.yaml", path);
+  if (code == ML3_OK) code = cli_config_write(r->config, path, error);
+  if (code != ML3_OK) return code;
+  r->log = cli_log_open(r->folder, metrics, METRICS, formats, 0, error);
+  return r->log ? ML3_OK : error->code;
+}
+
+int cli_train_policy(const cli_config *c, const char *output, bool force, bool quiet, int formats, ml3_error *error) {
+  run r = {.config = c, .last_return = NAN};
+  int code = open(&r, output, force, formats, error);
+  if (code == ML3_OK) {
+    cli_progress progress;
+    if (!quiet) fprintf(stderr, "run folder: %s\n", r.folder);
+    cli_progress_begin(&progress, method_names[c->method], (long)c->learner_updates, quiet);
+    r.begin_s = now_s();
+    code = loop(&r, &progress, error);
+    const double seconds = now_s() - r.begin_s;
+    cli_progress_end(&progress);
+    if (code == ML3_OK) code = cli_log_flush(r.log, error);
+    if (code == ML3_OK) code = save(&r, seconds, error);
+  }
+  cli_log_close(r.log);
+  ml3_learner_free(r.learner);
+  free(r.x);
+  return code;
+}

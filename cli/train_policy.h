@@ -1,0 +1,14 @@
+/* `ml3 train --set method=ppo` and its like: one policy by itself. */
+#ifndef ML3_CLI_TRAIN_POLICY_H
+#define ML3_CLI_TRAIN_POLICY_H
+
+#include "agents/learner.h"
+#include "cli/config.h"
+
+/* The learner of a configuration, for the task of learner.task; NULL with a sentence. */
+ml3_learner *cli_learner_new(const cli_config *config, ml3_error *error);
+
+/* Trains and leaves a run folder: config.yaml, metrics.csv (and what cli_log_open makes of `formats`), policy.safetensors, learning_curve.png, summary.json. */
+int cli_train_policy(const cli_config *config, const char *output, bool force, bool quiet, int formats, ml3_error *error);
+
+#endif
