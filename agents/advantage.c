@@ -28,6 +28,71 @@ void ml3_subtract_others(const ml3_rollout *r, ml3_real *x) {
   }
 }
 
+/* ---- linear baseline ------------------------------------------------------------------------------------------- */
+
+static int columns(int inputs) { return 2 * inputs + 4; }
+
+size_t ml3_baseline_size(int inputs) {
+  const size_t n = (size_t)columns(inputs);
+  return n * n + 2 * n;
+}
+
+static void fill_row(const ml3_rollout *r, int t, int env, double *row) {
+  const ml3_real *x = r->x + at(r, t, env) * (size_t)r->inputs;
+  const double time = r->steps > 1 ? (double)t / (r->steps - 1) : 0;
+  for (int k = 0; k < r->inputs; k++) row[k] = x[k], row[r->inputs + k] = (double)x[k] * x[k];
+  double *rest = row + 2 * r->inputs;
+  rest[0] = 1, rest[1] = time, rest[2] = time * time, rest[3] = time * time * time;
+}
+
+/* Solves a w = b for a symmetric positive a[n][n] by Cholesky in place; b becomes w. False where a is not positive. */
+static bool solve(double *a, double *b, int n) {
+  for (int j = 0; j < n; j++) {
+    for (int k = 0; k < j; k++) a[j * n + j] -= a[j * n + k] * a[j * n + k];
+    if (!(a[j * n + j] > 0)) return false;
+    a[j * n + j] = sqrt(a[j * n + j]);
+    for (int i = j + 1; i < n; i++) {
+      for (int k = 0; k < j; k++) a[i * n + j] -= a[i * n + k] * a[j * n + k];
+      a[i * n + j] /= a[j * n + j];
+    }
+  }
+  for (int i = 0; i < n; i++) {
+    for (int k = 0; k < i; k++) b[i] -= a[i * n + k] * b[k];
+    b[i] /= a[i * n + i];
+  }
+  for (int i = n - 1; i >= 0; i--) {
+    for (int k = i + 1; k < n; k++) b[i] -= a[k * n + i] * b[k];
+    b[i] /= a[i * n + i];
+  }
+  return true;
+}
+
+int ml3_fit_baseline(const ml3_rollout *r, const ml3_real *target, double *work, ml3_real *value, ml3_error *error) {
+  const int n = columns(r->inputs);
+  double *a = work, *b = work + n * n, *row = b + n;
+  for (int i = 0; i < n * n + n; i++) work[i] = 0;
+  for (int t = 0; t < r->steps; t++)
+    for (int env = 0; env < r->envs; env++) {
+      fill_row(r, t, env, row);
+      for (int i = 0; i < n; i++) {
+        for (int j = 0; j <= i; j++) a[i * n + j] += row[i] * row[j];
+        b[i] += row[i] * target[at(r, t, env)];
+      }
+    }
+  for (int i = 0; i < n; i++) a[i * n + i] += 1e-4 * r->steps * r->envs;
+  if (!solve(a, b, n)) return ml3_error_set(error, ML3_ERR_NUMERIC, "the baseline of a rollout has no least-squares fit: its observations are not finite");
+  for (int t = 0; t < r->steps; t++)
+    for (int env = 0; env < r->envs; env++) {
+      double sum = 0;
+      fill_row(r, t, env, row);
+      for (int i = 0; i < n; i++) sum += row[i] * b[i];
+      value[at(r, t, env)] = (ml3_real)sum;
+    }
+  return ML3_OK;
+}
+
+/* ---- advantages -------------------------------------------------------------------------------------------------- */
+
 void ml3_standardize(ml3_real *x, size_t n) {
   double mean = 0, squares = 0;
   for (size_t i = 0; i < n; i++) mean += x[i] / (double)n;

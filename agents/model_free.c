@@ -26,6 +26,8 @@ struct crew {
   ml3_sampler *inner, *outer;
   ml3_rollout *inner_rollout, *outer_rollout;
   ml3_real *extra_reward; /* [outer rows] */
+  ml3_real *value, *zeros, *returns; /* [rows of the larger] for advantages */
+  double *fit;                       /* of the baseline */
   crew *next;
 };
 
@@ -147,6 +149,8 @@ static void free_crew(crew *c) {
   ml3_rollout_free(c->inner_rollout);
   ml3_rollout_free(c->outer_rollout);
   free(c->extra_reward);
+  free(c->value);
+  free(c->fit);
   free(c);
 }
 
@@ -163,7 +167,16 @@ static crew *new_crew(const model_free *m, ml3_error *error) {
   c->inner_rollout = c->outer ? ml3_rollout_new(&s->policy, s->rollouts, s->horizon, 0, error) : NULL;
   c->outer_rollout = c->inner_rollout ? ml3_rollout_new(&s->policy, s->outer_rollouts, s->horizon, state, error) : NULL;
   c->extra_reward = calloc((size_t)outer_rows(m), sizeof *c->extra_reward);
-  if (c->outer_rollout && c->extra_reward) return c;
+  const size_t rows = (size_t)(inner_rows(m) > outer_rows(m) ? inner_rows(m) : outer_rows(m));
+  c->value = calloc(3 * rows, sizeof *c->value);
+  c->fit = calloc(ml3_baseline_size(inputs(m)), sizeof *c->fit);
+  if (c->outer_rollout && !(c->extra_reward && c->value && c->fit))
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the rollouts of '%s'", s->env->name);
+  if (c->outer_rollout && c->extra_reward && c->value && c->fit) {
+    c->zeros = c->value + rows;
+    c->returns = c->zeros + rows;
+    return c;
+  }
   free_crew(c);
   return NULL;
 }
@@ -234,13 +247,19 @@ static ml3_real *put_rows(const model_free *m, const ml3_rollout *r, ml3_real *t
   return put(to, r->action, rows * (size_t)actions(m));
 }
 
-static void advantages(const model_free *m, const ml3_rollout *r, const ml3_real *reward, ml3_real *out) {
+static int advantages(const model_free *m, crew *c, const ml3_rollout *r, const ml3_real *reward, ml3_real *out, ml3_error *error) {
+  int code = ML3_OK;
   ml3_rewards_to_go(r, reward, m->settings.discount, out);
-  ml3_subtract_others(r, out);
+  if (m->settings.baseline == ML3_BASELINE_EPISODES) {
+    ml3_subtract_others(r, out);
+  } else if ((code = ml3_fit_baseline(r, out, c->fit, c->value, error)) == ML3_OK) { /* nothing is promised beyond the end */
+    ml3_generalized_advantages(r, reward, c->value, c->zeros, c->zeros, m->settings.discount, m->settings.lambda, out, c->returns);
+  }
   ml3_standardize(out, (size_t)r->envs * (size_t)r->steps);
+  return code;
 }
 
-static void put_exploration(const model_free *m, crew *c, ml3_real *to) {
+static int put_exploration(const model_free *m, crew *c, ml3_real *to, ml3_error *error) {
   const ml3_rollout *r = c->outer_rollout;
   for (int t = 0; t < r->steps; t++)
     for (int i = 0; i < r->envs; i++) {
@@ -250,7 +269,7 @@ static void put_exploration(const model_free *m, crew *c, ml3_real *to) {
       for (int k = 0; k < r->state_dim; k++) sum += (state[k] - m->settings.extra_goal[k]) * (state[k] - m->settings.extra_goal[k]);
       c->extra_reward[at] = t < m->settings.extra_until_step ? (ml3_real)-sqrt(sum) : 0;
     }
-  advantages(m, r, c->extra_reward, to);
+  return advantages(m, c, r, c->extra_reward, to, error);
 }
 
 static void put_demonstration(const model_free *m, const ml3_real *task, ml3_real *to) {
@@ -275,7 +294,7 @@ static int collect_inner(const model_free *m, crew *c, const ml3_real *task, con
   int code = ml3_sampler_collect(c->inner, theta, NULL, NULL, c->inner_rollout, error);
   if (code != ML3_OK) return code;
   ml3_real *credit = put_rows(m, r, to), *advantage = credit + inner_rows(m);
-  advantages(m, r, r->reward, advantage);
+  if ((code = advantages(m, c, r, r->reward, advantage, error)) != ML3_OK) return code;
   if (m->settings.credit == ML3_CREDIT_ADVANTAGE)
     put(credit, advantage, (size_t)inner_rows(m));
   else
@@ -289,10 +308,10 @@ static int collect_outer(const model_free *m, crew *c, const ml3_real *task, con
   int code = ml3_sampler_collect(c->outer, theta, NULL, NULL, c->outer_rollout, error);
   if (code != ML3_OK) return code;
   ml3_real *advantage = put_rows(m, r, to);
-  advantages(m, r, r->reward, advantage);
-  if (m->settings.extra == ML3_MODEL_FREE_EXPLORATION_GOAL) put_exploration(m, c, to + extra_offset(m));
+  if ((code = advantages(m, c, r, r->reward, advantage, error)) != ML3_OK) return code;
+  if (m->settings.extra == ML3_MODEL_FREE_EXPLORATION_GOAL) code = put_exploration(m, c, to + extra_offset(m), error);
   if (m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS) put_demonstration(m, task, to + extra_offset(m));
-  return ML3_OK;
+  return code;
 }
 
 static int collect(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random, ml3_real *inner,
@@ -349,8 +368,8 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "rollouts are %d for an update and %d for the task loss; 1 to 4096 are possible",
                          s->rollouts, s->outer_rollouts);
   if (s->judge_episodes < 1) return ml3_error_set(error, ML3_ERR_ARGUMENT, "a policy is judged by %d episodes; at least 1 is needed", s->judge_episodes);
-  if (!(s->discount > 0 && s->discount <= 1))
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the discount is %g; it must be above 0 and at most 1", s->discount);
+  if (!(s->discount > 0 && s->discount <= 1) || !(s->lambda >= 0 && s->lambda <= 1))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "discount %g and lambda %g must be within 0 and 1", s->discount, s->lambda);
   if (s->env->task_dim > ML3_POLICY_MAX_OBS || s->env->goal_dim > ML3_POLICY_MAX_OBS || s->env->state_dim > ML3_POLICY_MAX_OBS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s': task, goal or state has more than %d numbers", s->env->name, ML3_POLICY_MAX_OBS);
   if (s->extra == ML3_MODEL_FREE_DEMONSTRATIONS && (!s->demonstrations || s->demonstrations->env != s->env))

@@ -6,11 +6,13 @@
      features  one row a time step: [s, mean, log_std, log pi(a|s), credit, goal]; s, credit and goal are data, the others
                carry the gradient by theta. credit: discounted reward-to-go, or the advantage below
      L_task    - mean A_t log pi_theta'(a_t|s_t) on `outer_rollouts` *fresh* episodes of theta'
-     A_t       reward-to-go minus its mean over the other episodes at the same step, then scaled to deviation 1
+     A_t       generalised advantages by a linear baseline of state and time (advantage.h), or, with `baseline` episodes, the
+               reward-to-go minus its mean over the other episodes at the same step; then to mean 0 and deviation 1
 
    The estimator. The gradient of L_task at theta' = theta'(phi) is the score-function estimate of -grad E[return] by theta'
-   on its own data: the baseline of the other episodes leaves it unbiased, the scaling makes it a direction whose length
-   does not tell the return's size, and a discount below 1 favours early rewards. The pullback then carries it to phi
+   on its own data: the baseline of the other episodes leaves it unbiased; the linear one, fitted on the same rows, and a
+   lambda below 1 bias it a little and quieten it much, above all where episodes start far apart. The scaling makes it a
+   direction whose length does not tell the return's size, and a discount below 1 favours early rewards. The pullback then carries it to phi
    through the updates alone. With K = 1 nothing is left out: theta_0's data does not depend on phi. With K > 1 the
    data D_1 .. D_{K-1} was drawn under policies that phi has shaped, and that dependence is not differentiated (the score
    terms grad log pi_{theta_k}(D_k) that E-MAML keeps, Stadie et al. 2018): biased, with much less variance.
@@ -32,6 +34,8 @@ extern "C" {
 
 typedef enum ml3_credit { ML3_CREDIT_ADVANTAGE, ML3_CREDIT_REWARD_TO_GO } ml3_credit;
 
+typedef enum ml3_baseline_kind { ML3_BASELINE_LINEAR, ML3_BASELINE_EPISODES } ml3_baseline_kind;
+
 typedef enum ml3_model_free_extra {
   ML3_MODEL_FREE_NONE,
   ML3_MODEL_FREE_EXPLORATION_GOAL,
@@ -46,7 +50,8 @@ typedef struct ml3_model_free_settings {
   int rollouts;           /* episodes for one update */
   int outer_rollouts;     /* episodes for L_task */
   int judge_episodes;     /* when a policy is judged */
-  double discount;
+  double discount, lambda; /* lambda: of the linear baseline's advantages */
+  ml3_baseline_kind baseline;
   ml3_credit credit;
   const char *inputs;     /* which features, by name, blanks or commas between them; NULL or "": all */
   bool normalize;         /* set the policy's normalisation from rollouts of `normalize_seed`'s initial policies */

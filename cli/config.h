@@ -70,8 +70,8 @@ typedef struct cli_config {
   int64_t rollout_starts;
   bool rollout_detach_state;
   int64_t rollout_episodes, rollout_outer_episodes, rollout_judge_episodes;
-  double rollout_discount;
-  int rollout_credit;
+  double rollout_discount, rollout_lambda;
+  int rollout_credit, rollout_baseline;
 
   int64_t extra_points;
   double extra_frequency, extra_step;

@@ -23,6 +23,8 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
                                .outer_rollouts = (int)c->rollout_outer_episodes,
                                .judge_episodes = (int)c->rollout_judge_episodes,
                                .discount = c->rollout_discount,
+                               .lambda = c->rollout_lambda,
+                               .baseline = (ml3_baseline_kind)c->rollout_baseline,
                                .credit = (ml3_credit)c->rollout_credit,
                                .normalize = c->policy_normalize,
                                .normalize_seed = (uint64_t)c->seed,

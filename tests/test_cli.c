@@ -154,6 +154,19 @@ Test(cli, several_seeds_at_once_are_each_as_if_alone) {
   cr_expect(!exists("bad"), "a mistake left a folder");
 }
 
+Test(cli, trains_policies_by_themselves_and_model_free_losses) {
+  cr_assert_eq(ml3("train reacher -o ppo --quiet --set method=ppo --set policy.hidden=[4] --set learner.updates=2 --set learner.envs=2 "
+                   "--set learner.steps=50 --set learner.minibatches=2"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "after 2 updates, 200 environment steps"), "%s", output);
+  cr_expect(exists("ppo/policy.safetensors") && exists("ppo/metrics.csv") && exists("ppo/summary.json"));
+  expect("train --resume ppo", 2, "begin it anew");
+  cr_assert_eq(ml3("train model_free -o free --quiet --set environment=reacher --set loss.hidden=[4] --set policy.hidden=[4] --set outer.steps=2 "
+                   "--set outer.tasks=2 --set validation.tasks=2 --set horizon=10"), 0, "%s", output);
+  cr_expect_eq(ml3("adapt free -n 2"), 0, "%s", output);
+  expect("view free", 2, "has no rollouts to look at");
+  expect("train model_free --set environment=reacher --set extra.kind=physics", 2, "takes none, exploration_goal, demonstration or energy");
+}
+
 Test(cli, stops_early_when_nothing_gets_better) {
   cr_assert_eq(ml3("train mountain_car -o run " TINY "--set outer.steps=1000 --set outer.rate=1e-30 --set validation.patience=2"), 0, "%s",
                output);

@@ -20,6 +20,7 @@ static ml3_model_free_settings make_settings(void) {
                                .outer_rollouts = 4,
                                .judge_episodes = 2,
                                .discount = 0.95,
+                               .lambda = 0.9,
                                .normalize = true};
   cr_assert_eq(ml3_policy_init(&s.policy, s.env, hidden, 1, ML3_TANH, true, &error), 0, "%s", error.message);
   cr_assert_eq(ml3_policy_make_gaussian(&s.policy, ML3_POLICY_GAUSSIAN, -0.5, &error), 0, "%s", error.message);

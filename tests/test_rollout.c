@@ -167,6 +167,26 @@ Test(advantage, standard_ones_have_mean_0_and_deviation_1) {
   cr_expect_eq(alike[1], (ml3_real)0);
 }
 
+/* A target that is of the fit's form comes back but for the ridge. */
+Test(advantage, the_baseline_fits_what_state_and_time_tell) {
+  enum { ENVS = 6, STEPS = 20 };
+  ml3_real x[ENVS * STEPS * 2], target[ENVS * STEPS], value[ENVS * STEPS];
+  double work[128];
+  ml3_error error = {0};
+  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
+  cr_assert_leq(ml3_baseline_size(2), 128);
+  for (int i = 0; i < ENVS * STEPS * 2; i++) x[i] = (ml3_real)ml3_random_normal(&random);
+  for (int i = 0; i < ENVS * STEPS; i++) {
+    const double a = x[2 * i], b = x[2 * i + 1], time = (double)(i / ENVS) / (STEPS - 1);
+    target[i] = (ml3_real)(3 + 2 * a - b * b + 0.5 * time);
+  }
+  const ml3_rollout r = {.envs = ENVS, .steps = STEPS, .inputs = 2, .x = x};
+  cr_assert_eq(ml3_fit_baseline(&r, target, work, value, &error), 0, "%s", error.message);
+  for (int i = 0; i < ENVS * STEPS; i++) cr_expect_float_eq(value[i], target[i], 0.03);
+  x[5] = NAN;
+  cr_expect_eq(ml3_fit_baseline(&r, target, work, value, &error), ML3_ERR_NUMERIC);
+}
+
 Test(judge, counts_the_return_of_the_mean) {
   ml3_policy policy = make_policy("reacher");
   ml3_error error = {0};
