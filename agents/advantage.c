@@ -3,7 +3,9 @@
 
 #include <math.h>
 
-static size_t at(const ml3_rollout *r, int t, int env) { return (size_t)t * (size_t)r->envs + (size_t)env; }
+static size_t at(const ml3_rollout *r, int t, int env) {
+  return (size_t)t * (size_t)r->envs + (size_t)env;
+}
 
 void ml3_rewards_to_go(const ml3_rollout *r, const ml3_real *reward, double discount, ml3_real *out) {
   for (int i = 0; i < r->envs; i++) {
@@ -30,7 +32,9 @@ void ml3_subtract_others(const ml3_rollout *r, ml3_real *x) {
 
 /* ---- linear baseline ------------------------------------------------------------------------------------------- */
 
-static int columns(int inputs) { return 2 * inputs + 4; }
+static int columns(int inputs) {
+  return 2 * inputs + 4;
+}
 
 size_t ml3_baseline_size(int inputs) {
   const size_t n = (size_t)columns(inputs);
@@ -80,7 +84,9 @@ int ml3_fit_baseline(const ml3_rollout *r, const ml3_real *target, double *work,
       }
     }
   for (int i = 0; i < n; i++) a[i * n + i] += 1e-4 * r->steps * r->envs;
-  if (!solve(a, b, n)) return ml3_error_set(error, ML3_ERR_NUMERIC, "the baseline of a rollout has no least-squares fit: its observations are not finite");
+  if (!solve(a, b, n))
+    return ml3_error_set(error, ML3_ERR_NUMERIC,
+                         "the baseline of a rollout has no least-squares fit: its observations are not finite");
   for (int t = 0; t < r->steps; t++)
     for (int env = 0; env < r->envs; env++) {
       double sum = 0;

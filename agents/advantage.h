@@ -21,7 +21,8 @@ void ml3_subtract_others(const ml3_rollout *rollout, ml3_real *x);
    a little ridge (Duan et al. 2016): what return a state of this rollout promises. Fitted and used on the same rows, which
    biases an advantage by some of its own noise, the less the more rows there are. `work` holds what ml3_baseline_size says. */
 size_t ml3_baseline_size(int inputs);
-int ml3_fit_baseline(const ml3_rollout *rollout, const ml3_real *target, double *work, ml3_real *value, ml3_error *error);
+int ml3_fit_baseline(const ml3_rollout *rollout, const ml3_real *target, double *work, ml3_real *value,
+                     ml3_error *error);
 
 /* x[n] to mean 0 and deviation 1; all zeros where all are alike. */
 void ml3_standardize(ml3_real *x, size_t n);

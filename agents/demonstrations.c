@@ -5,7 +5,8 @@
 
 ml3_demonstrations *ml3_demonstrations_new(const ml3_env_spec *env, int count, int steps, ml3_error *error) {
   if (count < 1 || steps < 1) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT, "%d demonstrations of %d steps; at least one of each is needed", count, steps);
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "%d demonstrations of %d steps; at least one of each is needed", count,
+                  steps);
     return NULL;
   }
   ml3_demonstrations *d = calloc(1, sizeof *d);

@@ -19,8 +19,8 @@ static void play(void *user, int step, const double *obs, const double *state, d
     action[i] = ml3_random_uniform(&p->random, p->env->action[i].low, p->env->action[i].high);
 }
 
-static void record(ml3_episode *episode, ml3_env *env, const ml3_policy *policy, const ml3_real *theta, const double *task,
-                   int start, uint64_t key) {
+static void record(ml3_episode *episode, ml3_env *env, const ml3_policy *policy, const ml3_real *theta,
+                   const double *task, int start, uint64_t key) {
   const ml3_env_spec *spec = env->spec;
   double drawn[ML3_POLICY_MAX_OBS], goal[ML3_POLICY_MAX_OBS];
   ml3_random random = ml3_random_stream(key, ML3_PURPOSE_RESET, (uint32_t)start, 0);
@@ -36,15 +36,15 @@ static void record(ml3_episode *episode, ml3_env *env, const ml3_policy *policy,
 static int open(const ml3_env_spec *spec, int horizon, ml3_env **env, ml3_episode **episode, ml3_error *error) {
   *env = NULL, *episode = NULL;
   if (spec->task_dim > ML3_POLICY_MAX_OBS || spec->goal_dim > ML3_POLICY_MAX_OBS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has a task of %d numbers; at most %d are possible", spec->name,
-                         spec->task_dim, ML3_POLICY_MAX_OBS);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has a task of %d numbers; at most %d are possible",
+                         spec->name, spec->task_dim, ML3_POLICY_MAX_OBS);
   *env = ml3_env_new(spec, error);
   *episode = *env ? ml3_episode_new(spec, horizon ? horizon : spec->horizon, error) : NULL;
   return *episode ? ML3_OK : ML3_ERR_MEMORY;
 }
 
-int ml3_judge(const ml3_env_spec *spec, const ml3_policy *policy, const ml3_real *theta, const double *task, int horizon,
-              int episodes, uint64_t key, ml3_outcome *outcome, ml3_error *error) {
+int ml3_judge(const ml3_env_spec *spec, const ml3_policy *policy, const ml3_real *theta, const double *task,
+              int horizon, int episodes, uint64_t key, ml3_outcome *outcome, ml3_error *error) {
   ml3_env *env;
   ml3_episode *episode;
   int code = open(spec, horizon, &env, &episode, error);
@@ -62,8 +62,8 @@ int ml3_judge(const ml3_env_spec *spec, const ml3_policy *policy, const ml3_real
   return code;
 }
 
-ml3_episode *ml3_judge_episode(const ml3_env_spec *spec, const ml3_policy *policy, const ml3_real *theta, const double *task,
-                               int horizon, int start, uint64_t key, ml3_error *error) {
+ml3_episode *ml3_judge_episode(const ml3_env_spec *spec, const ml3_policy *policy, const ml3_real *theta,
+                               const double *task, int horizon, int start, uint64_t key, ml3_error *error) {
   ml3_env *env;
   ml3_episode *episode;
   if (open(spec, horizon, &env, &episode, error) == ML3_OK) record(episode, env, policy, theta, task, start, key);

@@ -13,7 +13,9 @@ static const ml3_learner_kind *const table[] = {
 
 enum { KINDS = sizeof table / sizeof *table };
 
-const ml3_learner_kind *ml3_learner_at(int i) { return i >= 0 && i < KINDS ? table[i] : NULL; }
+const ml3_learner_kind *ml3_learner_at(int i) {
+  return i >= 0 && i < KINDS ? table[i] : NULL;
+}
 
 const ml3_learner_kind *ml3_learner_find(const char *name, ml3_error *error) {
   const char *names[KINDS];
@@ -52,13 +54,16 @@ ml3_learner_settings ml3_learner_defaults(const ml3_env_spec *env, const ml3_pol
 
 static int check(const ml3_learner_settings *s, ml3_error *error) {
   if (s->envs < 1 || s->steps < 1 || s->envs > 65536 || s->steps > 1000000)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learner: %d environments of %d steps an update; both must be at least 1", s->envs, s->steps);
-  if (s->updates < 1) return ml3_error_set(error, ML3_ERR_ARGUMENT, "learner: %lld updates; at least 1 is needed", (long long)s->updates);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "learner: %d environments of %d steps an update; both must be at least 1", s->envs, s->steps);
+  if (s->updates < 1)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learner: %lld updates; at least 1 is needed", (long long)s->updates);
   if (!(s->discount > 0 && s->discount <= 1) || !(s->lambda >= 0 && s->lambda <= 1))
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learner: discount %g and lambda %g must be within 0 and 1", s->discount, s->lambda);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learner: discount %g and lambda %g must be within 0 and 1",
+                         s->discount, s->lambda);
   if (s->minibatches < 1 || s->minibatches > s->envs * s->steps || s->epochs < 1)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learner: %d epochs of %d minibatches; a rollout has %d steps", s->epochs, s->minibatches,
-                         s->envs * s->steps);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learner: %d epochs of %d minibatches; a rollout has %d steps",
+                         s->epochs, s->minibatches, s->envs * s->steps);
   return ML3_OK;
 }
 
@@ -114,7 +119,8 @@ void ml3_learner_free(ml3_learner *l) {
 
 int ml3_learner_descend(ml3_learner *l, const ml3_real *gradient, const char *what, ml3_error *error) {
   if (isfinite(ml3_nn_optimizer_update(&l->optimizer, l->parameters, gradient))) return ML3_OK;
-  return ml3_error_set(error, ML3_ERR_NUMERIC, "%s, update %lld: the gradient of %s is not finite; a smaller learner.rate may help",
+  return ml3_error_set(error, ML3_ERR_NUMERIC,
+                       "%s, update %lld: the gradient of %s is not finite; a smaller learner.rate may help",
                        l->kind->name, (long long)l->updates, what);
 }
 
@@ -123,7 +129,8 @@ static int collect(ml3_learner *l, ml3_learner_report *report, ml3_error *error)
     ml3_random random = ml3_random_stream(l->settings.seed, ML3_PURPOSE_BASELINE, (uint32_t)l->updates, 0);
     ml3_sampler_reset(l->sampler, l->task, (uint64_t)ml3_random_bits(&random) << 32 | ml3_random_bits(&random));
   }
-  int code = ml3_sampler_collect(l->sampler, l->parameters, l->settings.normalize_obs ? &l->normalizer : NULL, &l->policy, l->rollout, error);
+  int code = ml3_sampler_collect(l->sampler, l->parameters, l->settings.normalize_obs ? &l->normalizer : NULL,
+                                 &l->policy, l->rollout, error);
   if (code != ML3_OK) return ml3_error_prefix(error, "%s, update %lld", l->kind->name, (long long)l->updates);
   const ml3_rollout *r = l->rollout;
   l->env_steps += (int64_t)r->envs * r->steps;
@@ -134,8 +141,18 @@ static int collect(ml3_learner *l, ml3_learner_report *report, ml3_error *error)
 }
 
 int ml3_learner_update(ml3_learner *l, ml3_learner_report *report, ml3_error *error) {
-  *report = (ml3_learner_report){.episode_return = NAN, .episode_length = NAN, .success = NAN, .distance = NAN, .policy_loss = NAN, .value_loss = NAN, .entropy = NAN, .old_approx_kl = NAN,
-                                 .approx_kl = NAN, .clip_fraction = NAN, .explained_variance = NAN, .rate = NAN};
+  *report = (ml3_learner_report){.episode_return = NAN,
+                                 .episode_length = NAN,
+                                 .success = NAN,
+                                 .distance = NAN,
+                                 .policy_loss = NAN,
+                                 .value_loss = NAN,
+                                 .entropy = NAN,
+                                 .old_approx_kl = NAN,
+                                 .approx_kl = NAN,
+                                 .clip_fraction = NAN,
+                                 .explained_variance = NAN,
+                                 .rate = NAN};
   if (l->optimizer.size) report->rate = ml3_nn_optimizer_rate(&l->optimizer.settings, l->optimizer.step);
   int code = l->kind->collects ? collect(l, report, error) : ML3_OK;
   if (code == ML3_OK && l->kind->update) code = l->kind->update(l, report, error);
@@ -148,6 +165,9 @@ int ml3_learner_update(ml3_learner *l, ml3_learner_report *report, ml3_error *er
 int ml3_learner_evaluate(const ml3_learner *l, const double *task, int episodes, uint64_t key, ml3_outcome *outcome,
                          ml3_error *error) {
   if (!task) task = l->task;
-  if (!task) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s learns on many tasks; say on which it shall be judged", l->kind->name);
-  return ml3_judge(l->settings.env, &l->policy, l->kind->uniform ? NULL : l->parameters, task, l->settings.horizon, episodes, key, outcome, error);
+  if (!task)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s learns on many tasks; say on which it shall be judged",
+                         l->kind->name);
+  return ml3_judge(l->settings.env, &l->policy, l->kind->uniform ? NULL : l->parameters, task, l->settings.horizon,
+                   episodes, key, outcome, error);
 }

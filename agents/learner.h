@@ -14,8 +14,8 @@ extern "C" {
 
 typedef struct ml3_learner_settings {
   const ml3_env_spec *env;
-  const double *task;    /* [task_dim] the one to learn, from its starts; NULL: every episode draws its own. Copied */
-  ml3_policy policy;     /* Gaussian; the initial normalisation */
+  const double *task; /* [task_dim] the one to learn, from its starts; NULL: every episode draws its own. Copied */
+  ml3_policy policy;  /* Gaussian; the initial normalisation */
   uint64_t seed;
   int envs, steps;       /* environments side by side, and steps of each, for an update */
   int horizon;           /* of an episode; 0: the environment's */
@@ -47,8 +47,8 @@ typedef struct ml3_learner ml3_learner;
 
 typedef struct ml3_learner_kind {
   const char *name, *summary;
-  bool collects;      /* false: it takes no steps */
-  bool whole_episodes; /* environments are reset before each collection */
+  bool collects;                                         /* false: it takes no steps */
+  bool whole_episodes;                                   /* environments are reset before each collection */
   int (*create)(ml3_learner *learner, ml3_error *error); /* parameters, and learner->own */
   void (*destroy)(ml3_learner *learner);
   int (*update)(ml3_learner *learner, ml3_learner_report *report, ml3_error *error); /* from learner->rollout */
@@ -58,10 +58,10 @@ typedef struct ml3_learner_kind {
 struct ml3_learner { /* read-only for callers */
   const ml3_learner_kind *kind;
   ml3_learner_settings settings;
-  double *task;          /* [task_dim], or NULL */
-  ml3_policy policy;     /* with its normalisation so far */
-  int size;              /* of parameters */
-  ml3_real *parameters;  /* theta first, then what else is learned */
+  double *task;         /* [task_dim], or NULL */
+  ml3_policy policy;    /* with its normalisation so far */
+  int size;             /* of parameters */
+  ml3_real *parameters; /* theta first, then what else is learned */
   ml3_nn_optimizer optimizer;
   ml3_normalizer normalizer;
   ml3_sampler *sampler;
@@ -82,8 +82,8 @@ void ml3_learner_free(ml3_learner *learner);
 int ml3_learner_update(ml3_learner *learner, ml3_learner_report *report, ml3_error *error);
 
 /* Judges the policy's mean on a task (the learner's own when NULL): see ml3_judge. */
-int ml3_learner_evaluate(const ml3_learner *learner, const double *task, int episodes, uint64_t key, ml3_outcome *outcome,
-                         ml3_error *error);
+int ml3_learner_evaluate(const ml3_learner *learner, const double *task, int episodes, uint64_t key,
+                         ml3_outcome *outcome, ml3_error *error);
 
 /* ---- for kinds -------------------------------------------------------------------------------------------- */
 

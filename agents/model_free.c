@@ -25,7 +25,7 @@ typedef struct crew crew;
 struct crew {
   ml3_sampler *inner, *outer;
   ml3_rollout *inner_rollout, *outer_rollout;
-  ml3_real *extra_reward; /* [outer rows] */
+  ml3_real *extra_reward;            /* [outer rows] */
   ml3_real *value, *zeros, *returns; /* [rows of the larger] for advantages */
   double *fit;                       /* of the baseline */
   crew *next;
@@ -40,23 +40,39 @@ typedef struct model_free {
   crew *idle;
 } model_free;
 
-static const model_free *self(const ml3_problem *p) { return p->user; }
+static const model_free *self(const ml3_problem *p) {
+  return p->user;
+}
 
-static int inner_rows(const model_free *m) { return m->settings.rollouts * m->settings.horizon; }
-static int outer_rows(const model_free *m) { return m->settings.outer_rollouts * m->settings.horizon; }
-static int inputs(const model_free *m) { return m->settings.policy.net.inputs; }
-static int actions(const model_free *m) { return m->settings.policy.action_dim; }
-static int demo_steps(const model_free *m) { return m->settings.demonstrations->steps; }
+static int inner_rows(const model_free *m) {
+  return m->settings.rollouts * m->settings.horizon;
+}
+static int outer_rows(const model_free *m) {
+  return m->settings.outer_rollouts * m->settings.horizon;
+}
+static int inputs(const model_free *m) {
+  return m->settings.policy.net.inputs;
+}
+static int actions(const model_free *m) {
+  return m->settings.policy.action_dim;
+}
+static int demo_steps(const model_free *m) {
+  return m->settings.demonstrations->steps;
+}
 
 /* ---- graphs ------------------------------------------------------------------------------------------------- */
 
 static int feature_width(const model_free *m, int feature) {
   switch (feature) {
-    case SEES_STATE: return inputs(m);
-    case SEES_GOAL: return m->settings.env->goal_dim;
+    case SEES_STATE:
+      return inputs(m);
+    case SEES_GOAL:
+      return m->settings.env->goal_dim;
     case SEES_LOG_PROB:
-    case SEES_CREDIT: return 1;
-    default: return actions(m);
+    case SEES_CREDIT:
+      return 1;
+    default:
+      return actions(m);
   }
 }
 
@@ -82,7 +98,8 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
 }
 
 /* - mean of weight * log pi(a|s) over the rows of D or D'; weight is the block of numbers at `offset`. */
-static ml3_node build_surrogate(const model_free *m, ml3_nn_graph *g, ml3_node theta, ml3_node data, int rows, int offset) {
+static ml3_node build_surrogate(const model_free *m, ml3_nn_graph *g, ml3_node theta, ml3_node data, int rows,
+                                int offset) {
   const int n = inputs(m), a = actions(m);
   ml3_node x = ml3_nn_view(g, data, 0, rows, n), action = ml3_nn_view(g, data, rows * n, rows, a);
   ml3_policy_nodes at = ml3_policy_build_from_input(g, &m->settings.policy, theta, x);
@@ -90,16 +107,22 @@ static ml3_node build_surrogate(const model_free *m, ml3_nn_graph *g, ml3_node t
   return ml3_nn_neg(g, ml3_nn_mean(g, ml3_nn_mul(g, weight, ml3_policy_build_log_prob(g, at, action))));
 }
 
-static int advantage_offset(const model_free *m) { return outer_rows(m) * (inputs(m) + actions(m)); }
-static int extra_offset(const model_free *m) { return advantage_offset(m) + outer_rows(m); }
+static int advantage_offset(const model_free *m) {
+  return outer_rows(m) * (inputs(m) + actions(m));
+}
+static int extra_offset(const model_free *m) {
+  return advantage_offset(m) + outer_rows(m);
+}
 
-static ml3_node build_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
+static ml3_node build_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                                ml3_node context) {
   (void)context;
   return build_surrogate(self(p), g, theta, data, outer_rows(self(p)), advantage_offset(self(p)));
 }
 
 /* What MAML and the task's own gradient descend: the surrogate on the data of the update. */
-static ml3_node build_inner_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
+static ml3_node build_inner_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                                 ml3_node context) {
   const model_free *m = self(p);
   const int rows = inner_rows(m);
   (void)context;
@@ -116,7 +139,8 @@ static ml3_node build_share(const model_free *m, ml3_nn_graph *g, ml3_node actio
   return ml3_nn_concat_cols(g, columns, actions(m));
 }
 
-static ml3_node build_exploration(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
+static ml3_node build_exploration(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                                  ml3_node context) {
   (void)context;
   return build_surrogate(self(p), g, theta, data, outer_rows(self(p)), extra_offset(self(p)));
 }
@@ -130,7 +154,8 @@ static ml3_node build_energy(const ml3_problem *p, ml3_nn_graph *g, ml3_node the
 }
 
 /* Behind the advantages: x [steps][inputs], action [steps][m], and 1, or 0 for a task without demonstration. */
-static ml3_node build_imitation(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
+static ml3_node build_imitation(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                                ml3_node context) {
   const model_free *m = self(p);
   const int steps = demo_steps(m), n = inputs(m), a = actions(m), from = extra_offset(m);
   (void)context;
@@ -208,7 +233,9 @@ void ml3_model_free_task(const ml3_problem *problem, const ml3_real *task, doubl
   for (int i = 0; i < self(problem)->settings.env->task_dim; i++) env_task[i] = task[i];
 }
 
-static const ml3_real *task_goal(const model_free *m, const ml3_real *task) { return task + m->settings.env->task_dim; }
+static const ml3_real *task_goal(const model_free *m, const ml3_real *task) {
+  return task + m->settings.env->task_dim;
+}
 static int task_demonstration(const model_free *m, const ml3_real *task) {
   return (int)task[m->settings.env->task_dim + m->settings.env->goal_dim];
 }
@@ -247,13 +274,16 @@ static ml3_real *put_rows(const model_free *m, const ml3_rollout *r, ml3_real *t
   return put(to, r->action, rows * (size_t)actions(m));
 }
 
-static int advantages(const model_free *m, crew *c, const ml3_rollout *r, const ml3_real *reward, ml3_real *out, ml3_error *error) {
+static int advantages(const model_free *m, crew *c, const ml3_rollout *r, const ml3_real *reward, ml3_real *out,
+                      ml3_error *error) {
   int code = ML3_OK;
   ml3_rewards_to_go(r, reward, m->settings.discount, out);
   if (m->settings.baseline == ML3_BASELINE_EPISODES) {
     ml3_subtract_others(r, out);
-  } else if ((code = ml3_fit_baseline(r, out, c->fit, c->value, error)) == ML3_OK) { /* nothing is promised beyond the end */
-    ml3_generalized_advantages(r, reward, c->value, c->zeros, c->zeros, m->settings.discount, m->settings.lambda, out, c->returns);
+  } else if ((code = ml3_fit_baseline(r, out, c->fit, c->value, error)) ==
+             ML3_OK) { /* nothing is promised beyond the end */
+    ml3_generalized_advantages(r, reward, c->value, c->zeros, c->zeros, m->settings.discount, m->settings.lambda, out,
+                               c->returns);
   }
   ml3_standardize(out, (size_t)r->envs * (size_t)r->steps);
   return code;
@@ -266,7 +296,8 @@ static int put_exploration(const model_free *m, crew *c, ml3_real *to, ml3_error
       const size_t at = (size_t)t * (size_t)r->envs + (size_t)i;
       const ml3_real *state = r->state + at * (size_t)r->state_dim;
       double sum = 0;
-      for (int k = 0; k < r->state_dim; k++) sum += (state[k] - m->settings.extra_goal[k]) * (state[k] - m->settings.extra_goal[k]);
+      for (int k = 0; k < r->state_dim; k++)
+        sum += (state[k] - m->settings.extra_goal[k]) * (state[k] - m->settings.extra_goal[k]);
       c->extra_reward[at] = t < m->settings.extra_until_step ? (ml3_real)-sqrt(sum) : 0;
     }
   return advantages(m, c, r, c->extra_reward, to, error);
@@ -289,7 +320,8 @@ static void put_demonstration(const model_free *m, const ml3_real *task, ml3_rea
   *weight = 1;
 }
 
-static int collect_inner(const model_free *m, crew *c, const ml3_real *task, const ml3_real *theta, ml3_real *to, ml3_error *error) {
+static int collect_inner(const model_free *m, crew *c, const ml3_real *task, const ml3_real *theta, ml3_real *to,
+                         ml3_error *error) {
   const ml3_rollout *r = c->inner_rollout;
   int code = ml3_sampler_collect(c->inner, theta, NULL, NULL, c->inner_rollout, error);
   if (code != ML3_OK) return code;
@@ -303,7 +335,8 @@ static int collect_inner(const model_free *m, crew *c, const ml3_real *task, con
   return ML3_OK;
 }
 
-static int collect_outer(const model_free *m, crew *c, const ml3_real *task, const ml3_real *theta, ml3_real *to, ml3_error *error) {
+static int collect_outer(const model_free *m, crew *c, const ml3_real *task, const ml3_real *theta, ml3_real *to,
+                         ml3_error *error) {
   const ml3_rollout *r = c->outer_rollout;
   int code = ml3_sampler_collect(c->outer, theta, NULL, NULL, c->outer_rollout, error);
   if (code != ML3_OK) return code;
@@ -314,8 +347,8 @@ static int collect_outer(const model_free *m, crew *c, const ml3_real *task, con
   return code;
 }
 
-static int collect(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random, ml3_real *inner,
-                   ml3_real *outer, ml3_error *error) {
+static int collect(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
+                   ml3_real *inner, ml3_real *outer, ml3_error *error) {
   const model_free *m = self(p);
   double env_task[ML3_POLICY_MAX_OBS];
   const uint64_t high = ml3_random_bits(random), key = high << 32 | ml3_random_bits(random);
@@ -332,14 +365,16 @@ static int collect(const ml3_problem *p, const ml3_real *task, const ml3_real *t
 
 static const uint64_t JUDGE_KEY = 0x6a756467; /* every policy is judged from the same starts */
 
-static int evaluate(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_outcome *outcome, ml3_error *error) {
+static int evaluate(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_outcome *outcome,
+                    ml3_error *error) {
   const ml3_model_free_settings *s = &self(p)->settings;
   double env_task[ML3_POLICY_MAX_OBS];
   ml3_model_free_task(p, task, env_task);
   return ml3_judge(s->env, &s->policy, theta, env_task, s->horizon, s->judge_episodes, JUDGE_KEY, outcome, error);
 }
 
-ml3_episode *ml3_model_free_episode(const ml3_problem *p, const ml3_real *task, int start, const ml3_real *theta, ml3_error *error) {
+ml3_episode *ml3_model_free_episode(const ml3_problem *p, const ml3_real *task, int start, const ml3_real *theta,
+                                    ml3_error *error) {
   const ml3_model_free_settings *s = &self(p)->settings;
   double env_task[ML3_POLICY_MAX_OBS];
   ml3_model_free_task(p, task, env_task);
@@ -365,15 +400,22 @@ static void free_problem(ml3_problem *p) {
 static int check(ml3_model_free_settings *s, ml3_error *error) {
   if (s->horizon == 0) s->horizon = s->env->horizon;
   if (s->rollouts < 1 || s->outer_rollouts < 1 || s->rollouts > 4096 || s->outer_rollouts > 4096)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "rollouts are %d for an update and %d for the task loss; 1 to 4096 are possible",
-                         s->rollouts, s->outer_rollouts);
-  if (s->judge_episodes < 1) return ml3_error_set(error, ML3_ERR_ARGUMENT, "a policy is judged by %d episodes; at least 1 is needed", s->judge_episodes);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "rollouts are %d for an update and %d for the task loss; 1 to 4096 are possible", s->rollouts,
+                         s->outer_rollouts);
+  if (s->judge_episodes < 1)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "a policy is judged by %d episodes; at least 1 is needed",
+                         s->judge_episodes);
   if (!(s->discount > 0 && s->discount <= 1) || !(s->lambda >= 0 && s->lambda <= 1))
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "discount %g and lambda %g must be within 0 and 1", s->discount, s->lambda);
-  if (s->env->task_dim > ML3_POLICY_MAX_OBS || s->env->goal_dim > ML3_POLICY_MAX_OBS || s->env->state_dim > ML3_POLICY_MAX_OBS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s': task, goal or state has more than %d numbers", s->env->name, ML3_POLICY_MAX_OBS);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "discount %g and lambda %g must be within 0 and 1", s->discount,
+                         s->lambda);
+  if (s->env->task_dim > ML3_POLICY_MAX_OBS || s->env->goal_dim > ML3_POLICY_MAX_OBS ||
+      s->env->state_dim > ML3_POLICY_MAX_OBS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s': task, goal or state has more than %d numbers",
+                         s->env->name, ML3_POLICY_MAX_OBS);
   if (s->extra == ML3_MODEL_FREE_DEMONSTRATIONS && (!s->demonstrations || s->demonstrations->env != s->env))
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the extra information is demonstrations, but there are none of '%s'", s->env->name);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the extra information is demonstrations, but there are none of '%s'",
+                         s->env->name);
   return ML3_OK;
 }
 
@@ -388,14 +430,17 @@ static int choose_inputs(model_free *m, ml3_error *error) {
     for (int i = 0; i < FEATURES; i++)
       if (strlen(feature_names[i]) == length && strncmp(feature_names[i], at, length) == 0) found = i;
     if (found < 0)
-      return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                           "loss.inputs: there is no '%.*s'; state, mean, log_std, log_prob, credit, goal and action are possible",
-                           (int)length, at);
+      return ml3_error_set(
+          error, ML3_ERR_ARGUMENT,
+          "loss.inputs: there is no '%.*s'; state, mean, log_std, log_prob, credit, goal and action are possible",
+          (int)length, at);
     m->sees[found] = true;
     at += length;
   }
   if (!m->sees[SEES_MEAN] && !m->sees[SEES_LOG_STD] && !m->sees[SEES_LOG_PROB])
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "loss.inputs: without mean, log_std or log_prob the learned loss does not depend on the policy");
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "loss.inputs: without mean, log_std or log_prob the learned loss does not depend on the policy");
   m->settings.inputs = NULL; /* the caller's; no longer looked at */
   return ML3_OK;
 }
@@ -415,7 +460,8 @@ static int name_features(model_free *m, ml3_error *error) {
   int count = 0;
   for (int f = 0; f < FEATURES; f++)
     for (int i = 0; m->sees[f] && i < feature_width(m, f); i++) {
-      if (count == MAX_COLUMNS) return ml3_error_set(error, ML3_ERR_ARGUMENT, "the learned loss would see more than %d numbers", MAX_COLUMNS);
+      if (count == MAX_COLUMNS)
+        return ml3_error_set(error, ML3_ERR_ARGUMENT, "the learned loss would see more than %d numbers", MAX_COLUMNS);
       name_column(m, f, i, m->names[count]);
       m->name_list[count] = m->names[count];
       count++;
@@ -465,10 +511,17 @@ static int make(model_free *m, ml3_error *error) {
   p->inner_size = inner_rows(m) * (row + 1) + s->env->goal_dim;
   p->outer_size = outer_rows(m) * row;
   switch (s->extra) {
-    case ML3_MODEL_FREE_EXPLORATION_GOAL: p->build_extra_loss = build_exploration, p->outer_size += outer_rows(m); break;
-    case ML3_MODEL_FREE_ENERGY: p->build_extra_loss = build_energy; break;
-    case ML3_MODEL_FREE_DEMONSTRATIONS: p->build_extra_loss = build_imitation, p->outer_size += demo_steps(m) * (row - 1) + 1; break;
-    default: break;
+    case ML3_MODEL_FREE_EXPLORATION_GOAL:
+      p->build_extra_loss = build_exploration, p->outer_size += outer_rows(m);
+      break;
+    case ML3_MODEL_FREE_ENERGY:
+      p->build_extra_loss = build_energy;
+      break;
+    case ML3_MODEL_FREE_DEMONSTRATIONS:
+      p->build_extra_loss = build_imitation, p->outer_size += demo_steps(m) * (row - 1) + 1;
+      break;
+    default:
+      break;
   }
   crew *c = new_crew(m, error); /* what is wrong with the policy or the environment shows here */
   if (!c) return error ? error->code : ML3_ERR_MEMORY;
@@ -498,4 +551,6 @@ ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_err
   return NULL;
 }
 
-const ml3_model_free_settings *ml3_model_free_settings_of(const ml3_problem *problem) { return &self(problem)->settings; }
+const ml3_model_free_settings *ml3_model_free_settings_of(const ml3_problem *problem) {
+  return &self(problem)->settings;
+}

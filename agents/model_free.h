@@ -45,21 +45,22 @@ typedef enum ml3_model_free_extra {
 
 typedef struct ml3_model_free_settings {
   const ml3_env_spec *env;
-  ml3_policy policy;      /* Gaussian */
-  int horizon;            /* steps of an episode; 0: the environment's */
-  int rollouts;           /* episodes for one update */
-  int outer_rollouts;     /* episodes for L_task */
-  int judge_episodes;     /* when a policy is judged */
+  ml3_policy policy;       /* Gaussian */
+  int horizon;             /* steps of an episode; 0: the environment's */
+  int rollouts;            /* episodes for one update */
+  int outer_rollouts;      /* episodes for L_task */
+  int judge_episodes;      /* when a policy is judged */
   double discount, lambda; /* lambda: of the linear baseline's advantages */
   ml3_baseline_kind baseline;
   ml3_credit credit;
-  const char *inputs;     /* which features, by name, blanks or commas between them; NULL or "": all */
-  bool normalize;         /* set the policy's normalisation from rollouts of `normalize_seed`'s initial policies */
+  const char *inputs; /* which features, by name, blanks or commas between them; NULL or "": all */
+  bool normalize;     /* set the policy's normalisation from rollouts of `normalize_seed`'s initial policies */
   uint64_t normalize_seed;
   ml3_model_free_extra extra;
   double extra_goal[ML3_POLICY_MAX_OBS]; /* [state_dim] */
   int extra_until_step;
-  const ml3_demonstrations *demonstrations; /* for ML3_MODEL_FREE_DEMONSTRATIONS: training tasks are drawn from them. Kept, not freed */
+  const ml3_demonstrations
+      *demonstrations; /* for ML3_MODEL_FREE_DEMONSTRATIONS: training tasks are drawn from them. Kept, not freed */
 } ml3_model_free_settings;
 
 ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_error *error);

@@ -27,15 +27,18 @@ static void fill(double *vectors, int out, int in, double gain, ml3_random *rand
   orthonormalize(vectors, count, length);
   for (int o = 0; o < out; o++)
     for (int i = 0; i < in; i++)
-      weight[(size_t)o * (size_t)in + (size_t)i] = (ml3_real)(gain * (wide ? vectors[o * length + i] : vectors[i * length + o]));
+      weight[(size_t)o * (size_t)in + (size_t)i] =
+          (ml3_real)(gain * (wide ? vectors[o * length + i] : vectors[i * length + o]));
 }
 
 int ml3_mlp_draw_orthogonal(const ml3_mlp *mlp, double gain, ml3_random *random, ml3_real *parameters,
                             ml3_error *error) {
   for (int layer = 0; layer <= mlp->depth; layer++) {
-    const int in = layer ? mlp->hidden[layer - 1] : mlp->inputs, out = layer < mlp->depth ? mlp->hidden[layer] : mlp->outputs;
+    const int in = layer ? mlp->hidden[layer - 1] : mlp->inputs,
+              out = layer < mlp->depth ? mlp->hidden[layer] : mlp->outputs;
     double *vectors = malloc((size_t)in * (size_t)out * sizeof *vectors);
-    if (!vectors) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the initial weights of a %d x %d layer", out, in);
+    if (!vectors)
+      return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the initial weights of a %d x %d layer", out, in);
     fill(vectors, out, in, layer < mlp->depth ? sqrt(2) : gain, random, parameters);
     free(vectors);
     parameters += in * out;

@@ -11,8 +11,8 @@ static const double INPUT_LIMIT = 10; /* deviations that an input may be away fr
 int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
                     ml3_activation activation, bool bias, ml3_error *error) {
   if (env->action_dim > ML3_POLICY_MAX_ACTIONS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d actions; policies have at most %d", env->name,
-                         env->action_dim, ML3_POLICY_MAX_ACTIONS);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d actions; policies have at most %d",
+                         env->name, env->action_dim, ML3_POLICY_MAX_ACTIONS);
   if (env->obs_dim > ML3_POLICY_MAX_OBS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d observations; policies take at most %d",
                          env->name, env->obs_dim, ML3_POLICY_MAX_OBS);
@@ -41,7 +41,8 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
 
 int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double log_std_init, ml3_error *error) {
   if (!(log_std_init >= policy->log_std_min && log_std_init <= policy->log_std_max))
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy: the logarithm of the standard deviation starts at %g; %g to %g are possible",
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "policy: the logarithm of the standard deviation starts at %g; %g to %g are possible",
                          log_std_init, policy->log_std_min, policy->log_std_max);
   policy->kind = kind;
   policy->log_std_init = log_std_init;
@@ -51,20 +52,26 @@ int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double lo
 
 int ml3_policy_add_goal(ml3_policy *policy, const ml3_env_spec *env, ml3_error *error) {
   if (policy->obs_dim + env->goal_dim > ML3_POLICY_MAX_OBS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d observations and a goal of %d; policies take at most %d",
-                         env->name, env->obs_dim, env->goal_dim, ML3_POLICY_MAX_OBS);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "environment '%s' has %d observations and a goal of %d; policies take at most %d", env->name,
+                         env->obs_dim, env->goal_dim, ML3_POLICY_MAX_OBS);
   policy->goal_dim = env->goal_dim;
   policy->net.inputs = policy->obs_dim + policy->goal_dim;
   return ml3_mlp_check(&policy->net, "policy", error);
 }
 
 /* log_std at the end of theta. */
-static int free_log_stds(const ml3_policy *p) { return p->kind == ML3_POLICY_GAUSSIAN ? p->action_dim : 0; }
+static int free_log_stds(const ml3_policy *p) {
+  return p->kind == ML3_POLICY_GAUSSIAN ? p->action_dim : 0;
+}
 
-int ml3_policy_size(const ml3_policy *policy) { return ml3_mlp_size(&policy->net) + free_log_stds(policy); }
+int ml3_policy_size(const ml3_policy *policy) {
+  return ml3_mlp_size(&policy->net) + free_log_stds(policy);
+}
 
 static void set_log_std(const ml3_policy *policy, ml3_real *theta) {
-  for (int i = 0; i < free_log_stds(policy); i++) theta[ml3_mlp_size(&policy->net) + i] = (ml3_real)policy->log_std_init;
+  for (int i = 0; i < free_log_stds(policy); i++)
+    theta[ml3_mlp_size(&policy->net) + i] = (ml3_real)policy->log_std_init;
 }
 
 void ml3_policy_draw(const ml3_policy *policy, ml3_random *random, ml3_real *theta) {
@@ -81,8 +88,12 @@ int ml3_policy_draw_orthogonal(const ml3_policy *policy, double gain, ml3_random
 /* ---- one observation ------------------------------------------------------------------------------------- */
 
 /* Middle and half width of an action's bounds. */
-static double middle(const ml3_policy *p, int i) { return (p->low[i] + p->high[i]) / 2; }
-static double half(const ml3_policy *p, int i) { return (p->high[i] - p->low[i]) / 2; }
+static double middle(const ml3_policy *p, int i) {
+  return (p->low[i] + p->high[i]) / 2;
+}
+static double half(const ml3_policy *p, int i) {
+  return (p->high[i] - p->low[i]) / 2;
+}
 
 static double input(const ml3_policy *p, const double *obs, const double *goal, int i) {
   const double raw = i < p->obs_dim ? obs[i] : goal[i - p->obs_dim];
@@ -190,7 +201,9 @@ ml3_node ml3_policy_build_entropy(ml3_nn_graph *g, ml3_policy_nodes at) {
 
 /* ---- normalisation ------------------------------------------------------------------------------------------- */
 
-void ml3_normalizer_init(ml3_normalizer *n, int size) { *n = (ml3_normalizer){.size = size}; }
+void ml3_normalizer_init(ml3_normalizer *n, int size) {
+  *n = (ml3_normalizer){.size = size};
+}
 
 void ml3_normalizer_add(ml3_normalizer *n, const double *rows, int count) {
   if (count < 1) return;

@@ -36,7 +36,7 @@ typedef enum ml3_squash {
 typedef struct ml3_policy {
   ml3_mlp net; /* inputs: observation, goal; outputs: actions, and their log_std where they depend on the state */
   ml3_policy_kind kind;
-  int obs_dim, goal_dim, action_dim; /* goal_dim 0: the goal is not an input */
+  int obs_dim, goal_dim, action_dim;                           /* goal_dim 0: the goal is not an input */
   double shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS]; /* [inputs]; 0 and 1 from ml3_policy_init */
   bool clip_input; /* x within +-10; false from ml3_policy_init: rollouts through models differentiate x */
   ml3_squash squash;
@@ -65,7 +65,8 @@ int ml3_mlp_draw_orthogonal(const ml3_mlp *mlp, double gain, ml3_random *random,
 /* ---- one observation -------------------------------------------------------------------------------- */
 
 /* action[action_dim]: the deterministic policy's, or the Gaussian's mean. goal may be NULL where it is no input. */
-void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, const double *goal, double *action);
+void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, const double *goal,
+                    double *action);
 
 /* x[inputs] from obs[obs_dim] and goal[goal_dim]. */
 void ml3_policy_input(const ml3_policy *policy, const double *obs, const double *goal, ml3_real *x);

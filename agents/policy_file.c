@@ -13,8 +13,8 @@ static const char *const kind_names[] = {"deterministic", "gaussian", "gaussian_
 static char *shape_of(const ml3_policy *p) {
   json_t *hidden = json_array();
   for (int i = 0; i < p->net.depth; i++) json_array_append_new(hidden, json_integer(p->net.hidden[i]));
-  json_t *json = json_pack("{s:s, s:i, s:i, s:i, s:o, s:s, s:b, s:s}", "kind", kind_names[p->kind], "observations", p->obs_dim,
-                           "goal", p->goal_dim, "actions", p->action_dim, "hidden", hidden, "activation",
+  json_t *json = json_pack("{s:s, s:i, s:i, s:i, s:o, s:s, s:b, s:s}", "kind", kind_names[p->kind], "observations",
+                           p->obs_dim, "goal", p->goal_dim, "actions", p->action_dim, "hidden", hidden, "activation",
                            ml3_activation_name(p->net.activation), "bias", (int)p->net.bias, "squash",
                            p->squash == ML3_SQUASH_TANH ? "tanh" : "clamp");
   char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
@@ -28,7 +28,8 @@ static void to_real(const double *from, ml3_real *to, int count) {
 
 int ml3_policy_save(const ml3_policy *p, const ml3_real *theta, const char *path, ml3_error *error) {
   const int inputs = p->net.inputs, actions = p->action_dim;
-  ml3_real shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS], low[ML3_POLICY_MAX_ACTIONS], high[ML3_POLICY_MAX_ACTIONS];
+  ml3_real shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS], low[ML3_POLICY_MAX_ACTIONS],
+      high[ML3_POLICY_MAX_ACTIONS];
   to_real(p->shift, shift, inputs), to_real(p->scale, scale, inputs);
   to_real(p->low, low, actions), to_real(p->high, high, actions);
 
@@ -52,13 +53,15 @@ int ml3_policy_save(const ml3_policy *p, const ml3_real *theta, const char *path
 static int check(const ml3_nn_tensors *t, const ml3_policy *p, const char *path, ml3_error *error) {
   const char *format = ml3_nn_tensors_text(t, "format"), *found = ml3_nn_tensors_text(t, "shape");
   if (!format || strcmp(format, format_name) != 0 || !found)
-    return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is not a policy: its header does not say '%s'", path, format_name);
+    return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is not a policy: its header does not say '%s'", path,
+                         format_name);
   char *wanted = shape_of(p);
   int code = ML3_OK;
   if (!wanted)
     code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory to load '%s'", path);
   else if (strcmp(found, wanted) != 0)
-    code = ml3_error_set(error, ML3_ERR_FORMAT, "'%s' holds a policy of another shape: %.200s instead of %.200s", path, found, wanted);
+    code = ml3_error_set(error, ML3_ERR_FORMAT, "'%s' holds a policy of another shape: %.200s instead of %.200s", path,
+                         found, wanted);
   free(wanted);
   return code;
 }

@@ -24,14 +24,14 @@ typedef struct ppo {
   ml3_nn_workspace *loss, *value;
   ml3_node in_parameters, in_x, in_action, in_numbers[ROW_NUMBERS]; /* of the loss: a minibatch */
   ml3_node value_parameters, value_x;
-  int rows, batch;                   /* of a rollout, of a minibatch */
+  int rows, batch;                         /* of a rollout, of a minibatch */
   ml3_real *reward, *numbers[ROW_NUMBERS]; /* [rows] */
   ml3_real *last_value, *truncated_value;
   ml3_real *x, *action, *picked[ROW_NUMBERS]; /* the minibatch */
-  ml3_real *chunk;                   /* [CHUNK][inputs] */
-  int *order;                        /* [rows] */
-  ml3_normalizer returns;            /* of discounted returns, for rewards */
-  double *running;                   /* [envs] */
+  ml3_real *chunk;                            /* [CHUNK][inputs] */
+  int *order;                                 /* [rows] */
+  ml3_normalizer returns;                     /* of discounted returns, for rewards */
+  double *running;                            /* [envs] */
   ml3_real *memory;
 } ppo;
 
@@ -91,7 +91,8 @@ static int compile_value(ml3_learner *l, ppo *own, ml3_error *error) {
   if (!g) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for PPO");
   own->value_parameters = ml3_nn_input(g, 1, l->size);
   own->value_x = ml3_nn_input(g, CHUNK, l->policy.net.inputs);
-  const ml3_nn_output output = {ml3_mlp_build(g, &own->value_net, own->value_parameters, ml3_policy_size(&l->policy), own->value_x), 0};
+  const ml3_nn_output output = {
+      ml3_mlp_build(g, &own->value_net, own->value_parameters, ml3_policy_size(&l->policy), own->value_x), 0};
   own->value_program = ml3_nn_compile(g, &output, 1, error);
   ml3_nn_graph_free(g);
   own->value = own->value_program ? ml3_nn_workspace_new(own->value_program, error) : NULL;
@@ -108,9 +109,11 @@ static ml3_real *part(ml3_real **at, size_t count) {
 }
 
 static bool allocate(ml3_learner *l, ppo *own) {
-  const size_t rows = (size_t)own->rows, batch = (size_t)own->batch, n = (size_t)l->policy.net.inputs, a = (size_t)l->policy.action_dim;
+  const size_t rows = (size_t)own->rows, batch = (size_t)own->batch, n = (size_t)l->policy.net.inputs,
+               a = (size_t)l->policy.action_dim;
   const size_t envs = (size_t)l->settings.envs;
-  ml3_real *at = own->memory = calloc((2 + ROW_NUMBERS) * rows + envs + batch * (n + a + ROW_NUMBERS) + CHUNK * n, sizeof *at);
+  ml3_real *at = own->memory =
+      calloc((2 + ROW_NUMBERS) * rows + envs + batch * (n + a + ROW_NUMBERS) + CHUNK * n, sizeof *at);
   own->order = calloc(rows, sizeof *own->order);
   own->running = calloc(envs, sizeof *own->running);
   if (!at || !own->order || !own->running) return false;
@@ -128,7 +131,9 @@ static bool allocate(ml3_learner *l, ppo *own) {
 static int draw(ml3_learner *l, ppo *own, ml3_error *error) {
   ml3_random random = ml3_random_stream(l->settings.seed, ML3_PURPOSE_BASELINE, 0, 1);
   int code = ml3_policy_draw_orthogonal(&l->policy, 0.01, &random, l->parameters, error);
-  return code == ML3_OK ? ml3_mlp_draw_orthogonal(&own->value_net, 1, &random, l->parameters + ml3_policy_size(&l->policy), error) : code;
+  return code == ML3_OK
+             ? ml3_mlp_draw_orthogonal(&own->value_net, 1, &random, l->parameters + ml3_policy_size(&l->policy), error)
+             : code;
 }
 
 static int create(ml3_learner *l, ml3_error *error) {
@@ -140,7 +145,8 @@ static int create(ml3_learner *l, ml3_error *error) {
   own->value_net.outputs = 1;
   ml3_normalizer_init(&own->returns, 1);
   int code = ml3_learner_allocate(l, ml3_policy_size(&l->policy) + ml3_mlp_size(&own->value_net), error);
-  if (code == ML3_OK && !allocate(l, own)) code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for PPO's rollouts of %d steps", own->rows);
+  if (code == ML3_OK && !allocate(l, own))
+    code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for PPO's rollouts of %d steps", own->rows);
   if (code == ML3_OK) code = compile_loss(l, own, error);
   if (code == ML3_OK) code = compile_value(l, own, error);
   return code == ML3_OK ? draw(l, own, error) : code;
@@ -166,7 +172,8 @@ static void normalize_rewards(ml3_learner *l, ppo *own) {
   const ml3_rollout *r = l->rollout;
   for (int t = 0; t < r->steps; t++) {
     const size_t row = (size_t)t * (size_t)r->envs;
-    for (int i = 0; i < r->envs; i++) own->running[i] = own->running[i] * l->settings.discount + r->reward[row + (size_t)i];
+    for (int i = 0; i < r->envs; i++)
+      own->running[i] = own->running[i] * l->settings.discount + r->reward[row + (size_t)i];
     ml3_normalizer_add(&own->returns, own->running, r->envs);
     const double scale = 1 / sqrt(own->returns.squares[0] / own->returns.count + 1e-8);
     for (int i = 0; i < r->envs; i++) {
@@ -177,7 +184,8 @@ static void normalize_rewards(ml3_learner *l, ppo *own) {
 }
 
 /* V of up to CHUNK inputs at a time; take: only where that says so (NULL: all). */
-static void evaluate(ml3_learner *l, ppo *own, const ml3_real *x, const unsigned char *take, int count, ml3_real *value) {
+static void evaluate(ml3_learner *l, ppo *own, const ml3_real *x, const unsigned char *take, int count,
+                     ml3_real *value) {
   const size_t n = (size_t)l->policy.net.inputs;
   int rows[CHUNK], filled = 0;
   ml3_nn_bind_input(own->value, own->value_parameters, l->parameters);
@@ -198,13 +206,16 @@ static void prepare(ml3_learner *l, ppo *own) {
   const ml3_rollout *r = l->rollout;
   const size_t rows = (size_t)own->rows;
   memcpy(own->numbers[ROW_LOG_PROB], r->log_prob, rows * sizeof(ml3_real));
-  if (l->settings.normalize_reward) normalize_rewards(l, own);
-  else memcpy(own->reward, r->reward, rows * sizeof(ml3_real));
+  if (l->settings.normalize_reward)
+    normalize_rewards(l, own);
+  else
+    memcpy(own->reward, r->reward, rows * sizeof(ml3_real));
   evaluate(l, own, r->x, NULL, own->rows, own->numbers[ROW_VALUE]);
   evaluate(l, own, r->last_x, NULL, r->envs, own->last_value);
   evaluate(l, own, r->truncated_x, r->end, own->rows, own->truncated_value);
-  ml3_generalized_advantages(r, own->reward, own->numbers[ROW_VALUE], own->last_value, own->truncated_value, l->settings.discount,
-                             l->settings.lambda, own->numbers[ROW_ADVANTAGE], own->numbers[ROW_RETURN]);
+  ml3_generalized_advantages(r, own->reward, own->numbers[ROW_VALUE], own->last_value, own->truncated_value,
+                             l->settings.discount, l->settings.lambda, own->numbers[ROW_ADVANTAGE],
+                             own->numbers[ROW_RETURN]);
 }
 
 static void shuffle(int *order, int n, ml3_random *random) {

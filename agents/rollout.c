@@ -13,7 +13,11 @@ ml3_rollout *ml3_rollout_new(const ml3_policy *policy, int envs, int steps, int 
   ml3_rollout *r = calloc(1, sizeof *r);
   const size_t n = (size_t)envs, rows = n * (size_t)steps, inputs = (size_t)policy->net.inputs;
   if (r) {
-    *r = (ml3_rollout){.envs = envs, .steps = steps, .inputs = policy->net.inputs, .action_dim = policy->action_dim, .state_dim = state_dim};
+    *r = (ml3_rollout){.envs = envs,
+                       .steps = steps,
+                       .inputs = policy->net.inputs,
+                       .action_dim = policy->action_dim,
+                       .state_dim = state_dim};
     r->x = calloc(rows * inputs, sizeof *r->x);
     r->action = calloc(rows * (size_t)policy->action_dim, sizeof *r->action);
     r->log_prob = calloc(rows, sizeof *r->log_prob);
@@ -23,7 +27,9 @@ ml3_rollout *ml3_rollout_new(const ml3_policy *policy, int envs, int steps, int 
     r->last_x = calloc(n * inputs, sizeof *r->last_x);
     r->truncated_x = calloc(rows * inputs, sizeof *r->truncated_x);
   }
-  if (r && r->x && r->action && r->log_prob && r->reward && (r->state || !state_dim) && r->end && r->last_x && r->truncated_x) return r;
+  if (r && r->x && r->action && r->log_prob && r->reward && (r->state || !state_dim) && r->end && r->last_x &&
+      r->truncated_x)
+    return r;
   ml3_rollout_free(r);
   ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a rollout of %d steps in %d environments", steps, envs);
   return NULL;
@@ -90,17 +96,20 @@ static int compile(ml3_sampler *s, ml3_error *error) {
 
 static int check(const ml3_env_spec *env, const ml3_policy *policy, int envs, int horizon, ml3_error *error) {
   if (policy->kind == ML3_POLICY_DETERMINISTIC)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "rollouts need a Gaussian policy; this one is deterministic (policy.kind)");
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "rollouts need a Gaussian policy; this one is deterministic (policy.kind)");
   if (policy->obs_dim != env->obs_dim || policy->action_dim != env->action_dim)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the policy takes %d observations and gives %d actions; environment '%s' has %d and %d",
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "the policy takes %d observations and gives %d actions; environment '%s' has %d and %d",
                          policy->obs_dim, policy->action_dim, env->name, env->obs_dim, env->action_dim);
   if (env->state_dim > ML3_POLICY_MAX_OBS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d state entries; rollouts take at most %d", env->name, env->state_dim,
-                         ML3_POLICY_MAX_OBS);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d state entries; rollouts take at most %d",
+                         env->name, env->state_dim, ML3_POLICY_MAX_OBS);
   if (envs < 1 || envs > 65536)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "rollouts in %d environments; 1 to 65536 are possible", envs);
   if (horizon < 0 || horizon > 1000000)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "horizon is %d; 0 (the environment's) to 1000000 are possible", horizon);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "horizon is %d; 0 (the environment's) to 1000000 are possible",
+                         horizon);
   return ML3_OK;
 }
 
@@ -110,7 +119,11 @@ ml3_sampler *ml3_sampler_new(const ml3_env_spec *env, const ml3_policy *policy, 
   ml3_sampler *s = calloc(1, sizeof *s);
   const size_t n = (size_t)envs;
   if (s) {
-    *s = (ml3_sampler){.spec = env, .policy = policy, .envs = envs, .horizon = horizon ? horizon : env->horizon, .threads = threads > 1 ? threads : 1};
+    *s = (ml3_sampler){.spec = env,
+                       .policy = policy,
+                       .envs = envs,
+                       .horizon = horizon ? horizon : env->horizon,
+                       .threads = threads > 1 ? threads : 1};
     s->task = calloc((size_t)env->task_dim + 1, sizeof *s->task);
     s->obs = calloc(n * (size_t)policy->net.inputs, sizeof *s->obs);
     s->action = calloc(n * (size_t)env->action_dim, sizeof *s->action);
@@ -255,9 +268,11 @@ static int bad_number(const ml3_sampler *s, const ml3_rollout *r, int t, ml3_err
   for (int i = 0; i < s->envs; i++) {
     const size_t at = (size_t)t * (size_t)s->envs + (size_t)i;
     if (!isfinite(r->log_prob[at]) || !isfinite(r->action[at * (size_t)r->action_dim]))
-      return ml3_error_set(error, ML3_ERR_NUMERIC, "environment '%s': the policy's action is not finite at step %d", s->spec->name, t);
+      return ml3_error_set(error, ML3_ERR_NUMERIC, "environment '%s': the policy's action is not finite at step %d",
+                           s->spec->name, t);
     if (!isfinite(r->reward[at]))
-      return ml3_error_set(error, ML3_ERR_NUMERIC, "environment '%s': the reward is not finite at step %d", s->spec->name, t);
+      return ml3_error_set(error, ML3_ERR_NUMERIC, "environment '%s': the reward is not finite at step %d",
+                           s->spec->name, t);
   }
   return ML3_OK;
 }

@@ -61,8 +61,8 @@ void ml3_task_draw_start(const ml3_env_spec *env, ml3_random *random, double *ta
 int ml3_judge(const ml3_env_spec *env, const ml3_policy *policy, const ml3_real *theta, const double *task, int horizon,
               int episodes, uint64_t key, ml3_outcome *outcome, ml3_error *error);
 /* The one of those from start number `start`, to look at. The caller frees it. */
-ml3_episode *ml3_judge_episode(const ml3_env_spec *env, const ml3_policy *policy, const ml3_real *theta, const double *task,
-                               int horizon, int start, uint64_t key, ml3_error *error);
+ml3_episode *ml3_judge_episode(const ml3_env_spec *env, const ml3_policy *policy, const ml3_real *theta,
+                               const double *task, int horizon, int start, uint64_t key, ml3_error *error);
 
 #ifdef __cplusplus
 }

@@ -5,12 +5,21 @@
 
 static int choose_extra(const cli_config *c, ml3_model_free_extra *extra, ml3_error *error) {
   switch (c->extra_kind) {
-    case CLI_EXTRA_NONE: *extra = ML3_MODEL_FREE_NONE; return ML3_OK;
-    case CLI_EXTRA_EXPLORATION_GOAL: *extra = ML3_MODEL_FREE_EXPLORATION_GOAL; return ML3_OK;
-    case CLI_EXTRA_DEMONSTRATION: *extra = ML3_MODEL_FREE_DEMONSTRATIONS; return ML3_OK;
-    case CLI_EXTRA_ENERGY: *extra = ML3_MODEL_FREE_ENERGY; return ML3_OK;
+    case CLI_EXTRA_NONE:
+      *extra = ML3_MODEL_FREE_NONE;
+      return ML3_OK;
+    case CLI_EXTRA_EXPLORATION_GOAL:
+      *extra = ML3_MODEL_FREE_EXPLORATION_GOAL;
+      return ML3_OK;
+    case CLI_EXTRA_DEMONSTRATION:
+      *extra = ML3_MODEL_FREE_DEMONSTRATIONS;
+      return ML3_OK;
+    case CLI_EXTRA_ENERGY:
+      *extra = ML3_MODEL_FREE_ENERGY;
+      return ML3_OK;
     default:
-      return ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.kind: a model-free problem takes none, exploration_goal, demonstration or energy");
+      return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                           "extra.kind: a model-free problem takes none, exploration_goal, demonstration or energy");
   }
 }
 
@@ -31,8 +40,8 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
                                .extra_until_step = (int)c->extra_until_step};
   if (cli_policy_init(c, env, &s.policy, error) != ML3_OK || choose_extra(c, &s.extra, error) != ML3_OK) return NULL;
   if (s.extra == ML3_MODEL_FREE_EXPLORATION_GOAL && c->extra_goal.count != env->state_dim) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries", c->extra_goal.count,
-                  env->name, env->state_dim);
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
+                  c->extra_goal.count, env->name, env->state_dim);
     return NULL;
   }
   for (int i = 0; i < c->extra_goal.count && i < ML3_POLICY_MAX_OBS; i++) s.extra_goal[i] = c->extra_goal.values[i];
@@ -42,7 +51,8 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
 const cli_problem_kind cli_problem_model_free = {
     .name = "model_free",
     .summary = "a policy in its environment, by rollouts alone",
-    .defaults = "policy.kind=gaussian policy.hidden=[64,64] policy.activation=tanh policy.bias=true policy.squash=tanh "
-                "policy.obs_scale=[] extra.kind=none validation.select=task_loss validation.every=25 validation.tasks=32 "
-                "outer.steps=1000 checkpoint.every=100 test.steps=[1,2,5,10] test.tasks=50",
+    .defaults =
+        "policy.kind=gaussian policy.hidden=[64,64] policy.activation=tanh policy.bias=true policy.squash=tanh "
+        "policy.obs_scale=[] extra.kind=none validation.select=task_loss validation.every=25 validation.tasks=32 "
+        "outer.steps=1000 checkpoint.every=100 test.steps=[1,2,5,10] test.tasks=50",
     .make = make};

@@ -16,7 +16,8 @@
 #include "cli/policies.h"
 #include "cli/progress.h"
 
-static const char *const method_names[] = {[METHOD_PPO] = "ppo", [METHOD_REINFORCE] = "reinforce", [METHOD_RANDOM] = "random"};
+static const char *const method_names[] = {
+    [METHOD_PPO] = "ppo", [METHOD_REINFORCE] = "reinforce", [METHOD_RANDOM] = "random"};
 
 ml3_learner *cli_learner_new(const cli_config *c, ml3_error *error) {
   const ml3_env_spec *env = ml3_env_find(c->environment, error);
@@ -60,17 +61,29 @@ static double now_s(void) {
 }
 
 /* The step of a line is the number of environment steps (CleanRL's global_step); of updates where there are none. */
-static const char *const metrics[] = {"charts/updates",      "charts/episodic_return", "charts/episodic_length", "charts/success",
-                                      "charts/distance",     "charts/SPS",             "charts/learning_rate",   "losses/policy_loss",
-                                      "losses/value_loss",   "losses/entropy",         "losses/old_approx_kl",   "losses/approx_kl",
-                                      "losses/clipfrac",     "losses/explained_variance"};
+static const char *const metrics[] = {"charts/updates",       "charts/episodic_return",   "charts/episodic_length",
+                                      "charts/success",       "charts/distance",          "charts/SPS",
+                                      "charts/learning_rate", "losses/policy_loss",       "losses/value_loss",
+                                      "losses/entropy",       "losses/old_approx_kl",     "losses/approx_kl",
+                                      "losses/clipfrac",      "losses/explained_variance"};
 enum { METRICS = sizeof metrics / sizeof *metrics };
 
 static int write_line(run *r, const ml3_learner_report *p, ml3_error *error) {
   const double sps = p->env_steps ? (double)p->env_steps / (now_s() - r->begin_s) : NAN;
-  const double values[METRICS] = {(double)p->updates, p->episode_return, p->episode_length, p->success, p->distance,
-                                  sps,                p->rate,           p->policy_loss,    p->value_loss, p->entropy,
-                                  p->old_approx_kl,   p->approx_kl,      p->clip_fraction,  p->explained_variance};
+  const double values[METRICS] = {(double)p->updates,
+                                  p->episode_return,
+                                  p->episode_length,
+                                  p->success,
+                                  p->distance,
+                                  sps,
+                                  p->rate,
+                                  p->policy_loss,
+                                  p->value_loss,
+                                  p->entropy,
+                                  p->old_approx_kl,
+                                  p->approx_kl,
+                                  p->clip_fraction,
+                                  p->explained_variance};
   if (p->episodes) {
     r->x[r->points] = (double)p->env_steps, r->y[r->points++] = p->episode_return;
     r->last_return = p->episode_return;
@@ -116,11 +129,11 @@ static int save_summary(const run *r, const ml3_outcome *mean, double seconds, m
   char path[CLI_PATH_MAX];
   cli_run_path(r->folder, "summary.json", path);
   const double steps = (double)r->learner->env_steps;
-  json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "environment", r->config->environment, "method",
-                           method_names[r->config->method], "seed", (json_int_t)r->config->seed, "updates",
-                           (json_int_t)r->learner->updates, "env_steps", (json_int_t)r->learner->env_steps, "seconds", seconds,
-                           "env_steps_per_second", seconds > 0 ? steps / seconds : 0, "return", mean->episode_return, "success",
-                           mean->success, "distance", mean->distance);
+  json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "environment", r->config->environment,
+                           "method", method_names[r->config->method], "seed", (json_int_t)r->config->seed, "updates",
+                           (json_int_t)r->learner->updates, "env_steps", (json_int_t)r->learner->env_steps, "seconds",
+                           seconds, "env_steps_per_second", seconds > 0 ? steps / seconds : 0, "return",
+                           mean->episode_return, "success", mean->success, "distance", mean->distance);
   char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
   json_decref(json);
   if (!text) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
@@ -143,13 +156,20 @@ static int save(run *r, double seconds, ml3_error *error) {
   if (code == ML3_OK) code = save_summary(r, &mean, seconds, error);
   if (code != ML3_OK) return code;
   const cli_curve curve = {.label = method_names[r->config->method], .count = r->points, .x = r->x, .y = r->y};
-  const cli_plot plot = {.title = r->config->environment, .x_label = "environment steps", .y_label = "return of an episode", .curves = &curve, .count = 1};
+  const cli_plot plot = {.title = r->config->environment,
+                         .x_label = "environment steps",
+                         .y_label = "return of an episode",
+                         .curves = &curve,
+                         .count = 1};
   ml3_error no_plot = {0};
   cli_run_path(r->folder, "learning_curve", path);
-  if (r->points > 1 && cli_plot_save(&plot, path, &no_plot) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", no_plot.message);
-  printf("%s: return %.2f, success %.1f %%, distance %.4f on 100 episodes after %lld updates, %lld environment steps, %.0f a second\n",
-         r->folder, mean.episode_return, 100 * mean.success, mean.distance, (long long)r->learner->updates,
-         (long long)r->learner->env_steps, (double)r->learner->env_steps / fmax(seconds, 1e-9));
+  if (r->points > 1 && cli_plot_save(&plot, path, &no_plot) != ML3_OK)
+    fprintf(stderr, "ml3 train: no plot: %s\n", no_plot.message);
+  printf(
+      "%s: return %.2f, success %.1f %%, distance %.4f on 100 episodes after %lld updates, %lld environment steps, "
+      "%.0f a second\n",
+      r->folder, mean.episode_return, 100 * mean.success, mean.distance, (long long)r->learner->updates,
+      (long long)r->learner->env_steps, (double)r->learner->env_steps / fmax(seconds, 1e-9));
   return ML3_OK;
 }
 
@@ -157,7 +177,8 @@ static int open(run *r, const char *output, bool force, int formats, ml3_error *
   char path[CLI_PATH_MAX];
   if (!(r->learner = cli_learner_new(r->config, error))) return error->code;
   r->x = calloc(2 * (size_t)r->config->learner_updates, sizeof *r->x);
-  if (!r->x) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %lld updates", (long long)r->config->learner_updates);
+  if (!r->x)
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %lld updates", (long long)r->config->learner_updates);
   r->y = r->x + r->config->learner_updates;
   int code = cli_run_create(output, r->config, force, r->folder, error);
   cli_run_path(r->folder, "config.yaml", path);

@@ -9,6 +9,7 @@
 ml3_learner *cli_learner_new(const cli_config *config, ml3_error *error);
 
 /* Trains and leaves a run folder: config.yaml, metrics.csv (and what cli_log_open makes of `formats`), policy.safetensors, learning_curve.png, summary.json. */
-int cli_train_policy(const cli_config *config, const char *output, bool force, bool quiet, int formats, ml3_error *error);
+int cli_train_policy(const cli_config *config, const char *output, bool force, bool quiet, int formats,
+                     ml3_error *error);
 
 #endif

@@ -67,8 +67,12 @@ static void learns(const char *kind, int updates, double at_least) {
   ml3_learner_free(l);
 }
 
-Test(learner, ppo_learns_to_reach_a_goal) { learns("ppo", 25, -23); }
-Test(learner, reinforce_learns_to_come_nearer) { learns("reinforce", 60, -26); }
+Test(learner, ppo_learns_to_reach_a_goal) {
+  learns("ppo", 25, -23);
+}
+Test(learner, reinforce_learns_to_come_nearer) {
+  learns("reinforce", 60, -26);
+}
 
 static void same_bits(const char *kind) {
   ml3_learner_settings s = make_settings("reacher");
@@ -82,8 +86,12 @@ static void same_bits(const char *kind) {
   ml3_learner_free(one);
   ml3_learner_free(many);
 }
-Test(learner, ppo_has_the_same_bits_on_any_number_of_threads) { same_bits("ppo"); }
-Test(learner, reinforce_has_the_same_bits_on_any_number_of_threads) { same_bits("reinforce"); }
+Test(learner, ppo_has_the_same_bits_on_any_number_of_threads) {
+  same_bits("ppo");
+}
+Test(learner, reinforce_has_the_same_bits_on_any_number_of_threads) {
+  same_bits("reinforce");
+}
 
 /* With one epoch of one minibatch nothing has moved yet when the loss is taken. */
 Test(learner, ppo_starts_from_a_ratio_of_one) {

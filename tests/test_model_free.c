@@ -36,15 +36,19 @@ static ml3_problem *make_problem(const ml3_model_free_settings *s) {
 }
 
 static ml3_meta_settings meta_settings(const ml3_problem *p, int steps, double extra) {
-  return (ml3_meta_settings){
-      .loss = {.net = {.inputs = p->features, .outputs = 1, .depth = 1, .hidden = {9}, .activation = ML3_TANH, .bias = true},
-               .rate = 0.3,
-               .learn_rate = ML3_RATE_SCALAR,
-               .theta_size = p->theta_size},
-      .inner_steps = steps,
-      .weights = ML3_WEIGHTS_ALL,
-      .task_weight = 1,
-      .extra_weight = extra};
+  return (ml3_meta_settings){.loss = {.net = {.inputs = p->features,
+                                              .outputs = 1,
+                                              .depth = 1,
+                                              .hidden = {9},
+                                              .activation = ML3_TANH,
+                                              .bias = true},
+                                      .rate = 0.3,
+                                      .learn_rate = ML3_RATE_SCALAR,
+                                      .theta_size = p->theta_size},
+                             .inner_steps = steps,
+                             .weights = ML3_WEIGHTS_ALL,
+                             .task_weight = 1,
+                             .extra_weight = extra};
 }
 
 /* ---- gradients ------------------------------------------------------------------------------------------------------ */
@@ -52,11 +56,13 @@ static ml3_meta_settings meta_settings(const ml3_problem *p, int steps, double e
 /* Data that does not change with theta, so that differences see what the gradient is of. */
 static ml3_real *fixed_inner, *fixed_outer;
 
-static int collect_fixed(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random, ml3_real *inner,
-                         ml3_real *outer, ml3_error *error) {
+static int collect_fixed(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
+                         ml3_real *inner, ml3_real *outer, ml3_error *error) {
   (void)task, (void)theta, (void)random, (void)error;
-  if (outer) memcpy(outer, fixed_outer, (size_t)p->outer_size * sizeof *outer);
-  else memcpy(inner, fixed_inner, (size_t)p->inner_size * sizeof *inner);
+  if (outer)
+    memcpy(outer, fixed_outer, (size_t)p->outer_size * sizeof *outer);
+  else
+    memcpy(inner, fixed_inner, (size_t)p->inner_size * sizeof *inner);
   return ML3_OK;
 }
 
@@ -83,7 +89,8 @@ static void check_gradient(const ml3_model_free_settings *s, int steps) {
   cr_assert_not_null(meta, "%s", error.message);
   ml3_meta_work *work = ml3_meta_work_new(meta, &error);
   double objective, norm = 0;
-  cr_assert_eq(ml3_meta_gradient(work, loss, task, theta, &random, gradient, &objective, NULL, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_meta_gradient(work, loss, task, theta, &random, gradient, &objective, NULL, &error), 0, "%s",
+               error.message);
   for (int i = 0; i < loss->size; i++) norm += (double)gradient[i] * gradient[i];
   norm = sqrt(norm);
   cr_assert_gt(norm, 1e-5);
@@ -97,8 +104,8 @@ static void check_gradient(const ml3_model_free_settings *s, int steps) {
     width -= loss->phi[i];
     ml3_meta_objective(work, loss, task, theta, &random, NULL, &down, &error);
     loss->phi[i] = keep;
-    cr_expect_leq(fabs((up - down) / width - gradient[i]), tolerance * norm, "phi[%d]: %g is not %g", i, (double)gradient[i],
-                  (up - down) / width);
+    cr_expect_leq(fabs((up - down) / width - gradient[i]), tolerance * norm, "phi[%d]: %g is not %g", i,
+                  (double)gradient[i], (up - down) / width);
   }
   free(task), free(theta), free(gradient), free(fixed_inner), free(fixed_outer);
   ml3_meta_work_free(work);

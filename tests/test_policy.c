@@ -25,7 +25,8 @@ static ml3_policy make_policy(ml3_policy_kind kind, int depth, ml3_squash squash
   const int hidden[3] = {7, 6, 5};
   cr_assert_eq(ml3_policy_init(&policy, reacher(), hidden, depth, ML3_TANH, true, &error), 0, "%s", error.message);
   policy.squash = squash;
-  if (kind != ML3_POLICY_DETERMINISTIC) cr_assert_eq(ml3_policy_make_gaussian(&policy, kind, -0.7, &error), 0, "%s", error.message);
+  if (kind != ML3_POLICY_DETERMINISTIC)
+    cr_assert_eq(ml3_policy_make_gaussian(&policy, kind, -0.7, &error), 0, "%s", error.message);
   cr_assert_eq(ml3_policy_add_goal(&policy, reacher(), &error), 0, "%s", error.message);
   for (int i = 0; i < policy.net.inputs; i++) policy.shift[i] = 0.1 * i, policy.scale[i] = 1 + 0.2 * i;
   return policy;
@@ -36,8 +37,8 @@ typedef struct answer {
   ml3_real raw_mean[2 * ROWS], mean[2 * ROWS], log_std[2 * ROWS], log_prob[ROWS], entropy[ROWS];
 } answer;
 
-static void run(const ml3_policy *policy, const ml3_real *theta, const ml3_real *obs, const ml3_real *x, const ml3_real *actions,
-                answer *a) {
+static void run(const ml3_policy *policy, const ml3_real *theta, const ml3_real *obs, const ml3_real *x,
+                const ml3_real *actions, answer *a) {
   ml3_error error = {0};
   ml3_nn_graph *g = ml3_nn_graph_new();
   ml3_node in_theta = ml3_nn_input(g, 1, ml3_policy_size(policy)), in_obs = ml3_nn_input(g, ROWS, policy->net.inputs);
@@ -59,7 +60,8 @@ static void run(const ml3_policy *policy, const ml3_real *theta, const ml3_real 
   ml3_nn_bind_input(w, in_actions, actions);
   ml3_nn_bind_output(w, 0, a->raw_mean);
   ml3_nn_bind_output(w, 1, a->mean);
-  if (gaussian) ml3_nn_bind_output(w, 2, a->log_std), ml3_nn_bind_output(w, 3, a->log_prob), ml3_nn_bind_output(w, 4, a->entropy);
+  if (gaussian)
+    ml3_nn_bind_output(w, 2, a->log_std), ml3_nn_bind_output(w, 3, a->log_prob), ml3_nn_bind_output(w, 4, a->entropy);
   ml3_nn_run(w, 0);
   ml3_nn_workspace_free(w);
   ml3_nn_program_free(p);
@@ -93,8 +95,10 @@ static void check_policy(ml3_policy_kind kind, int depth, ml3_squash squash) {
       const double sigma = exp(a.log_std[r * 2 + k]), z = (actions[r * 2 + k] - a.mean[r * 2 + k]) / sigma;
       log_prob += log(exp(-z * z / 2) / (sigma * sqrt(2 * M_PI)));
       entropy += 0.5 * log(2 * M_PI * M_E * sigma * sigma);
-      if (kind == ML3_POLICY_GAUSSIAN) cr_expect_float_eq(a.log_std[r * 2 + k], -0.7, 1e-6);
-      else cr_expect(a.log_std[r * 2 + k] > -5 && a.log_std[r * 2 + k] < 2);
+      if (kind == ML3_POLICY_GAUSSIAN)
+        cr_expect_float_eq(a.log_std[r * 2 + k], -0.7, 1e-6);
+      else
+        cr_expect(a.log_std[r * 2 + k] > -5 && a.log_std[r * 2 + k] < 2);
     }
     if (kind == ML3_POLICY_DETERMINISTIC) continue;
     cr_expect_float_eq(a.log_prob[r], log_prob, 1e-4);
@@ -102,11 +106,21 @@ static void check_policy(ml3_policy_kind kind, int depth, ml3_squash squash) {
   }
 }
 
-Test(policy, deterministic_one_row_is_like_many) { check_policy(ML3_POLICY_DETERMINISTIC, 2, ML3_SQUASH_TANH); }
-Test(policy, clamped_one_row_is_like_many) { check_policy(ML3_POLICY_DETERMINISTIC, 1, ML3_SQUASH_CLAMP); }
-Test(policy, linear_one_row_is_like_many) { check_policy(ML3_POLICY_GAUSSIAN, 0, ML3_SQUASH_TANH); }
-Test(policy, gaussian_says_its_log_probability) { check_policy(ML3_POLICY_GAUSSIAN, 3, ML3_SQUASH_TANH); }
-Test(policy, gaussian_with_deviation_by_state_says_its_log_probability) { check_policy(ML3_POLICY_GAUSSIAN_STATE, 2, ML3_SQUASH_TANH); }
+Test(policy, deterministic_one_row_is_like_many) {
+  check_policy(ML3_POLICY_DETERMINISTIC, 2, ML3_SQUASH_TANH);
+}
+Test(policy, clamped_one_row_is_like_many) {
+  check_policy(ML3_POLICY_DETERMINISTIC, 1, ML3_SQUASH_CLAMP);
+}
+Test(policy, linear_one_row_is_like_many) {
+  check_policy(ML3_POLICY_GAUSSIAN, 0, ML3_SQUASH_TANH);
+}
+Test(policy, gaussian_says_its_log_probability) {
+  check_policy(ML3_POLICY_GAUSSIAN, 3, ML3_SQUASH_TANH);
+}
+Test(policy, gaussian_with_deviation_by_state_says_its_log_probability) {
+  check_policy(ML3_POLICY_GAUSSIAN_STATE, 2, ML3_SQUASH_TANH);
+}
 
 Test(policy, deviation_by_state_starts_where_it_should) {
   ml3_policy policy = make_policy(ML3_POLICY_GAUSSIAN_STATE, 1, ML3_SQUASH_TANH);
@@ -180,7 +194,8 @@ Test(policy, a_file_brings_back_parameters_and_normalisation) {
   ml3_error error = {0};
   cr_assert_not_null(mkdtemp(folder));
   snprintf(path, sizeof path, "%s/policy.safetensors", folder);
-  ml3_policy policy = make_policy(ML3_POLICY_GAUSSIAN, 2, ML3_SQUASH_TANH), other = make_policy(ML3_POLICY_GAUSSIAN, 2, ML3_SQUASH_TANH);
+  ml3_policy policy = make_policy(ML3_POLICY_GAUSSIAN, 2, ML3_SQUASH_TANH),
+             other = make_policy(ML3_POLICY_GAUSSIAN, 2, ML3_SQUASH_TANH);
   ml3_real theta[MAX_THETA], loaded[MAX_THETA] = {0};
   ml3_random random = ml3_random_stream(4, ML3_PURPOSE_USER, 0, 0);
   ml3_policy_draw(&policy, &random, theta);

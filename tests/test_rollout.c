@@ -36,7 +36,8 @@ static ml3_rollout *collect(int threads, bool normalize, ml3_policy *policy) {
   ml3_real theta[512];
   ml3_policy_draw(policy, &random, theta);
   ml3_sampler_reset(s, NULL, 42);
-  cr_assert_eq(ml3_sampler_collect(s, theta, normalize ? &normalizer : NULL, policy, r, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_sampler_collect(s, theta, normalize ? &normalizer : NULL, policy, r, &error), 0, "%s",
+               error.message);
   ml3_sampler_free(s);
   return r;
 }
@@ -149,9 +150,11 @@ Test(advantage, generalized_ones_are_sums_of_temporal_differences) {
   truncated[2 * 2 + 1] = 11;
   const double g = 0.9, l = 0.8;
   ml3_generalized_advantages(&r, reward, value, last, truncated, g, l, advantage, returns);
-  const double d01 = 2 - 7, d00 = 1 + g * 7 - 5, d03 = 4 + g * 4 - 2, d02 = 3 + g * 2 - 9;        /* delta of environment 0, step .. */
+  const double d01 = 2 - 7, d00 = 1 + g * 7 - 5, d03 = 4 + g * 4 - 2,
+               d02 = 3 + g * 2 - 9; /* delta of environment 0, step .. */
   const double d12 = 30 + g * 11 - 1, d11 = 20 + g * 1 - 8, d10 = 10 + g * 8 - 6, d13 = 40 + g * 5 - 3;
-  const double expected[8] = {d00 + g * l * d01, d10 + g * l * (d11 + g * l * d12), d01, d11 + g * l * d12, d02 + g * l * d03, d12, d03, d13};
+  const double expected[8] = {
+      d00 + g * l * d01, d10 + g * l * (d11 + g * l * d12), d01, d11 + g * l * d12, d02 + g * l * d03, d12, d03, d13};
   for (int i = 0; i < 8; i++) {
     cr_expect_float_eq(advantage[i], expected[i], 1e-5);
     cr_expect_float_eq(returns[i], expected[i] + value[i], 1e-5);
