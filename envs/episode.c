@@ -61,7 +61,7 @@ void ml3_episode_record(ml3_episode *e, ml3_env *env, int horizon, bool stop_at_
   memcpy(e->task, env->task, (size_t)spec->task_dim * sizeof *e->task);
   e->steps = 0;
   e->episode_return = 0;
-  e->success = false;
+  e->terminated = e->success = false;
   e->success_step = -1;
   note_state(e, env, 0);
 
@@ -75,6 +75,7 @@ void ml3_episode_record(ml3_episode *e, ml3_env *env, int horizon, bool stop_at_
     e->episode_return += result.reward;
     e->steps = t + 1;
     note_state(e, env, t + 1);
+    e->terminated = result.terminated;
     if (result.terminated) break;
   }
 }

@@ -21,6 +21,7 @@ typedef struct ml3_episode {
   double *loss;    /* [T] the learned loss along the rollout; NAN where it is not known */
   double episode_return;
   double final_distance;
+  bool terminated;  /* the environment ended it */
   bool success;     /* the goal was reached at some step */
   int success_step; /* the first state at the goal, or -1 */
 } ml3_episode;
