@@ -1,10 +1,10 @@
-/* Methods side by side on the same held-out tasks: the same initial policy, start state, goal and horizon for each.
+/* Methods side by side on the same tasks: every one gets the same start, goal, horizon and initial policy, and the same
+   judge; the steps of simulator or model that it takes for learning or planning are counted alike.
 
-     untrained          the initial policy
-     learned loss       after each of the numbers of updates asked for; several losses may be compared
-     task gradient      the same numbers of updates by the gradient of L_task, with the step size that does best on
-                        validation tasks
-     iLQR               from zero controls, and the best of ten random starts besides */
+     arena    what is compared on: environment, problem, learned losses, settings
+     method   one way to act (method.h: a table, one file and one line each)
+     trial    one method on one task: it works, and asks to be judged at points of its choice
+     compare  the outcome of all trials at all points */
 #ifndef ML3_AGENTS_COMPARE_H
 #define ML3_AGENTS_COMPARE_H
 
@@ -15,7 +15,12 @@
 extern "C" {
 #endif
 
-enum { ML3_COMPARE_MAX_STEPS = 16, ML3_COMPARE_MAX_LOSSES = 8 };
+enum {
+  ML3_COMPARE_MAX_STEPS = 16,
+  ML3_COMPARE_MAX_LOSSES = 8,
+  ML3_COMPARE_MAX_METHODS = 32,
+  ML3_COMPARE_MAX_ERRORS = 8
+};
 
 typedef struct ml3_compare_loss {
   const char *label; /* "learned loss", "MAML" */
@@ -23,40 +28,96 @@ typedef struct ml3_compare_loss {
   const ml3_meta *meta; /* programs made for it, of the same problem; NULL: the common ones */
 } ml3_compare_loss;
 
+/* A parameter of the environment that the world has otherwise than models say: value (1 +- relative), the sign drawn for
+   each task from the stream (seed, BASELINE, task, 7). */
+typedef struct ml3_compare_error {
+  const char *parameter;
+  double relative;
+} ml3_compare_error;
+
 typedef struct ml3_compare_settings {
   uint64_t seed;                    /* tasks are drawn from the stream (seed, TEST, task) */
   int tasks;                        /* held-out tasks */
   int steps[ML3_COMPARE_MAX_STEPS]; /* numbers of updates, rising */
   int step_count;
-  int threads;                      /* 0: all cores */
-  bool ilqr;
-  int ilqr_restarts;                /* random starts besides zero controls; 0: none */
+  int threads;       /* tasks at a time; 0: all cores */
+  bool ilqr;         /* for ml3_compare_episodes */
+  int ilqr_restarts; /* random starts besides zero controls */
+  double task_rate;  /* step size of the task gradient; 0: the best one on validation tasks */
+  long budget;       /* most steps of simulator or model that a method may take on a task; 0: no bound */
+  ml3_compare_error errors[ML3_COMPARE_MAX_ERRORS];
+  int error_count;
+  int transitions;         /* random ones that a learned model is fitted to */
+  int transitions_hold;    /* steps that an action is held for while they are gathered */
+  bool transitions_states; /* from states uniform within their bounds instead of in episodes */
 } ml3_compare_settings;
 
-/* One method at one number of updates, on every task. */
-typedef struct ml3_compare_row {
-  char method[64];
-  int updates;          /* -1 where there is no such thing */
-  ml3_outcome *outcome; /* [tasks] env_steps: simulator or model steps spent on learning or planning */
-  double *seconds;      /* [tasks] spent on learning or planning */
-} ml3_compare_row;
+/* Everything but settings may be shared by several. Without a run problem, meta and losses are NULL: tasks are then the
+   environment's. */
+typedef struct ml3_arena {
+  const ml3_env_spec *env;
+  int horizon;
+  const ml3_problem *problem; /* a model-based one */
+  const ml3_meta *meta;
+  const ml3_compare_loss *losses;
+  int loss_count;
+  double meta_steps; /* model steps that meta-training took, once; 0: not known */
+  ml3_compare_settings settings;
+} ml3_arena;
+
+/* What a method was found to be at one point. */
+typedef struct ml3_compare_point {
+  int updates;      /* or iterations, or plans */
+  double env_steps; /* of simulator or model, for learning or planning, up to here */
+  double seconds;   /* the same */
+  ml3_outcome outcome;
+  bool last; /* the method's answer, not one on the way to it */
+} ml3_compare_point;
+
+typedef struct ml3_compare_points {
+  ml3_compare_point *points;
+  int count, capacity;
+} ml3_compare_points;
+
+/* One method on all tasks. */
+typedef struct ml3_compare_series {
+  char label[64];
+  const char *method;         /* its name in the table */
+  bool by_updates;            /* points in settings.steps are of interest; else the last one */
+  double once_steps;          /* taken once, before all tasks: meta-training, exploration for a model */
+  ml3_compare_points *trials; /* [tasks]; none: the method failed there */
+} ml3_compare_series;
 
 typedef struct ml3_compare {
   int tasks, count;
-  ml3_compare_row *rows;
-  double task_rate; /* the step size chosen for the task gradient */
+  ml3_compare_series *series;
+  char notes[512]; /* what methods have to say, such as the step size chosen; sentences */
 } ml3_compare;
 
-/* progress may be NULL: called from one thread at a time with tasks done and to do; a non-zero answer stops with
-   ML3_ERR_INTERRUPTED. Freed by ml3_compare_free. */
-ml3_compare *ml3_compare_run(const ml3_meta *meta, const ml3_compare_loss *losses, int loss_count,
-                             const ml3_compare_settings *settings, int (*progress)(void *user, int done, int total),
-                             void *user, ml3_error *error);
+/* Whether those methods can be run in that arena: 0, or ML3_ERR_ARGUMENT with a sentence. */
+int ml3_compare_check(const ml3_arena *arena, const char *const *methods, int method_count, ml3_error *error);
+
+/* Runs those methods, by name. progress may be NULL: called from one thread at a time with tasks done and to do; a
+   non-zero answer stops with ML3_ERR_INTERRUPTED. Freed by ml3_compare_free. */
+ml3_compare *ml3_compare_run(const ml3_arena *arena, const char *const *methods, int method_count,
+                             int (*progress)(void *user, int done, int total), void *user, ml3_error *error);
 void ml3_compare_free(ml3_compare *compare);
 
-/* The episodes of one held-out task, for viewing: untrained, each loss at each number of updates, the task gradient
-   at the largest, iLQR. episodes gets at most capacity pointers, the caller's to free; returns their number or a
-   negative code. task_rate: from ml3_compare_task_rate. */
+/* Puts the tasks of `more` behind those of `compare`; both ran the same methods. `more` is freed. */
+int ml3_compare_append(ml3_compare *compare, ml3_compare *more, ml3_error *error);
+
+/* The point of a trial after `updates` updates (-1: its last one), or NULL. */
+const ml3_compare_point *ml3_compare_at(const ml3_compare_points *trial, int updates);
+
+/* The last point that had taken at most so many steps, or NULL. */
+const ml3_compare_point *ml3_compare_within(const ml3_compare_points *trial, double env_steps);
+
+/* The episodes of one task by those methods, each at the points of interest, the caller's to free; returns their number
+   or a negative code. */
+int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int method_count, int task,
+                         ml3_episode **episodes, int capacity, ml3_error *error);
+
+/* The same for viewing a run: untrained, each loss, the task gradient at that step size, iLQR. */
 int ml3_compare_episodes(const ml3_meta *meta, const ml3_compare_loss *losses, int loss_count,
                          const ml3_compare_settings *settings, int task, double task_rate, ml3_episode **episodes,
                          int capacity, ml3_error *error);
@@ -64,11 +125,6 @@ int ml3_compare_episodes(const ml3_meta *meta, const ml3_compare_loss *losses, i
 /* The step size of the task gradient with the least mean L_task after `steps` updates on validation tasks, from a
    grid of half decades. Negative code on failure. */
 int ml3_compare_task_rate(const ml3_meta *meta, const ml3_compare_settings *settings, double *rate, ml3_error *error);
-
-/* iLQR on start 0 of a task, as compared: goal tracking from zero controls and `restarts` random ones, the best by
-   L_task kept. The caller frees the episode. */
-ml3_episode *ml3_compare_ilqr(const ml3_problem *problem, const ml3_real *task, int restarts, ml3_random *random,
-                              double *env_steps, ml3_error *error);
 
 #ifdef __cplusplus
 }

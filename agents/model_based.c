@@ -48,6 +48,20 @@ static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node the
   return r;
 }
 
+/* F of states [H * starts, n] and actions there, ending in `last` [starts, n]. */
+static ml3_node join_features(const model_based *m, ml3_nn_graph *g, ml3_node states, ml3_node actions, ml3_node last,
+                              ml3_node goal) {
+  const int starts = m->settings.starts, horizon = m->settings.horizon;
+  ml3_node off = ml3_nn_sub(g, last, goal);
+  ml3_node distance = ml3_nn_sqrt(g, ml3_nn_sum_cols(g, ml3_nn_square(g, off))); /* [starts, 1] */
+  distance = ml3_nn_stop_gradient(g, distance);
+  /* the same distances under every time step: [starts, 1] -> [1, starts] -> [H, starts] -> [H * starts, 1] */
+  ml3_node row = ml3_nn_view(g, distance, 0, 1, starts);
+  ml3_node every = ml3_nn_view(g, ml3_nn_broadcast(g, row, horizon, starts), 0, horizon * starts, 1);
+  ml3_node columns[3] = {states, actions, every};
+  return ml3_nn_concat_cols(g, columns, 3);
+}
+
 static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                ml3_node context) {
   const model_based *m = self(p);
@@ -55,17 +69,22 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
   (void)context;
   rollout r = build_rollout(m, g, theta, data, m->settings.detach_state);
 
-  ml3_node off = ml3_nn_sub(g, r.last, r.goal);
-  ml3_node distance = ml3_nn_sqrt(g, ml3_nn_sum_cols(g, ml3_nn_square(g, off))); /* [starts, 1] */
-  distance = ml3_nn_stop_gradient(g, distance);
-  /* the same distances under every time step: [starts, 1] -> [1, starts] -> [H, starts] -> [H * starts, 1] */
-  ml3_node row = ml3_nn_view(g, distance, 0, 1, starts);
-  ml3_node every = ml3_nn_view(g, ml3_nn_broadcast(g, row, horizon, starts), 0, horizon * starts, 1);
-
   ml3_node states = ml3_nn_slice_rows(g, r.states, 0, horizon * starts);
   if (m->settings.detach_state) states = ml3_nn_stop_gradient(g, states);
-  ml3_node columns[3] = {states, r.actions, every};
-  return ml3_nn_concat_cols(g, columns, 3);
+  return join_features(m, g, states, r.actions, r.last, r.goal);
+}
+
+/* ---- recorded rollouts: D is the states [(H + 1) * starts, n], then the goal [n] --------------------------------- */
+
+static ml3_node build_recorded_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                                        ml3_node context) {
+  const model_based *m = self(p);
+  const int n = m->settings.env->state_dim, starts = m->settings.starts, rows = m->settings.horizon * starts;
+  (void)context;
+  ml3_node states = ml3_nn_view(g, data, 0, rows, n), last = ml3_nn_view(g, data, rows * n, starts, n);
+  ml3_node goal = ml3_nn_view(g, data, (rows + starts) * n, 1, n);
+  ml3_node actions = ml3_policy_build(g, &m->settings.policy, theta, states);
+  return join_features(m, g, states, actions, last, goal);
 }
 
 /* Mean over starts of || S_{first..end-1} - target ||_F. */
@@ -140,6 +159,12 @@ void ml3_model_based_start(const ml3_problem *problem, const ml3_real *task, int
   for (int i = 0; i < spec->state_dim; i++) state[i] = task[start * spec->state_dim + i];
 }
 
+void ml3_model_based_set_parameters(const ml3_problem *problem, ml3_real *task, const double *env_task) {
+  const model_based *m = self(problem);
+  for (int start = 0; start < m->settings.starts; start++)
+    for (int i = 0; i < m->settings.env->task_dim; i++) task_env(m, task, start)[i] = (ml3_real)env_task[i];
+}
+
 /* ---- judging ------------------------------------------------------------------------------------------ */
 
 /* The environment at the start of an episode of the task, and an episode for it. */
@@ -207,6 +232,27 @@ void ml3_model_based_judge(const ml3_problem *problem, const ml3_real *task, con
                            .env_steps = e->steps};
 }
 
+static int collect_recorded(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
+                            ml3_real *inner, ml3_real *outer, ml3_error *error) {
+  const model_based *m = self(p);
+  const int n = m->settings.env->state_dim, starts = m->settings.starts, horizon = m->settings.horizon;
+  (void)random;
+  if (outer) {
+    memcpy(outer, task, (size_t)p->outer_size * sizeof *outer);
+    return ML3_OK;
+  }
+  for (int start = 0; start < starts; start++) {
+    ml3_episode *e = ml3_model_based_episode(p, task, start, theta, NULL, error);
+    if (!e) return error ? error->code : ML3_ERR_MEMORY;
+    for (int t = 0; t <= horizon; t++) /* an episode that ended early stays where it is */
+      for (int i = 0; i < n; i++)
+        inner[(t * starts + start) * n + i] = (ml3_real)e->states[(t < e->steps ? t : e->steps) * n + i];
+    ml3_episode_free(e);
+  }
+  memcpy(inner + (horizon + 1) * starts * n, task_goal(m, task), (size_t)n * sizeof *inner);
+  return ML3_OK;
+}
+
 static int evaluate(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_outcome *outcome,
                     ml3_error *error) {
   const int starts = self(p)->settings.starts;
@@ -239,6 +285,9 @@ static int check(ml3_model_based_settings *s, ml3_error *error) {
   if (s->horizon == 0) s->horizon = s->env->horizon;
   if (s->horizon < 1 || s->horizon > 10000)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "horizon is %d; 1 to 10000 are possible", s->horizon);
+  if (s->recorded && !s->detach_state)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "recorded rollouts have no gradient by their states; rollout.detach_state must be true");
   if (s->starts < 1 || s->starts > 4096)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "rollout.starts is %d; 1 to 4096 are possible", s->starts);
   if (s->cost == ML3_COST_TRAJECTORY && (s->cost_from_step < 0 || s->cost_from_step > s->horizon))
@@ -288,6 +337,11 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
   for (int i = 0; i < s.env->action_dim; i++) *name++ = s.env->action[i].name;
   *name = "final_distance";
   m->problem.feature_names = m->names;
+  if (s.recorded) {
+    m->problem.inner_size = ((s.horizon + 1) * s.starts + 1) * s.env->state_dim;
+    m->problem.build_features = build_recorded_features;
+    m->problem.collect = collect_recorded;
+  }
   return &m->problem;
 }
 

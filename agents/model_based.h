@@ -28,6 +28,7 @@ typedef struct ml3_model_based_settings {
   int horizon;       /* H; 0: the environment's */
   int starts;        /* start states a task */
   bool detach_state; /* in the inner step, features and policy see the states as data */
+  bool recorded;     /* ... and those are of rollouts in the environment itself, not through the model; needs detach_state */
   ml3_cost_kind cost;
   int cost_from_step;
   bool extra;        /* exploration goal */
@@ -48,6 +49,10 @@ ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real 
    the same. env_task[task_dim], state[state_dim]. */
 void ml3_model_based_start(const ml3_problem *problem, const ml3_real *task, int start, double *env_task,
                            double *state);
+
+/* Puts the environment's task vector into the task's numbers, for all its starts: what judging and recorded rollouts then
+   take place in. Start states and the goal, and with them the model's rollouts, stay as they are. */
+void ml3_model_based_set_parameters(const ml3_problem *problem, ml3_real *task, const double *env_task);
 
 const ml3_model_based_settings *ml3_model_based_settings_of(const ml3_problem *problem);
 

@@ -1,18 +1,40 @@
-/* ml3 compare: the learned loss of a run, others' if asked for, the task gradient and iLQR on the same held-out tasks.
+/* ml3 compare: methods side by side on the same held-out tasks of a run, of several runs, or of an environment alone.
 
-   Table to the terminal; comparison.csv, .md, .png, .svg and comparison_tasks.csv into the run's folder. */
+   Table to the terminal; files into the run's folder or --output (see comparison.h). */
+#define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "base/file.h"
+#include "agents/method.h"
+#include "cli/comparison.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
-#include "cli/plot.h"
 #include "cli/progress.h"
-#include "cli/statistics.h"
-#include "cli/table.h"
 #include "cli/verb.h"
+#include "viewer/viewer.h"
+
+enum { METHODS_TEXT = 1024, EPISODES_MAX = 64, SEEDS_MAX = 1000 };
+
+static const char DEFAULT_WITH_RUN[] = "untrained,learned_loss,task_gradient,ilqr,ilqr_restarts";
+static const char DEFAULT_WITHOUT[] = "random,ilqr,ilqr_feedback,ilqr_mpc";
+
+typedef struct own_options {
+  const char *with, *label, *methods, *reference, *errors, *output, *video;
+  int seeds, task, transitions, hold, uniform_states;
+  long budget;
+} own_options;
+
+/* What one seed works with: its runs' losses, or none. */
+typedef struct opened {
+  cli_config config;
+  ml3_problem *problem;
+  ml3_meta *metas[2];
+  ml3_loss *losses[2];
+  ml3_compare_loss compared[2];
+  ml3_arena arena;
+} opened;
 
 static int on_progress(void *user, int done, int total) {
   (void)total;
@@ -20,191 +42,302 @@ static int on_progress(void *user, int done, int total) {
   return cli_interrupted();
 }
 
-/* ---- what one row says ------------------------------------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------------------------------------------------ */
 
-typedef struct row_numbers {
-  cli_interval success, task_loss, distance, env_steps, seconds;
-} row_numbers;
-
-static double *column(const ml3_compare *c, const ml3_compare_row *r, int which) {
-  double *x = calloc((size_t)c->tasks, sizeof *x);
-  for (int i = 0; i < c->tasks && x; i++)
-    x[i] = which == 0   ? r->outcome[i].task_loss
-           : which == 1 ? r->outcome[i].distance
-           : which == 2 ? r->outcome[i].env_steps
-                        : r->seconds[i];
-  return x;
-}
-
-static row_numbers numbers_of(const ml3_compare *c, const ml3_compare_row *r, uint64_t seed) {
-  row_numbers n = {0};
-  double successes = 0;
-  cli_interval *const targets[] = {&n.task_loss, &n.distance, &n.env_steps, &n.seconds};
-  for (int i = 0; i < c->tasks; i++) successes += r->outcome[i].success;
-  n.success = cli_rate_interval(successes, c->tasks);
-  for (int which = 0; which < 4; which++) {
-    double *x = column(c, r, which);
-    if (x) *targets[which] = cli_mean_interval(x, c->tasks, seed);
-    free(x);
+/* "a,b c" into names that point into text; their number, or a negative code. */
+static int split(char *text, const char **names, int most, const char *what, ml3_error *error) {
+  int count = 0;
+  char *rest = NULL;
+  for (char *name = strtok_r(text, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest)) {
+    if (count == most) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has more than %d entries", what, most);
+    names[count++] = name;
   }
-  return n;
+  if (count == 0) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s names nothing", what);
+  return count;
 }
 
-static void name_of(const ml3_compare_row *r, char *name, size_t size) {
-  if (r->updates > 0)
-    snprintf(name, size, "%s, %d update%s", r->method, r->updates, r->updates == 1 ? "" : "s");
-  else
-    snprintf(name, size, "%s", r->method);
-}
-
-/* ---- output --------------------------------------------------------------------------------------------------- */
-
-static cli_table *make_table(const ml3_compare *c, uint64_t seed) {
-  static const char *const columns[] = {"method", "success %", "95 %", "task loss", "95 %", "distance", "env steps", "seconds"};
-  cli_table *table = cli_table_new(columns, 8);
-  for (int i = 0; i < c->count && table; i++) {
-    row_numbers n = numbers_of(c, &c->rows[i], seed);
-    char cells[8][96];
-    name_of(&c->rows[i], cells[0], sizeof cells[0]);
-    snprintf(cells[1], sizeof cells[1], "%.1f", 100 * n.success.mean);
-    snprintf(cells[2], sizeof cells[2], "%.1f - %.1f", 100 * n.success.low, 100 * n.success.high);
-    snprintf(cells[3], sizeof cells[3], "%.3f", n.task_loss.mean);
-    snprintf(cells[4], sizeof cells[4], "%.3f - %.3f", n.task_loss.low, n.task_loss.high);
-    snprintf(cells[5], sizeof cells[5], "%.3f", n.distance.mean);
-    snprintf(cells[6], sizeof cells[6], "%.0f", n.env_steps.mean);
-    snprintf(cells[7], sizeof cells[7], "%.2g", n.seconds.mean);
-    const char *row[8];
-    for (int j = 0; j < 8; j++) row[j] = cells[j];
-    if (cli_table_row(table, row) != ML3_OK) {
-      cli_table_free(table);
-      return NULL;
-    }
-  }
-  return table;
-}
-
-static int save_tasks(const ml3_compare *c, const char *path, ml3_error *error) {
-  ml3_file file;
-  int code = ml3_file_create(&file, path, error);
-  if (code != ML3_OK) return code;
-  fprintf(file.stream, "method,updates,task,success,task_loss,distance,return,env_steps,seconds\n");
-  for (int i = 0; i < c->count; i++)
-    for (int j = 0; j < c->tasks; j++) {
-      const ml3_outcome *o = &c->rows[i].outcome[j];
-      fprintf(file.stream, "\"%s\",%d,%d,%g,%.6g,%.6g,%.6g,%.0f,%.4g\n", c->rows[i].method, c->rows[i].updates, j,
-              o->success, o->task_loss, o->distance, o->episode_return, o->env_steps, c->rows[i].seconds[j]);
-    }
-  return ml3_file_commit(&file, error);
-}
-
-static int save_bars(const ml3_compare *c, uint64_t seed, const char *path, ml3_error *error) {
-  cli_bar *bars = calloc((size_t)c->count, sizeof *bars);
-  char(*names)[96] = calloc((size_t)c->count, sizeof *names);
-  int code = ML3_ERR_MEMORY;
-  if (bars && names) {
-    for (int i = 0; i < c->count; i++) {
-      row_numbers n = numbers_of(c, &c->rows[i], seed);
-      name_of(&c->rows[i], names[i], sizeof names[i]);
-      bars[i] = (cli_bar){names[i], 100 * n.success.mean, 100 * n.success.low, 100 * n.success.high};
-    }
-    char title[96];
-    snprintf(title, sizeof title, "Success on %d held-out tasks, with 95 %% intervals", c->tasks);
-    code = cli_plot_bars(title, "success, %", bars, c->count, path, error);
-  }
-  free(bars);
-  free(names);
-  return code;
-}
-
-static int report(const ml3_compare *c, const char *folder, uint64_t seed, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  cli_table *table = make_table(c, seed);
-  if (!table) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
-  cli_table_print(table, stdout);
-  printf("%d held-out tasks; success intervals by Wilson, others by bootstrap; the task gradient's step size, chosen on "
-         "validation tasks: %.3g\n",
-         c->tasks, c->task_rate);
-  cli_run_path(folder, "comparison.csv", path);
-  int code = cli_table_save_csv(table, path, error);
-  cli_run_path(folder, "comparison.md", path);
-  if (code == ML3_OK) code = cli_table_save_markdown(table, path, error);
-  cli_run_path(folder, "comparison_tasks.csv", path);
-  if (code == ML3_OK) code = save_tasks(c, path, error);
-  cli_table_free(table);
-  cli_run_path(folder, "comparison", path);
-  ml3_error plot = {0};
-  if (code == ML3_OK && save_bars(c, seed, path, &plot) != ML3_OK)
-    fprintf(stderr, "ml3 compare: no plot: %s\n", plot.message);
-  return code;
-}
-
-/* ---- the verb --------------------------------------------------------------------------------------------------- */
-
-typedef struct comparing {
-  cli_config config;
-  ml3_problem *problem;
-  ml3_meta *metas[2];
-  ml3_loss *losses[2];
-  const char *labels[2];
-} comparing;
-
-static int open_all(comparing *c, const cli_options *o, const char *other, ml3_error *error) {
-  cli_config second;
-  if (!o->argument) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run? `ml3 list` shows them");
-  int code = cli_run_open(o->argument, &c->config, &c->losses[0], error);
-  if (code == ML3_OK && other) code = cli_run_open(other, &second, &c->losses[1], error);
-  if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
-  if (code != ML3_OK) return code;
-  if (!(c->problem = cli_problem_new(&c->config, error))) return error->code;
-  if (!cli_problem_kind_find(c->config.problem, NULL)->rollouts)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s' has no rollouts to compare", c->config.problem);
-  ml3_trainer_settings settings;
-  code = cli_trainer_settings(&c->config, c->problem, &settings, error);
-  if (code != ML3_OK) return code;
-  c->labels[0] = cli_method_label(&c->config);
-  if (other && !c->labels[1])
-    c->labels[1] = second.method == c->config.method ? "plain learned loss" : cli_method_label(&second);
-  for (int i = 0; i < 2 && c->losses[i]; i++) {
-    settings.meta.loss = c->losses[i]->spec;
-    if (!(c->metas[i] = ml3_meta_new(c->problem, &settings.meta, error))) return error->code;
+/* "mass=0.1,gravity=0.3"; text is kept. */
+static int read_errors(char *text, ml3_compare_settings *s, ml3_error *error) {
+  const char *parts[ML3_COMPARE_MAX_ERRORS];
+  const int count = split(text, parts, ML3_COMPARE_MAX_ERRORS, "--error", error);
+  if (count < 0) return count;
+  for (int i = 0; i < count; i++) {
+    char *equals = strchr(parts[i], '='), *end = NULL;
+    const double relative = equals ? strtod(equals + 1, &end) : NAN;
+    if (!equals || end == equals + 1 || *end || !(relative > 0 && relative < 1))
+      return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                           "--error '%s': expected parameter=share with a share between 0 and 1, such as mass=0.1",
+                           parts[i]);
+    *equals = '\0';
+    s->errors[s->error_count++] = (ml3_compare_error){parts[i], relative};
   }
   return ML3_OK;
 }
 
+/* RUN with {seed} in it stands for a run of each seed; a folder of `ml3 train --seeds` for those in it. */
+static bool names_each_seed(const char *run, char *pattern, size_t size) {
+  char path[CLI_PATH_MAX];
+  struct stat info;
+  snprintf(pattern, size, "%s", run);
+  if (strstr(run, "{seed}")) return true;
+  cli_run_path(run, "seeds.yaml", path);
+  if (stat(path, &info) != 0) return false;
+  snprintf(pattern, size, "%.900s/seed-{seed}", run);
+  return true;
+}
+
+static void put_seed(const char *pattern, long long seed, char *path) {
+  const char *gap = strstr(pattern, "{seed}");
+  if (gap)
+    snprintf(path, CLI_PATH_MAX, "%.*s%lld%.200s", (int)(gap - pattern), pattern, seed, gap + 6);
+  else
+    snprintf(path, CLI_PATH_MAX, "%.1000s", pattern);
+}
+
+/* ---- one seed ------------------------------------------------------------------------------------------------------ */
+
+static void close_all(opened *c) {
+  for (int i = 0; i < 2; i++) {
+    ml3_meta_free(c->metas[i]);
+    ml3_loss_free(c->losses[i]);
+  }
+  if (c->problem) c->problem->free(c->problem);
+}
+
+/* Model steps that meta-training has taken: for each of its updates and tasks, rollouts for the inner steps and for the task
+   loss after them. */
+static double meta_steps(const cli_config *c, const ml3_model_based_settings *m) {
+  return (double)c->outer_steps * (double)c->outer_tasks * 2 * (double)c->inner_steps * m->horizon * m->starts;
+}
+
+static int open_run(opened *c, const cli_options *o, const char *run, const char *other, const char *label,
+                    ml3_error *error) {
+  cli_config second;
+  int code = cli_run_open(run, &c->config, &c->losses[0], error);
+  if (code == ML3_OK && other) code = cli_run_open(other, &second, &c->losses[1], error);
+  if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
+  if (code != ML3_OK) return code;
+  if (strcmp(c->config.problem, cli_problem_model_based.name) != 0)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s' has no rollouts to compare", c->config.problem);
+  if (!(c->problem = cli_problem_new(&c->config, error))) return error->code;
+  ml3_trainer_settings settings;
+  code = cli_trainer_settings(&c->config, c->problem, &settings, error);
+  for (int i = 0; i < 2 && c->losses[i] && code == ML3_OK; i++) {
+    settings.meta.loss = c->losses[i]->spec;
+    if (!(c->metas[i] = ml3_meta_new(c->problem, &settings.meta, error))) code = error->code;
+    const char *own = i ? (second.method == c->config.method ? "plain learned loss" : cli_method_label(&second))
+                        : cli_method_label(&c->config);
+    c->compared[i] = (ml3_compare_loss){i && label ? label : own, c->losses[i], c->metas[i]};
+  }
+  if (code != ML3_OK) return code;
+  const ml3_model_based_settings *m = ml3_model_based_settings_of(c->problem);
+  c->arena = (ml3_arena){.env = m->env,
+                         .horizon = m->horizon,
+                         .problem = c->problem,
+                         .meta = c->metas[0],
+                         .losses = c->compared,
+                         .loss_count = c->losses[1] ? 2 : 1,
+                         .meta_steps = meta_steps(&c->config, m)};
+  return ML3_OK;
+}
+
+static int open_environment(opened *c, const cli_options *o, const char *name, ml3_error *error) {
+  cli_config_defaults(&c->config);
+  const int code = cli_options_apply(o, &c->config, error);
+  const ml3_env_spec *env = code == ML3_OK ? ml3_env_find(name, error) : NULL;
+  if (!env) return error->code;
+  c->arena = (ml3_arena){.env = env, .horizon = c->config.horizon ? (int)c->config.horizon : env->horizon};
+  return ML3_OK;
+}
+
+/* Opens what the argument names for seed number i. */
+static int open_seed(opened *c, const cli_options *o, const own_options *own, int i, ml3_error *error) {
+  char pattern[CLI_PATH_MAX], run[CLI_PATH_MAX], other[CLI_PATH_MAX];
+  const bool each = names_each_seed(o->argument, pattern, sizeof pattern);
+  put_seed(pattern, i, run);
+  int code;
+  *c = (opened){0};
+  if (own->with) {
+    names_each_seed(own->with, pattern, sizeof pattern);
+    put_seed(pattern, i, other);
+  }
+  if (each || cli_run_is(run) || strchr(run, '/'))
+    code = open_run(c, o, run, own->with ? other : NULL, own->label, error);
+  else
+    code = open_environment(c, o, run, error);
+  if (code != ML3_OK) return code;
+  ml3_compare_settings *s = &c->arena.settings;
+  *s = cli_compare_settings(&c->config);
+  if (!each) s->seed += (uint64_t)i;
+  s->budget = own->budget;
+  s->transitions = own->transitions;
+  s->transitions_hold = own->hold;
+  s->transitions_states = own->uniform_states != 0;
+  return ML3_OK;
+}
+
+/* ---- output --------------------------------------------------------------------------------------------------------- */
+
+static int record(const opened *c, const char *const *methods, int count, const own_options *own, bool quiet,
+                  ml3_error *error) {
+  ml3_episode *episodes[EPISODES_MAX];
+  const int shown = ml3_compare_rollouts(&c->arena, methods, count, own->task, episodes, EPISODES_MAX, error);
+  if (shown < 0) return shown;
+  const ml3_view_options view = {.plots = true, .labels = true};
+  cli_progress progress;
+  cli_progress_begin(&progress, "recording", 1, quiet);
+  const int code = ml3_view_record(episodes, shown, own->video, &view, NULL, NULL, NULL, error);
+  cli_progress_end(&progress);
+  for (int i = 0; i < shown; i++) ml3_episode_free(episodes[i]);
+  return code;
+}
+
+static int make_folder(const cli_options *o, const own_options *own, char *folder, ml3_error *error) {
+  char pattern[CLI_PATH_MAX];
+  const bool each = names_each_seed(o->argument, pattern, sizeof pattern);
+  if (!own->output && !each && cli_run_is(o->argument)) {
+    snprintf(folder, CLI_PATH_MAX, "%.1000s", o->argument);
+    return ML3_OK;
+  }
+  if (!own->output && each && !strstr(o->argument, "{seed}")) {
+    snprintf(folder, CLI_PATH_MAX, "%.1000s", o->argument);
+    return ML3_OK;
+  }
+  if (!own->output && strchr(o->argument, '/'))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "several runs are compared; --output says where the tables go");
+  char wanted[CLI_PATH_MAX];
+  cli_config config;
+  cli_config_defaults(&config);
+  snprintf(wanted, sizeof wanted, "runs/compare-%.200s", o->argument);
+  return cli_run_create(own->output ? own->output : wanted, &config, true, folder, error);
+}
+
+/* ---- the verb --------------------------------------------------------------------------------------------------------- */
+
+typedef struct comparing {
+  const cli_options *options;
+  const own_options *own;
+  char methods_text[METHODS_TEXT], errors_text[METHODS_TEXT], folder[CLI_PATH_MAX];
+  const char *methods[ML3_COMPARE_MAX_METHODS];
+  int method_count;
+  ml3_compare *all;
+  ml3_compare_settings settings;
+} comparing;
+
+static int read_methods(comparing *c, bool has_run, ml3_error *error) {
+  snprintf(c->methods_text, sizeof c->methods_text, "%s",
+           c->own->methods ? c->own->methods
+           : has_run       ? DEFAULT_WITH_RUN
+                           : DEFAULT_WITHOUT);
+  c->method_count = split(c->methods_text, c->methods, ML3_COMPARE_MAX_METHODS, "--methods", error);
+  for (int i = 0; i < c->method_count; i++)
+    if (!ml3_method_find(c->methods[i], error)) return error->code;
+  return c->method_count < 0 ? c->method_count : ML3_OK;
+}
+
+static int compare_seed(comparing *c, int seed, cli_progress *progress, ml3_error *error) {
+  opened o;
+  int code = open_seed(&o, c->options, c->own, seed, error);
+  ml3_compare_settings *s = &o.arena.settings;
+  if (code == ML3_OK && seed == 0) code = read_methods(c, o.arena.loss_count > 0, error);
+  if (code == ML3_OK && c->own->errors) {
+    snprintf(c->errors_text, sizeof c->errors_text, "%s", c->own->errors);
+    code = read_errors(c->errors_text, s, error);
+  }
+  if (code == ML3_OK) code = ml3_compare_check(&o.arena, c->methods, c->method_count, error);
+  if (code == ML3_OK && seed == 0) {
+    code = make_folder(c->options, c->own, c->folder, error);
+    c->settings = *s;
+  }
+  if (code == ML3_OK && seed == 0) cli_progress_begin(progress, "comparing", s->tasks, c->options->quiet);
+  ml3_compare *one =
+      code == ML3_OK ? ml3_compare_run(&o.arena, c->methods, c->method_count, on_progress, progress, error) : NULL;
+  if (code == ML3_OK && !one) code = error->code;
+  if (one && c->all)
+    code = ml3_compare_append(c->all, one, error);
+  else if (one)
+    c->all = one;
+  if (code == ML3_OK && c->own->video && seed == 0)
+    code = record(&o, c->methods, c->method_count, c->own, c->options->quiet, error);
+  close_all(&o);
+  return code;
+}
+
+static int compare_all(comparing *c, ml3_error *error) {
+  char pattern[CLI_PATH_MAX];
+  const own_options *own = c->own;
+  cli_progress progress = {0};
+  if (!c->options->argument)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run or environment? `ml3 list` shows them");
+  if (own->seeds < 1 || own->seeds > SEEDS_MAX || own->task < 0 || own->transitions < 10 || own->hold < 1 ||
+      own->budget < 0)
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "--seeds (%d) must be 1 to %d, --transitions (%d) at least 10, --hold (%d) at least 1, --task (%d) and "
+        "--budget (%ld) not negative",
+        own->seeds, SEEDS_MAX, own->transitions, own->hold, own->task, own->budget);
+  const bool each = names_each_seed(c->options->argument, pattern, sizeof pattern);
+  int code = ML3_OK;
+  for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) code = compare_seed(c, seed, &progress, error);
+  cli_progress_end(&progress);
+  if (code != ML3_OK) return code;
+  const cli_comparison report = {.compare = c->all,
+                                 .settings = &c->settings,
+                                 .seeds = own->seeds,
+                                 .runs_differ = each,
+                                 .reference = own->reference,
+                                 .folder = c->folder};
+  return cli_comparison_report(&report, error);
+}
+
+/* The methods' names for --help. */
+static void method_notes(char *notes, size_t size) {
+  size_t used =
+      (size_t)snprintf(notes, size, "Methods (with a run: %s; else: %s):\n", DEFAULT_WITH_RUN, DEFAULT_WITHOUT);
+  for (int i = 0; i < ml3_method_count() && used < size; i++)
+    used +=
+        (size_t)snprintf(notes + used, size - used, "  %-22s %s\n", ml3_method_at(i)->name, ml3_method_at(i)->summary);
+  if (used < size)
+    snprintf(notes + used, size - used,
+             "Writes comparison.csv, .md, .tex, .png, .svg, comparison_success and comparison_return .png, .svg "
+             "(learning curves)\n"
+             "and comparison_tasks.csv into the run's folder.");
+}
+
 int cli_compare(int argc, const char **argv) {
-  const char *other = NULL, *label = NULL;
-  const struct poptOption own[] = {
-      {"with", 'w', POPT_ARG_STRING, &other, 0, "a second run, whose learned loss (or MAML, ...) is compared too", "RUN"},
-      {"label", 'l', POPT_ARG_STRING, &label, 0, "what the second is called (its method)", "TEXT"},
+  own_options own = {.seeds = 1, .transitions = 2000, .hold = 5};
+  const struct poptOption table[] = {
+      {"with", 'w', POPT_ARG_STRING, &own.with, 0, "a second run, whose learned loss (or MAML, ...) is compared too",
+       "RUN"},
+      {"label", 'l', POPT_ARG_STRING, &own.label, 0, "what the second is called (its method)", "TEXT"},
+      {"methods", 'm', POPT_ARG_STRING, &own.methods, 0, "which, by name, commas between them", "A,B"},
+      {"reference", 'r', POPT_ARG_STRING, &own.reference, 0, "the method that p values are against", "NAME"},
+      {"seeds", '\0', POPT_ARG_INT, &own.seeds, 0, "seeds of tasks (1); RUN with {seed} in it: a run each", "N"},
+      {"budget", '\0', POPT_ARG_LONG, &own.budget, 0, "most steps of simulator or model on a task (no bound)", "N"},
+      {"error", '\0', POPT_ARG_STRING, &own.errors, 0, "what models are wrong in, and by how much", "mass=0.1,..."},
+      {"transitions", '\0', POPT_ARG_INT, &own.transitions, 0, "random ones that a learned model is fitted to (2000)",
+       "N"},
+      {"hold", '\0', POPT_ARG_INT, &own.hold, 0, "steps that an action is held for in them (5)", "N"},
+      {"uniform-states", '\0', POPT_ARG_NONE, &own.uniform_states, 0,
+       "they start from states all over, not in episodes", NULL},
+      {"video", '\0', POPT_ARG_STRING, &own.video, 0, "the methods on one task as video", "FILE"},
+      {"task", 't', POPT_ARG_INT, &own.task, 0, "that task (0)", "N"},
+      {"output", 'o', POPT_ARG_STRING, &own.output, 0, "folder for the files (the run's)", "FOLDER"},
       POPT_TABLEEND};
   cli_options options = {0};
-  int answer = cli_options_read(
-      &options, argc, argv, own, "RUN [OPTIONS]",
-      "Every method gets the same held-out tasks: initial policy, start state, goal, horizon. The learned loss and the\n"
-      "task gradient are judged after each number of updates in test.steps; iLQR plans from zero controls, and as the\n"
-      "best of test.ilqr_restarts random starts besides.",
-      "Writes comparison.csv, .md, .png, .svg and comparison_tasks.csv into the run's folder.");
+  char notes[4096];
+  method_notes(notes, sizeof notes);
+  const int answer = cli_options_read(&options, argc, argv, table, "RUN|ENVIRONMENT [OPTIONS]",
+                                      "Every method gets the same held-out tasks: initial policy, start state, goal, "
+                                      "horizon, and the same judge; the steps\n"
+                                      "that it takes to learn or to plan are counted alike. test.tasks, test.steps and "
+                                      "test.ilqr_restarts may be --set.",
+                                      notes);
   if (answer >= 0) return answer;
-
-  comparing c = {.labels = {NULL, label}};
+  comparing c = {.options = &options, .own = &own};
   ml3_error error = {0};
-  ml3_compare *result = NULL;
-  int code = open_all(&c, &options, other, &error);
-  if (code == ML3_OK) {
-    ml3_compare_settings settings = cli_compare_settings(&c.config);
-    const ml3_compare_loss losses[2] = {{c.labels[0], c.losses[0], c.metas[0]}, {c.labels[1], c.losses[1], c.metas[1]}};
-    cli_progress progress;
-    cli_progress_begin(&progress, "comparing", settings.tasks, options.quiet);
-    result = ml3_compare_run(c.metas[0], losses, other ? 2 : 1, &settings, on_progress, &progress, &error);
-    cli_progress_end(&progress);
-    code = result ? report(result, options.argument, (uint64_t)c.config.seed, &error) : error.code;
-  }
-  ml3_compare_free(result);
-  ml3_meta_free(c.metas[0]);
-  ml3_meta_free(c.metas[1]);
-  ml3_loss_free(c.losses[0]);
-  ml3_loss_free(c.losses[1]);
-  if (c.problem) c.problem->free(c.problem);
+  const int code = compare_all(&c, &error);
+  ml3_compare_free(c.all);
   if (code == ML3_ERR_ARGUMENT) return cli_fail("compare", &error), CLI_USAGE;
   return code == ML3_OK ? CLI_DONE : cli_fail("compare", &error);
 }

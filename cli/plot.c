@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 static const char *const colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
+enum { COLORS = sizeof colors / sizeof *colors };
 
 /* ---- gnuplot ------------------------------------------------------------------------------------------------ */
 
@@ -96,15 +97,27 @@ static int run(void (*body)(FILE *out, const void *what), const void *what, cons
 static void write_curves(FILE *out, const void *what) {
   const cli_plot *p = what;
   for (int i = 0; i < p->count; i++) {
+    const cli_curve *c = &p->curves[i];
     fprintf(out, "$data%d << EOD\n", i);
-    for (int j = 0; j < p->curves[i].count; j++) fprintf(out, "%.9g %.9g\n", p->curves[i].x[j], p->curves[i].y[j]);
+    for (int j = 0; j < c->count; j++)
+      fprintf(out, "%.9g %.9g %.9g %.9g\n", c->x[j], c->y[j], c->low ? c->low[j] : c->y[j], c->high ? c->high[j] : c->y[j]);
     fprintf(out, "EOD\n");
   }
   heading(out, p->title, p->x_label, p->y_label);
-  fprintf(out, "set key outside bottom center horizontal\nplot ");
+  if (p->log_x) fprintf(out, "set logscale x\n");
+  fprintf(out, p->count > 6 ? "set key outside right center vertical\nplot " : "set key outside bottom center horizontal\nplot ");
+  const char *comma = "";
   for (int i = 0; i < p->count; i++) {
-    fprintf(out, "%s$data%d using 1:2 with lines lw 2.5 lc rgb '%s' title ", i ? ", " : "", i, colors[i % 6]);
+    if (!p->curves[i].low) continue;
+    fprintf(out, "%s$data%d using 1:3:4 with filledcurves fs transparent solid 0.15 noborder lc rgb '%s' notitle ", comma, i,
+            colors[i % COLORS]);
+    comma = ", ";
+  }
+  for (int i = 0; i < p->count; i++) {
+    fprintf(out, "%s$data%d using 1:2 with lines lw 2.5 dt %d lc rgb '%s' title ", comma, i, 1 + i / COLORS, colors[i % COLORS]);
     quote(out, p->curves[i].label);
+    fprintf(out, " noenhanced ");
+    comma = ", ";
   }
   fputc('\n', out);
 }

@@ -2,18 +2,22 @@
 #ifndef ML3_CLI_PLOT_H
 #define ML3_CLI_PLOT_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 typedef struct cli_curve {
   const char *label;
   int count;
   const double *x, *y;
+  const double *low, *high; /* ends of its band, or NULL */
 } cli_curve;
 
 typedef struct cli_plot {
   const char *title, *x_label, *y_label;
   const cli_curve *curves;
   int count;
+  bool log_x;
 } cli_plot;
 
 typedef struct cli_bar {

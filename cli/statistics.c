@@ -1,4 +1,4 @@
-/* Bootstrap and Wilson intervals: see statistics.h. */
+/* Bootstrap and Wilson intervals, a permutation test: see statistics.h. */
 #include "cli/statistics.h"
 
 #include <math.h>
@@ -6,30 +6,55 @@
 
 #include "base/random.h"
 
-enum { RESAMPLES = 2000 };
+enum { RESAMPLES = 2000, PERMUTATIONS = 10000, EXACT_UNITS = 16 };
 
 static int compare(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
-cli_interval cli_mean_interval(const double *x, int n, uint64_t seed) {
+cli_interval cli_mean_interval(const double *x, int n, uint64_t seed) { return cli_group_interval(x, 1, n, seed); }
+
+/* Puts the numbers of each group that are not NaN together, counts[groups] of them; returns how many there are in all. */
+static int gather(const double *x, int groups, int size, double *kept, int *counts, double *sum) {
+  int all = 0;
+  *sum = 0;
+  for (int g = 0; g < groups; g++) {
+    counts[g] = 0;
+    for (int i = 0; i < size; i++) {
+      if (isnan(x[g * size + i])) continue;
+      kept[g * size + counts[g]++] = x[g * size + i];
+      *sum += x[g * size + i];
+      all++;
+    }
+  }
+  return all;
+}
+
+cli_interval cli_group_interval(const double *x, int groups, int size, uint64_t seed) {
   cli_interval r = {NAN, NAN, NAN};
-  double *kept = malloc(((size_t)n + RESAMPLES) * sizeof *kept), *means = kept + n, sum = 0;
-  int count = 0;
-  if (!kept) return r;
-  for (int i = 0; i < n; i++)
-    if (!isnan(x[i])) sum += kept[count++] = x[i];
+  const size_t all = (size_t)groups * (size_t)size;
+  double *kept = malloc((all + RESAMPLES) * sizeof *kept), *means = kept ? kept + all : NULL, sum;
+  int *counts = malloc((size_t)groups * sizeof *counts);
+  const int count = kept && counts ? gather(x, groups, size, kept, counts, &sum) : 0;
   if (count) {
     ml3_random random = ml3_random_stream(seed, ML3_PURPOSE_USER, 0, 0);
     for (int b = 0; b < RESAMPLES; b++) {
-      means[b] = 0;
-      for (int i = 0; i < count; i++) means[b] += kept[ml3_random_below(&random, (uint32_t)count)] / count;
+      double total = 0;
+      int drawn = 0;
+      do {
+        for (int k = 0; k < groups; k++) {
+          const int g = groups > 1 ? (int)ml3_random_below(&random, (uint32_t)groups) : 0;
+          for (int i = 0; i < counts[g]; i++, drawn++) total += kept[g * size + (int)ml3_random_below(&random, (uint32_t)counts[g])];
+        }
+      } while (drawn == 0); /* groups without a number were drawn alone */
+      means[b] = total / drawn;
     }
     qsort(means, RESAMPLES, sizeof *means, compare);
     r = (cli_interval){sum / count, means[RESAMPLES / 40], means[RESAMPLES - 1 - RESAMPLES / 40]};
   }
   free(kept);
+  free(counts);
   return r;
 }
 
@@ -60,4 +85,60 @@ cli_interval cli_sample_interval(const double *x, int n) {
     if (!isnan(x[i])) squares += (x[i] - mean) * (x[i] - mean);
   const double half = t_quantile(count - 1) * sqrt(squares / (count - 1) / count);
   return (cli_interval){mean, mean - half, mean + half};
+}
+
+/* ---- paired permutation test ---------------------------------------------------------------------------------------- */
+
+/* Differences that are numbers, one a pair or one a group. */
+static int differences(const double *x, const double *y, int groups, int size, bool by_group, double *d) {
+  int units = 0;
+  for (int g = 0; g < groups; g++) {
+    double sum = 0;
+    int count = 0;
+    for (int i = g * size; i < (g + 1) * size; i++) {
+      if (isnan(x[i] - y[i])) continue;
+      if (!by_group) d[units++] = x[i] - y[i];
+      sum += x[i] - y[i];
+      count++;
+    }
+    if (by_group && count) d[units++] = sum / count;
+  }
+  return units;
+}
+
+static double exact_share(const double *d, int units, double observed) {
+  long extreme = 0, all = 1L << units;
+  for (long signs = 0; signs < all; signs++) {
+    double sum = 0;
+    for (int i = 0; i < units; i++) sum += signs >> i & 1 ? -d[i] : d[i];
+    extreme += fabs(sum) >= observed;
+  }
+  return (double)extreme / (double)all;
+}
+
+static double random_share(const double *d, int units, double observed, uint64_t seed) {
+  ml3_random random = ml3_random_stream(seed, ML3_PURPOSE_USER, 1, 0);
+  int extreme = 1;
+  for (int trial = 1; trial < PERMUTATIONS; trial++) {
+    double sum = 0;
+    uint32_t bits = 0;
+    for (int i = 0; i < units; i++, bits >>= 1) {
+      if (i % 32 == 0) bits = ml3_random_bits(&random);
+      sum += bits & 1 ? -d[i] : d[i];
+    }
+    extreme += fabs(sum) >= observed;
+  }
+  return (double)extreme / PERMUTATIONS;
+}
+
+double cli_paired_test(const double *x, const double *y, int groups, int size, bool by_group, uint64_t seed) {
+  double *d = malloc((size_t)groups * (size_t)size * sizeof *d), sum = 0, scale = 0;
+  if (!d) return NAN;
+  const int units = differences(x, y, groups, size, by_group, d);
+  for (int i = 0; i < units; i++) sum += d[i], scale += fabs(d[i]);
+  double p = 1;
+  const double observed = fabs(sum) - 1e-12 * scale; /* as large in spite of rounding */
+  if (scale > 0) p = units <= EXACT_UNITS ? exact_share(d, units, observed) : random_share(d, units, observed, seed);
+  free(d);
+  return p;
 }

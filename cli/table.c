@@ -102,6 +102,31 @@ static void write_markdown(const cli_table *t, FILE *out) {
   }
 }
 
+/* What LaTeX takes for itself is escaped; "a - b" becomes an en dash. */
+static void write_latex_text(const char *text, FILE *out) {
+  for (const char *at = text; *at; at++) {
+    if (strchr("%_&#$", *at)) fprintf(out, "\\%c", *at);
+    else if (strncmp(at, " - ", 3) == 0) fputs("--", out), at += 2;
+    else if (*at == '-' && at[1] >= '0' && at[1] <= '9') fputs("$-$", out);
+    else if (*at == '<' || *at == '>') fprintf(out, "$%c$", *at);
+    else fputc(*at, out);
+  }
+}
+
+static void write_latex(const cli_table *t, FILE *out) {
+  fputs("\\begin{tabular}{l", out);
+  for (int c = 1; c < t->columns; c++) fputc('r', out);
+  fputs("}\n\\toprule\n", out);
+  for (int r = 0; r <= t->rows; r++) {
+    for (int c = 0; c < t->columns; c++) {
+      if (c) fputs(" & ", out);
+      write_latex_text(t->cells[r * t->columns + c], out);
+    }
+    fputs(r == 0 ? " \\\\\n\\midrule\n" : " \\\\\n", out);
+  }
+  fputs("\\bottomrule\n\\end{tabular}\n", out);
+}
+
 static int save(const cli_table *t, const char *path, void (*write)(const cli_table *, FILE *), ml3_error *error) {
   ml3_file file;
   int code = ml3_file_create(&file, path, error);
@@ -115,3 +140,5 @@ int cli_table_save_csv(const cli_table *t, const char *path, ml3_error *error) {
 int cli_table_save_markdown(const cli_table *t, const char *path, ml3_error *error) {
   return save(t, path, write_markdown, error);
 }
+
+int cli_table_save_latex(const cli_table *t, const char *path, ml3_error *error) { return save(t, path, write_latex, error); }

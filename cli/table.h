@@ -1,4 +1,4 @@
-/* A table of texts: on the terminal, as CSV (RFC 4180), as Markdown. */
+/* A table of texts: on the terminal, as CSV (RFC 4180), as Markdown, as LaTeX (booktabs). */
 #ifndef ML3_CLI_TABLE_H
 #define ML3_CLI_TABLE_H
 
@@ -16,5 +16,6 @@ int cli_table_row(cli_table *table, const char *const *cells); /* copies; 0 or M
 void cli_table_print(const cli_table *table, FILE *out);
 int cli_table_save_csv(const cli_table *table, const char *path, ml3_error *error);
 int cli_table_save_markdown(const cli_table *table, const char *path, ml3_error *error);
+int cli_table_save_latex(const cli_table *table, const char *path, ml3_error *error); /* a tabular for \input */
 
 #endif

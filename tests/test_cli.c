@@ -28,7 +28,12 @@ Test(cli, mistakes_are_told_in_sentences) {
   expect("train --resume nothing", 1, "not a run folder");
   expect("adapt", 2, "which run?");
   expect("adapt nothing", 1, "not a run folder");
-  expect("compare nothing", 1, "not a run folder");
+  expect("compare nothing", 2, "unknown environment 'nothing'");
+  expect("compare nothing/here", 1, "not a run folder");
+  expect("compare mountain_car -m ilqrr", 2, "did you mean 'ilqr'?");
+  expect("compare mountain_car -m learned_loss", 2, "needs a run");
+  expect("compare mountain_car --error mass=2", 2, "expected parameter=share");
+  expect("compare mountain_car --error colour=0.1 --quiet", 2, "no parameter 'colour'");
   expect("view nothing", 2, "unknown environment 'nothing'");
   expect("record nothing/here", 1, "not a run folder");
   expect("bench --problem x", 2, "mountain_car, reacher and sine can be timed");
@@ -68,7 +73,11 @@ Test(cli, trains_adapts_and_compares) {
   cr_expect_eq(ml3("compare run --quiet"), 0, "%s", output);
   cr_expect_not_null(strstr(output, "learned loss, 5 updates"), "%s", output);
   cr_expect_not_null(strstr(output, "iLQR"), "%s", output);
-  cr_expect(exists("run/comparison.csv") && exists("run/comparison.md"));
+  cr_expect(exists("run/comparison.csv") && exists("run/comparison.md") && exists("run/comparison.tex"));
+  cr_expect(exists("run/comparison_success.png") && exists("run/comparison_return.svg"));
+  cr_assert_eq(ml3("compare mountain_car -m random,ilqr -r random --seeds 2 -o plain --quiet --set test.tasks=2"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "reference"), "%s", output);
+  cr_expect(exists("plain/comparison.csv"));
   expect("train mountain_car -o run " TINY, 1, "exists already");
 }
 

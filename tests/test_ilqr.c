@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/compare.h"
 #include "agents/ilqr.h"
 
 enum { N = 2, M = 1, T = 30 };
@@ -205,27 +204,4 @@ Test(ilqr, a_start_that_is_not_finite_is_told_and_left_alone) {
   ml3_ilqr_free(ilqr);
   ml3_model_free(model);
   ml3_env_free(env);
-}
-
-Test(ilqr, drives_the_mountain_car_to_the_goal) {
-  ml3_error error = {0};
-  const int hidden[1] = {4};
-  ml3_model_based_settings s = {
-      .env = ml3_env_find("mountain_car", &error), .starts = 1, .cost_from_step = 15};
-  cr_assert_eq(ml3_policy_init(&s.policy, s.env, hidden, 1, ML3_IDENTITY, false, &error), 0, "%s",
-               error.message);
-  ml3_problem *problem = ml3_model_based_new(&s, &error);
-  for (int i = 0; i < 5; i++) {
-    ml3_real task[64], theta[64];
-    ml3_random random = ml3_random_stream(2, ML3_PURPOSE_USER, (uint32_t)i, 0);
-    double env_steps = 0;
-    problem->sample(problem, ML3_SPLIT_TEST, &random, task, theta);
-    ml3_episode *e = ml3_compare_ilqr(problem, task, 0, &random, &env_steps, &error);
-    cr_assert_not_null(e, "%s", error.message);
-    cr_expect(e->success, "start %d", i);
-    cr_expect_gt(env_steps, 0);
-    for (int t = 0; t < e->steps; t++) cr_expect_leq(fabs(e->actions[t]), 0.25);
-    ml3_episode_free(e);
-  }
-  problem->free(problem);
 }

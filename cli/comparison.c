@@ -1,0 +1,356 @@
+/* From the points of a comparison to tables and plots: see comparison.h. */
+#include "cli/comparison.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/experiment.h"
+#include "cli/plot.h"
+#include "cli/statistics.h"
+#include "cli/table.h"
+
+/* ---- rows: a method, where it learns by updates at each number of them that is of interest --------------------------- */
+
+typedef struct row {
+  const ml3_compare_series *series;
+  int updates; /* -1: the last point */
+  char name[96];
+} row;
+
+typedef enum quantity { SUCCESS, RETURN, DISTANCE, TASK_LOSS, STEPS, SECONDS, UPDATES, QUANTITIES } quantity;
+
+static double value_of(const ml3_compare_point *p, quantity q) {
+  if (!p) return q == SUCCESS ? 0 : NAN;
+  const double values[QUANTITIES] = {[SUCCESS] = p->outcome.success,
+                                     [RETURN] = p->outcome.episode_return,
+                                     [DISTANCE] = p->outcome.distance,
+                                     [TASK_LOSS] = p->outcome.task_loss,
+                                     [STEPS] = p->env_steps,
+                                     [SECONDS] = p->seconds,
+                                     [UPDATES] = p->updates};
+  return values[q];
+}
+
+static row *make_rows(const cli_comparison *c, int *count) {
+  const ml3_compare_settings *s = c->settings;
+  row *rows = calloc((size_t)(c->compare->count * s->step_count) + 1, sizeof *rows);
+  *count = 0;
+  for (int i = 0; i < c->compare->count && rows; i++) {
+    const ml3_compare_series *series = &c->compare->series[i];
+    for (int k = 0; k < (series->by_updates ? s->step_count : 1); k++) {
+      row *r = &rows[(*count)++];
+      *r = (row){.series = series, .updates = series->by_updates ? s->steps[k] : -1};
+      if (series->by_updates)
+        snprintf(r->name, sizeof r->name, "%s, %d update%s", series->label, r->updates, r->updates == 1 ? "" : "s");
+      else
+        snprintf(r->name, sizeof r->name, "%s", series->label);
+    }
+  }
+  return rows;
+}
+
+/* x[tasks] of one quantity. */
+static void fill(const cli_comparison *c, const row *r, quantity q, double *x) {
+  for (int i = 0; i < c->compare->tasks; i++) x[i] = value_of(ml3_compare_at(&r->series->trials[i], r->updates), q);
+}
+
+static bool all_alike(const double *x, int n) {
+  for (int i = 1; i < n; i++)
+    if (x[i] != x[0]) return false;
+  return true;
+}
+
+static cli_interval interval_of(const cli_comparison *c, quantity q, const double *x) {
+  const int tasks = c->compare->tasks;
+  if (q == SUCCESS && (x[0] == 0 || x[0] == 1) && all_alike(x, tasks)) /* where the bootstrap sees no spread at all */
+    return cli_rate_interval(x[0] * tasks, tasks);
+  return cli_group_interval(x, c->seeds, tasks / c->seeds, c->settings->seed);
+}
+
+/* The row that is the reference: by the name of its method (at the most updates), or by its label. */
+static const row *find_reference(const cli_comparison *c, const row *rows, int count) {
+  const row *found = NULL;
+  for (int i = 0; i < count && c->reference; i++)
+    if (strcmp(rows[i].series->method, c->reference) == 0 || strcmp(rows[i].series->label, c->reference) == 0 ||
+        strcmp(rows[i].name, c->reference) == 0)
+      found = &rows[i];
+  return found;
+}
+
+/* ---- tables ---------------------------------------------------------------------------------------------------------- */
+
+static void print_interval(char *cell, size_t size, const char *format, cli_interval x, double scale) {
+  char pattern[64];
+  if (isnan(x.mean)) {
+    snprintf(cell, size, "-");
+    return;
+  }
+  snprintf(pattern, sizeof pattern, "%s (%s - %s)", format, format, format);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+  snprintf(cell, size, pattern, scale * x.mean, scale * x.low, scale * x.high);
+#pragma GCC diagnostic pop
+}
+
+static void print_p(char *cell, size_t size, bool is_reference, double p) {
+  if (is_reference)
+    snprintf(cell, size, "reference");
+  else if (isnan(p))
+    snprintf(cell, size, "-");
+  else if (p < 0.0002)
+    snprintf(cell, size, "< 0.0002");
+  else
+    snprintf(cell, size, p < 0.01 ? "%.4f" : "%.2f", p);
+}
+
+enum { SHOWN = 9, NUMBERS = 3 * QUANTITIES + 4 };
+
+/* One row as it is shown, and as numbers for the CSV. */
+static void fill_row(const cli_comparison *c, const row *r, const row *reference, double *x, double *y,
+                     char shown[SHOWN][96], char numbers[NUMBERS][96]) {
+  static const char *const formats[QUANTITIES] = {"%.1f", "%.1f", "%.3f", "%.3f", "%.0f", "%.2g", "%.0f"};
+  cli_interval in[QUANTITIES];
+  double p[2] = {NAN, NAN};
+  const int tasks = c->compare->tasks;
+  for (int q = 0; q < QUANTITIES; q++) {
+    fill(c, r, (quantity)q, x);
+    in[q] = interval_of(c, (quantity)q, x);
+    if (!reference || q > RETURN) continue;
+    fill(c, reference, (quantity)q, y);
+    p[q] = cli_paired_test(x, y, c->seeds, tasks / c->seeds, c->runs_differ && c->seeds > 1, c->settings->seed);
+  }
+  snprintf(shown[0], 96, "%s", r->name);
+  print_interval(shown[1], 96, formats[SUCCESS], in[SUCCESS], 100);
+  print_interval(shown[2], 96, formats[RETURN], in[RETURN], 1);
+  print_interval(shown[3], 96, formats[DISTANCE], in[DISTANCE], 1);
+  snprintf(shown[4], 96, "%.0f", in[STEPS].mean);
+  if (r->series->once_steps > 0)
+    snprintf(shown[5], 96, "%.3g", r->series->once_steps);
+  else
+    snprintf(shown[5], 96, "-");
+  snprintf(shown[6], 96, "%.2g", in[SECONDS].mean);
+  print_p(shown[7], 96, r == reference, p[SUCCESS]);
+  print_p(shown[8], 96, r == reference, p[RETURN]);
+
+  snprintf(numbers[0], 96, "%s", r->name);
+  for (int q = 0; q < QUANTITIES; q++) {
+    snprintf(numbers[1 + 3 * q], 96, "%.8g", in[q].mean);
+    snprintf(numbers[2 + 3 * q], 96, "%.8g", in[q].low);
+    snprintf(numbers[3 + 3 * q], 96, "%.8g", in[q].high);
+  }
+  snprintf(numbers[NUMBERS - 3], 96, "%.8g", r->series->once_steps);
+  snprintf(numbers[NUMBERS - 2], 96, "%.6g", p[SUCCESS]);
+  snprintf(numbers[NUMBERS - 1], 96, "%.6g", p[RETURN]);
+}
+
+static int add_cells(cli_table *table, const char *cells, int count) { /* cells[count][96] */
+  const char *row[NUMBERS];
+  for (int i = 0; i < count; i++) row[i] = cells + i * 96;
+  return cli_table_row(table, row);
+}
+
+static int make_tables(const cli_comparison *c, const row *rows, int count, cli_table **shown, cli_table **numbers) {
+  static const char *const heading[SHOWN] = {"method", "success %", "return",    "distance", "env steps",
+                                             "once",   "seconds",   "p success", "p return"};
+  static const char *const heading_numbers[NUMBERS] = {
+      "method",         "success",       "success_low",    "success_high", "return",
+      "return_low",     "return_high",   "distance",       "distance_low", "distance_high",
+      "task_loss",      "task_loss_low", "task_loss_high", "env_steps",    "env_steps_low",
+      "env_steps_high", "seconds",       "seconds_low",    "seconds_high", "updates",
+      "updates_low",    "updates_high",  "env_steps_once", "p_success",    "p_return"};
+  const row *reference = find_reference(c, rows, count);
+  double *x = calloc(2 * (size_t)c->compare->tasks, sizeof *x);
+  char a[SHOWN][96], b[NUMBERS][96];
+  *shown = cli_table_new(heading, SHOWN);
+  *numbers = cli_table_new(heading_numbers, NUMBERS);
+  int code = x && *shown && *numbers ? ML3_OK : ML3_ERR_MEMORY;
+  for (int i = 0; i < count && code == ML3_OK; i++) {
+    fill_row(c, &rows[i], reference, x, x + c->compare->tasks, a, b);
+    code = add_cells(*shown, a[0], SHOWN);
+    if (code == ML3_OK) code = add_cells(*numbers, b[0], NUMBERS);
+  }
+  free(x);
+  return code;
+}
+
+static void print_legend(const cli_comparison *c, const row *reference) {
+  const int per_seed = c->compare->tasks / c->seeds;
+  printf("%d held-out task%s", per_seed, per_seed == 1 ? "" : "s");
+  if (c->seeds > 1) printf(" of each of %d seeds%s", c->seeds, c->runs_differ ? ", a run each" : "");
+  printf(
+      "; 95 %% intervals by bootstrap%s (Wilson's where all trials agree);\nsteps of simulator or model for learning "
+      "and "
+      "planning, on the task and once before",
+      c->seeds > 1 ? " of seeds and tasks" : "");
+  if (reference)
+    printf(";\np: paired permutation test by %s against %s", c->runs_differ && c->seeds > 1 ? "seed" : "task",
+           reference->name);
+  for (int i = 0; i < c->settings->error_count; i++)
+    printf(";\nthe world's %s is %.3g %% off the models', up or down by task", c->settings->errors[i].parameter,
+           100 * c->settings->errors[i].relative);
+  if (c->compare->notes[0]) printf(";\n%s", c->compare->notes);
+  printf(".\n");
+  for (int i = 0; i < c->compare->count; i++) {
+    int failed = 0;
+    for (int j = 0; j < c->compare->tasks; j++) {
+      const ml3_compare_point *p = ml3_compare_at(&c->compare->series[i].trials[j], -1);
+      failed += !p || isnan(p->outcome.episode_return);
+    }
+    if (failed)
+      printf("%s had no finite answer in %d of %d trials.\n", c->compare->series[i].label, failed, c->compare->tasks);
+  }
+}
+
+static int save_tasks(const cli_comparison *c, const row *rows, int count, const char *path, ml3_error *error) {
+  ml3_file file;
+  const int per_seed = c->compare->tasks / c->seeds;
+  int code = ml3_file_create(&file, path, error);
+  if (code != ML3_OK) return code;
+  fprintf(file.stream, "method,updates,task,success,task_loss,distance,return,env_steps,seconds,seed\n");
+  for (int i = 0; i < count; i++)
+    for (int j = 0; j < c->compare->tasks; j++) {
+      const ml3_compare_point *p = ml3_compare_at(&rows[i].series->trials[j], rows[i].updates);
+      fprintf(file.stream, "\"%s\",%d,%d,%g,%.6g,%.6g,%.6g,%.0f,%.4g,%d\n", rows[i].series->label, rows[i].updates,
+              j % per_seed, value_of(p, SUCCESS), value_of(p, TASK_LOSS), value_of(p, DISTANCE), value_of(p, RETURN),
+              value_of(p, STEPS), value_of(p, SECONDS), j / per_seed);
+    }
+  return ml3_file_commit(&file, error);
+}
+
+/* ---- plots ----------------------------------------------------------------------------------------------------------- */
+
+static int save_bars(const cli_comparison *c, const row *rows, int count, const char *path, ml3_error *error) {
+  cli_bar *bars = calloc((size_t)count, sizeof *bars);
+  double *x = calloc((size_t)c->compare->tasks, sizeof *x);
+  int code = ML3_ERR_MEMORY;
+  if (bars && x) {
+    for (int i = 0; i < count; i++) {
+      fill(c, &rows[i], SUCCESS, x);
+      const cli_interval in = interval_of(c, SUCCESS, x);
+      bars[i] = (cli_bar){rows[i].name, 100 * in.mean, 100 * in.low, 100 * in.high};
+    }
+    char title[96];
+    snprintf(title, sizeof title, "Success in %d trials, with 95 %% intervals", c->compare->tasks);
+    code = cli_plot_bars(title, "success, %", bars, count, path, error);
+  }
+  free(bars);
+  free(x);
+  return code;
+}
+
+enum { GRID = 48 };
+
+/* A method's mean over trials by steps taken, from where all of them have something to show. */
+static int fill_curve(const cli_comparison *c, const ml3_compare_series *s, quantity q, double first, double last,
+                      double *x, double *numbers, cli_curve *curve) {
+  double *xs = numbers, *mean = numbers + GRID, *low = numbers + 2 * GRID, *high = numbers + 3 * GRID, longest = 0;
+  int count = 0;
+  for (int j = 0; j < c->compare->tasks; j++) {
+    const ml3_compare_point *p = ml3_compare_at(&s->trials[j], -1);
+    if (p) longest = fmax(longest, p->env_steps);
+  }
+  for (int i = 0; i < GRID; i++) {
+    const double steps = first * pow(last / first, i / (GRID - 1.0)) * (1 + 1e-9);
+    bool all = true;
+    for (int j = 0; j < c->compare->tasks && all; j++) {
+      const ml3_compare_point *p = ml3_compare_within(&s->trials[j], steps);
+      all = p != NULL;
+      x[j] = value_of(p, q) * (q == SUCCESS ? 100 : 1);
+    }
+    if (!all) continue;
+    const cli_interval in = cli_group_interval(x, c->seeds, c->compare->tasks / c->seeds, c->settings->seed);
+    xs[count] = steps, mean[count] = in.mean, low[count] = in.low, high[count] = in.high;
+    count++;
+    if (steps >= longest) break; /* nothing changes any more */
+  }
+  *curve = (cli_curve){.label = s->label, .count = count, .x = xs, .y = mean, .low = low, .high = high};
+  return count;
+}
+
+static int save_curves(const cli_comparison *c, quantity q, const char *label, const char *path, ml3_error *error) {
+  const int n = c->compare->count;
+  cli_curve *curves = calloc((size_t)n, sizeof *curves);
+  double *numbers = calloc((size_t)n * 4 * GRID + (size_t)c->compare->tasks, sizeof *numbers);
+  double first = INFINITY, last = 0;
+  int code = ML3_ERR_MEMORY, count = 0;
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < c->compare->tasks; j++) {
+      const ml3_compare_points *t = &c->compare->series[i].trials[j];
+      for (int k = 0; k < t->count; k++) {
+        if (t->points[k].env_steps > 0) first = fmin(first, t->points[k].env_steps);
+        last = fmax(last, t->points[k].env_steps);
+      }
+    }
+  if (curves && numbers && last > first) {
+    double *x = numbers + (size_t)n * 4 * GRID;
+    for (int i = 0; i < n; i++)
+      count += fill_curve(c, &c->compare->series[i], q, first / 2, last, x, numbers + (size_t)i * 4 * GRID,
+                          &curves[count]) > 0;
+    char title[96];
+    snprintf(title, sizeof title, "%s by steps taken, with 95 %% bands", label);
+    const cli_plot plot = {.title = title,
+                           .x_label = "steps of simulator or model, for learning and planning on the task",
+                           .y_label = label,
+                           .curves = curves,
+                           .count = count,
+                           .log_x = true};
+    code = count ? cli_plot_save(&plot, path, error) : ML3_OK;
+  } else if (curves && numbers) {
+    code = ML3_OK; /* no method takes steps: there is no curve */
+  }
+  free(curves);
+  free(numbers);
+  return code;
+}
+
+static void save_plots(const cli_comparison *c, const row *rows, int count) {
+  char path[CLI_PATH_MAX];
+  ml3_error error = {0};
+  cli_run_path(c->folder, "comparison", path);
+  int code = save_bars(c, rows, count, path, &error);
+  cli_run_path(c->folder, "comparison_success", path);
+  if (code == ML3_OK) code = save_curves(c, SUCCESS, "Success, %", path, &error);
+  cli_run_path(c->folder, "comparison_return", path);
+  if (code == ML3_OK) code = save_curves(c, RETURN, "Return", path, &error);
+  if (code != ML3_OK) fprintf(stderr, "ml3 compare: no plots: %s\n", error.message);
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------------- */
+
+static int save_tables(const cli_comparison *c, const row *rows, int count, const cli_table *shown,
+                       const cli_table *numbers, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_run_path(c->folder, "comparison.csv", path);
+  int code = cli_table_save_csv(numbers, path, error);
+  cli_run_path(c->folder, "comparison.md", path);
+  if (code == ML3_OK) code = cli_table_save_markdown(shown, path, error);
+  cli_run_path(c->folder, "comparison.tex", path);
+  if (code == ML3_OK) code = cli_table_save_latex(shown, path, error);
+  cli_run_path(c->folder, "comparison_tasks.csv", path);
+  if (code == ML3_OK) code = save_tasks(c, rows, count, path, error);
+  return code;
+}
+
+int cli_comparison_report(const cli_comparison *c, ml3_error *error) {
+  int count = 0;
+  cli_table *shown = NULL, *numbers = NULL;
+  row *rows = make_rows(c, &count);
+  int code = rows ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
+  if (code == ML3_OK && c->reference && !find_reference(c, rows, count))
+    code = ml3_error_set(error, ML3_ERR_ARGUMENT, "--reference '%s' is none of the methods compared", c->reference);
+  if (code == ML3_OK && make_tables(c, rows, count, &shown, &numbers) != ML3_OK)
+    code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
+  if (code == ML3_OK) {
+    cli_table_print(shown, stdout);
+    print_legend(c, find_reference(c, rows, count));
+    code = save_tables(c, rows, count, shown, numbers, error);
+  }
+  if (code == ML3_OK) save_plots(c, rows, count);
+  cli_table_free(shown);
+  cli_table_free(numbers);
+  free(rows);
+  return code;
+}
