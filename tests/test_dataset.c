@@ -34,7 +34,7 @@ static void drop_folder(void) {
   cr_assert_eq(system(command), 0);
 }
 
-TestSuite(dataset, .init = make_folder, .fini = drop_folder, .timeout = 60);
+TestSuite(dataset, .init = make_folder, .fini = drop_folder, .timeout = 120);
 
 /* ---- episodes ----------------------------------------------------------------------------------------------------- */
 
@@ -302,7 +302,7 @@ Test(dataset, what_is_no_hdf5_or_cut_short_is_told) {
 }
 
 /* A child reads, so that a signal or a hang is counted. Checksums find all damage but that to what nobody reads. */
-Test(dataset, random_damage_is_refused_or_harmless, .timeout = 120) {
+Test(dataset, random_damage_is_refused_or_harmless) {
   enum { TRIALS = 100 };
   write_set();
   FILE *in = fopen(file, "rb");
