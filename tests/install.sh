@@ -21,12 +21,12 @@ headers=$(cat "$prefix_now"/include/ml3/*/*.h)
 for symbol in $(nm -D --defined-only "$lib/libml3.so" | awk '$2 == "T" { print $3 }'); do
   [[ $headers == *"$symbol("* ]] || fail "$symbol shows but no installed header declares it"
 done
-objdump -p "$lib/libml3.so" | grep -q 'SONAME *libml3.so.[0-9]*\.[0-9]*$' || fail "the library's soname has no version"
+grep -q 'SONAME *libml3.so.[0-9]*\.[0-9]*$' <<<"$(objdump -p "$lib/libml3.so")" || fail "the library's soname has no version"
 ls "$prefix_now"/include/ml3/*/*_internal.h >/dev/null 2>&1 && fail "an internal header is installed"
 
 # ---- find_package: a sanitized library needs its runtime in programs too
 flags=()
-if nm -D "$lib/libml3.so" | grep -q __asan_init; then
+if grep -q __asan_init <<<"$(nm -D "$lib/libml3.so")"; then
   flags=(-DCMAKE_C_FLAGS=-fsanitize=address,undefined)
   export ASAN_OPTIONS=detect_leaks=0
 fi
@@ -40,7 +40,7 @@ cd "$prefix"
 PATH=$prefix_now/bin:$PATH
 ml3 train sine --quiet --output run --set outer.steps=3 --set outer.tasks=2 --set validation.tasks=2 >/dev/null
 "$prefix/examples/use_loss" run/loss.safetensors >"$prefix/log" || fail "examples/use_loss: $(cat "$prefix/log")"
-ml3 config mountain_car | grep -q 'exploration_goal' || fail "the installed preset is not found"
+grep -q 'exploration_goal' <<<"$(ml3 config mountain_car)" || fail "the installed preset is not found"
 [ -s "$prefix_now/share/man/man1/ml3-train.1" ] || fail "ml3-train(1) is not installed"
 [ -s "$prefix_now/share/bash-completion/completions/ml3" ] || fail "the completion for bash is not installed"
 
