@@ -29,9 +29,9 @@ static void offer_problems(const char *word) {
 }
 
 static void offer_presets(const char *word) {
-  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME];
+  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[160];
   const int count = cli_preset_names(names);
-  for (int i = 0; i < count; i++) offer(word, names[i], "preset");
+  for (int i = 0; i < count; i++) offer(word, names[i], cli_preset_summary(names[i], line, sizeof line));
 }
 
 static void offer_runs(const char *word) {
@@ -53,6 +53,13 @@ static void offer_verbs(const char *word) {
 static void offer_shells(const char *word) {
   offer(word, "bash", NULL);
   offer(word, "zsh", NULL);
+}
+
+static void offer_lists(const char *word) {
+  offer(word, "environments", NULL);
+  offer(word, "problems", NULL);
+  offer(word, "presets", NULL);
+  offer(word, "runs", NULL);
 }
 
 static void offer_files(const char *word) {
@@ -87,6 +94,7 @@ static const struct {
     {"RUN", offer_runs},
     {"VERB", offer_verbs},
     {"SHELL", offer_shells},
+    {"LIST", offer_lists},
     {"KEY=VALUE", offer_settings},
     {"KEY=VALUES", offer_settings},
     {"FILE", offer_files},

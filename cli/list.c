@@ -1,77 +1,130 @@
-/* ml3 list: environments, presets, runs. ml3 config: all keys of a configuration. */
+/* ml3 list: environments, kinds of problem, presets, runs. ml3 config: all keys of a configuration. */
+#define _GNU_SOURCE /* strverscmp */
 #include <dirent.h>
+#include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/experiment.h"
 #include "cli/options.h"
 #include "cli/presets.h"
+#include "cli/runs.h"
+#include "cli/table.h"
 #include "cli/verb.h"
 
 static void list_environments(void) {
-  printf("environments\n");
-  for (int i = 0; i < ml3_env_count(); i++) printf("  %-25s %s\n", ml3_env_at(i)->name, ml3_env_at(i)->summary);
+  for (int i = 0; i < ml3_env_count(); i++) printf("  %-24s %s\n", ml3_env_at(i)->name, ml3_env_at(i)->summary);
 }
+
 static void list_problems(void) {
-  printf("\nproblems\n");
   for (int i = 0; cli_problem_kind_at(i); i++)
-    printf("  %-14s %s\n", cli_problem_kind_at(i)->name, cli_problem_kind_at(i)->summary);
+    printf("  %-24s %s\n", cli_problem_kind_at(i)->name, cli_problem_kind_at(i)->summary);
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static void list_presets(void) {
+  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[160];
+  const int count = cli_preset_names(names);
+  for (int i = 0; i < count; i++) printf("  %-24s %s\n", names[i], cli_preset_summary(names[i], line, sizeof line));
+}
 
-/* Sorted names in a folder that pass the test; prints them under a heading, nothing when there are none. */
-static void list_folder(const char *heading, const char *folder, bool (*shown)(const char *folder, const char *name)) {
-  DIR *dir = opendir(folder);
-  char *names[1024];
-  int count = 0;
-  if (!dir) return;
-  for (struct dirent *e = readdir(dir); e && count < 1024; e = readdir(dir))
-    if (e->d_name[0] != '.' && shown(folder, e->d_name)) {
-      size_t size = strlen(e->d_name) + 1;
-      if ((names[count] = malloc(size))) memcpy(names[count++], e->d_name, size);
-    }
-  closedir(dir);
-  qsort(names, (size_t)count, sizeof *names, by_name);
-  if (count) printf("\n%s\n", heading);
+/* ---- runs --------------------------------------------------------------------------------------------------------- */
+
+static void number(const json_t *summary, const char *key, double factor, const char *format, char *cell, size_t size) {
+  const json_t *x = json_object_get(summary, key);
+  if (x)
+    snprintf(cell, size, format, factor * json_number_value(x));
+  else
+    snprintf(cell, size, "%s", "");
+}
+
+static int add_run(cli_table *table, const cli_run *run) {
+  char path[CLI_PATH_MAX], seed[32], steps[32], best[32], success[32], loss[32];
+  cli_run_path(run->folder, "summary.json", path);
+  json_t *summary = json_load_file(path, 0, NULL);
+  snprintf(seed, sizeof seed, "%lld", (long long)run->config.seed);
+  number(summary, "outer_steps", 1, "%.0f", steps, sizeof steps);
+  number(summary, "best_outer_step", 1, "%.0f", best, sizeof best);
+  number(summary, "best_success", 100, "%.1f", success, sizeof success);
+  number(summary, "best_task_loss", 1, "%.4g", loss, sizeof loss);
+  const char *row[] = {
+      run->folder, cli_problem_title(&run->config), seed, summary ? steps : "unfinished", best, success, loss};
+  json_decref(summary);
+  return cli_table_row(table, row);
+}
+
+static int by_version(const struct dirent **a, const struct dirent **b) {
+  return strverscmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_visible(const struct dirent *e) {
+  return e->d_name[0] != '.';
+}
+
+/* A run that cannot be read is told and does not hide the others. */
+static void list_runs(void) {
+  static const char *const columns[] = {"run", "about", "seed", "outer steps", "best at", "success %", "task loss"};
+  cli_table *table = cli_table_new(columns, 7);
+  struct dirent **entries = NULL;
+  const int count = scandir("runs", &entries, is_visible, by_version);
+  int shown = 0;
   for (int i = 0; i < count; i++) {
-    printf("  %s/%s\n", folder, names[i]);
-    free(names[i]);
+    char folder[CLI_PATH_MAX];
+    const char *one = folder;
+    cli_runs runs;
+    ml3_error error = {0};
+    cli_run_path("runs", entries[i]->d_name, folder);
+    const int code = cli_runs_open(&runs, &one, 1, true, &error);
+    if (code != ML3_OK && runs.count > 0) fprintf(stderr, "ml3 list: %s\n", error.message);
+    for (int r = 0; r < runs.count && code == ML3_OK && table; r++, shown++) add_run(table, &runs.runs[r]);
+    cli_runs_free(&runs);
+    free(entries[i]);
   }
+  free(entries);
+  if (shown && table)
+    cli_table_print(table, stdout);
+  else
+    printf("  none in runs/; `ml3 train mountain_car` makes one\n");
+  cli_table_free(table);
 }
 
-static bool is_preset(const char *folder, const char *name) {
-  size_t n = strlen(name);
-  (void)folder;
-  return n > 5 && strcmp(name + n - 5, ".yaml") == 0;
-}
-
-static bool is_run(const char *folder, const char *name) {
-  char path[CLI_PATH_MAX];
-  cli_run_path(folder, name, path);
-  return cli_run_is(path);
-}
+static const struct {
+  const char *name;
+  void (*list)(void);
+} lists[] = {
+    {"environments", list_environments}, {"problems", list_problems}, {"presets", list_presets}, {"runs", list_runs}};
+enum { LISTS = sizeof lists / sizeof *lists };
 
 int cli_list(int argc, const char **argv) {
   const struct poptOption own[] = {POPT_TABLEEND};
   cli_options options = {0};
-  int answer = cli_options_read(&options, argc, argv, own, "",
-                                "Environments, kinds of problem, presets and the runs below runs/.", NULL);
+  int answer = cli_options_read(
+      &options, argc, argv, own, "[LIST]",
+      "Lists environments, problems (kinds of them), presets and runs (those below runs/); or one of these.", NULL);
   if (answer >= 0) return answer;
-  list_environments();
-  list_problems();
-  list_folder("presets", "scripts/experiments", is_preset);
-  list_folder("runs", "runs", is_run);
-  return CLI_DONE;
+  const char *names[LISTS];
+  bool found = false;
+  for (int i = 0; i < LISTS; i++) {
+    names[i] = lists[i].name;
+    if (options.argument && strcmp(options.argument, lists[i].name) != 0) continue;
+    if (!options.argument) printf("%s%s\n", i ? "\n" : "", lists[i].name);
+    lists[i].list();
+    found = true;
+  }
+  if (found) return CLI_DONE;
+  const char *nearest = ml3_error_nearest(options.argument, names, LISTS);
+  fprintf(stderr, "ml3 list: no list of '%s'%s%s%s; there are environments, problems, presets and runs\n",
+          options.argument, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  return CLI_USAGE;
 }
 
 int cli_inspect_config(int argc, const char **argv) {
   const struct poptOption own[] = {POPT_TABLEEND};
   cli_options options = {0};
-  int answer = cli_options_read(&options, argc, argv, own, "[PRESET|FILE.yaml|PROBLEM|ENVIRONMENT] [OPTIONS]",
-                                "Prints all keys with their values, what they mean and what is possible; as YAML that train takes.", NULL);
+  int answer = cli_options_read(
+      &options, argc, argv, own, "[PRESET|FILE.yaml|PROBLEM|ENVIRONMENT] [OPTIONS]",
+      "Prints all keys with their values, what they mean and what is possible; as YAML that train takes.", NULL);
   if (answer >= 0) return answer;
   cli_config config;
   ml3_error error = {0};

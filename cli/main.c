@@ -13,6 +13,8 @@ static const cli_verb verbs[] = {
     {"view", "watch rollouts in a window", cli_view},
     {"record", "write rollouts as video or frames, without a display", cli_record},
     {"config", "print the complete configuration", cli_inspect_config},
+    {"plot", "plot metrics of runs, in the terminal or as a picture", cli_plot_runs},
+    {"report", "write an HTML page about runs", cli_report},
     {"list", "environments, presets and runs", cli_list},
     {"bench", "time the meta-gradient", cli_bench},
     {"completion", "print the completion script of a shell", cli_completion},

@@ -73,6 +73,10 @@ int cli_metrics_find(const cli_metrics *m, const char *name, ml3_error *error) {
   }
   if (matches == 1) return found;
   const char *nearest = ml3_error_nearest(name, (const char *const *)m->names + 1, m->columns - 1);
+  for (int c = 1; c < m->columns && !nearest && !matches; c++) { /* without its section */
+    const char *own = strrchr(m->names[c], '/');
+    if (own) nearest = ml3_error_nearest(name, &(const char *){own + 1}, 1);
+  }
   char all[400] = "";
   for (int c = 1; c < m->columns; c++) {
     if (strlen(all) + strlen(m->names[c]) + 3 > sizeof all) break;

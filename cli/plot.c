@@ -10,86 +10,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/gnuplot.h"
+
 static const char *const colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
 enum { COLORS = sizeof colors / sizeof *colors };
 
-/* ---- gnuplot ------------------------------------------------------------------------------------------------ */
-
-/* Starts gnuplot reading from the stream returned. */
-static FILE *start(pid_t *child, ml3_error *error) {
-  int ends[2];
-  if (pipe(ends) != 0 || (*child = fork()) < 0) {
-    ml3_error_set(error, ML3_ERR_UNAVAILABLE, "cannot start gnuplot: %s", strerror(errno));
-    return NULL;
-  }
-  if (*child == 0) {
-    dup2(ends[0], STDIN_FILENO);
-    close(ends[0]);
-    close(ends[1]);
-    int null = open("/dev/null", O_WRONLY);
-    if (null >= 0) dup2(null, STDERR_FILENO);
-    execlp("gnuplot", "gnuplot", (char *)NULL);
-    _exit(127);
-  }
-  close(ends[0]);
-  return fdopen(ends[1], "w");
-}
-
-static int finish(FILE *script, pid_t child, ml3_error *error) {
-  int status;
-  fclose(script);
-  if (waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0) return ML3_OK;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-    return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "gnuplot is not installed; `apt-get install gnuplot-nox` brings it");
-  return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "gnuplot failed");
-}
-
-/* A text as gnuplot reads it in single quotes. */
-static void quote(FILE *out, const char *text) {
-  fputc('\'', out);
-  for (; *text; text++) {
-    if (*text == '\'') fputc('\'', out);
-    if (*text != '\n') fputc(*text, out);
-  }
-  fputc('\'', out);
-}
+static void quote(FILE *out, const char *text) { cli_gnuplot_quote(out, text); }
 
 static void heading(FILE *out, const char *title, const char *x_label, const char *y_label) {
-  fprintf(out, "set encoding utf8\nset border 3 lc rgb '#666666'\nset tics nomirror\nset grid ytics lc rgb '#dddddd' lt 1\n");
-  fprintf(out, "set title ");
-  quote(out, title);
-  fprintf(out, " noenhanced font ',15'\nset xlabel ");
-  quote(out, x_label);
-  fprintf(out, "\nset ylabel ");
-  quote(out, y_label);
-  fputc('\n', out);
+  cli_gnuplot_heading(out, title, x_label, y_label);
 }
 
-/* Runs the body once for each format, into a temporary file that is renamed when gnuplot has ended well. */
+/* PATH.png and PATH.svg. */
 static int run(void (*body)(FILE *out, const void *what), const void *what, const char *path, ml3_error *error) {
   static const char *const endings[] = {"png", "svg"};
-  for (int i = 0; i < 2; i++) {
-    char temporary[1200], target[1200];
-    snprintf(temporary, sizeof temporary, "%.1100s.tmp.%s", path, endings[i]);
+  int code = ML3_OK;
+  for (int i = 0; i < 2 && code == ML3_OK; i++) {
+    char target[1200];
     snprintf(target, sizeof target, "%.1100s.%s", path, endings[i]);
-    pid_t child;
-    FILE *script = start(&child, error);
-    if (!script) return ML3_ERR_UNAVAILABLE;
-    fprintf(script, i ? "set terminal svg size 1200,750 font 'sans,14' background '#ffffff'\n"
-                      : "set terminal pngcairo size 1200,750 font 'sans,14'\n");
-    fprintf(script, "set output ");
-    quote(script, temporary);
-    fputc('\n', script);
-    body(script, what);
-    int code = finish(script, child, error);
-    if (code == ML3_OK && rename(temporary, target) != 0)
-      code = ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", target, strerror(errno));
-    if (code != ML3_OK) {
-      unlink(temporary);
-      return code;
-    }
+    code = cli_gnuplot_save(body, what, 1200, 750, target, error);
   }
-  return ML3_OK;
+  return code;
 }
 
 /* ---- curves ---------------------------------------------------------------------------------------------------- */

@@ -58,6 +58,17 @@ int cli_preset_names(char names[][CLI_PRESET_NAME]) {
   return cli_share_names(HERE, INSTALLED, ".yaml", names);
 }
 
+const char *cli_preset_summary(const char *name, char *line, size_t size) {
+  char path[1200], file[256];
+  line[0] = '\0';
+  snprintf(file, sizeof file, "%.200s.yaml", name);
+  FILE *in = cli_share_find(HERE, INSTALLED, file, path, sizeof path) ? fopen(path, "r") : NULL;
+  if (!in || !fgets(line, (int)size, in) || strncmp(line, "# ", 2) != 0) line[0] = '\0';
+  if (in) fclose(in);
+  line[strcspn(line, "\n")] = '\0';
+  return line[0] ? line + 2 : line;
+}
+
 /* Nothing has that name: an error with the nearest of all that could have been meant. */
 static int tell_unknown(const char *name, ml3_error *error) {
   const char *candidates[3 * CLI_PRESETS_MAX];

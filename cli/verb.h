@@ -23,6 +23,8 @@ int cli_compare(int argc, const char **argv);
 int cli_view(int argc, const char **argv);
 int cli_record(int argc, const char **argv);
 int cli_inspect_config(int argc, const char **argv);
+int cli_plot_runs(int argc, const char **argv);
+int cli_report(int argc, const char **argv);
 int cli_list(int argc, const char **argv);
 int cli_bench(int argc, const char **argv);
 int cli_completion(int argc, const char **argv);

@@ -1,0 +1,214 @@
+/* Curves of runs: see curves.h. */
+#define _POSIX_C_SOURCE 200809L
+#include "cli/curves.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/gnuplot.h"
+#include "cli/metrics.h"
+#include "cli/statistics.h"
+
+typedef struct line {
+  double *x, *mean, *low, *high; /* [count] */
+  int count;
+} line;
+
+struct cli_curves {
+  int panels, groups;
+  char names[CLI_PANELS_MAX][80];
+  char (*labels)[160]; /* [groups] */
+  int *sizes;          /* [groups] runs in each */
+  line *lines;         /* [panels][groups] */
+  int shown;           /* as characters: the one panel that is drawn */
+};
+
+static const char *const colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
+enum { COLORS = sizeof colors / sizeof *colors };
+
+/* ---- numbers ------------------------------------------------------------------------------------------------------ */
+
+/* One run's points of a metric, smoothed. */
+typedef struct points {
+  double *x, *y;
+  int count;
+} points;
+
+static void smooth(points *p, int width) {
+  double *y = calloc((size_t)p->count + 1, sizeof *y);
+  for (int i = 0; i < p->count && y; i++) {
+    const int reach = width / 2, low = i > reach ? i - reach : 0,
+              high = i + reach < p->count ? i + reach : p->count - 1;
+    for (int j = low; j <= high; j++) y[i] += p->y[j] / (high - low + 1);
+  }
+  if (y) memcpy(p->y, y, (size_t)p->count * sizeof *y);
+  free(y);
+}
+
+static int read_points(const cli_metrics *m, const char *name, int width, points *p, ml3_error *error) {
+  const int column = cli_metrics_find(m, name, error);
+  if (column < 0) return ML3_ERR_ARGUMENT;
+  p->x = calloc(2 * ((size_t)m->rows + 1), sizeof *p->x);
+  if (!p->x) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d points", m->rows);
+  p->y = p->x + m->rows + 1;
+  p->count = cli_metrics_points(m, column, p->x, p->y);
+  if (width > 1) smooth(p, width);
+  return ML3_OK;
+}
+
+/* The runs of a group at each step that the first has: mean and interval over those that have it too. */
+static int join(const points *runs, int count, line *to) {
+  const points *first = &runs[0];
+  int *at = calloc((size_t)count, sizeof *at);
+  double *values = calloc((size_t)count, sizeof *values);
+  to->x = calloc(4 * ((size_t)first->count + 1), sizeof *to->x);
+  if (!at || !values || !to->x) return free(at), free(values), ML3_ERR_MEMORY;
+  to->mean = to->x + first->count + 1;
+  to->low = to->mean + first->count + 1;
+  to->high = to->low + first->count + 1;
+  to->count = first->count;
+  for (int i = 0; i < first->count; i++) {
+    for (int r = 0; r < count; r++) {
+      while (at[r] < runs[r].count && runs[r].x[at[r]] < first->x[i]) at[r]++;
+      values[r] = at[r] < runs[r].count && runs[r].x[at[r]] == first->x[i] ? runs[r].y[at[r]] : NAN;
+    }
+    const cli_interval v = cli_sample_interval(values, count);
+    to->x[i] = first->x[i];
+    to->mean[i] = v.mean, to->low[i] = v.low, to->high[i] = v.high;
+  }
+  free(at);
+  free(values);
+  return ML3_OK;
+}
+
+static int read_group(cli_curves *c, const cli_runs *runs, int group, int width, ml3_error *error) {
+  const int size = cli_runs_size(runs, group);
+  points *p = calloc((size_t)size * (size_t)c->panels, sizeof *p); /* [panels][size] */
+  int code = p ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d runs", size), n = 0;
+  for (int i = 0; i < runs->count && code == ML3_OK; i++) {
+    if (runs->runs[i].group != group) continue;
+    cli_metrics m;
+    code = cli_metrics_read(&m, runs->runs[i].folder, error);
+    for (int k = 0; k < c->panels && code == ML3_OK; k++)
+      if ((code = read_points(&m, c->names[k], width, &p[k * size + n], error)) != ML3_OK)
+        ml3_error_prefix(error, "%s", runs->runs[i].folder);
+    cli_metrics_free(&m);
+    n++;
+  }
+  for (int k = 0; k < c->panels && code == ML3_OK; k++)
+    if (join(p + k * size, size, &c->lines[k * c->groups + group]) != ML3_OK)
+      code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d runs", size);
+  for (int k = 0; k < size * c->panels && p; k++) free(p[k].x);
+  free(p);
+  return code;
+}
+
+static int split_names(cli_curves *c, const char *names, ml3_error *error) {
+  char text[1024], *save = NULL;
+  snprintf(text, sizeof text, "%s", names);
+  for (char *name = strtok_r(text, ", ", &save); name; name = strtok_r(NULL, ", ", &save)) {
+    if (c->panels == CLI_PANELS_MAX || strlen(name) >= sizeof *c->names)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "--metric: at most %d names of at most %zu characters",
+                           CLI_PANELS_MAX, sizeof *c->names - 1);
+    strcpy(c->names[c->panels++], name);
+  }
+  return c->panels ? ML3_OK : ml3_error_set(error, ML3_ERR_ARGUMENT, "--metric names no metric");
+}
+
+cli_curves *cli_curves_new(const cli_runs *runs, const char *metrics, int width, ml3_error *error) {
+  cli_curves *c = calloc(1, sizeof *c);
+  int code = c ? split_names(c, metrics ? metrics : "validation/task_loss,validation/success", error) : ML3_ERR_MEMORY;
+  if (code == ML3_OK) {
+    c->groups = runs->groups;
+    c->labels = calloc((size_t)c->groups + 1, sizeof *c->labels);
+    c->sizes = calloc((size_t)c->groups + 1, sizeof *c->sizes);
+    c->lines = calloc((size_t)(c->groups + 1) * (size_t)c->panels, sizeof *c->lines);
+    if (!c->labels || !c->sizes || !c->lines) code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for curves");
+  }
+  for (int g = 0; g < runs->groups && code == ML3_OK; g++) {
+    cli_runs_label(runs, g, c->labels[g], sizeof *c->labels);
+    c->sizes[g] = cli_runs_size(runs, g);
+    code = read_group(c, runs, g, width, error);
+  }
+  if (code == ML3_OK) return c;
+  cli_curves_free(c);
+  return NULL;
+}
+
+void cli_curves_free(cli_curves *c) {
+  if (!c) return;
+  for (int i = 0; c->lines && i < c->panels * c->groups; i++) free(c->lines[i].x);
+  free(c->lines);
+  free(c->labels);
+  free(c->sizes);
+  free(c);
+}
+
+/* ---- pictures ------------------------------------------------------------------------------------------------------ */
+
+static void write_data(FILE *out, const cli_curves *c, int panel) {
+  for (int g = 0; g < c->groups; g++) {
+    const line *l = &c->lines[panel * c->groups + g];
+    fprintf(out, "$data%d_%d << EOD\n", panel, g);
+    for (int i = 0; i < l->count; i++) {
+      if (!isfinite(l->mean[i])) continue;
+      const double low = isfinite(l->low[i]) ? l->low[i] : l->mean[i],
+                   high = isfinite(l->high[i]) ? l->high[i] : l->mean[i];
+      fprintf(out, "%.9g %.9g %.9g %.9g\n", l->x[i], l->mean[i], low, high);
+    }
+    fprintf(out, "EOD\n");
+  }
+}
+
+static void write_plot(FILE *out, const cli_curves *c, int panel, bool bands) {
+  int n = 0;
+  fprintf(out, "plot ");
+  for (int g = 0; g < c->groups && bands; g++)
+    if (c->sizes[g] > 1)
+      fprintf(out, "%s$data%d_%d using 1:3:4 with filledcurves fs transparent solid 0.2 noborder lc rgb '%s' notitle",
+              n++ ? ", " : "", panel, g, colors[g % COLORS]);
+  for (int g = 0; g < c->groups; g++) {
+    fprintf(out, "%s$data%d_%d using 1:2 with lines", n++ ? ", " : "", panel, g);
+    if (bands) fprintf(out, " lw 2.5 dt %d lc rgb '%s'", g / COLORS + 1, colors[g % COLORS]);
+    fprintf(out, " title ");
+    cli_gnuplot_quote(out, c->labels[g]);
+    fprintf(out, " noenhanced");
+  }
+  fputc('\n', out);
+}
+
+static void write_panels(FILE *out, const void *what) {
+  const cli_curves *c = what;
+  for (int k = 0; k < c->panels; k++) write_data(out, c, k);
+  fprintf(out, "set multiplot layout 1,%d\n", c->panels);
+  for (int k = 0; k < c->panels; k++) {
+    cli_gnuplot_heading(out, c->names[k], "outer steps", "");
+    const bool share = strstr(c->names[k], "success") != NULL;
+    fprintf(out, "set key below left Left reverse vertical maxrows 8\nset %s\n", share ? "yrange [0:1.02]" : "autoscale y");
+    write_plot(out, c, k, true);
+  }
+  fprintf(out, "unset multiplot\n");
+}
+
+/* One panel: characters know no multiplot. */
+static void write_characters(FILE *out, const void *what) {
+  const cli_curves *c = what;
+  write_data(out, c, c->shown);
+  fprintf(out, "set title ");
+  cli_gnuplot_quote(out, c->names[c->shown]);
+  fprintf(out, " noenhanced\nset key below\nset tics nomirror\n");
+  write_plot(out, c, c->shown, false);
+}
+
+int cli_curves_save(const cli_curves *c, const char *path, ml3_error *error) {
+  return cli_gnuplot_save(write_panels, c, 760 * c->panels, 620, path, error);
+}
+
+int cli_curves_show(const cli_curves *c, ml3_error *error) {
+  cli_curves panel = *c;
+  int code = ML3_OK;
+  for (panel.shown = 0; panel.shown < c->panels && code == ML3_OK; panel.shown++)
+    code = cli_gnuplot_show(write_characters, &panel, error);
+  return code;
+}

@@ -1,0 +1,42 @@
+/* ml3 plot: metrics of runs, in the terminal or as a picture. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/curves.h"
+#include "cli/options.h"
+#include "cli/verb.h"
+
+int cli_plot_runs(int argc, const char **argv) {
+  const char *output = NULL, *metrics = NULL;
+  int smooth = 0, each = 0;
+  const struct poptOption own[] = {
+      {"metric", 'm', POPT_ARG_STRING, &metrics, 0,
+       "columns of metrics.csv, with commas (validation/task_loss,validation/success)", "NAMES"},
+      {"output", 'o', POPT_ARG_STRING, &output, 0, "FILE.png, FILE.svg or FILE.pdf, in place of the terminal", "FILE"},
+      {"smooth", '\0', POPT_ARG_INT, &smooth, 0, "moving mean over so many points", "N"},
+      {"each", '\0', POPT_ARG_NONE, &each, 0, "a line a run, also where runs differ by their seed alone", NULL},
+      POPT_TABLEEND};
+  cli_options options = {0};
+  int answer = cli_options_read(
+      &options, argc, argv, own, "RUN... [OPTIONS]",
+      "Plots what runs have logged: a panel a metric, a line a run. Runs that differ by their seed alone are one\n"
+      "line, their mean, with a band that holds it with 95 % (Student's t). A folder stands for the runs in it.",
+      NULL);
+  if (answer >= 0) return answer;
+  ml3_error error = {0};
+  cli_runs runs = {0};
+  cli_curves *curves = NULL;
+  int code = ML3_OK;
+  if (options.argument_count == 0)
+    code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "which runs? `ml3 list runs` shows them");
+  if (code == ML3_OK && (smooth < 0 || smooth > 1000000))
+    code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--smooth is %d; 0 to 1000000 are possible", smooth);
+  if (code == ML3_OK) code = cli_runs_open(&runs, options.arguments, options.argument_count, each, &error);
+  if (code == ML3_OK && !(curves = cli_curves_new(&runs, metrics, smooth, &error))) code = error.code;
+  if (code == ML3_OK) code = output ? cli_curves_save(curves, output, &error) : cli_curves_show(curves, &error);
+  if (code == ML3_OK && output) printf("%s\n", output);
+  cli_curves_free(curves);
+  cli_runs_free(&runs);
+  if (code == ML3_ERR_ARGUMENT) return cli_fail("plot", &error), CLI_USAGE;
+  return code == ML3_OK ? CLI_DONE : cli_fail("plot", &error);
+}

@@ -1,0 +1,65 @@
+/* Looking at runs: list, plot, report. */
+#define _POSIX_C_SOURCE 200809L
+#include <criterion/criterion.h>
+
+#include "command.h"
+
+TestSuite(cli_report, .init = make_folder, .fini = drop_folder, .timeout = 120);
+
+/* Two seeds of one configuration and one run of another, below runs/. */
+static void make_runs(void) {
+  cr_assert_eq(ml3("train -o runs/a-seed1 " TINY "--set seed=1 --set outer.steps=10"), 0, "%s", output);
+  cr_assert_eq(ml3("train -o runs/a-seed2 " TINY "--set seed=2 --set outer.steps=10"), 0, "%s", output);
+  cr_assert_eq(ml3("train -o runs/b " TINY "--set outer.rate=1e-2 --set outer.steps=10"), 0, "%s", output);
+}
+
+Test(cli_report, lists_runs_with_what_they_achieved) {
+  expect("list runs", 0, "none in runs/");
+  make_runs();
+  expect("list runs", 0, "runs/a-seed1  mountain_car     1           10");
+  cr_assert_eq(shell("rm runs/b/summary.json; echo 'seed: many' >runs/a-seed2/config.yaml"), 0);
+  expect("list runs", 0, "unfinished");
+  cr_expect_not_null(strstr(output, "runs/a-seed2/config.yaml:1: seed is 'many'"), "a broken run is told: %s", output);
+  cr_expect_not_null(strstr(output, "runs/a-seed1"), "and hides no other: %s", output);
+  expect("list", 0, "environments\n");
+  expect("list runz", 2, "did you mean 'runs'?");
+}
+
+Test(cli_report, plots_in_the_terminal_and_into_files) {
+  make_runs();
+  expect("plot runs", 0, "a (2 seeds)");
+  cr_expect_not_null(strstr(output, "validation/task_loss"), "%s", output);
+  expect("plot runs --each", 0, "a-seed2");
+  expect("plot runs/b -m losses/objective,gradient_norm -o b.png", 0, "b.png");
+  expect("plot runs -o b.svg --smooth 3", 0, "b.svg");
+  expect("plot runs -o b.pdf", 0, "b.pdf");
+  cr_expect_eq(shell("head -c 8 b.png | grep -q PNG && grep -q '<svg' b.svg && head -c 5 b.pdf | grep -q %PDF"), 0);
+  expect("plot runs -o b.jpg", 2, "end in .png, .svg or .pdf");
+  expect("plot runs -m succes", 2, "did you mean 'success'?");
+  expect("plot nowhere", 1, "there is no folder 'nowhere'");
+  cr_assert_eq(shell("mkdir empty"), 0);
+  expect("plot empty", 1, "holds none");
+  expect("plot runs -o nowhere/b.png", 1, "cannot write 'nowhere/b.png'");
+  expect("plot", 2, "which runs?");
+  cr_expect_eq(shell("rm -r b.png b.svg b.pdf empty && ls | grep -qx runs && [ $(ls | wc -l) = 1 ]"), 0,
+               "something was left behind");
+}
+
+Test(cli_report, reports_in_one_file_that_needs_no_other) {
+  make_runs();
+  cr_assert_eq(ml3("compare runs/b --quiet --set test.tasks=2"), 0, "%s", output);
+  expect("report runs/b", 0, "runs/b/report.html");
+  cr_expect_eq(shell("grep -q 'learned loss, 5 updates' runs/b/report.html && grep -q 'data:image/svg+xml;base64,' "
+                     "runs/b/report.html"),
+               0);
+  cr_expect_neq(shell("grep -E 'src=\"[^d]|href=\"[^#]|https?://' runs/b/report.html"), 0,
+                "it names something outside");
+  expect("report runs -o all.html", 0, "all.html");
+  cr_expect_eq(shell("grep -q '<h1>3 runs</h1>' all.html && grep -c '<h2 id=' all.html | grep -qx 3"), 0);
+  cr_assert_eq(shell("printf 'x\\0y' >runs/b/rollouts.mp4 && cp -r runs/b 'runs/<b>&'"), 0);
+  expect("report 'runs/<b>&'", 0, "report.html");
+  cr_expect_eq(shell("grep -q 'runs/&lt;b&gt;&amp;' 'runs/<b>&/report.html' && grep -q 'data:video/mp4;base64,eAB5\"' "
+                     "'runs/<b>&/report.html'"),
+               0);
+  expect("report", 2, "which runs?");
+}
