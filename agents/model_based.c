@@ -165,6 +165,22 @@ void ml3_model_based_set_parameters(const ml3_problem *problem, ml3_real *task, 
     for (int i = 0; i < m->settings.env->task_dim; i++) task_env(m, task, start)[i] = (ml3_real)env_task[i];
 }
 
+void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
+                               const double *state) {
+  const model_based *m = self(problem);
+  const ml3_env_spec *spec = m->settings.env;
+  double goal[ML3_STATE_MAX];
+  ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
+  ml3_env *env = ml3_env_new(spec, NULL);
+  for (int i = 0; i < spec->task_dim; i++) task_env(m, task, start)[i] = (ml3_real)env_task[i];
+  for (int i = 0; i < spec->state_dim; i++) task[start * spec->state_dim + i] = (ml3_real)state[i];
+  if (!env) return;
+  ml3_env_reset(env, env_task, &none);
+  ml3_env_goal(env, goal);
+  for (int i = 0; i < spec->state_dim; i++) task_goal(m, task)[i] = (ml3_real)goal[i];
+  ml3_env_free(env);
+}
+
 /* ---- judging ------------------------------------------------------------------------------------------ */
 
 /* The environment at the start of an episode of the task, and an episode for it. */
@@ -184,20 +200,27 @@ static ml3_env *open_start(const model_based *m, const ml3_real *task, int start
   return env;
 }
 
-/* M_phi of each step of a recorded episode. */
-static void value_steps(const model_based *m, const ml3_real *task, const ml3_loss *loss, ml3_episode *e) {
+double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss, const double *state,
+                             const double *action, const double *last) {
+  const model_based *m = self(problem);
   const int n = m->settings.env->state_dim, a = m->settings.env->action_dim;
   double row[2 * ML3_STATE_MAX + ML3_POLICY_MAX_ACTIONS + 1], sum = 0;
   for (int i = 0; i < n; i++) {
-    double off = e->states[e->steps * n + i] - task_goal(m, task)[i];
+    double off = last[i] - task_goal(m, task)[i];
     sum += off * off;
   }
-  for (int t = 0; t < e->steps; t++) {
-    memcpy(row, e->states + t * n, (size_t)n * sizeof *row);
-    memcpy(row + n, e->actions + t * a, (size_t)a * sizeof *row);
-    row[n + a] = sqrt(sum);
-    e->loss[t] = ml3_loss_value(loss, row);
-  }
+  memcpy(row, state, (size_t)n * sizeof *row);
+  memcpy(row + n, action, (size_t)a * sizeof *row);
+  row[n + a] = sqrt(sum);
+  return ml3_loss_value(loss, row);
+}
+
+/* M_phi of each step of a recorded episode. */
+static void value_steps(const model_based *m, const ml3_real *task, const ml3_loss *loss, ml3_episode *e) {
+  const int n = m->settings.env->state_dim, a = m->settings.env->action_dim;
+  for (int t = 0; t < e->steps; t++)
+    e->loss[t] = ml3_model_based_value(&m->problem, task, loss, e->states + t * n, e->actions + t * a,
+                                       e->states + e->steps * n);
 }
 
 ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real *task, int start,

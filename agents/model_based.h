@@ -56,6 +56,14 @@ void ml3_model_based_set_parameters(const ml3_problem *problem, ml3_real *task, 
 
 const ml3_model_based_settings *ml3_model_based_settings_of(const ml3_problem *problem);
 
+/* The reverse: puts start number `start` there, and the task's goal to where that environment task has it. */
+void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
+                               const double *state);
+
+/* M_phi of a state and action in a rollout that ends in last[state_dim]. */
+double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss, const double *state,
+                             const double *action, const double *last);
+
 /* Judges any recorded episode of `horizon` steps from that start, as `evaluate` does. */
 void ml3_model_based_judge(const ml3_problem *problem, const ml3_real *task, const ml3_episode *episode,
                            ml3_outcome *outcome);

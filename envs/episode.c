@@ -53,29 +53,46 @@ static void note_state(ml3_episode *e, const ml3_env *env, int t) {
   }
 }
 
-void ml3_episode_record(ml3_episode *e, ml3_env *env, int horizon, bool stop_at_success, ml3_env_policy policy,
-                        void *user) {
-  const ml3_env_spec *spec = e->spec;
-  int limit = horizon < e->capacity ? horizon : e->capacity;
-
-  memcpy(e->task, env->task, (size_t)spec->task_dim * sizeof *e->task);
+void ml3_episode_begin(ml3_episode *e, const ml3_env *env) {
+  memcpy(e->task, env->task, (size_t)e->spec->task_dim * sizeof *e->task);
   e->steps = 0;
   e->episode_return = 0;
   e->terminated = e->success = false;
   e->success_step = -1;
   note_state(e, env, 0);
+}
 
-  for (int t = 0; t < limit && !(stop_at_success && e->success); t++) {
-    double *action = e->actions + (size_t)t * (size_t)spec->action_dim;
-    policy(user, t, e->obs + (size_t)t * (size_t)spec->obs_dim, e->states + (size_t)t * (size_t)spec->state_dim,
-           action);
-    ml3_env_result result = ml3_env_step(env, action);
-    e->rewards[t] = result.reward;
-    e->loss[t] = NAN;
-    e->episode_return += result.reward;
-    e->steps = t + 1;
-    note_state(e, env, t + 1);
-    e->terminated = result.terminated;
-    if (result.terminated) break;
-  }
+bool ml3_episode_extend(ml3_episode *e, ml3_env *env, ml3_env_policy policy, void *user) {
+  const ml3_env_spec *spec = e->spec;
+  const int t = e->steps;
+  if (t >= e->capacity || e->terminated) return false;
+
+  double *action = e->actions + (size_t)t * (size_t)spec->action_dim;
+  policy(user, t, e->obs + (size_t)t * (size_t)spec->obs_dim, e->states + (size_t)t * (size_t)spec->state_dim, action);
+  ml3_env_result result = ml3_env_step(env, action);
+  e->rewards[t] = result.reward;
+  e->loss[t] = NAN;
+  e->episode_return += result.reward;
+  e->terminated = result.terminated || result.code != ML3_OK;
+  e->steps = t + 1;
+  note_state(e, env, t + 1);
+  return true;
+}
+
+void ml3_episode_cut(ml3_episode *e, ml3_env *env, int t) {
+  if (t < 0 || t > e->steps) return;
+  e->terminated = e->terminated && t == e->steps;
+  e->steps = t;
+  e->episode_return = 0;
+  for (int i = 0; i < t; i++) e->episode_return += e->rewards[i];
+  if (e->success_step > t) e->success = false, e->success_step = -1;
+  ml3_env_set_state(env, e->states + (size_t)t * (size_t)e->spec->state_dim);
+  e->final_distance = ml3_env_distance(env);
+}
+
+void ml3_episode_record(ml3_episode *e, ml3_env *env, int horizon, bool stop_at_success, ml3_env_policy policy,
+                        void *user) {
+  ml3_episode_begin(e, env);
+  while (e->steps < horizon && !(stop_at_success && e->success))
+    if (!ml3_episode_extend(e, env, policy, user)) break;
 }

@@ -38,6 +38,12 @@ void ml3_episode_free(ml3_episode *episode);
 void ml3_episode_record(ml3_episode *episode, ml3_env *env, int horizon, bool stop_at_success, ml3_env_policy policy,
                         void *user);
 
+/* The same in pieces, for those who look on: begin with env's present state; go on by one step (false: there is no room,
+   or the episode has ended); take back what came after state t, which env is put into as well. */
+void ml3_episode_begin(ml3_episode *episode, const ml3_env *env);
+bool ml3_episode_extend(ml3_episode *episode, ml3_env *env, ml3_env_policy policy, void *user);
+void ml3_episode_cut(ml3_episode *episode, ml3_env *env, int t);
+
 #ifdef __cplusplus
 }
 #endif
