@@ -26,8 +26,8 @@ Test(hand, every_goal_that_can_be_moved_is_where_the_task_says_after_a_reset_too
     ml3_env_reset(other, env->task, &none);
     ml3_env_goal(other, again);
     for (int k = 0; k < spec->goal_dim; k++)
-      cr_expect_float_eq(moved[k], again[k], 1e-12, "%s: goal entry %d is %g, %g after a reset", spec->name,
-                         k, moved[k], again[k]);
+      cr_expect_float_eq(moved[k], again[k], 1e-12, "%s: goal entry %d is %g, %g after a reset", spec->name, k,
+                         moved[k], again[k]);
     ml3_env_free(env);
     ml3_env_free(other);
   }

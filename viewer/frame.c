@@ -18,15 +18,15 @@ struct ml3_frame {
 static int open_frame(ml3_frame *f, const ml3_env_spec *spec, ml3_error *error) {
   const int width = f->viewport.width, height = f->viewport.height;
   int code = ml3_offscreen_open(&f->offscreen, error);
-  if (code == ML3_OK) code = ml3_scene_open(&f->scene, spec, width, height, error);
+  const ml3_scene_settings settings = {.width = width, .height = height};
+  if (code == ML3_OK) code = ml3_scene_open(&f->scene, spec, &settings, error);
   if (code != ML3_OK) return code;
 
   mjr_setBuffer(mjFB_OFFSCREEN, &f->scene.context);
   mjrRect most = mjr_maxViewport(&f->scene.context);
   if (f->scene.context.currentBuffer != mjFB_OFFSCREEN || most.width < width || most.height < height)
-    return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
-                         "pictures of %d x %d cannot be drawn; this driver allows %d x %d", width, height,
-                         most.width, most.height);
+    return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "pictures of %d x %d cannot be drawn; this driver allows %d x %d",
+                         width, height, most.width, most.height);
 
   f->episode = ml3_episode_new(spec, 1, error);
   f->row = malloc((size_t)width * 3);
@@ -37,8 +37,8 @@ static int open_frame(ml3_frame *f, const ml3_env_spec *spec, ml3_error *error) 
 
 ml3_frame *ml3_frame_new(const ml3_env_spec *spec, int width, int height, ml3_error *error) {
   if (width < 16 || height < 16 || width > 8192 || height > 8192) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT,
-                  "a picture of %d x %d pixels was asked for; 16 to 8192 are possible", width, height);
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "a picture of %d x %d pixels was asked for; 16 to 8192 are possible", width,
+                  height);
     return NULL;
   }
 
@@ -76,15 +76,14 @@ static void turn_over(unsigned char *rgb, unsigned char *row, int width, int hei
   }
 }
 
-int ml3_frame_draw(ml3_frame *f, const double *task, const double *state, unsigned char *rgb,
-                   ml3_error *error) {
+int ml3_frame_draw(ml3_frame *f, const double *task, const double *state, unsigned char *rgb, ml3_error *error) {
   const ml3_env_spec *spec = f->episode->spec;
   int code = ml3_offscreen_use(&f->offscreen, error);
   if (code != ML3_OK) return code;
 
   memcpy(f->episode->task, task, (size_t)spec->task_dim * sizeof *task);
   memcpy(f->episode->states, state, (size_t)spec->state_dim * sizeof *state);
-  ml3_scene_pose(&f->scene, f->episode, 0);
+  ml3_scene_begin(&f->scene, f->episode, 0, NULL, 0);
   ml3_scene_draw(&f->scene, f->viewport);
   mjr_readPixels(rgb, NULL, f->viewport, &f->scene.context);
   turn_over(rgb, f->row, f->viewport.width, f->viewport.height);

@@ -15,8 +15,7 @@ ml3_frame *ml3_frame_new(const ml3_env_spec *spec, int width, int height, ml3_er
 void ml3_frame_free(ml3_frame *frame);
 
 /* Draws the state[state_dim] of an episode with task[task_dim] into rgb[height][width][3], top row first. */
-int ml3_frame_draw(ml3_frame *frame, const double *task, const double *state, unsigned char *rgb,
-                   ml3_error *error);
+int ml3_frame_draw(ml3_frame *frame, const double *task, const double *state, unsigned char *rgb, ml3_error *error);
 
 #ifdef __cplusplus
 }

@@ -47,9 +47,8 @@ int ml3_offscreen_open(ml3_offscreen *o, ml3_error *error) {
   users += ready;
   pthread_mutex_unlock(&lock);
   if (!ready)
-    return ml3_error_set(
-        error, ML3_ERR_UNAVAILABLE,
-        "no OpenGL without a display (EGL): install a driver, such as Debian's libegl-mesa0");
+    return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
+                         "no OpenGL without a display (EGL): install a driver, such as Debian's libegl-mesa0");
   o->display = display;
   if (eglBindAPI(EGL_OPENGL_API) && eglChooseConfig(display, wanted, &config, 1, &count) && count == 1) {
     o->context = eglCreateContext(display, config, EGL_NO_CONTEXT, NULL);
@@ -57,8 +56,7 @@ int ml3_offscreen_open(ml3_offscreen *o, ml3_error *error) {
       return ML3_OK;
   }
   ml3_offscreen_close(o);
-  return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
-                       "no OpenGL context can be made without a display (EGL error %#x)",
+  return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "no OpenGL context can be made without a display (EGL error %#x)",
                        (unsigned)eglGetError());
 }
 

@@ -1,82 +1,114 @@
 /* Rollouts as video or frames, without a display. */
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "viewer/offscreen.h"
-#include "viewer/scene.h"
+#include "viewer/picture.h"
 #include "viewer/video.h"
-#include "viewer/viewer.h"
 
 typedef struct recording {
+  const ml3_view_options *options;
+  ml3_session session;
   ml3_offscreen offscreen;
-  ml3_scene scene;
+  ml3_picture *picture;
   ml3_video video;
   unsigned char *pixels;
   mjrRect viewport;
   double fps;
+  bool last_alone; /* one picture of the end */
   int frames, total;
+  int (*progress)(void *user, int done, int total);
+  void *user;
 } recording;
 
-/* Frames of an episode: its time at the video's rate, and half a second on the last state. */
-static int frames_of(const recording *r, const ml3_episode *e) {
-  return (int)(e->steps * e->spec->dt_s * r->fps) + 1 + (int)(r->fps / 2);
+/* Frames of so many steps: their time at the video's rate, and half a second on the last state. */
+static int frames_of(const recording *r, int steps) {
+  if (r->last_alone) return 1;
+  return (int)(steps * r->session.spec->dt_s * r->fps) + 1 + (int)(r->fps / 2);
 }
 
-static int record_episode(recording *r, const ml3_episode *e, const ml3_view_options *o,
-                          int (*progress)(void *user, int done, int total), void *user, ml3_error *error) {
-  for (int i = 0, count = frames_of(r, e); i < count; i++) {
-    double step = i / (r->fps * e->spec->dt_s);
-    if (step > e->steps) step = e->steps;
-    ml3_scene_pose(&r->scene, e, step);
-    ml3_scene_draw(&r->scene, r->viewport);
-    if (o->plots) ml3_scene_plots(&r->scene, r->viewport, e, step);
-    if (o->labels) ml3_scene_labels(&r->scene, r->viewport, e, step);
-    mjr_readPixels(r->pixels, NULL, r->viewport, &r->scene.context);
+/* Everything that the layout shows at once, from start to end. */
+static int record_pass(recording *r, int steps, ml3_error *error) {
+  for (int i = 0, count = frames_of(r, steps); i < count; i++) {
+    r->session.step = r->last_alone ? steps : fmin(steps, i / (r->fps * r->session.spec->dt_s));
+    ml3_picture_draw(r->picture, &r->session, r->viewport, INFINITY);
+    mjr_readPixels(r->pixels, NULL, r->viewport, &r->picture->scene.context);
     int code = ml3_video_frame(&r->video, r->pixels, error);
     if (code != ML3_OK) return code;
     r->frames++;
-    if (progress && progress(user, r->frames, r->total))
+    if (r->progress && r->progress(r->user, r->frames, r->total))
       return ml3_error_set(error, ML3_ERR_INTERRUPTED, "the recording was interrupted; nothing is left of it");
   }
   return ML3_OK;
 }
 
-static int open_recording(recording *r, ml3_episode *const *episodes, int count, const ml3_view_options *o,
-                          ml3_error *error) {
+/* Single: one actor after the other; else all at once. */
+static int record_all(recording *r, ml3_error *error) {
+  ml3_session *s = &r->session;
+  const bool single = r->options->layout == ML3_VIEW_SINGLE;
+  const int passes = single && !r->last_alone ? s->actors : 1;
+  int code = ML3_OK;
+  for (int k = 0; k < passes; k++) r->total += frames_of(r, single ? s->episode[k]->steps : ml3_session_length(s));
+  for (int k = 0; k < passes && code == ML3_OK; k++) {
+    ml3_session_focus(s, k);
+    code = record_pass(r, single ? s->episode[k]->steps : ml3_session_length(s), error);
+  }
+  return code;
+}
+
+static int open_recording(recording *r, const ml3_view_source *source, ml3_error *error) {
+  const ml3_view_options *o = r->options;
   const int width = o->width ? o->width : 1280, height = o->height ? o->height : 720;
-  const double dt = episodes[0]->spec->dt_s;
+  int code = ml3_session_open(&r->session, source, o->task, error);
+  if (code != ML3_OK) return code;
+  ml3_session_foresee(&r->session, INFINITY);
+  const double dt = source->spec->dt_s;
   r->viewport = (mjrRect){0, 0, width, height};
   r->fps = o->fps > 0 ? o->fps : 1 / dt > 25 ? 1 / dt : 25;
-  for (int i = 0; i < count; i++) r->total += frames_of(r, episodes[i]);
   r->pixels = malloc((size_t)width * (size_t)height * 3);
   if (!r->pixels) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a frame of %d x %d", width, height);
-  int code = ml3_offscreen_open(&r->offscreen, error);
-  if (code == ML3_OK) code = ml3_scene_open(&r->scene, episodes[0]->spec, width, height, error);
+
+  const ml3_scene_settings scene = {.width = width, .height = height};
+  code = ml3_offscreen_open(&r->offscreen, error);
+  if (code == ML3_OK && !(r->picture = ml3_picture_new(&r->session, &scene, o, error)))
+    code = error ? error->code : ML3_ERR_UNAVAILABLE;
   if (code != ML3_OK) return code;
-  mjr_setBuffer(mjFB_OFFSCREEN, &r->scene.context);
-  mjrRect most = mjr_maxViewport(&r->scene.context);
-  if (r->scene.context.currentBuffer != mjFB_OFFSCREEN || most.width < width || most.height < height)
-    return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "frames of %d x %d cannot be drawn; this driver allows %d x %d", width,
-                         height, most.width, most.height);
+  mjrContext *context = &r->picture->scene.context;
+  mjr_setBuffer(mjFB_OFFSCREEN, context);
+  mjrRect most = mjr_maxViewport(context);
+  if (context->currentBuffer != mjFB_OFFSCREEN || most.width < width || most.height < height)
+    return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "frames of %d x %d cannot be drawn; this driver allows %d x %d",
+                         width, height, most.width, most.height);
   return ML3_OK;
 }
 
-int ml3_view_record(ml3_episode *const *episodes, int count, const char *path, const ml3_view_options *options,
+static bool ends_in(const char *text, const char *ending) {
+  size_t n = strlen(text), m = strlen(ending);
+  return n > m && strcmp(text + n - m, ending) == 0;
+}
+
+int ml3_view_record(const ml3_view_source *source, const char *path, const ml3_view_options *options,
                     int (*progress)(void *user, int done, int total), void *user, int *frames, ml3_error *error) {
-  const ml3_view_options defaults = {.plots = true, .labels = true}, *o = options ? options : &defaults;
-  if (count < 1) return ml3_error_set(error, ML3_ERR_ARGUMENT, "there is no rollout to record");
-  recording r = {.video = {.pipe = -1}};
-  int code = open_recording(&r, episodes, count, o, error);
+  const ml3_view_options defaults = {.plots = true, .labels = true};
+  recording r = {.options = options ? options : &defaults,
+                 .video = {.pipe = -1},
+                 .last_alone = ends_in(path, ".png"),
+                 .progress = progress,
+                 .user = user};
+  int code = open_recording(&r, source, error);
   if (code == ML3_OK) code = ml3_video_open(&r.video, path, r.viewport.width, r.viewport.height, r.fps, error);
   if (code == ML3_OK) {
-    for (int i = 0; i < count && code == ML3_OK; i++) code = record_episode(&r, episodes[i], o, progress, user, error);
+    code = record_all(&r, error);
     if (code == ML3_OK)
       code = ml3_video_commit(&r.video, error);
     else
       ml3_video_abandon(&r.video);
   }
   if (frames) *frames = r.frames;
-  ml3_scene_close(&r.scene);
+  ml3_picture_free(r.picture);
   ml3_offscreen_close(&r.offscreen);
+  if (r.session.spec) ml3_session_close(&r.session);
   free(r.pixels);
   return code;
 }

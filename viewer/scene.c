@@ -3,86 +3,229 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "envs/mjcf.h"
 
-enum { QPOS_MAX = 256, GEOMS_MAX = 5000 };
+enum { GEOMS_MAX = 10000, MAP_GROUP = 5 };
+
+static const float GHOST_ALPHA = 0.42f;
 
 /* ---- opening ---------------------------------------------------------------------------------------------- */
 
-static void first_camera(ml3_scene *s) {
-  mjv_defaultCamera(&s->camera);
-  if (s->model->ncam > 0) {
-    s->camera.type = mjCAMERA_FIXED;
-    s->camera.fixedcamid = 0;
-  } else {
-    mjv_defaultFreeCamera(s->model, &s->camera);
+/* The scene's text with a plane of its own texture added, where the environment has one. MJCF adds up repeated sections. */
+static char *text_with_map(const ml3_env_spec *spec) {
+  const ml3_env_plane *p = spec->plane;
+  const char *text = spec->scene_xml, *end = strstr(text, "</mujoco>");
+  char more[1024] = "";
+  if (p && end)
+    snprintf(
+        more, sizeof more,
+        "<asset><texture name=\"ml3_map\" type=\"2d\" builtin=\"flat\" rgb1=\"1 1 1\" width=\"%d\" height=\"%d\"/>"
+        "<material name=\"ml3_map\" texture=\"ml3_map\" texrepeat=\"1 1\" specular=\"0\" emission=\"0.25\" rgba=\"0.78 "
+        "0.78 0.78 1\"/></asset>"
+        "<worldbody><geom name=\"ml3_map\" type=\"plane\" group=\"%d\" contype=\"0\" conaffinity=\"0\" pos=\"%g %g %g\""
+        " size=\"%g %g 1\" material=\"ml3_map\"/></worldbody>",
+        ML3_SCENE_MAP, ML3_SCENE_MAP, MAP_GROUP, (p->from[0] + p->to[0]) / 2, (p->from[1] + p->to[1]) / 2, p->height,
+        fabs(p->to[0] - p->from[0]) / 2, fabs(p->to[1] - p->from[1]) / 2);
+  size_t before = end ? (size_t)(end - text) : strlen(text);
+  char *whole = malloc(strlen(text) + strlen(more) + 1);
+  if (!whole) return NULL;
+  memcpy(whole, text, before);
+  strcpy(whole + before, more);
+  strcat(whole, text + before);
+  return whole;
+}
+
+static void find_goal(ml3_scene *s) {
+  const mjModel *m = s->model;
+  const int named[2] = {mj_name2id(m, mjOBJ_BODY, "goal"), mj_name2id(m, mjOBJ_BODY, "target")};
+  for (int b = 1; b < m->nbody; b++) s->is_goal[b] = b == named[0] || b == named[1] || s->is_goal[m->body_parentid[b]];
+}
+
+/* Letters fit the picture: its height, or the display's scale in a window. */
+static int font_scale(const ml3_scene_settings *o) {
+  if (o->height > 0) {
+    if (o->height >= 1400) return mjFONTSCALE_200;
+    if (o->height >= 1000) return mjFONTSCALE_150;
+    return o->height >= 500 ? mjFONTSCALE_100 : mjFONTSCALE_50;
   }
+  int scale = (int)lround(2 * o->pixel_scale) * 50;
+  return scale < mjFONTSCALE_100 ? mjFONTSCALE_100 : scale > mjFONTSCALE_300 ? mjFONTSCALE_300 : scale;
 }
 
-static void make_figure(mjvFigure *f, const char *title, float red, float green, float blue) {
-  const float line[3] = {red, green, blue}, cursor[3] = {1, 1, 1};
-  mjv_defaultFigure(f);
-  snprintf(f->title, sizeof f->title, "%s", title);
-  snprintf(f->xformat, sizeof f->xformat, "%%.0f");
-  snprintf(f->yformat, sizeof f->yformat, "%%.2g");
-  f->flg_extend = 1;
-  f->range[0][0] = f->range[1][0] = 1; /* low above high: the curve decides */
-  f->range[0][1] = f->range[1][1] = -1;
-  f->flg_legend = 0;
-  f->flg_ticklabel[0] = f->flg_ticklabel[1] = 1;
-  f->gridsize[0] = f->gridsize[1] = 3;
-  f->linewidth = 3;
-  f->figurergba[0] = f->figurergba[1] = f->figurergba[2] = 0.05f;
-  f->figurergba[3] = 0.6f;
-  memcpy(f->linergb[0], line, sizeof line);
-  memcpy(f->linergb[1], cursor, sizeof cursor);
+typedef struct making {
+  ml3_scene *scene;
+  int font;
+} making;
+
+static void make_context(void *user) {
+  const making *m = user;
+  ml3_scene *s = m->scene;
+  mjv_makeScene(s->model, &s->scene, GEOMS_MAX);
+  mjr_makeContext(s->model, &s->context, m->font);
 }
 
-/* Letters fit the picture; a window (height 0) has the size for a screen. */
-static int font_scale(int height) {
-  if (height == 0 || height >= 700) return mjFONTSCALE_150;
-  return height >= 450 ? mjFONTSCALE_100 : mjFONTSCALE_50;
+static int open_model(ml3_scene *s, const ml3_env_spec *spec, ml3_error *error) {
+  char *text = text_with_map(spec);
+  if (!text) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the scene of '%s'", spec->name);
+  s->env = ml3_env_new(spec, error);
+  s->model = s->env ? ml3_mjcf_load(text, error) : NULL;
+  free(text);
+  if (!s->model) return error ? error->code : ML3_ERR_FORMAT;
+  s->data = ml3_mjcf_data(s->model, error);
+  if (!s->data) return error ? error->code : ML3_ERR_MEMORY;
+  s->from = calloc(2 * (size_t)s->model->nq + 1, sizeof(double));
+  s->to = s->from + s->model->nq;
+  s->is_goal = calloc((size_t)s->model->nbody, sizeof(bool));
+  if (!s->from || !s->is_goal)
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the scene of '%s'", spec->name);
+  find_goal(s);
+  s->map_texture = mj_name2id(s->model, mjOBJ_TEXTURE, "ml3_map");
+  return ML3_OK;
 }
 
-int ml3_scene_open(ml3_scene *s, const ml3_env_spec *spec, int width, int height, ml3_error *error) {
-  *s = (ml3_scene){0};
+static void set_quality(mjModel *m, const ml3_scene_settings *o) {
+  if (o->width > m->vis.global.offwidth) m->vis.global.offwidth = o->width;
+  if (o->height > m->vis.global.offheight) m->vis.global.offheight = o->height;
+  if (o->width > 0) m->vis.global.offwidth = o->width, m->vis.global.offheight = o->height;
+  const int larger = o->width > o->height ? o->width : o->height;
+  while (larger > 0 && m->vis.quality.shadowsize / 2 >= 2 * larger) m->vis.quality.shadowsize /= 2; /* fine enough */
+  if (!o->modest) return;
+  if (m->vis.quality.shadowsize > 1024) m->vis.quality.shadowsize = 1024;
+  m->vis.quality.offsamples = 0;
+}
+
+int ml3_scene_open(ml3_scene *s, const ml3_env_spec *spec, const ml3_scene_settings *settings, ml3_error *error) {
+  *s = (ml3_scene){.map_texture = -1};
   if (!spec->scene_xml || !spec->pose)
     return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "environment '%s' has no scene to show", spec->name);
-  s->env = ml3_env_new(spec, error);
-  s->model = s->env ? ml3_mjcf_load(spec->scene_xml, error) : NULL;
-  if (!s->model || s->model->nq > QPOS_MAX) {
-    ml3_scene_close(s);
-    return error ? error->code : ML3_ERR_FORMAT;
-  }
-  s->data = mj_makeData(s->model);
-  if (!s->data) {
-    ml3_scene_close(s);
-    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the scene of '%s'", spec->name);
-  }
-  if (width > s->model->vis.global.offwidth) s->model->vis.global.offwidth = width;
-  if (height > s->model->vis.global.offheight) s->model->vis.global.offheight = height;
-  first_camera(s);
-  mjv_defaultOption(&s->option);
   mjv_defaultScene(&s->scene);
   mjr_defaultContext(&s->context);
-  mjv_makeScene(s->model, &s->scene, GEOMS_MAX);
-  mjr_makeContext(s->model, &s->context, font_scale(height));
-  make_figure(&s->reward, "reward", 0.35f, 0.75f, 1);
-  make_figure(&s->loss, "learned loss", 1, 0.65f, 0.25f);
+  mjv_defaultOption(&s->option);
+  s->option.geomgroup[MAP_GROUP] = 0;
+
+  int code = open_model(s, spec, error);
+  if (code == ML3_OK) {
+    making m = {s, font_scale(settings)};
+    set_quality(s->model, settings);
+    code = ml3_mjcf_guard(make_context, &m, "draw with this OpenGL", error);
+  }
+  if (code != ML3_OK) {
+    ml3_scene_close(s);
+    return code;
+  }
+  s->camera.type = mjCAMERA_USER; /* so that the next one is the first */
+  ml3_scene_next_camera(s);
   return ML3_OK;
 }
 
 void ml3_scene_close(ml3_scene *s) {
-  if (s->data) {
+  if (s->model) {
     mjr_freeContext(&s->context);
     mjv_freeScene(&s->scene);
-    mj_deleteData(s->data);
+    mj_deleteModel(s->model);
   }
-  if (s->model) mj_deleteModel(s->model);
+  if (s->data) mj_deleteData(s->data);
+  free(s->from);
+  free(s->is_goal);
   ml3_env_free(s->env);
-  *s = (ml3_scene){0};
+  *s = (ml3_scene){.map_texture = -1};
+}
+
+/* ---- camera ------------------------------------------------------------------------------------------------ */
+
+/* The first body that moves and is no goal, or 0. */
+static int moving_body(const ml3_scene *s) {
+  for (int b = 1; b < s->model->nbody; b++)
+    if (s->model->body_weldid[b] && !s->is_goal[b]) return b;
+  return 0;
+}
+
+static void track(ml3_scene *s) {
+  mjv_defaultFreeCamera(s->model, &s->camera);
+  s->camera.type = mjCAMERA_TRACKING;
+  s->camera.trackbodyid = moving_body(s);
+  s->camera.distance *= 0.6;
+}
+
+static void fix(ml3_scene *s, int camera) {
+  mjv_defaultCamera(&s->camera);
+  s->camera.type = mjCAMERA_FIXED;
+  s->camera.fixedcamid = camera;
+}
+
+void ml3_scene_next_camera(ml3_scene *s) {
+  const mjvCamera *c = &s->camera;
+  int next = c->type == mjCAMERA_FIXED ? c->fixedcamid + 1 : c->type == mjCAMERA_FREE ? -1 : 0;
+  if (next >= 0 && next < s->model->ncam)
+    fix(s, next);
+  else if (next >= 0 || !moving_body(s))
+    mjv_defaultFreeCamera(s->model, &s->camera);
+  else
+    track(s);
+}
+
+int ml3_scene_set_camera(ml3_scene *s, const char *name, ml3_error *error) {
+  char *end, list[256] = "";
+  long number = strtol(name, &end, 10);
+  int found = end != name && !*end ? (int)number : mj_name2id(s->model, mjOBJ_CAMERA, name);
+  if (strcmp(name, "free") == 0) return mjv_defaultFreeCamera(s->model, &s->camera), ML3_OK;
+  if (strcmp(name, "track") == 0) return track(s), ML3_OK;
+  if (found >= 0 && found < s->model->ncam) return fix(s, found), ML3_OK;
+  for (int i = 0; i < s->model->ncam; i++) {
+    const char *camera = mj_id2name(s->model, mjOBJ_CAMERA, i);
+    size_t used = strlen(list);
+    if (camera) snprintf(list + used, sizeof list - used, "%s, ", camera);
+  }
+  return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                       "there is no camera '%s' in the scene of '%s'; there are %sfree and track", name,
+                       s->env->spec->name, list);
+}
+
+const char *ml3_scene_camera_name(const ml3_scene *s) {
+  if (s->camera.type == mjCAMERA_TRACKING) return "track";
+  if (s->camera.type != mjCAMERA_FIXED) return "free";
+  const char *name = mj_id2name(s->model, mjOBJ_CAMERA, s->camera.fixedcamid);
+  return name ? name : "fixed";
+}
+
+/* A free camera with the view of the fixed one; it looks at what is as far away as the scene's centre. */
+static void set_free(ml3_scene *s) {
+  if (s->camera.type != mjCAMERA_FIXED) return;
+  const mjtNum *at = s->data->cam_xpos + 3 * s->camera.fixedcamid, *mat = s->data->cam_xmat + 9 * s->camera.fixedcamid;
+  const mjtNum forward[3] = {-mat[2], -mat[5], -mat[8]};
+  mjtNum away[3];
+  mju_sub3(away, s->model->stat.center, at);
+  mjv_defaultFreeCamera(s->model, &s->camera);
+  s->camera.distance = fmax(mju_dot3(away, forward), 0.2 * s->model->stat.extent);
+  mju_addScl3(s->camera.lookat, at, forward, s->camera.distance);
+  s->camera.azimuth = atan2(forward[1], forward[0]) * 180 / mjPI;
+  s->camera.elevation = asin(fmax(-1, fmin(1, forward[2]))) * 180 / mjPI;
+}
+
+void ml3_scene_turn(ml3_scene *s, double dx, double dy) {
+  set_free(s);
+  s->camera.azimuth -= 180 * dx;
+  s->camera.elevation = fmax(-89, fmin(89, s->camera.elevation - 180 * dy));
+}
+
+void ml3_scene_shift(ml3_scene *s, double dx, double dy) {
+  set_free(s);
+  if (s->camera.type == mjCAMERA_TRACKING) s->camera.type = mjCAMERA_FREE;
+  const double azimuth = s->camera.azimuth * mjPI / 180, elevation = s->camera.elevation * mjPI / 180;
+  const double right[3] = {sin(azimuth), -cos(azimuth), 0};
+  const double up[3] = {-sin(elevation) * cos(azimuth), -sin(elevation) * sin(azimuth), cos(elevation)};
+  const double height = 2 * s->camera.distance * tan(s->model->vis.global.fovy * mjPI / 360);
+  mju_addToScl3(s->camera.lookat, right, -dx * height);
+  mju_addToScl3(s->camera.lookat, up, dy * height);
+}
+
+void ml3_scene_zoom(ml3_scene *s, double by) {
+  set_free(s);
+  const double extent = s->model->stat.extent;
+  s->camera.distance = fmax(0.02 * extent, fmin(20 * extent, s->camera.distance * exp(-by)));
 }
 
 /* ---- posing ------------------------------------------------------------------------------------------------ */
@@ -92,79 +235,198 @@ static void pose_state(ml3_scene *s, const ml3_episode *e, int t, double *qpos) 
   e->spec->pose(s->env, qpos, s->model->nq);
 }
 
-void ml3_scene_pose(ml3_scene *s, const ml3_episode *e, double step) {
-  double from[QPOS_MAX] = {0}, to[QPOS_MAX] = {0};
+/* Between two states: slides and hinges in proportion, quaternions along the shorter arc. */
+static void between(const mjModel *m, const double *from, const double *to, double part, mjtNum *qpos) {
+  for (int i = 0; i < m->nq; i++) qpos[i] = from[i] + part * (to[i] - from[i]);
+  for (int j = 0; j < m->njnt; j++) {
+    if (m->jnt_type[j] != mjJNT_FREE && m->jnt_type[j] != mjJNT_BALL) continue;
+    int at = m->jnt_qposadr[j] + (m->jnt_type[j] == mjJNT_FREE ? 3 : 0);
+    double same = mju_dot(from + at, to + at, 4);
+    for (int i = 0; i < 4 && same < 0; i++) qpos[at + i] = from[at + i] + part * (-to[at + i] - from[at + i]);
+    mju_normalize4(qpos + at);
+  }
+}
+
+static void pose(ml3_scene *s, const ml3_episode *e, double step) {
+  step = fmax(0, fmin(step, e->steps));
   int t = (int)floor(step), next = t < e->steps ? t + 1 : t;
-  double part = step - t;
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env_reset(s->env, e->task, &none);
   if (e->spec->arrange) e->spec->arrange(s->env, s->model);
-  pose_state(s, e, t, from);
-  pose_state(s, e, next, to);
-  for (int i = 0; i < s->model->nq; i++) s->data->qpos[i] = from[i] + part * (to[i] - from[i]);
+  pose_state(s, e, t, s->from);
+  pose_state(s, e, next, s->to);
+  between(s->model, s->from, s->to, step - t, s->data->qpos);
   mj_kinematics(s->model, s->data);
   mj_comPos(s->model, s->data);
   mj_camlight(s->model, s->data);
 }
 
-/* ---- drawing ----------------------------------------------------------------------------------------------- */
+/* ---- one picture --------------------------------------------------------------------------------------------- */
+
+static int body_of(const ml3_scene *s, const mjvGeom *g) {
+  if (g->objtype != mjOBJ_GEOM || g->objid < 0 || g->objid >= s->model->ngeom) return 0;
+  return s->model->geom_bodyid[g->objid];
+}
+
+/* Part of the actor: it moves and is not the goal. */
+static bool is_actor(const ml3_scene *s, const mjvGeom *g) {
+  int body = body_of(s, g);
+  return body > 0 && s->model->body_weldid[body] && !s->is_goal[body];
+}
+
+static void colour(mjvGeom *g, const float *tint, float part, float alpha) {
+  for (int i = 0; i < 3; i++) g->rgba[i] = (1 - part) * g->rgba[i] + part * tint[i];
+  g->rgba[3] *= alpha;
+}
+
+void ml3_scene_begin(ml3_scene *s, const ml3_episode *e, double step, const float *tint, float part) {
+  s->solid = e;
+  s->solid_step = step;
+  pose(s, e, step);
+  mjv_updateScene(s->model, s->data, &s->option, NULL, &s->camera, mjCAT_ALL, &s->scene);
+  for (int i = 0; i < s->scene.ngeom && tint; i++)
+    if (is_actor(s, &s->scene.geoms[i])) colour(&s->scene.geoms[i], tint, part, 1);
+}
+
+/* Is there the same geom at the same place already? */
+static bool coincides(const ml3_scene *s, const mjvGeom *g, int count) {
+  const float near = 1e-3f * (float)s->model->stat.extent;
+  for (int i = 0; i < count; i++) {
+    const mjvGeom *h = &s->scene.geoms[i];
+    if (h->objtype != g->objtype || h->objid != g->objid) continue;
+    float most = 0;
+    for (int k = 0; k < 3; k++) most = fmaxf(most, fabsf(h->pos[k] - g->pos[k]));
+    for (int k = 0; k < 9; k++) most = fmaxf(most, fabsf(h->mat[k] - g->mat[k]) * 0.1f);
+    if (most < near) return true;
+  }
+  return false;
+}
+
+void ml3_scene_ghost(ml3_scene *s, const ml3_episode *e, double step, const float *tint) {
+  const int before = s->scene.ngeom;
+  pose(s, e, step);
+  mjv_addGeoms(s->model, s->data, &s->option, NULL, mjCAT_DYNAMIC, &s->scene);
+  int kept = before;
+  for (int i = before; i < s->scene.ngeom; i++) {
+    mjvGeom *g = &s->scene.geoms[i];
+    if (!is_actor(s, g) || coincides(s, g, before)) continue;
+    colour(g, tint, 0.85f, GHOST_ALPHA);
+    g->reflectance = 0;
+    s->scene.geoms[kept++] = *g;
+  }
+  s->scene.ngeom = kept;
+  pose(s, s->solid, s->solid_step); /* what a hand picks in */
+}
+
+static mjvGeom *add(ml3_scene *s, int type, const double *size, const double *at, const double *mat,
+                    const float *rgba) {
+  if (s->scene.ngeom >= s->scene.maxgeom) return NULL;
+  mjvGeom *g = &s->scene.geoms[s->scene.ngeom++];
+  mjv_initGeom(g, type, size, at, mat, rgba);
+  g->category = mjCAT_DECOR;
+  return g;
+}
+
+/* A line begins at its place and goes on along its third axis. */
+static mjvGeom *add_line(ml3_scene *s, const double *from, const double *to, const float *rgba) {
+  mjtNum along[3], quat[4], mat[9];
+  mju_sub3(along, to, from);
+  const mjtNum length = mju_normalize3(along);
+  if (length < 1e-9) return NULL;
+  mju_quatZ2Vec(quat, along);
+  mju_quat2Mat(mat, quat);
+  mjvGeom *g = add(s, mjGEOM_LINE, NULL, from, mat, rgba);
+  if (g) g->size[2] = (float)length;
+  return g;
+}
+
+void ml3_scene_line(ml3_scene *s, const double *from, const double *to, double pixels, const float *rgba) {
+  mjvGeom *g = add_line(s, from, to, rgba);
+  if (!g) return;
+  g->size[0] = g->size[1] = (float)pixels * (float)s->context.fontScale / 100;
+  g->emission = 0.6f;
+}
+
+void ml3_scene_dot(ml3_scene *s, const double *at, double radius, const float *rgba) {
+  mjvGeom *g = add(s, mjGEOM_SPHERE, (double[3]){radius, radius, radius}, at, NULL, rgba);
+  if (g) g->emission = 0.4f;
+}
+
+void ml3_scene_text(ml3_scene *s, const double *at, const char *text) {
+  mjvGeom *g = add(s, mjGEOM_LABEL, NULL, at, NULL, NULL);
+  if (g) snprintf(g->label, sizeof g->label, "%s", text);
+}
 
 void ml3_scene_draw(ml3_scene *s, mjrRect viewport) {
-  mjv_updateScene(s->model, s->data, &s->option, NULL, &s->camera, mjCAT_ALL, &s->scene);
   mjr_render(viewport, &s->scene, &s->context);
 }
 
-/* A curve into line 0 of a figure; at most every n-th point, so that it fits. Returns false when nothing is known. */
-static bool fill_curve(mjvFigure *f, const double *y, int count) {
-  int every = count / mjMAXLINEPNT + 1, points = 0;
-  for (int t = 0; t < count; t += every) {
-    if (!isfinite(y[t])) continue;
-    f->linedata[0][2 * points] = (float)t;
-    f->linedata[0][2 * points + 1] = (float)y[t];
-    points++;
-  }
-  f->linepnt[0] = points;
-  return points > 1;
+/* ---- the plane ------------------------------------------------------------------------------------------------ */
+
+void ml3_scene_paint_map(ml3_scene *s, const unsigned char *rgb) {
+  if (s->map_texture < 0) return;
+#if mjVERSION_HEADER < 320
+  unsigned char *to = s->model->tex_rgb + s->model->tex_adr[s->map_texture];
+#else
+  unsigned char *to = s->model->tex_data + s->model->tex_adr[s->map_texture];
+#endif
+  memcpy(to, rgb, (size_t)ML3_SCENE_MAP * ML3_SCENE_MAP * 3);
+  mjr_uploadTexture(s->model, &s->context, s->map_texture);
 }
 
-static void fill_cursor(mjvFigure *f, const double *y, int count, double step) {
-  double low = INFINITY, high = -INFINITY;
-  for (int t = 0; t < count; t++) {
-    if (!isfinite(y[t])) continue;
-    low = fmin(low, y[t]);
-    high = fmax(high, y[t]);
-  }
-  const float x = (float)fmin(step, count - 1);
-  f->linedata[1][0] = x, f->linedata[1][1] = (float)low;
-  f->linedata[1][2] = x, f->linedata[1][3] = (float)high;
-  f->linepnt[1] = 2;
+void ml3_scene_show_map(ml3_scene *s, bool shown) {
+  s->option.geomgroup[MAP_GROUP] = shown && s->map_texture >= 0;
 }
 
-void ml3_scene_plots(ml3_scene *s, mjrRect v, const ml3_episode *e, double step) {
-  struct {
-    mjvFigure *figure;
-    const double *y;
-  } plots[2] = {{&s->reward, e->rewards}, {&s->loss, e->loss}};
-  int width = v.width / 4, height = v.height / 4, bottom = v.bottom;
-  for (int i = 0; i < 2; i++) {
-    if (!fill_curve(plots[i].figure, plots[i].y, e->steps)) continue;
-    fill_cursor(plots[i].figure, plots[i].y, e->steps, step);
-    mjrRect place = {v.left + v.width - width, bottom, width, height};
-    mjr_figure(place, plots[i].figure, &s->context);
-    bottom += height + 4;
+/* ---- the mouse -------------------------------------------------------------------------------------------------- */
+
+#if mjVERSION_HEADER < 300
+static int select_body(ml3_scene *s, double aspect, double x, double y, double *at) {
+  int geom = -1, skin = -1;
+  return mjv_select(s->model, s->data, &s->option, aspect, x, y, &s->scene, at, &geom, &skin);
+}
+#else
+static int select_body(ml3_scene *s, double aspect, double x, double y, double *at) {
+  int geom = -1, flex = -1, skin = -1;
+  return mjv_select(s->model, s->data, &s->option, aspect, x, y, &s->scene, at, &geom, &flex, &skin);
+}
+#endif
+
+/* Thin things are hard to hit: what lies a little beside counts too. */
+int ml3_scene_pick(ml3_scene *s, double aspect, double x, double y, double *at) {
+  static const double near[9][2] = {{0, 0}, {1, 0}, {-1, 0}, {0, 1}, {0, -1}, {1, 1}, {-1, 1}, {1, -1}, {-1, -1}};
+  const double by = 0.008;
+  for (int i = 0; i < 9; i++) {
+    int body = select_body(s, aspect, x + by * near[i][0] / aspect, y + by * near[i][1], at);
+    if (body > 0 && (s->is_goal[body] || s->model->body_weldid[body])) return body;
   }
+  select_body(s, aspect, x, y, at);
+  return 0;
 }
 
-void ml3_scene_labels(ml3_scene *s, mjrRect v, const ml3_episode *e, double step) {
-  char names[256], values[256];
-  int t = (int)step;
-  double sum = 0;
-  for (int i = 0; i < t && i < e->steps; i++) sum += e->rewards[i];
-  snprintf(names, sizeof names, "%s\nstep\ntime\nreturn\nresult", e->spec->name);
-  snprintf(values, sizeof values, "%s\n%d / %d\n%.2f s\n%.2f\n%s", e->label[0] ? e->label : "rollout", t, e->steps,
-           step * e->spec->dt_s, sum,
-           !e->success                ? "goal not reached"
-           : t >= e->success_step     ? "GOAL REACHED"
-                                      : "...");
-  mjr_overlay(mjFONT_NORMAL, mjGRID_TOPLEFT, v, names, values, &s->context);
+void ml3_scene_ray(const ml3_scene *s, double aspect, double x, double y, double *origin, double *direction) {
+  const mjvGLCamera *l = &s->scene.camera[0], *r = &s->scene.camera[1];
+  double forward[3], up[3], right[3];
+  for (int i = 0; i < 3; i++) {
+    origin[i] = ((double)l->pos[i] + (double)r->pos[i]) / 2;
+    forward[i] = l->forward[i];
+    up[i] = l->up[i];
+  }
+  mju_cross(right, forward, up);
+  const double height = l->frustum_top - l->frustum_bottom, width = height * aspect;
+  for (int i = 0; i < 3; i++)
+    direction[i] =
+        forward[i] * l->frustum_near + up[i] * (l->frustum_bottom + y * height) + right[i] * (x - 0.5) * width;
+  mju_normalize3(direction);
+}
+
+void ml3_scene_to_body(const ml3_scene *s, int body, const double *world, double *local) {
+  double off[3];
+  mju_sub3(off, world, s->data->xpos + 3 * body);
+  mju_rotVecMatT(local, off, s->data->xmat + 9 * body);
+}
+
+void ml3_scene_to_world(const ml3_scene *s, int body, const double *local, double *world) {
+  mju_rotVecMat(world, local, s->data->xmat + 9 * body);
+  mju_addTo3(world, s->data->xpos + 3 * body);
 }

@@ -18,17 +18,23 @@ static bool ends_in(const char *text, const char *ending) {
   return n > m && strcmp(text + n - m, ending) == 0;
 }
 
+static bool is_file(const char *path) {
+  return ends_in(path, ".mp4") || ends_in(path, ".gif") || ends_in(path, ".png");
+}
+
 /* In the child: becomes ffmpeg, or ends with 127. */
 static void become_ffmpeg(const ml3_video *v, const char *size, const char *rate) {
   char output[1200];
-  const char *input[] = {"ffmpeg", "-loglevel", "error", "-y", "-f",    "rawvideo", "-pixel_format", "rgb24",
-                         "-video_size", size,   "-framerate", rate, "-i", "-", NULL};
-  const char *mp4[] = {"-vf", "vflip", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-threads", "2", "-movflags",
-                       "+faststart", "-f", "mp4", NULL};
+  const char *input[] = {"ffmpeg", "-loglevel",   "error", "-y",         "-f", "rawvideo", "-pixel_format",
+                         "rgb24",  "-video_size", size,    "-framerate", rate, "-i",       "-",
+                         NULL};
+  const char *mp4[] = {"-vf", "vflip",     "-c:v",       "libx264", "-pix_fmt", "yuv420p", "-threads",
+                       "2",   "-movflags", "+faststart", "-f",      "mp4",      NULL};
   const char *gif[] = {"-vf", "vflip,split[a][b];[a]palettegen[p];[b][p]paletteuse", "-f", "gif", NULL};
   const char *png[] = {"-vf", "vflip", "-f", "image2", "-start_number", "0", NULL};
-  bool folder = !ends_in(v->target, ".mp4") && !ends_in(v->target, ".gif");
-  const char *const *more = ends_in(v->target, ".mp4") ? mp4 : folder ? png : gif;
+  const char *one[] = {"-vf", "vflip", "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1", NULL};
+  bool folder = !is_file(v->target);
+  const char *const *more = ends_in(v->target, ".mp4") ? mp4 : ends_in(v->target, ".gif") ? gif : folder ? png : one;
   const char *arguments[48];
   int n = 0;
   for (int i = 0; input[i]; i++) arguments[n++] = input[i];
@@ -69,15 +75,19 @@ int ml3_video_open(ml3_video *v, const char *path, int width, int height, double
   if (strlen(path) >= sizeof v->target)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%.80s...' is too long", path);
   if (ends_in(path, ".mp4") && (width % 2 || height % 2))
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%d x %d: width and height of an MP4 video must be even", width, height);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%d x %d: width and height of an MP4 video must be even", width,
+                         height);
 
-  bool file = ends_in(path, ".mp4") || ends_in(path, ".gif");
+  bool file = is_file(path);
   if (!file && stat(path, &info) == 0)
-    return ml3_error_set(error, ML3_ERR_IO, "'%s' exists already; frames go into a new folder, video into FILE.mp4 or FILE.gif",
-                         path);
+    return ml3_error_set(
+        error, ML3_ERR_IO,
+        "'%s' exists already; frames go into a new folder, video into FILE.mp4 or FILE.gif, one picture into FILE.png",
+        path);
   int probe = file ? open(v->temporary, O_CREAT | O_WRONLY, 0644) : mkdir(v->temporary, 0755);
   if (probe < 0)
-    return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s; choose a place you may write to", path, strerror(errno));
+    return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s; choose a place you may write to", path,
+                         strerror(errno));
   if (file) close(probe);
   int code = start_ffmpeg(v, width, height, fps, error);
   if (code != ML3_OK) ml3_video_abandon(v);

@@ -13,7 +13,7 @@ typedef struct ml3_video {
   char target[1024], temporary[1056]; /* a file, or a folder for frames */
 } ml3_video;
 
-/* path ends in .mp4 or .gif, or is a folder that does not exist. Frames: [height][width][3] bytes, bottom row first. */
+/* path ends in .mp4, .gif, or .png for one frame, or is a folder that does not exist. Frames: [height][width][3] bytes, bottom row first. */
 int ml3_video_open(ml3_video *video, const char *path, int width, int height, double fps, ml3_error *error);
 int ml3_video_frame(ml3_video *video, const unsigned char *rgb, ml3_error *error);
 /* Ends ffmpeg and renames to the target. */

@@ -1,188 +1,154 @@
-/* The window: plays episodes, steps them, moves the camera. */
-#define GLFW_INCLUDE_NONE
-#include <GLFW/glfw3.h>
+/* The window: opens it, keeps it drawn, lowers the quality where drawing is slow. */
+#define _GNU_SOURCE /* dlsym of what is loaded */
+#include "viewer/window.h"
+
+#include <dlfcn.h>
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "viewer/scene.h"
-#include "viewer/viewer.h"
+enum { KEY_COLUMN = 13, PLAINEST = 3 }; /* where the text of a line of help begins; the lowest quality */
 
-typedef struct window {
-  GLFWwindow *handle;
-  ml3_scene scene;
-  ml3_episode *const *episodes;
-  int count, shown; /* episodes, and which is shown */
-  double step;      /* of the episode shown, fractional while it plays */
-  double speed, fps, slow_s;
-  bool paused, help, plots, plain; /* plain: shadows and reflections are off */
-  double mouse_x, mouse_y;
-  FILE *trace;
-} window;
-
-enum { KEY_COLUMN = 13 }; /* where the text of a line begins */
-
-static const char *const keys[] = {"space        pause or play",
-                                   "right, left  one step on or back",
-                                   "up, down     twice or half the speed (1/16 to 16)",
-                                   "r            back to the start",
-                                   "n, p         next or previous rollout",
-                                   "c            next camera",
-                                   "g            plots on or off",
-                                   "h, F1        this help",
-                                   "q, Esc       close",
-                                   "mouse        left orbits, right pans, wheel zooms",
-                                   NULL};
-
-const char *const *ml3_view_keys(void) { return keys; }
-
-/* ---- what happens ------------------------------------------------------------------------------------------- */
-
-static const ml3_episode *episode(const window *w) { return w->episodes[w->shown]; }
-
-static void trace(const window *w, const char *event) {
-  if (!w->trace) return;
-  fprintf(w->trace, "%s paused=%d step=%d episode=%d speed=%g camera=%d plots=%d help=%d\n", event, w->paused,
-          (int)w->step, w->shown, w->speed, w->scene.camera.type == mjCAMERA_FIXED ? w->scene.camera.fixedcamid : -1,
-          w->plots, w->help);
-  fflush(w->trace);
-}
-
-static void move_step(window *w, int by) {
-  w->paused = true;
-  w->step = floor(w->step) + by;
-  if (w->step < 0) w->step = 0;
-  if (w->step > episode(w)->steps) w->step = episode(w)->steps;
-}
-
-static void next_camera(window *w) {
-  mjvCamera *c = &w->scene.camera;
-  int next = c->type == mjCAMERA_FIXED ? c->fixedcamid + 1 : 0;
-  if (next < w->scene.model->ncam) {
-    c->type = mjCAMERA_FIXED;
-    c->fixedcamid = next;
-  } else {
-    mjv_defaultFreeCamera(w->scene.model, c);
-  }
-}
-
-static void on_key(GLFWwindow *handle, int key, int code, int action, int mods) {
-  window *w = glfwGetWindowUserPointer(handle);
-  (void)code, (void)mods;
-  if (action == GLFW_RELEASE) return;
-  const char *name = "key other";
-  switch (key) {
-    case GLFW_KEY_SPACE: name = "key space", w->paused = !w->paused; break;
-    case GLFW_KEY_RIGHT: name = "key right", move_step(w, 1); break;
-    case GLFW_KEY_LEFT: name = "key left", move_step(w, -1); break;
-    case GLFW_KEY_UP: name = "key up", w->speed = fmin(16, 2 * w->speed); break;
-    case GLFW_KEY_DOWN: name = "key down", w->speed = fmax(1 / 16.0, w->speed / 2); break;
-    case GLFW_KEY_R: name = "key r", w->step = 0; break;
-    case GLFW_KEY_N:
-    case GLFW_KEY_TAB: name = "key n", w->shown = (w->shown + 1) % w->count, w->step = 0; break;
-    case GLFW_KEY_P: name = "key p", w->shown = (w->shown + w->count - 1) % w->count, w->step = 0; break;
-    case GLFW_KEY_C: name = "key c", next_camera(w); break;
-    case GLFW_KEY_G: name = "key g", w->plots = !w->plots; break;
-    case GLFW_KEY_H:
-    case GLFW_KEY_F1: name = "key h", w->help = !w->help; break;
-    case GLFW_KEY_Q:
-    case GLFW_KEY_ESCAPE: name = "key q", glfwSetWindowShouldClose(handle, GLFW_TRUE); break;
-    default: return;
-  }
-  trace(w, name);
-}
-
-/* A fixed camera becomes a free one where it stands as soon as it is moved by hand. */
-static void move_camera(window *w, mjtMouse action, double dx, double dy) {
-  if (w->scene.camera.type == mjCAMERA_FIXED) mjv_defaultFreeCamera(w->scene.model, &w->scene.camera);
-#if mjVERSION_HEADER < 3011000
-  mjv_moveCamera(w->scene.model, action, dx, dy, &w->scene.scene, &w->scene.camera);
-#else
-  mjv_moveCamera(w->scene.model, action, dx, dy, &w->scene.camera);
-#endif
-}
-
-static void on_mouse(GLFWwindow *handle, double x, double y) {
-  window *w = glfwGetWindowUserPointer(handle);
-  int width, height;
-  glfwGetWindowSize(handle, &width, &height);
-  double dx = x - w->mouse_x, dy = y - w->mouse_y;
-  w->mouse_x = x, w->mouse_y = y;
-  if (height <= 0) return;
-  if (glfwGetMouseButton(handle, GLFW_MOUSE_BUTTON_LEFT) == GLFW_PRESS)
-    move_camera(w, mjMOUSE_ROTATE_V, dx / height, dy / height);
-  else if (glfwGetMouseButton(handle, GLFW_MOUSE_BUTTON_RIGHT) == GLFW_PRESS)
-    move_camera(w, mjMOUSE_MOVE_V, dx / height, dy / height);
-}
-
-static void on_wheel(GLFWwindow *handle, double dx, double dy) {
-  (void)dx;
-  move_camera(glfwGetWindowUserPointer(handle), mjMOUSE_ZOOM, 0, -0.05 * dy);
-}
+static const double SLOW_FRAME_S = 0.05, PATIENCE_S = 1.5, LEAST_FRAME_S = 1 / 61.0;
 
 /* ---- a frame --------------------------------------------------------------------------------------------------- */
 
-static void advance(window *w, double seconds) {
-  if (w->paused) return;
-  w->step += seconds * w->speed / episode(w)->spec->dt_s;
-  if (w->step > episode(w)->steps + 0.5 / episode(w)->spec->dt_s) w->step = 0; /* half a second on the last state */
-}
-
-static void draw_status(window *w, mjrRect v) {
-  char status[128];
-  snprintf(status, sizeof status, "%s  speed %gx  rollout %d/%d  %.0f frames/s  h: help", w->paused ? "PAUSED" : "playing",
-           w->speed, w->shown + 1, w->count, w->fps);
-  mjr_overlay(mjFONT_NORMAL, mjGRID_BOTTOMLEFT, v, status, "", &w->scene.context);
-  if (!w->help) return;
-  char names[256] = "", texts[768] = ""; /* two columns: the font is proportional */
+static void draw_help(const ml3_window *w, mjrRect v) {
+  const char *const *keys = ml3_view_keys();
+  char names[512] = "", texts[1024] = ""; /* two columns: the font is proportional */
+  size_t n = 0, m = 0;
   for (int i = 0; keys[i]; i++) {
-    size_t used = strlen(names);
-    snprintf(names + used, sizeof names - used, "%s%.12s", i ? "\n" : "", keys[i]);
-    used = strlen(texts);
-    snprintf(texts + used, sizeof texts - used, "%s%s", i ? "\n" : "", keys[i] + KEY_COLUMN);
+    n += (size_t)snprintf(names + n, sizeof names - n, "%s%.12s", i ? "\n" : "", keys[i]);
+    m += (size_t)snprintf(texts + m, sizeof texts - m, "%s%s", i ? "\n" : "", keys[i] + KEY_COLUMN);
   }
-  mjr_overlay(mjFONT_NORMAL, mjGRID_TOPRIGHT, v, names, texts, &w->scene.context);
+  mjr_overlay(mjFONT_NORMAL, mjGRID_TOPRIGHT, v, names, texts, &w->picture->scene.context);
 }
 
-static void draw(window *w) {
-  mjrRect v = {0, 0, 0, 0};
-  glfwGetFramebufferSize(w->handle, &v.width, &v.height);
-  if (v.width < 8 || v.height < 8) { /* minimised */
-    glfwWaitEventsTimeout(0.1);
-    return;
-  }
-  double step = w->step > episode(w)->steps ? episode(w)->steps : w->step;
-  ml3_scene_pose(&w->scene, episode(w), step);
-  ml3_scene_draw(&w->scene, v);
-  if (w->plots) ml3_scene_plots(&w->scene, v, episode(w), step);
-  ml3_scene_labels(&w->scene, v, episode(w), step);
+static void draw_status(const ml3_window *w, mjrRect v) {
+  char status[512];
+  const ml3_session *s = &w->session;
+  if (glfwGetTime() < w->note_end_s)
+    snprintf(status, sizeof status, "%s", w->note);
+  else
+    snprintf(status, sizeof status, "%s  speed %gx%s  task %d  policy %d/%d  camera %s  %.0f frames/s%s  h: help",
+             s->paused ? "PAUSED" : "playing", s->speed, s->endless ? "  endless" : "", s->task, s->focus + 1,
+             s->actors, ml3_scene_camera_name(&w->picture->scene), w->fps, w->quality ? "  (reduced quality)" : "");
+  mjr_overlay(mjFONT_NORMAL, mjGRID_BOTTOMLEFT, v, status, "", &w->picture->scene.context);
+}
+
+static bool visible(const ml3_window *w, mjrRect *v) {
+  *v = (mjrRect){0, 0, 0, 0};
+  glfwGetFramebufferSize(w->handle, &v->width, &v->height);
+  return v->width >= 8 && v->height >= 8 && !glfwGetWindowAttrib(w->handle, GLFW_ICONIFIED);
+}
+
+void ml3_window_draw(ml3_window *w) {
+  mjrRect v;
+  if (!visible(w, &v)) return;
+  const bool plots = w->picture->plots;
+  w->picture->plots = plots && !w->help; /* the help is where they are */
+  ml3_picture_draw(w->picture, &w->session, v, 0.008);
+  w->picture->plots = plots;
+  if (w->help) draw_help(w, v);
   draw_status(w, v);
-  glfwSwapBuffers(w->handle);
 }
 
-/* A software renderer is slow on shadows and reflections: they go when frames take long for two seconds. */
-static void adapt_quality(window *w, double frame_s) {
-  w->fps = 0.9 * w->fps + 0.1 / fmax(frame_s, 1e-4);
-  w->slow_s = frame_s > 0.05 ? w->slow_s + frame_s : 0;
-  if (w->plain || w->slow_s < 2) return;
-  w->scene.scene.flags[mjRND_SHADOW] = w->scene.scene.flags[mjRND_REFLECTION] = 0;
-  w->plain = true;
+/* ---- quality ---------------------------------------------------------------------------------------------------- */
+
+static void set_quality(ml3_window *w, int quality) {
+  mjtByte *flags = w->picture->scene.scene.flags;
+  w->quality = quality;
+  w->slow_s = 0;
+  flags[mjRND_REFLECTION] = quality < 1;
+  flags[mjRND_SHADOW] = quality < 2;
+  flags[mjRND_HAZE] = flags[mjRND_FOG] = quality < 3;
+  ml3_window_trace(w, "quality");
 }
 
-static void play(window *w) {
-  double last = glfwGetTime();
-  trace(w, "open");
-  while (!glfwWindowShouldClose(w->handle)) {
+/* Reflections, shadows and haze go one after the other while frames take long. */
+static void adapt_quality(ml3_window *w, double frame_s) {
+  w->fps += 0.1 * (1 / fmax(frame_s, 1e-4) - w->fps);
+  w->slow_s = frame_s > SLOW_FRAME_S ? w->slow_s + frame_s : fmax(0, w->slow_s - frame_s);
+  if (w->slow_s > PATIENCE_S && w->quality < PLAINEST) set_quality(w, w->quality + 1);
+}
+
+static void on_resize(GLFWwindow *handle, int width, int height) {
+  ml3_window *w = glfwGetWindowUserPointer(handle);
+  if (width < 8 || height < 8) return;
+  set_quality(w, 0); /* a smaller picture may be quick enough for all of it */
+}
+
+static void on_scale(GLFWwindow *handle, float x, float y) {
+  ml3_window *w = glfwGetWindowUserPointer(handle);
+  int scale = (int)lroundf(2 * fmaxf(x, y)) * 50;
+  mjr_changeFont(scale < 100 ? 100 : scale > 300 ? 300 : scale, &w->picture->scene.context);
+}
+
+/* ---- a lost display ------------------------------------------------------------------------------------------------ */
+
+/* Xlib ends the process when its connection breaks, unless both of its handlers say otherwise (from libX11 1.7 on). */
+static void on_lost(void *display, void *user) {
+  (void)display;
+  ((ml3_window *)user)->lost = true;
+}
+
+static int say_nothing(void *display) {
+  (void)display;
+  return 0;
+}
+
+/* A function of a library that is loaded already; NULL where it has none of that name. */
+static bool find(void *library, const char *name, void *function, size_t size) {
+  void *found = dlsym(library, name);
+  if (found) memcpy(function, &found, size); /* ISO C has no cast from object to function pointers */
+  return found != NULL;
+}
+
+static void survive_loss(ml3_window *w) {
+  void *(*display)(void);
+  void (*set_exit)(void *display, void (*handler)(void *display, void *user), void *user);
+  void *(*set_error)(int (*handler)(void *display));
+  void *x11 = dlopen("libX11.so.6", RTLD_LAZY | RTLD_NOLOAD);
+  if (!x11 || !find(RTLD_DEFAULT, "glfwGetX11Display", &display, sizeof display) ||
+      !find(x11, "XSetIOErrorExitHandler", &set_exit, sizeof set_exit) ||
+      !find(x11, "XSetIOErrorHandler", &set_error, sizeof set_error) || !display())
+    return;
+  set_error(say_nothing);
+  set_exit(display(), on_lost, w);
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
+
+/* Frames no faster than a screen shows them; nothing at all while the window is minimised. */
+static void wait_for_events(ml3_window *w, double began_s) {
+  mjrRect v;
+  const double left_s = LEAST_FRAME_S - (glfwGetTime() - began_s);
+  if (!visible(w, &v))
+    glfwWaitEventsTimeout(0.25);
+  else if (left_s > 0)
+    glfwWaitEventsTimeout(left_s);
+  else
     glfwPollEvents();
-    double now = glfwGetTime(), seconds = now - last;
+}
+
+static void play(ml3_window *w) {
+  double last = glfwGetTime();
+  mjrRect v;
+  ml3_window_trace(w, "open");
+  while (!w->lost && !glfwWindowShouldClose(w->handle)) {
+    const double now = glfwGetTime(), frame_s = now - last;
     last = now;
-    advance(w, seconds);
-    adapt_quality(w, seconds);
-    draw(w);
+    if (visible(w, &v)) {
+      ml3_window_apply_hand(w);
+      ml3_session_advance(&w->session, fmin(frame_s, 0.25));
+      ml3_session_foresee(&w->session, 0.005);
+      adapt_quality(w, frame_s);
+      ml3_window_draw(w);
+      if (!w->lost) glfwSwapBuffers(w->handle);
+    }
+    if (!w->lost) wait_for_events(w, now);
   }
-  trace(w, "close");
+  if (!w->lost) ml3_window_trace(w, "close");
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
@@ -194,49 +160,87 @@ static int no_window(ml3_error *error, const char *what) {
                        reason ? reason : "no reason given");
 }
 
-static int open_window(window *w, const ml3_view_options *o, ml3_error *error) {
+/* Is OpenGL done by the processor here? Then samples and large shadow maps are beyond it. */
+static bool by_software(void) {
+  typedef const unsigned char *(*get_string)(unsigned name);
+  enum { RENDERER = 0x1F01 };
+  get_string get = (get_string)glfwGetProcAddress("glGetString");
+  const char *name = get ? (const char *)get(RENDERER) : NULL;
+  return name &&
+         (strstr(name, "llvmpipe") || strstr(name, "softpipe") || strstr(name, "swrast") || strstr(name, "Software"));
+}
+
+static GLFWwindow *create(const ml3_view_options *o, int samples) {
+  glfwWindowHint(GLFW_SAMPLES, samples);
+  glfwWindowHint(GLFW_SCALE_TO_MONITOR, GLFW_TRUE);
+  GLFWwindow *handle = glfwCreateWindow(o->width ? o->width : 1280, o->height ? o->height : 720,
+                                        o->title ? o->title : "ml3", NULL, NULL);
+  if (handle) glfwMakeContextCurrent(handle);
+  return handle;
+}
+
+static int create_window(ml3_window *w, const ml3_view_options *o, bool *modest, ml3_error *error) {
   if (!glfwInit()) return no_window(error, "no window can be opened: there is no display");
-  glfwWindowHint(GLFW_SAMPLES, 4);
-  w->handle = glfwCreateWindow(o->width ? o->width : 1280, o->height ? o->height : 720, o->title ? o->title : "ml3", NULL,
-                               NULL);
-  if (!w->handle) {
-    glfwWindowHint(GLFW_SAMPLES, 0);
-    w->handle = glfwCreateWindow(1280, 720, "ml3", NULL, NULL);
+  glfwWindowHint(GLFW_VISIBLE, GLFW_FALSE);
+  w->handle = create(o, 4);
+  *modest = !w->handle || by_software();
+  if (*modest) {
+    if (w->handle) glfwDestroyWindow(w->handle);
+    w->handle = create(o, 0);
   }
-  if (!w->handle) {
-    int code = no_window(error, "no window can be opened: OpenGL does not work here");
-    glfwTerminate();
-    return code;
-  }
-  glfwMakeContextCurrent(w->handle);
+  if (w->handle) return ML3_OK;
+  int code = no_window(error, "no window can be opened: OpenGL does not work here");
+  glfwTerminate();
+  return code;
+}
+
+static int open_window(ml3_window *w, const ml3_view_options *o, ml3_error *error) {
+  float x = 1, y = 1;
+  bool modest = false;
+  int code = create_window(w, o, &modest, error);
+  if (code != ML3_OK) return code;
   glfwSwapInterval(1);
-  int code = ml3_scene_open(&w->scene, w->episodes[0]->spec, 0, 0, error);
-  if (code != ML3_OK) {
+  glfwGetWindowContentScale(w->handle, &x, &y);
+  const ml3_scene_settings scene = {.pixel_scale = fmaxf(x, y), .modest = modest};
+  if (!(w->picture = ml3_picture_new(&w->session, &scene, o, error))) {
     glfwDestroyWindow(w->handle);
     glfwTerminate();
-    return code;
+    return error ? error->code : ML3_ERR_UNAVAILABLE;
   }
-  glfwSetWindowUserPointer(w->handle, w);
-  glfwSetKeyCallback(w->handle, on_key);
-  glfwSetCursorPosCallback(w->handle, on_mouse);
-  glfwSetScrollCallback(w->handle, on_wheel);
+  ml3_window_listen(w);
+  glfwSetFramebufferSizeCallback(w->handle, on_resize);
+  glfwSetWindowContentScaleCallback(w->handle, on_scale);
+  survive_loss(w);
+  glfwShowWindow(w->handle);
   return ML3_OK;
 }
 
-int ml3_view_window(ml3_episode *const *episodes, int count, const ml3_view_options *options, ml3_error *error) {
-  const ml3_view_options defaults = {.plots = true}, *o = options ? options : &defaults;
-  if (count < 1) return ml3_error_set(error, ML3_ERR_ARGUMENT, "there is no rollout to view");
-  window w = {.episodes = episodes, .count = count, .speed = o->speed > 0 ? o->speed : 1, .plots = o->plots, .fps = 60};
-  if (o->trace && !(w.trace = fopen(o->trace, "w")))
-    return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", o->trace, strerror(errno));
+/* When the display is gone, so are its context and window: nothing of them may be touched. */
+static int close_window(ml3_window *w, ml3_error *error) {
+  if (w->lost)
+    return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
+                         "the window is lost: the connection to the display broke; `ml3 record` needs no display");
+  ml3_picture_free(w->picture);
+  glfwDestroyWindow(w->handle);
+  glfwTerminate();
+  return ML3_OK;
+}
 
-  int code = open_window(&w, o, error);
+int ml3_view_window(const ml3_view_source *source, const ml3_view_options *options, ml3_error *error) {
+  const ml3_view_options defaults = {.plots = true, .labels = true, .layout = ML3_VIEW_GHOSTS};
+  const ml3_view_options *o = options ? options : &defaults;
+  ml3_window w = {.fps = 60};
+  int code = ml3_session_open(&w.session, source, o->task, error);
+  if (code != ML3_OK) return code;
+  if (o->speed > 0) w.session.speed = o->speed;
+  if (o->trace && !(w.trace = fopen(o->trace, "w")))
+    code = ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", o->trace, strerror(errno));
+  if (code == ML3_OK) code = open_window(&w, o, error);
   if (code == ML3_OK) {
     play(&w);
-    ml3_scene_close(&w.scene);
-    glfwDestroyWindow(w.handle);
-    glfwTerminate();
+    code = close_window(&w, error);
   }
   if (w.trace) fclose(w.trace);
+  ml3_session_close(&w.session);
   return code;
 }

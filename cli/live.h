@@ -1,0 +1,26 @@
+/* What the viewer shows of a run or an environment, alive: policies that act, and learn while one looks on. */
+#ifndef ML3_CLI_LIVE_H
+#define ML3_CLI_LIVE_H
+
+#include "cli/experiment.h"
+#include "cli/options.h"
+#include "viewer/viewer.h"
+
+typedef struct cli_live cli_live;
+
+/* Which policies of a run are shown. */
+typedef enum cli_cast {
+  CLI_CAST_LESSON, /* for a window: two pupils, of the learned loss and of its opponent, beside what they are compared with */
+  CLI_CAST_COMPARISON /* for a recording: untrained, the learned loss after each number of updates, its opponent, iLQR */
+} cli_cast;
+
+/* A run's held-out tasks. Freed by cli_live_free. */
+cli_live *cli_live_of_run(const char *folder, const cli_options *options, cli_cast cast, ml3_error *error);
+/* An environment alone: random actions, and none. */
+cli_live *cli_live_of_environment(const char *name, ml3_error *error);
+void cli_live_free(cli_live *live);
+
+const ml3_view_source *cli_live_source(const cli_live *live);
+const char *cli_live_title(const cli_live *live);
+
+#endif
