@@ -183,10 +183,11 @@ static int record(const opened *c, const char *const *methods, int count, const 
   ml3_episode *episodes[EPISODES_MAX];
   const int shown = ml3_compare_rollouts(&c->arena, methods, count, own->task, episodes, EPISODES_MAX, error);
   if (shown < 0) return shown;
-  const ml3_view_options view = {.plots = true, .labels = true};
+  const ml3_view_source source = ml3_view_recorded(episodes, shown);
+  const ml3_view_options view = {.plots = true, .labels = true, .layout = ML3_VIEW_GHOSTS};
   cli_progress progress;
   cli_progress_begin(&progress, "recording", 1, quiet);
-  const int code = ml3_view_record(episodes, shown, own->video, &view, NULL, NULL, NULL, error);
+  const int code = ml3_view_record(&source, own->video, &view, NULL, NULL, NULL, error);
   cli_progress_end(&progress);
   for (int i = 0; i < shown; i++) ml3_episode_free(episodes[i]);
   return code;

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/model_based.h"
+#include "agents/model_free.h"
+#include "cli/live_plan.h"
 
 typedef enum actor_kind { ACTOR_POLICY, ACTOR_PLAN, ACTOR_RANDOM, ACTOR_STILL } actor_kind;
 
@@ -24,7 +25,7 @@ struct cli_live {
   char title[160];
   cli_cast cast;
   actor actors[ML3_VIEW_ACTORS];
-  int plan_actor, before_actor; /* which plays iLQR, and which the pupil as it was one update ago; or -1 */
+  int before_actor; /* which is the pupil as it was one update ago, or -1 */
 
   /* of a run */
   ml3_problem *problem;
@@ -34,15 +35,23 @@ struct cli_live {
   ml3_meta_work *work;
   ml3_compare_settings compare;
   const ml3_policy *policy;
+  bool model_free;
   double task_rate;                            /* of the opponent; NAN until it is needed */
   ml3_random begin, random[ML3_VIEW_TEACHERS]; /* of the updates of each pupil */
   ml3_real *task, *theta_0, *gradient;
-  double *goal;      /* [goal_dim] */
-  ml3_episode *plan; /* NULL until it is needed */
-  int number;        /* of the task */
+  double *goal;     /* [goal_dim] */
+  cli_plan *plan;   /* iLQR's; NULL until it is needed */
+  int plan_step;    /* where it begins */
+  double *env_task; /* [task_dim] present */
+  int number;       /* of the task */
 };
 
-static const char opponent[] = "task gradient";
+static const char *const teachers[ML3_VIEW_TEACHERS] = {"learned loss", "task gradient"};
+
+static const char *opponent(const cli_live *l) {
+  return l->model_free ? "REINFORCE"
+                       : teachers[1]; /* there the task's gradient is the policy gradient on fresh rollouts */
+}
 
 /* ---- learning ------------------------------------------------------------------------------------------------ */
 
@@ -76,7 +85,7 @@ static int teach(void *user, int teacher, ml3_error *error) {
 }
 
 static const char *teacher_name(void *user, int teacher) {
-  return teacher == 1 ? opponent : ((cli_live *)user)->teacher;
+  return teacher == 1 ? opponent(user) : ((cli_live *)user)->teacher;
 }
 
 /* Back to where that teacher lets its pupils begin. */
@@ -112,8 +121,11 @@ static int train_all(cli_live *l, ml3_error *error) {
 
 /* ---- tasks ----------------------------------------------------------------------------------------------------- */
 
-/* What a goal is in the environment's numbers, for policies that are told it. */
-static void note_goal(cli_live *l, const double *env_task) {
+/* What the task is now; its goal in the environment's numbers, for policies that are told it. A plan for another is none. */
+static void note_task(cli_live *l, const double *env_task) {
+  memcpy(l->env_task, env_task, (size_t)l->source.spec->task_dim * sizeof *env_task);
+  cli_plan_free(l->plan);
+  l->plan = NULL;
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env *env = ml3_env_new(l->source.spec, NULL);
   if (!env) return;
@@ -128,32 +140,44 @@ static int start_run(void *user, int task, double *env_task, double *state, ml3_
   l->number = task;
   l->problem->sample(l->problem, ML3_SPLIT_TEST, &random, l->task, l->theta_0);
   l->begin = random;
-  ml3_model_based_start(l->problem, l->task, 0, env_task, state);
-  note_goal(l, env_task);
-  ml3_episode_free(l->plan);
-  l->plan = NULL;
+  if (l->model_free) {
+    ml3_env *env = ml3_env_new(l->source.spec, error);
+    if (!env) return error ? error->code : ML3_ERR_MEMORY;
+    ml3_model_free_task(l->problem, l->task, env_task);
+    ml3_env_reset(env, env_task, &random);
+    ml3_env_get_state(env, state);
+    ml3_env_free(env);
+  } else {
+    ml3_model_based_start(l->problem, l->task, 0, env_task, state);
+  }
+  note_task(l, env_task);
   return train_all(l, error);
 }
 
 /* The task that is learned has the goal where the hand has put it. */
 static void goal_moved(void *user, const double *env_task, const double *state) {
   cli_live *l = user;
-  note_goal(l, env_task);
-  ml3_model_based_set_start(l->problem, l->task, 0, env_task, state);
-  ml3_episode_free(l->plan);
-  l->plan = NULL;
+  note_task(l, env_task);
+  if (l->problem && !l->model_free) ml3_model_based_set_start(l->problem, l->task, 0, env_task, state);
 }
 
 /* ---- acting ------------------------------------------------------------------------------------------------------ */
 
-static void act_by_plan(cli_live *l, int step, double *action) {
-  const int dim = l->source.spec->action_dim;
-  for (int i = 0; i < dim; i++) action[i] = 0;
-  if (!l->plan) {
-    ml3_random random = l->random[0];
-    l->plan = ml3_compare_ilqr(l->problem, l->task, l->compare.ilqr_restarts, &random, NULL, NULL);
+/* Planned when it is first asked for, and again from where it is after the goal was moved. */
+static void act_by_plan(cli_live *l, int step, const double *state, double *action) {
+  const ml3_env_spec *spec = l->source.spec;
+  const int horizon = l->source.horizon > 0 ? l->source.horizon : spec->horizon;
+  if (!l->plan || step < l->plan_step) {
+    ml3_random random = ml3_random_stream(0, ML3_PURPOSE_BASELINE, (uint32_t)l->number, 0);
+    cli_plan_free(l->plan);
+    l->plan_step = step;
+    l->plan = cli_plan_new(spec, l->env_task, state, horizon - step > 5 ? horizon - step : 5,
+                           step == 0 ? l->compare.ilqr_restarts : 0, &random, NULL);
   }
-  if (l->plan && step < l->plan->steps) memcpy(action, l->plan->actions + step * dim, (size_t)dim * sizeof *action);
+  if (l->plan)
+    cli_plan_act(l->plan, step - l->plan_step, state, action);
+  else
+    memset(action, 0, (size_t)spec->action_dim * sizeof *action);
 }
 
 /* The same at the same step, however often it is asked. */
@@ -168,13 +192,12 @@ static void act_at_random(const cli_live *l, int step, double *action) {
 
 static void act(void *user, int k, int step, const double *obs, const double *state, double *action) {
   cli_live *l = user;
-  (void)state;
   switch (l->actors[k].kind) {
     case ACTOR_POLICY:
       ml3_policy_act(l->policy, l->actors[k].theta, obs, l->goal, action);
       break;
     case ACTOR_PLAN:
-      act_by_plan(l, step, action);
+      act_by_plan(l, step, state, action);
       break;
     case ACTOR_RANDOM:
       act_at_random(l, step, action);
@@ -228,9 +251,9 @@ static int add(cli_live *l, actor_kind kind, const char *name, int updates) {
 static void add_lesson(cli_live *l) {
   const ml3_compare_settings *s = &l->compare;
   add(l, ACTOR_POLICY, l->teacher, 0);
-  add(l, ACTOR_POLICY, opponent, 0);
+  add(l, ACTOR_POLICY, opponent(l), 0);
   add(l, ACTOR_POLICY, "untrained", -1);
-  if (s->ilqr) l->plan_actor = add(l, ACTOR_PLAN, "iLQR", -1);
+  if (s->ilqr && cli_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
   l->before_actor = add(l, ACTOR_POLICY, "before", 0);
   l->source.teachers = 2;
   l->source.teacher = teacher_name;
@@ -243,8 +266,8 @@ static void add_comparison(cli_live *l) {
   for (int i = s->step_count - 1; i >= 0 && l->source.actors < ML3_VIEW_ACTORS - 3; i--)
     add(l, ACTOR_POLICY, l->teacher, s->steps[i]);
   add(l, ACTOR_POLICY, "untrained", -1);
-  add(l, ACTOR_POLICY, opponent, s->steps[s->step_count - 1]);
-  if (s->ilqr) l->plan_actor = add(l, ACTOR_PLAN, "iLQR", -1);
+  add(l, ACTOR_POLICY, opponent(l), s->steps[s->step_count - 1]);
+  if (s->ilqr && cli_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
 }
 
 /* Not every problem has rollouts. */
@@ -257,6 +280,13 @@ static int check_shows(const cli_config *config, ml3_error *error) {
                        kind->name);
 }
 
+static int make_room(cli_live *l, ml3_error *error) {
+  l->goal = calloc((size_t)l->source.spec->goal_dim + (size_t)l->source.spec->task_dim + 1, sizeof *l->goal);
+  if (!l->goal) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for policies to show");
+  l->env_task = l->goal + l->source.spec->goal_dim;
+  return ML3_OK;
+}
+
 static int open_problem(cli_live *l, const cli_config *config, ml3_error *error) {
   if (!(l->problem = cli_problem_new(config, error))) return error->code;
   ml3_trainer_settings settings;
@@ -267,19 +297,26 @@ static int open_problem(cli_live *l, const cli_config *config, ml3_error *error)
   if (!(l->meta = ml3_meta_new(l->problem, &settings.meta, error))) return error->code;
   if (!(l->work = ml3_meta_work_new(l->meta, error))) return error->code;
   l->compare = cli_compare_settings(config);
-  const ml3_model_based_settings *m = ml3_model_based_settings_of(l->problem);
-  l->policy = &m->policy;
-  l->source.spec = m->env;
-  l->source.horizon = m->horizon;
-  if (l->loss->spec.kind == ML3_LOSS_LEARNED) {
-    l->source.value = value;
-    l->source.value_at = value_at;
+  l->model_free = strcmp(config->problem, "model_free") == 0;
+  if (l->model_free) {
+    const ml3_model_free_settings *m = ml3_model_free_settings_of(l->problem);
+    l->policy = &m->policy;
+    l->source.spec = m->env;
+    l->source.horizon = m->horizon;
+  } else {
+    const ml3_model_based_settings *m = ml3_model_based_settings_of(l->problem);
+    l->policy = &m->policy;
+    l->source.spec = m->env;
+    l->source.horizon = m->horizon;
+    if (l->loss->spec.kind == ML3_LOSS_LEARNED) {
+      l->source.value = value;
+      l->source.value_at = value_at;
+    }
   }
   l->task = calloc((size_t)l->problem->task_size, sizeof *l->task);
   l->theta_0 = calloc((size_t)l->problem->theta_size, sizeof *l->theta_0);
   l->gradient = calloc((size_t)l->problem->theta_size, sizeof *l->gradient);
-  l->goal = calloc((size_t)l->source.spec->goal_dim + 1, sizeof *l->goal);
-  if (l->task && l->theta_0 && l->gradient && l->goal) return ML3_OK;
+  if (l->task && l->theta_0 && l->gradient) return make_room(l, error);
   return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to show the run");
 }
 
@@ -292,7 +329,7 @@ static cli_live *new_live(ml3_error *error) {
   l->source.user = l;
   l->source.label = label;
   l->source.act = act;
-  l->plan_actor = l->before_actor = -1;
+  l->before_actor = -1;
   l->task_rate = NAN;
   return l;
 }
@@ -336,6 +373,7 @@ static int start_environment(void *user, int task, double *env_task, double *sta
   ml3_env_reset(env, env_task, &reset);
   ml3_env_get_state(env, state);
   ml3_env_free(env);
+  note_task(l, env_task);
   return ML3_OK;
 }
 
@@ -345,8 +383,14 @@ cli_live *cli_live_of_environment(const char *name, ml3_error *error) {
   if (!l) return NULL;
   l->source.spec = spec;
   l->source.start = start_environment;
+  l->source.goal_moved = goal_moved;
+  if (make_room(l, error) != ML3_OK) {
+    cli_live_free(l);
+    return NULL;
+  }
   add(l, ACTOR_RANDOM, "random actions", -1);
   add(l, ACTOR_STILL, "no action", -1);
+  if (cli_plan_possible(spec)) add(l, ACTOR_PLAN, "iLQR", -1);
   snprintf(l->title, sizeof l->title, "ml3: %.100s", name);
   return l;
 }
@@ -354,7 +398,7 @@ cli_live *cli_live_of_environment(const char *name, ml3_error *error) {
 void cli_live_free(cli_live *l) {
   if (!l) return;
   for (int k = 0; k < l->source.actors; k++) free(l->actors[k].theta);
-  ml3_episode_free(l->plan);
+  cli_plan_free(l->plan);
   free(l->task);
   free(l->theta_0);
   free(l->gradient);

@@ -16,7 +16,7 @@ typedef enum cli_cast {
 
 /* A run's held-out tasks. Freed by cli_live_free. */
 cli_live *cli_live_of_run(const char *folder, const cli_options *options, cli_cast cast, ml3_error *error);
-/* An environment alone: random actions, and none. */
+/* An environment alone: random actions, none, and iLQR where the goal is a state. */
 cli_live *cli_live_of_environment(const char *name, ml3_error *error);
 void cli_live_free(cli_live *live);
 
