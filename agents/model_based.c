@@ -360,6 +360,7 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
   for (int i = 0; i < s.env->action_dim; i++) *name++ = s.env->action[i].name;
   *name = "final_distance";
   m->problem.feature_names = m->names;
+  m->problem.net = &m->settings.policy.net;
   if (s.recorded) {
     m->problem.inner_size = ((s.horizon + 1) * s.starts + 1) * s.env->state_dim;
     m->problem.build_features = build_recorded_features;

@@ -10,6 +10,7 @@ static const cli_verb verbs[] = {
     {"train", "meta-train a learned loss", cli_train},
     {"adapt", "train a fresh policy with a learned loss", cli_adapt},
     {"compare", "learned loss, task gradient and iLQR on the same held-out tasks", cli_compare},
+    {"inspect", "the landscape of a learned loss beside the task loss", cli_inspect},
     {"view", "watch rollouts in a window", cli_view},
     {"record", "write rollouts as video or frames, without a display", cli_record},
     {"config", "print the complete configuration", cli_inspect_config},

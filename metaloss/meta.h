@@ -112,6 +112,10 @@ int64_t ml3_meta_moments(const ml3_meta_work *work, const double **sums, const d
 int ml3_meta_adapt(ml3_meta_work *work, const ml3_loss *loss, const ml3_real *task, ml3_real *theta, ml3_random *random,
                    double *value, ml3_error *error);
 
+/* The inner loss of a batch of one at theta, which an inner step would descend. */
+int ml3_meta_inner_loss(ml3_meta_work *work, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
+                        ml3_random *random, double *value, ml3_error *error);
+
 /* L_task (without extra information) and, unless gradient is NULL, its gradient by theta: for baselines. */
 int ml3_meta_task_gradient(ml3_meta_work *work, const ml3_real *task, const ml3_real *theta, ml3_random *random,
                            double *value, ml3_real *gradient, ml3_error *error);

@@ -272,6 +272,23 @@ int ml3_meta_adapt(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task,
   return ML3_OK;
 }
 
+int ml3_meta_inner_loss(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
+                        ml3_random *random, double *value, ml3_error *error) {
+  ml3_nn_workspace *inner = inner_of(w, 0);
+  const ml3_real *data;
+  int code = inner_data(w, task, theta, random, 0, &data, error);
+  if (code != ML3_OK) return code;
+  bind_inner(w->meta, inner, loss, theta, data);
+  ml3_nn_bind_output(inner, INNER_THETA, w->theta);
+  if (w->velocity) {
+    ml3_nn_bind_input(inner, w->meta->in_velocity, w->velocity);
+    ml3_nn_bind_output(inner, INNER_VELOCITY, w->nu);
+  }
+  ml3_nn_run(inner, 0);
+  *value = ml3_nn_output_at(inner, INNER_VALUE)[0];
+  return isfinite(*value) ? ML3_OK : not_finite(w->meta, "the inner loss", 0, error);
+}
+
 int ml3_meta_task_gradient(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random,
                            double *value, ml3_real *gradient, ml3_error *error) {
   double unused;

@@ -12,7 +12,7 @@
 #define ML3_METALOSS_PROBLEM_H
 
 #include "base/random.h"
-#include "nn/graph.h"
+#include "nn/mlp.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -68,6 +68,8 @@ struct ml3_problem {
 
   /* Writes the optimizee as a file of its own (safetensors). NULL: there is none. */
   int (*save)(const ml3_problem *p, const ml3_real *theta, const char *path, ml3_error *error);
+
+  const ml3_mlp *net; /* the optimizee's network, where theta is one's parameters; else NULL */
 
   void (*free)(ml3_problem *p);
   const ml3_real *context; /* [context_size] */

@@ -271,6 +271,7 @@ ml3_problem *ml3_supervised_new(const ml3_supervised_settings *settings, const m
                              .evaluate = evaluate,
                              .success_name = settings->classification ? "accuracy" : NULL,
                              .save = save,
+                             .net = &s->settings.model,
                              .free = free_problem,
                              .user = s};
   name_features(s);

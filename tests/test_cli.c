@@ -144,6 +144,28 @@ Test(cli, trains_and_compares_maml_beside_a_learned_loss) {
   cr_expect_eq(ml3("adapt maml -n 2"), 0, "%s", output);
 }
 
+Test(cli, inspects_what_was_learned) {
+  cr_assert_eq(ml3("train mountain_car -o run " TINY "--set outer.steps=2"), 0, "%s", output);
+  cr_expect_eq(ml3("inspect run --points 7"), 0, "%s", output);
+  static const char *const names[] = {"line", "plane", "features"}, *const endings[] = {"csv", "png", "svg"};
+  for (int i = 0; i < 9; i++) {
+    char path[64];
+    snprintf(path, sizeof path, "run/landscape_%s.%s", names[i / 3], endings[i % 3]);
+    cr_expect(exists(path), "%s is missing", path);
+  }
+  cr_expect_eq(ml3("inspect run --points 7 --directions random --features velocity,force"), 0, "%s", output);
+  cr_assert_eq(ml3("train shaped_sine -o scalar --quiet --set loss.hidden=[8] --set outer.tasks=2 --set validation.tasks=2 --set outer.steps=2"),
+               0, "%s", output);
+  cr_expect_eq(ml3("inspect scalar --points 7"), 0, "%s", output);
+  cr_expect(exists("scalar/landscape_scalar.csv") && exists("scalar/landscape_line.png"));
+  cr_assert_eq(ml3("train mountain_car -o maml " TINY "--set outer.steps=2 --set method=maml --set inner.rate=1e-3"), 0, "%s", output);
+  cr_expect_eq(ml3("inspect maml --points 7"), 0, "%s", output);
+  expect("inspect run --features velocity", 2, "expected two of: position, velocity, force, final_distance");
+  expect("inspect run --directions up", 2, "updates and random are possible");
+  expect("inspect run --points 2", 2, "--points 5 to 1000");
+  expect("inspect nothing", 1, "not a run folder");
+}
+
 Test(cli, several_seeds_at_once_are_each_as_if_alone) {
   cr_assert_eq(ml3("train mountain_car -o all --seeds 3 " TINY "--set outer.steps=10 --set seed=4"), 0, "%s", output);
   cr_expect_not_null(strstr(output, "3 of 3 seeds"), "%s", output);
@@ -235,8 +257,8 @@ Test(cli, without_a_display_the_window_says_what_to_do_instead) {
 }
 
 Test(cli, every_verb_explains_itself) {
-  static const char *const verbs[] = {"train", "adapt", "compare", "view", "record", "config", "list", "bench"};
-  for (int i = 0; i < 8; i++) {
+  static const char *const verbs[] = {"train", "adapt", "compare", "inspect", "view", "record", "config", "list", "bench"};
+  for (int i = 0; i < 9; i++) {
     char arguments[64];
     snprintf(arguments, sizeof arguments, "%s --help", verbs[i]);
     expect(arguments, 0, "usage: ml3");
