@@ -50,13 +50,18 @@ static bool keep_own(cli_options *o, const struct poptOption *own, char *const *
 }
 
 /* What popt stopped at; a long option that is unknown with the nearest. */
-static void tell_wrong_option(poptContext context, int code, const cli_verb_texts *texts) {
+static void tell_wrong_option(poptContext context, int code, const cli_verb_texts *texts, const char **argv) {
   const char *names[2 * CLI_OWN_MAX], *bad = poptBadOption(context, POPT_BADOPTION_NOALIAS), *nearest = NULL;
   const struct poptOption *const tables[] = {texts->own, texts->common};
   int count = 0;
   for (int t = 0; t < 2; t++)
     for (int i = 0; tables[t][i].longName && count < 2 * CLI_OWN_MAX; i++) names[count++] = tables[t][i].longName;
   if (code == POPT_ERROR_BADOPT && strncmp(bad, "--", 2) == 0) nearest = ml3_error_nearest(bad + 2, names, count);
+  for (int i = 1; argv[i] && code == POPT_ERROR_BADNUMBER; i++) /* popt names the value alone */
+    if (strcmp(argv[i], bad) == 0 && i > 1 && argv[i - 1][0] == '-') {
+      fprintf(stderr, "ml3 %s: %s is '%s'; expected a number\n", texts->verb, argv[i - 1], bad);
+      return;
+    }
   fprintf(stderr, "ml3 %s: %s: %s%s%s%s; see `ml3 %s --help`\n", texts->verb, bad, poptStrerror(code),
           nearest ? "; did you mean '--" : "", nearest ? nearest : "", nearest ? "'?" : "", texts->verb);
 }
@@ -87,7 +92,7 @@ static int check(const cli_options *o, const cli_verb_texts *texts) {
 }
 
 /* Reads the options; -1, or an exit code. */
-static int read(cli_options *o, poptContext context, const cli_verb_texts *texts) {
+static int read(cli_options *o, poptContext context, const cli_verb_texts *texts, const char **argv) {
   char *before[CLI_OWN_MAX];
   int option;
   for (int i = 0; texts->own[i].longName && i < CLI_OWN_MAX; i++)
@@ -104,7 +109,7 @@ static int read(cli_options *o, poptContext context, const cli_verb_texts *texts
     o->sets[o->set_count++] = keep(o, poptGetOptArg(context));
   }
   if (option < -1) {
-    tell_wrong_option(context, option, texts);
+    tell_wrong_option(context, option, texts, argv);
     return CLI_USAGE;
   }
   bool kept = keep_arguments(o, context) && keep_own(o, texts->own, before);
@@ -136,7 +141,7 @@ int cli_options_read(cli_options *options, int argc, const char **argv, const st
   snprintf(name, sizeof name, "ml3 %s", argv[0]);
   poptContext context = poptGetContext(name, argc, argv, own[0].longName ? table : table + 1, 0);
   poptSetOtherOptionHelp(context, usage);
-  const int answer = read(options, context, &texts);
+  const int answer = read(options, context, &texts, argv);
   poptFreeContext(context);
   return answer;
 }

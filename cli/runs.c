@@ -121,8 +121,10 @@ void cli_runs_label(const cli_runs *r, int number, char *label, size_t size) {
     common = same;
   }
   length = common;
-  while (first && length > 0 && strchr("-_/.0123456789", first[length - 1]) && cli_runs_size(r, number) > 1) length--;
-  if (length > 4 && strncmp(first + length - 4, "seed", 4) == 0 && cli_runs_size(r, number) > 1) length -= 4;
+  const char *slash = first ? strrchr(first, '/') : NULL;
+  const bool by_seed = cli_runs_size(r, number) > 1 || (slash && slash != first && strncmp(slash + 1, "seed-", 5) == 0);
+  while (by_seed && length > 0 && strchr("-_/.0123456789", first[length - 1])) length--;
+  if (by_seed && length > 4 && strncmp(first + length - 4, "seed", 4) == 0) length -= 4;
   while (length > 0 && strchr("-_/.", first[length - 1])) length--;
   if (length == 0) length = common;
   size_t begin = length;

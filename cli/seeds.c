@@ -211,8 +211,9 @@ static int report(const crew *c, ml3_error *error) {
   cli_table *table = cli_table_new(columns, NUMBERS + 1);
   if (!table) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   const int done = fill_table(c, table);
-  cli_table_print(table, stdout);
-  printf("%d of %d seeds, judged on validation tasks; intervals by Student's t over seeds\n", done, c->seeds->count);
+  if (!c->seeds->silent) cli_table_print(table, stdout);
+  if (!c->seeds->silent)
+    printf("%d of %d seeds, judged on validation tasks; intervals by Student's t over seeds\n", done, c->seeds->count);
   cli_run_path(c->seeds->folder, "seeds.csv", path);
   int code = cli_table_save_csv(table, path, error);
   cli_run_path(c->seeds->folder, "seeds.md", path);

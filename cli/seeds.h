@@ -10,6 +10,7 @@ typedef struct cli_seeds {
   const char *folder; /* seed-S within, seeds.yaml, seeds.csv, seeds.md */
   const char *log; /* as --log has it */
   bool resume, quiet;
+  bool silent; /* no table on the terminal */
 } cli_seeds;
 
 enum { CLI_SEEDS_MAX = 1000 };

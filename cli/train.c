@@ -20,6 +20,7 @@
 #include "cli/presets.h"
 #include "cli/progress.h"
 #include "cli/seeds.h"
+#include "cli/sweep.h"
 #include "cli/train_policy.h"
 #include "cli/verb.h"
 
@@ -274,14 +275,49 @@ static int train_seeds(const cli_options *o, int count, const char *output, cons
   return cli_seeds_train(&seeds, error);
 }
 
+/* --sweep: every combination is tried first. */
+static int train_sweep(const cli_options *o, const char **texts, int seeds, const char *output, const char *resume,
+                       const char *log, bool force, ml3_error *error) {
+  char path[CLI_PATH_MAX], folder[CLI_PATH_MAX];
+  cli_config config;
+  cli_sweep *sweep = malloc(sizeof *sweep);
+  int code = sweep ? cli_sweep_read(sweep, texts, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a sweep");
+  if (code == ML3_OK && (seeds < 0 || seeds > CLI_SEEDS_MAX))
+    code = ml3_error_set(error, ML3_ERR_ARGUMENT, "--seeds is %d; 1 to %d are possible", seeds, CLI_SEEDS_MAX);
+  cli_run_path(resume ? resume : "", "sweep.yaml", path);
+  if (code == ML3_OK && resume && access(path, R_OK) != 0)
+    code = ml3_error_set(error, ML3_ERR_IO, "'%s' is not a folder of a sweep: it has no sweep.yaml", resume);
+  if (code == ML3_OK) code = read_config(&config, o, resume, "sweep.yaml", error);
+  for (int i = 0; code == ML3_OK && i < sweep->points; i++) {
+    training t = {.config = config};
+    code = cli_sweep_point(sweep, i, &t.config, NULL, error);
+    if (code == ML3_OK) code = make_trainer(&t, error);
+    finish(&t);
+  }
+  if (code == ML3_OK && !resume) code = cli_run_create(output, &config, force, folder, error);
+  if (code == ML3_OK) {
+    if (!o->quiet) fprintf(stderr, "folder of the sweep: %s\n", resume ? resume : folder);
+    const cli_sweep_settings settings = {.config = &config,
+                                         .seeds = seeds ? seeds : 1,
+                                         .folder = resume ? resume : folder,
+                                         .log = log,
+                                         .resume = resume != NULL,
+                                         .quiet = o->quiet};
+    code = cli_sweep_train(sweep, &settings, error);
+  }
+  free(sweep);
+  return code;
+}
+
 int cli_train(int argc, const char **argv) {
-  const char *output = NULL, *resume = NULL, *log = "tensorboard";
+  const char *output = NULL, *resume = NULL, *log = "tensorboard", **sweeps = NULL;
   int force = 0, formats = 0, seeds = 0;
   const struct poptOption own[] = {
       {"output", 'o', POPT_ARG_STRING, &output, 0, "the run's folder (runs/DATE-ENVIRONMENT-SEED)", "FOLDER"},
       {"resume", 'r', POPT_ARG_STRING, &resume, 0, "go on with an interrupted run; the same bits as if it had not been", "RUN"},
       {"log", 'l', POPT_ARG_STRING, &log, 0, "besides metrics.csv: tensorboard, json, both with a comma, none (tensorboard)", "FORMATS"},
       {"seeds", 'n', POPT_ARG_INT, &seeds, 0, "so many seeds from `seed` on, a run folder each in FOLDER, and one table", "N"},
+      {"sweep", '\0', POPT_ARG_ARGV, &sweeps, 0, "every combination of such values, with one table; may be repeated", "KEY=VALUES"},
       {"force", 'f', POPT_ARG_NONE, &force, 0, "write into a folder that exists", NULL},
       POPT_TABLEEND};
   cli_options options = {0};
@@ -294,8 +330,11 @@ int cli_train(int argc, const char **argv) {
   training t = {.verbose = options.verbose};
   ml3_error error = {0};
   int code = cli_log_formats(log, &formats, &error);
-  if (code == ML3_OK && seeds != 0) {
-    code = train_seeds(&options, seeds, output, resume, log, force, &error);
+  if (code == ML3_OK && (seeds != 0 || sweeps)) {
+    code = sweeps ? train_sweep(&options, sweeps, seeds, output, resume, log, force, &error)
+                  : train_seeds(&options, seeds, output, resume, log, force, &error);
+    for (int i = 0; sweeps && sweeps[i]; i++) free((char *)sweeps[i]);
+    free(sweeps);
     if (code == ML3_ERR_ARGUMENT) return cli_fail("train", &error), CLI_USAGE;
     return code == ML3_OK ? CLI_DONE : cli_fail("train", &error);
   }

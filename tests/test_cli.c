@@ -178,7 +178,7 @@ Test(cli, several_seeds_at_once_are_each_as_if_alone) {
            folder);
   cr_expect_eq(system(command), 0, "the files differ, or some are missing");
   cr_expect_eq(ml3("train --seeds 3 --resume all --quiet"), 0, "%s", output);
-  expect("train --seeds 0x --quiet", 2, "invalid numeric value");
+  expect("train --seeds 0x --quiet", 2, "expected a number");
   expect("train --seeds -2 --quiet", 2, "--seeds is -2");
   expect("train --seeds 2 --resume alone --quiet", 1, "not a folder of seeds");
   expect("train --seeds 2 -o bad --quiet --set inner.weights=list", 2, "the list of weights");

@@ -63,3 +63,19 @@ Test(cli_report, reports_in_one_file_that_needs_no_other) {
                0);
   expect("report", 2, "which runs?");
 }
+
+Test(cli_report, sweeps_over_combinations_with_one_table) {
+  const char *const train = "train mountain_car -o sweep " TINY
+                            "--set outer.steps=10 --sweep outer.rate=1e-3,1e-2 --sweep loss.hidden=[4],[4,4]";
+  cr_assert_eq(ml3(train), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "4 combinations, 1 seed each"), "%s", output);
+  cr_expect_eq(
+      shell("[ $(ls sweep/*/seed-0/summary.json | wc -l) = 4 ] && grep -c '^1e-' sweep/sweep.csv | grep -qx 4"), 0);
+  cr_expect_eq(shell("grep -q 'rate: 0.01' 'sweep/outer.rate=1e-2,loss.hidden=[4]/seed-0/config.yaml'"), 0);
+  cr_assert_eq(
+      ml3("train mountain_car -o one " TINY "--set outer.steps=10 --set outer.rate=1e-2 --set loss.hidden=[4,4]"), 0,
+      "%s", output);
+  cr_expect_eq(shell("cmp one/loss.safetensors 'sweep/outer.rate=1e-2,loss.hidden=[4,4]/seed-0/loss.safetensors'"), 0,
+               "a run of a sweep has other bits than that run alone");
+  expect("plot sweep -m success", 0, "outer.rate=1e-2,loss.hidden=[4,4]");
+}
