@@ -353,7 +353,7 @@ const ml3_compare_point *ml3_compare_within(const ml3_compare_points *trial, dou
 /* ---- episodes for viewing ----------------------------------------------------------------------------------------- */
 
 int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int method_count, int task,
-                         ml3_episode **episodes, int capacity, ml3_error *error) {
+                         bool last_only, ml3_episode **episodes, int capacity, ml3_error *error) {
   lineup l = {0};
   bench b;
   int count = 0, code = ml3_compare_check(arena, methods, method_count, error);
@@ -364,7 +364,7 @@ int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int
     for (int i = 0; i < l.count && code == ML3_OK; i++) {
       ml3_compare_points points = {0};
       ml3_trial t = make_trial(&b, &l.entries[i], random, &points);
-      t.kept = episodes, t.kept_count = &count, t.kept_capacity = capacity;
+      t.kept = episodes, t.kept_count = &count, t.kept_capacity = capacity, t.last_only = last_only;
       code = run_trial(&l.entries[i], &t, error);
       free(points.points);
     }
@@ -393,5 +393,5 @@ int ml3_compare_episodes(const ml3_meta *meta, const ml3_compare_loss *losses, i
   const char *const methods[] = {"untrained", "learned_loss", "task_gradient",
                                  settings->ilqr_restarts > 0 ? "ilqr_restarts" : "ilqr"};
   arena.settings.task_rate = task_rate;
-  return ml3_compare_rollouts(&arena, methods, settings->ilqr ? 4 : 3, task, episodes, capacity, error);
+  return ml3_compare_rollouts(&arena, methods, settings->ilqr ? 4 : 3, task, false, episodes, capacity, error);
 }

@@ -36,6 +36,7 @@ struct ml3_trial {
   ml3_episode *episode; /* scratch of the judge */
   ml3_episode **kept;   /* where episodes of points of interest go, or NULL */
   int *kept_count, kept_capacity;
+  bool last_only; /* of them, the last point's alone */
   const char *label;
 };
 

@@ -39,7 +39,7 @@ void ml3_trial_restart(ml3_trial *t) {
 
 static bool is_of_interest(const ml3_trial *t, int updates, bool last, bool by_updates) {
   const ml3_compare_settings *s = &t->arena->settings;
-  if (!by_updates) return last;
+  if (!by_updates || t->last_only) return last;
   for (int i = 0; i < s->step_count; i++)
     if (s->steps[i] == updates) return true;
   return last;

@@ -178,18 +178,21 @@ static int open_seed(opened *c, const cli_options *o, const own_options *own, in
 
 /* ---- output --------------------------------------------------------------------------------------------------------- */
 
+/* Each method's answer on one task, side by side. */
 static int record(const opened *c, const char *const *methods, int count, const own_options *own, bool quiet,
                   ml3_error *error) {
   ml3_episode *episodes[EPISODES_MAX];
-  const int shown = ml3_compare_rollouts(&c->arena, methods, count, own->task, episodes, EPISODES_MAX, error);
-  if (shown < 0) return shown;
+  const int all = ml3_compare_rollouts(&c->arena, methods, count, own->task, true, episodes, EPISODES_MAX, error);
+  if (all < 0) return all;
+  const int shown = all < ML3_VIEW_ACTORS ? all : ML3_VIEW_ACTORS;
+  if (shown < all) fprintf(stderr, "ml3 compare: the video has room for the first %d of %d methods\n", shown, all);
   const ml3_view_source source = ml3_view_recorded(episodes, shown);
-  const ml3_view_options view = {.plots = true, .labels = true, .layout = ML3_VIEW_GHOSTS};
+  const ml3_view_options view = {.labels = true, .layout = ML3_VIEW_TILES};
   cli_progress progress;
   cli_progress_begin(&progress, "recording", 1, quiet);
   const int code = ml3_view_record(&source, own->video, &view, NULL, NULL, NULL, error);
   cli_progress_end(&progress);
-  for (int i = 0; i < shown; i++) ml3_episode_free(episodes[i]);
+  for (int i = 0; i < all; i++) ml3_episode_free(episodes[i]);
   return code;
 }
 

@@ -11,6 +11,7 @@ static const cli_verb verbs[] = {
     {"adapt", "train a fresh policy with a learned loss", cli_adapt},
     {"compare", "learned loss, task gradient and iLQR on the same held-out tasks", cli_compare},
     {"inspect", "the landscape of a learned loss beside the task loss", cli_inspect},
+    {"plan", "iLQR on an environment: open loop or receding horizon, with a log", cli_plan},
     {"view", "watch rollouts in a window", cli_view},
     {"record", "write rollouts as video or frames, without a display", cli_record},
     {"config", "print the complete configuration", cli_inspect_config},

@@ -21,6 +21,7 @@ int cli_train(int argc, const char **argv);
 int cli_adapt(int argc, const char **argv);
 int cli_compare(int argc, const char **argv);
 int cli_inspect(int argc, const char **argv);
+int cli_plan(int argc, const char **argv);
 int cli_view(int argc, const char **argv);
 int cli_record(int argc, const char **argv);
 int cli_inspect_config(int argc, const char **argv);

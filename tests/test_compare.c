@@ -196,7 +196,7 @@ Test(compare, rollouts_are_handed_out_for_viewing) {
   arena.losses = &r.shown;
   ml3_error error = {0};
   ml3_episode *episodes[8];
-  const int count = ml3_compare_rollouts(&arena, methods, 3, 0, episodes, 8, &error);
+  const int count = ml3_compare_rollouts(&arena, methods, 3, 0, false, episodes, 8, &error);
   cr_expect_eq(count, 4, "%d %s", count, error.message);
   cr_expect_str_eq(episodes[2]->label, "learned loss, 2 updates");
   cr_expect(isfinite(episodes[1]->loss[0]), "with the learned loss along it");

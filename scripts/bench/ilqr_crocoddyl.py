@@ -4,8 +4,13 @@
     cartpole   the cart-pole of Crocoddyl's tutorial, its model in Python (SolverFDDP)
 
 Each problem is solved from several starts; the least cost found is the reference that tests/test_ilqr_published.c records.
-Prints a line of JSON for each start and solver.
-    python3 scripts/bench/ilqr_crocoddyl.py [pendulum] [cartpole]
+Prints a line of JSON for each start and solver; --time N: the pendulum from zero controls alone, N times, the least time.
+    python3 scripts/bench/ilqr_crocoddyl.py [pendulum] [cartpole] [--time N]
+
+Crocoddyl 3.1.0 wants what it was built with:
+    pip install crocoddyl==3.1.0 pin==3.8.0 libpinocchio==3.8.0 'cmeel-urdfdom<5' 'cmeel-tinyxml2<11'
+(with Pinocchio 4.1, which pip takes by itself for 3.2.1, its forward dynamics leave gravity out and compute from memory
+that was never written).
 """
 import json
 import sys
@@ -99,6 +104,23 @@ def starts(horizon, limit):
         yield f"random {i}", generator.uniform(-limit, limit, horizon)
 
 
+def time_pendulum(repeats):
+    """From zero controls, as `ml3 plan pendulum` with the same weights does."""
+    problem = pendulum_problem()
+    us = [np.zeros(1)] * PENDULUM["horizon"]
+    for kind in (crocoddyl.SolverBoxDDP, crocoddyl.SolverBoxFDDP):
+        least = np.inf
+        for _ in range(repeats):
+            solver = kind(problem)
+            xs = problem.rollout(us)
+            began = time.perf_counter()
+            solver.solve(xs, us, 2000, False)
+            least = min(least, time.perf_counter() - began)
+        print(json.dumps({"engine": f"crocoddyl {kind.__name__}", "problem": "pendulum", "horizon": PENDULUM["horizon"],
+                          "threads": 1, "cost": solver.cost, "iterations": solver.iter,
+                          "us_iteration": 1e6 * least / solver.iter}))
+
+
 def main(names):
     if "pendulum" in names:
         problem = pendulum_problem()
@@ -113,4 +135,7 @@ def main(names):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["pendulum", "cartpole"])
+    if "--time" in sys.argv:
+        time_pendulum(int(sys.argv[sys.argv.index("--time") + 1]))
+    else:
+        main(sys.argv[1:] or ["pendulum", "cartpole"])
