@@ -352,8 +352,8 @@ const ml3_compare_point *ml3_compare_within(const ml3_compare_points *trial, dou
 
 /* ---- episodes for viewing ----------------------------------------------------------------------------------------- */
 
-int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int method_count, int task,
-                         bool last_only, ml3_episode **episodes, int capacity, ml3_error *error) {
+int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int method_count, int task, bool last_only,
+                         ml3_episode **episodes, int capacity, ml3_error *error) {
   lineup l = {0};
   bench b;
   int count = 0, code = ml3_compare_check(arena, methods, method_count, error);

@@ -114,8 +114,8 @@ const ml3_compare_point *ml3_compare_within(const ml3_compare_points *trial, dou
 
 /* The episodes of one task by those methods, each at the points of interest or at the last one alone, the caller's to free;
    returns their number or a negative code. */
-int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int method_count, int task,
-                         bool last_only, ml3_episode **episodes, int capacity, ml3_error *error);
+int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int method_count, int task, bool last_only,
+                         ml3_episode **episodes, int capacity, ml3_error *error);
 
 /* The same for viewing a run: untrained, each loss, the task gradient at that step size, iLQR. */
 int ml3_compare_episodes(const ml3_meta *meta, const ml3_compare_loss *losses, int loss_count,

@@ -178,6 +178,12 @@ static int open_seed(opened *c, const cli_options *o, const own_options *own, in
 
 /* ---- output --------------------------------------------------------------------------------------------------------- */
 
+static int on_frame(void *user, int done, int total) {
+  ((cli_progress *)user)->total = total;
+  cli_progress_update(user, done, "");
+  return cli_interrupted();
+}
+
 /* Each method's answer on one task, side by side. */
 static int record(const opened *c, const char *const *methods, int count, const own_options *own, bool quiet,
                   ml3_error *error) {
@@ -190,7 +196,7 @@ static int record(const opened *c, const char *const *methods, int count, const 
   const ml3_view_options view = {.labels = true, .layout = ML3_VIEW_TILES};
   cli_progress progress;
   cli_progress_begin(&progress, "recording", 1, quiet);
-  const int code = ml3_view_record(&source, own->video, &view, NULL, NULL, NULL, error);
+  const int code = ml3_view_record(&source, own->video, &view, on_frame, &progress, NULL, error);
   cli_progress_end(&progress);
   for (int i = 0; i < all; i++) ml3_episode_free(episodes[i]);
   return code;

@@ -277,6 +277,11 @@ static int carry_out(planning *p, const ml3_ilqr_report *plan, ml3_error *error)
   return ML3_OK;
 }
 
+static int on_frame(void *user, int done, int total) {
+  (void)user, (void)done, (void)total;
+  return cli_interrupted();
+}
+
 int cli_plan(int argc, const char **argv) {
   own_options own = {.cost = "auto", .state_weight = 1, .action_weight = 1e-3, .final_weight = 100, .seed = -1};
   const struct poptOption table[] = {
@@ -312,7 +317,7 @@ int cli_plan(int argc, const char **argv) {
   if (code == ML3_OK && own.video) {
     const ml3_view_options view = {.plots = true, .labels = true};
     const ml3_view_source source = ml3_view_recorded(&p.episode, 1);
-    code = ml3_view_record(&source, own.video, &view, NULL, NULL, NULL, &error);
+    code = ml3_view_record(&source, own.video, &view, on_frame, NULL, NULL, &error);
   }
   close_all(&p);
   if (code == ML3_ERR_ARGUMENT) return cli_fail("plan", &error), CLI_USAGE;

@@ -28,6 +28,10 @@ Test(cli, mistakes_are_told_in_sentences) {
   expect("train --resume nothing", 1, "not a run folder");
   expect("adapt", 2, "which run?");
   expect("adapt nothing", 1, "not a run folder");
+  expect("plan nothing", 2, "unknown environment 'nothing'");
+  expect("plan mountain_car --cost beauty", 2, "expected auto, goal or reward");
+  expect("plan mountain_car --weights 1", 2, "expected 2 numbers");
+  expect("plan reacher --cost goal", 2, "use --cost reward");
   expect("compare nothing", 2, "unknown environment 'nothing'");
   expect("compare nothing/here", 1, "not a run folder");
   expect("compare mountain_car -m ilqrr", 2, "did you mean 'ilqr'?");
@@ -206,6 +210,16 @@ Test(cli, stops_early_when_nothing_gets_better) {
   cr_expect_eq(system(command), 0, "it went on");
 }
 
+Test(cli, plans_and_logs_its_iterations) {
+  cr_assert_eq(ml3("plan mountain_car --log plan.csv"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "success"), "%s", output);
+  cr_assert_eq(ml3("plan mountain_car --receding --log plan.json --set threads=2"), 0, "%s", output);
+  char command[256];
+  snprintf(command, sizeof command, "cd %s && head -1 plan.csv | grep -q '^iteration,cost,expected_decrease,actual_decrease,reg' && "
+           "python3 -c 'import json; [json.loads(l) for l in open(\"plan.json\")]'", folder);
+  cr_expect_eq(system(command), 0, "the logs are not what they should be");
+}
+
 Test(cli, resuming_gives_the_same_bits_as_never_stopping) {
   cr_assert_eq(ml3("train -o whole " TINY "--set outer.steps=20 --set outer.schedule=constant"), 0, "%s", output);
   cr_assert_eq(ml3("train -o half " TINY "--set outer.steps=10 --set outer.schedule=constant"), 0, "%s", output);
@@ -257,8 +271,8 @@ Test(cli, without_a_display_the_window_says_what_to_do_instead) {
 }
 
 Test(cli, every_verb_explains_itself) {
-  static const char *const verbs[] = {"train", "adapt", "compare", "inspect", "view", "record", "config", "list", "bench"};
-  for (int i = 0; i < 9; i++) {
+  static const char *const verbs[] = {"train", "adapt", "compare", "plan", "inspect", "view", "record", "config", "list", "bench"};
+  for (int i = 0; i < 10; i++) {
     char arguments[64];
     snprintf(arguments, sizeof arguments, "%s --help", verbs[i]);
     expect(arguments, 0, "usage: ml3");
