@@ -23,7 +23,11 @@ open() {
   rm -f "$trace"
   "$ml3" view "$@" --width 640 --height 360 --trace "$trace" 2>"$folder/errors" &
   viewer=$!
-  for _ in $(seq 600); do grep -q '^open' "$trace" 2>/dev/null && break; sleep 0.1; done
+  for _ in $(seq 600); do
+    grep -q '^open' "$trace" 2>/dev/null && break
+    kill -0 $viewer 2>/dev/null || { echo "WRONG no window: $(cat "$folder/errors")"; exit 1; }
+    sleep 0.1
+  done
   for _ in $(seq 100); do
     window=$(xdotool search --onlyvisible --name '^ml3' 2>/dev/null | head -n 1)
     [ -n "$window" ] && break

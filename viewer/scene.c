@@ -421,12 +421,14 @@ void ml3_scene_ray(const ml3_scene *s, double aspect, double x, double y, double
 }
 
 void ml3_scene_to_body(const ml3_scene *s, int body, const double *world, double *local) {
-  double off[3];
-  mju_sub3(off, world, s->data->xpos + 3 * body);
-  mju_rotVecMatT(local, off, s->data->xmat + 9 * body);
+  const double *place = s->data->xpos + 3 * body, *axes = s->data->xmat + 9 * body;
+  for (int i = 0; i < 3; i++) {
+    local[i] = 0;
+    for (int k = 0; k < 3; k++) local[i] += axes[3 * k + i] * (world[k] - place[k]);
+  }
 }
 
 void ml3_scene_to_world(const ml3_scene *s, int body, const double *local, double *world) {
-  mju_rotVecMat(world, local, s->data->xmat + 9 * body);
-  mju_addTo3(world, s->data->xpos + 3 * body);
+  const double *place = s->data->xpos + 3 * body, *axes = s->data->xmat + 9 * body;
+  for (int i = 0; i < 3; i++) world[i] = place[i] + mju_dot3(axes + 3 * i, local);
 }
