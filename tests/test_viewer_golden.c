@@ -114,13 +114,19 @@ static long resident_kb(void) {
   return resident * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+enum { OPENS = 20 }; /* its own leak detection sees to the rest, and keeps memory besides */
+#else
+enum { OPENS = 100 };
+#endif
+
 /* A driver that compiles nothing: opening is all that counts here. What it keeps is there after a few; a leak of ours would be a texture or a model each time, megabytes. */
 Test(golden, a_hundred_contexts_leave_nothing_behind) {
   ml3_error error = {0};
   const ml3_env_spec *spec = ml3_env_find("reacher", NULL);
   long before = 0;
   setenv("GALLIUM_DRIVER", "softpipe", 1);
-  for (int i = 0; i < 100; i++) {
+  for (int i = 0; i < OPENS; i++) {
     unsigned char rgb[32 * 24 * 3];
     double state[64];
     ml3_env *env = ml3_env_new(spec, &error);
@@ -132,6 +138,7 @@ Test(golden, a_hundred_contexts_leave_nothing_behind) {
     ml3_env_free(env);
     if (i == 29) before = resident_kb();
   }
+  if (OPENS < 100) return;
   const long grown = resident_kb() - before;
   cr_log_info("70 contexts: %ld kB more", grown);
   cr_expect_lt(grown, 70 * 300, "70 contexts more have kept %ld kB", grown);
