@@ -1,5 +1,6 @@
-# nn/kernels/kernels.c is plain C that the compiler vectorises; it is compiled once for each instruction set
-# and the program picks one at start (nn/kernels/dispatch.c).
+# nn/kernels/kernels.c and envs/lanes/*.c are plain C that the compiler vectorises; they are compiled once for each
+# instruction set and the program picks one when it runs (nn/kernels/dispatch.c, envs/lanes.c).
+file(GLOB ML3_LANES CONFIGURE_DEPENDS envs/lanes/*.c)
 include(CheckCCompilerFlag)
 set(ML3_KERNEL_FLAGS -O3 -ffp-contract=fast -fopenmp-simd)
 if(CMAKE_C_COMPILER_ID MATCHES "Clang" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
@@ -7,7 +8,7 @@ if(CMAKE_C_COMPILER_ID MATCHES "Clang" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_6
 endif()
 
 function(ml3_add_kernels isa)
-  add_library(ml3_kernels_${isa} OBJECT nn/kernels/kernels.c)
+  add_library(ml3_kernels_${isa} OBJECT nn/kernels/kernels.c ${ML3_LANES})
   target_compile_definitions(ml3_kernels_${isa} PRIVATE ML3_KERNELS=${isa} $<$<BOOL:${ML3_DOUBLE}>:ML3_DOUBLE>)
   target_include_directories(ml3_kernels_${isa} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_compile_options(ml3_kernels_${isa} PRIVATE ${ML3_KERNEL_FLAGS} ${ARGN})

@@ -1,31 +1,52 @@
-/* A batch: one environment a row, rows shared out over OpenMP threads. A row touches only its own
-   environment and its own stretch of every array, so the bits do not depend on who steps it. */
+/* A batch: rows (or blocks of lanes) shared out over OpenMP threads. A row touches only its own numbers and its thread's
+   worker, so the bits do not depend on who steps it. */
 #include "envs/batch.h"
 
+#include <limits.h>
+#include <math.h>
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-struct ml3_env_batch {
-  const ml3_env_spec *spec;
-  int count, threads;
-  uint64_t seed;
-  bool sample_tasks;
-  ml3_env **envs;     /* [count] */
-  uint32_t *episodes; /* [count], episodes begun */
-  double *obs;        /* [count][obs_dim], in the environments' precision */
-  double *actions;    /* [count][action_dim] */
-  double *tasks;      /* [count][task_dim] */
-};
+#include "envs/batch_internal.h"
 
-static bool allocate(ml3_env_batch *b) {
-  const ml3_env_spec *spec = b->spec;
-  size_t n = (size_t)b->count;
-  b->envs = calloc(n, sizeof(ml3_env *));
-  b->episodes = calloc(n, sizeof(uint32_t));
-  b->obs = calloc(n * (size_t)spec->obs_dim, sizeof(double));
-  b->actions = calloc(n * (size_t)spec->action_dim, sizeof(double));
-  b->tasks = calloc(n * (size_t)spec->task_dim + 1, sizeof(double));
-  return b->envs && b->episodes && b->obs && b->actions && b->tasks;
+/* ---- making ----------------------------------------------------------------------------------------------- */
+
+/* Workers' rooms end on a cache line of their own, so that threads do not wait for each other. */
+static double *room(int numbers) {
+  size_t lines = ((size_t)numbers * sizeof(double) + 63) / 64 + 1;
+  double *x = aligned_alloc(64, lines * 64);
+  if (x) memset(x, 0, lines * 64);
+  return x;
+}
+
+static int no_memory(const ml3_env_batch *b, ml3_error *error) {
+  return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a batch of %d environments '%s'", b->count, b->spec->name);
+}
+
+static int open_workers(ml3_env_batch *b, ml3_error *error) {
+  b->workers = calloc((size_t)b->threads, sizeof *b->workers);
+  if (!b->workers) return no_memory(b, error);
+  for (int i = 0; i < b->threads; i++) {
+    batch_worker *w = &b->workers[i];
+    *w = (batch_worker){
+        .obs = room(b->spec->obs_dim), .action = room(b->spec->action_dim), .task = room(b->spec->task_dim)};
+    if (!w->obs || !w->action || !w->task) return no_memory(b, error);
+    w->env = ml3_env_new(b->spec, error);
+    if (!w->env) return ML3_ERR_MEMORY;
+  }
+  return ML3_OK;
+}
+
+static int open_batch(ml3_env_batch *b, ml3_error *error) {
+  b->episodes = calloc((size_t)b->count, sizeof *b->episodes);
+  b->envs = calloc((size_t)b->count, sizeof *b->envs);
+  b->failed_at = calloc((size_t)b->count, sizeof *b->failed_at);
+  if (!b->episodes || !b->envs || !b->failed_at) return no_memory(b, error);
+  int code = open_workers(b, error);
+  if (code != ML3_OK) return code;
+  return b->spec->step_lanes ? ml3_batch_lanes_open(b, error) : ml3_batch_rows_open(b, error);
 }
 
 ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int threads, uint64_t seed, bool sample_tasks,
@@ -34,25 +55,17 @@ ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int thread
     ml3_error_set(error, ML3_ERR_ARGUMENT, "a batch of %d environments was asked for; it needs at least 1", count);
     return NULL;
   }
-
   ml3_env_batch *b = calloc(1, sizeof *b);
-  if (b) {
-    *b = (ml3_env_batch){.spec = spec, .count = count, .seed = seed, .sample_tasks = sample_tasks};
-    b->threads = threads > 0 ? threads : omp_get_num_procs();
-    if (b->threads > count) b->threads = count;
-  }
-  if (!b || !allocate(b)) {
+  if (!b) {
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a batch of %d environments '%s'", count, spec->name);
-    ml3_env_batch_free(b);
     return NULL;
   }
-
-  for (int i = 0; i < count; i++) {
-    b->envs[i] = ml3_env_new(spec, error);
-    if (!b->envs[i]) {
-      ml3_env_batch_free(b);
-      return NULL;
-    }
+  *b = (ml3_env_batch){.spec = spec, .count = count, .seed = seed, .sample_tasks = sample_tasks};
+  b->threads = threads > 0 ? threads : omp_get_num_procs();
+  if (b->threads > count) b->threads = count;
+  if (open_batch(b, error) != ML3_OK) {
+    ml3_env_batch_free(b);
+    return NULL;
   }
   return b;
 }
@@ -60,64 +73,78 @@ ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int thread
 void ml3_env_batch_free(ml3_env_batch *b) {
   if (!b) return;
   for (int i = 0; b->envs && i < b->count; i++) ml3_env_free(b->envs[i]);
+  for (int i = 0; b->workers && i < b->threads; i++) { /* after the rows, which borrow from them */
+    ml3_env_free(b->workers[i].env);
+    free(b->workers[i].obs);
+    free(b->workers[i].action);
+    free(b->workers[i].task);
+  }
+  free(b->workers);
   free(b->envs);
   free(b->episodes);
-  free(b->obs);
-  free(b->actions);
-  free(b->tasks);
+  free(b->failed_at);
+  free(b->borrows);
+  free(b->full);
+  free(b->blocks);
+  free(b->lanes);
   free(b);
 }
 
-/* The observation of row i into out[count][obs_dim]. */
-static void observe_row(ml3_env_batch *b, int i, ml3_real *out) {
+/* ---- shared by rows and lanes ----------------------------------------------------------------------------- */
+
+const double *ml3_batch_next_task(ml3_env_batch *b, int i, batch_worker *w, ml3_random *random) {
+  *random = ml3_random_stream(b->seed, ML3_PURPOSE_RESET, (uint32_t)i, b->episodes[i]++);
+  if (!b->sample_tasks) return NULL;
+  ml3_env_sample_task(b->spec, random, w->task);
+  return w->task;
+}
+
+void ml3_batch_write_obs(const ml3_env_batch *b, int i, const batch_worker *w, ml3_real *out) {
   int n = b->spec->obs_dim;
-  double *row = b->obs + (size_t)i * (size_t)n;
-  ml3_env_observe(b->envs[i], row);
-  for (int k = 0; k < n; k++) out[(size_t)i * (size_t)n + (size_t)k] = (ml3_real)row[k];
+  ml3_real *row = out + (size_t)i * (size_t)n;
+  for (int k = 0; k < n; k++) row[k] = (ml3_real)w->obs[k];
 }
 
-/* Begins the next episode of row i. */
-static void reset_row(ml3_env_batch *b, int i) {
-  ml3_random random = ml3_random_stream(b->seed, ML3_PURPOSE_RESET, (uint32_t)i, b->episodes[i]++);
-  double *task = NULL;
-  if (b->sample_tasks) {
-    task = b->tasks + (size_t)i * (size_t)b->spec->task_dim;
-    ml3_env_sample_task(b->spec, &random, task);
-  }
-  ml3_env_reset(b->envs[i], task, &random);
-}
-
-static ml3_env_result step_row(ml3_env_batch *b, int i, const ml3_real *actions) {
-  size_t n = (size_t)b->spec->action_dim, at = (size_t)i * n;
-  for (size_t k = 0; k < n; k++) b->actions[at + k] = (double)actions[at + k];
-  return ml3_env_step(b->envs[i], b->actions + at);
-}
+/* ---- resetting and stepping --------------------------------------------------------------------------------- */
 
 void ml3_env_batch_reset(ml3_env_batch *b, ml3_real *obs) {
+  const int work = b->blocks ? b->block_count : b->count;
 #pragma omp parallel for num_threads(b->threads) schedule(static)
-  for (int i = 0; i < b->count; i++) {
-    reset_row(b, i);
-    observe_row(b, i, obs);
+  for (int i = 0; i < work; i++) {
+    batch_worker *w = &b->workers[omp_get_thread_num()];
+    if (b->blocks)
+      ml3_batch_lanes_reset(b, i, w, obs);
+    else
+      ml3_batch_rows_reset(b, i, w, obs);
   }
 }
 
-void ml3_env_batch_step(ml3_env_batch *b, const ml3_real *actions, ml3_real *obs, ml3_real *rewards, bool *terminated,
-                        bool *truncated, ml3_real *final_obs) {
-#pragma omp parallel for num_threads(b->threads) schedule(static)
-  for (int i = 0; i < b->count; i++) {
-    ml3_env_result result = step_row(b, i, actions);
-    rewards[i] = (ml3_real)result.reward;
-    terminated[i] = result.terminated;
-    truncated[i] = result.truncated;
+/* The sentence for the first row that failed. */
+static int report(const ml3_env_batch *b, int row, const ml3_real *actions, ml3_error *error) {
+  const int n = b->spec->action_dim;
+  double action[n];
+  char what[160];
+  for (int k = 0; k < n; k++) action[k] = (double)actions[(size_t)row * (size_t)n + (size_t)k];
+  snprintf(what, sizeof what, "environment '%.100s', row %d of the batch", b->spec->name, row);
+  return ml3_env_step_error(b->spec, what, b->failed_at[row], action, error);
+}
 
-    if (result.terminated || result.truncated) {
-      if (final_obs) observe_row(b, i, final_obs);
-      reset_row(b, i);
-    }
-    observe_row(b, i, obs);
+int ml3_env_batch_step(ml3_env_batch *b, const ml3_real *actions, ml3_real *obs, ml3_real *rewards, bool *terminated,
+                       bool *truncated, ml3_real *final_obs, ml3_error *error) {
+  const batch_step to = {actions, obs, rewards, final_obs, terminated, truncated};
+  const int work = b->blocks ? b->block_count : b->count;
+  int failed = INT_MAX;
+
+#pragma omp parallel for num_threads(b->threads) schedule(static) reduction(min : failed)
+  for (int i = 0; i < work; i++) {
+    batch_worker *w = &b->workers[omp_get_thread_num()];
+    int bad = b->blocks ? ml3_batch_lanes_step(b, i, w, &to) : ml3_batch_rows_step(b, i, w, &to) ? -1 : i;
+    if (bad >= 0 && bad < failed) failed = bad;
   }
+  return failed == INT_MAX ? ML3_OK : report(b, failed, actions, error);
 }
 
 ml3_env *ml3_env_batch_at(ml3_env_batch *b, int i) {
-  return i >= 0 && i < b->count ? b->envs[i] : NULL;
+  if (i < 0 || i >= b->count) return NULL;
+  return b->blocks ? ml3_batch_lanes_at(b, i) : ml3_batch_rows_at(b, i);
 }

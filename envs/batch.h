@@ -24,11 +24,17 @@ void ml3_env_batch_reset(ml3_env_batch *batch, ml3_real *obs);
 
 /* Steps all with actions[count][action_dim]. An environment that ended is reset at once: obs then holds
    the first observation of the new episode and final_obs (may be NULL) the last one of the old.
-   rewards[count], terminated[count], truncated[count]. No allocation. */
-void ml3_env_batch_step(ml3_env_batch *batch, const ml3_real *actions, ml3_real *obs, ml3_real *rewards,
-                        bool *terminated, bool *truncated, ml3_real *final_obs);
+   rewards[count], terminated[count], truncated[count]. No allocation.
 
-/* Environment i, for inspection. */
+   A row whose action is no finite number stays as it was, with reward NAN; one whose simulation diverged is terminated
+   and reset. All others are stepped all the same, and ML3_ERR_NUMERIC is returned with a sentence that names the
+   environment, the first such row, its step and action. */
+int ml3_env_batch_step(ml3_env_batch *batch, const ml3_real *actions, ml3_real *obs, ml3_real *rewards,
+                       bool *terminated, bool *truncated, ml3_real *final_obs, ml3_error *error);
+
+/* Row i as an instance, which belongs to the batch: it shows the row between steps, and the batch goes on from what is
+   done to it (reset, set_state, set_full). NULL when there is no such row or no memory. The first time makes the row a
+   little slower for good. */
 ml3_env *ml3_env_batch_at(ml3_env_batch *batch, int i);
 
 #ifdef __cplusplus

@@ -26,20 +26,19 @@ static json_t *describe_task(const ml3_env_spec *spec) {
   json_t *list = json_array();
   for (int i = 0; i < spec->task_dim; i++) {
     const ml3_env_parameter *p = &spec->task[i];
-    json_array_append_new(list,
-                          json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", p->name, "unit", p->unit, "value",
-                                    bound(p->value), "low", bound(p->low), "high", bound(p->high)));
+    json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", p->name, "unit", p->unit, "value",
+                                          bound(p->value), "low", bound(p->low), "high", bound(p->high)));
   }
   return list;
 }
 
 char *ml3_env_describe(const ml3_env_spec *spec) {
-  json_t *root = json_pack(
-      "{s:s, s:s, s:f, s:i, s:b, s:o, s:o, s:o, s:o, s:o}", "name", spec->name, "summary", spec->summary,
-      "dt_s", spec->dt_s, "horizon", spec->horizon, "scene", spec->scene_xml != NULL && spec->pose != NULL,
-      "state", describe_fields(spec->state, spec->state_dim), "obs",
-      describe_fields(spec->obs, spec->obs_dim), "action", describe_fields(spec->action, spec->action_dim),
-      "goal", describe_fields(spec->goal, spec->goal_dim), "task", describe_task(spec));
+  json_t *root =
+      json_pack("{s:s, s:s, s:f, s:i, s:b, s:o, s:o, s:o, s:o, s:o}", "name", spec->name, "summary", spec->summary,
+                "dt_s", spec->dt_s, "horizon", spec->horizon, "scene", spec->scene_xml != NULL && spec->pose != NULL,
+                "state", describe_fields(spec->state, spec->state_dim), "obs",
+                describe_fields(spec->obs, spec->obs_dim), "action", describe_fields(spec->action, spec->action_dim),
+                "goal", describe_fields(spec->goal, spec->goal_dim), "task", describe_task(spec));
   char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
   json_decref(root);
   return text;

@@ -66,6 +66,7 @@ ml3_env_result ml3_env_step(ml3_env *env, const double *action) {
   } else {
     env->spec->step(env, action, &result);
     env->steps++;
+    if (result.code) result.terminated = true;
   }
   if (result.code) result.reward = NAN;
   result.truncated = env->steps >= env->spec->horizon;

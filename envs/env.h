@@ -40,7 +40,7 @@ typedef struct ml3_env_result {
   bool terminated; /* the task itself ended: goal, failure */
   bool truncated;  /* the time limit was reached */
   int code;        /* ML3_OK; ML3_ERR_NUMERIC: the action was no number (nothing happened), or the simulation
-                      diverged (MuJoCo has put it back to its initial position); the reward is then NAN */
+                      diverged (terminated; MuJoCo has put it back to its initial position). The reward is NAN */
 } ml3_env_result;
 
 /* Two entries of the state as axes, and the level rectangle of the scene on which pictures draw them: entry `along_x`
@@ -54,6 +54,7 @@ typedef struct ml3_env_plane {
 
 typedef struct ml3_env ml3_env;
 struct mjModel_; /* MuJoCo's mjModel */
+struct ml3_env_lanes;
 
 typedef struct ml3_env_spec {
   const char *name;
@@ -79,6 +80,13 @@ typedef struct ml3_env_spec {
   int (*full_dim)(const ml3_env *env);
   void (*get_full)(const ml3_env *env, double *full);
   void (*set_full)(ml3_env *env, const double *full);
+  /* For batches of simulations; both NULL where working memory is small. borrow: the instance gives up its working
+     memory and uses host's (NULL: has its own again, which can fail); its full state is lost. load: set_full, as far as
+     the next step, or get_full, needs it. */
+  int (*borrow)(ml3_env *env, const ml3_env *host, ml3_error *error);
+  void (*load)(ml3_env *env, const double *full);
+  /* For batches of formulas: a step of many instances at once; may be NULL. See lanes.h. */
+  void (*step_lanes)(const struct ml3_env_lanes *lanes);
   double (*distance)(const ml3_env *env); /* to the goal, in the goal's unit */
   bool (*success)(const ml3_env *env);    /* is the goal reached in this state */
   /* a[state_dim][state_dim] = ds'/ds and b[state_dim][action_dim] = ds'/du of one step from the present

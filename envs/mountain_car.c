@@ -9,6 +9,7 @@
    one; in `mountain_car_goal` every task has its own goal, which is part of the observation, start, mass and friction. */
 #include "envs/env.h"
 #include "envs/hill.h"
+#include "envs/lanes.h"
 #include "envs/scenes.h"
 
 #include <math.h>
@@ -64,6 +65,8 @@ static void step(ml3_env *env, const double *action, ml3_env_result *result) {
 
   result->reward = -hypot(c->p - env->task[GOAL_POSITION], c->v - env->task[GOAL_VELOCITY]);
 }
+
+ML3_LANES_PICK(mountain_car) /* envs/lanes/mountain_car.c: the same, many at once */
 
 static void observe(const ml3_env *env, double *obs) {
   const mountain_car *c = env->data;
@@ -178,11 +181,11 @@ static const ml3_env_parameter varied[TASK_DIM] = {
     [FRICTION] = {.name = "friction", .unit = "1/s", .value = 0.3, .low = 0.1, .high = 0.5},
 };
 
-#define MOUNTAIN_CAR                                                                                     \
-  .dt_s = 0.1, .horizon = 35, .state_dim = 2, .action_dim = 1, .goal_dim = 2, .task_dim = TASK_DIM,      \
-  .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields, .create = create, \
-  .destroy = destroy, .reset = reset, .step = step, .goal_now = goal_now, .get_state = observe,          \
-  .set_state = set_state, .distance = distance, .success = success, .linearize = linearize,              \
+#define MOUNTAIN_CAR                                                                                              \
+  .dt_s = 0.1, .horizon = 35, .state_dim = 2, .action_dim = 1, .goal_dim = 2, .task_dim = TASK_DIM,               \
+  .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields, .create = create,          \
+  .destroy = destroy, .reset = reset, .step = step, .step_lanes = step_lanes, .goal_now = goal_now,               \
+  .get_state = observe, .set_state = set_state, .distance = distance, .success = success, .linearize = linearize, \
   .scene_xml = ml3_mountain_car_xml, .pose = pose, .plane = &phase_plane, .move_goal = move_goal, .push = push
 
 const ml3_env_spec ml3_mountain_car = {

@@ -63,6 +63,13 @@ static void set_full(ml3_env *env, const double *full) {
   ml3_simulation_set_full(env->data, full);
 }
 
+static void load(ml3_env *env, const double *full) {
+  ml3_simulation_load(env->data, full);
+}
+static int borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
+  return ml3_simulation_borrow(env->data, host ? host->data : NULL, error);
+}
+
 static void reset(ml3_env *env, ml3_random *random) {
   (void)random; /* the task says it all */
   ml3_simulation_reset(env->data, env->task + START_X);
@@ -161,9 +168,9 @@ static const ml3_env_parameter any_goal[TASK_DIM] = {
   .task_dim = TASK_DIM, .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields,        \
   .create = create, .destroy = destroy, .change_task = change_task, .reset = reset, .step = step,                   \
   .goal_now = goal_now, .get_state = get_state, .set_state = set_state, .full_dim = full_dim, .get_full = get_full, \
-  .set_full = set_full, .distance = distance, .success = success, .linearize = linearize,                           \
-  .scene_xml = ml3_pointmass_xml, .pose = pose, .arrange = arrange, .plane = &table_plane, .move_goal = move_goal,  \
-  .push = push
+  .set_full = set_full, .load = load, .borrow = borrow, .distance = distance, .success = success,                   \
+  .linearize = linearize, .scene_xml = ml3_pointmass_xml, .pose = pose, .arrange = arrange, .plane = &table_plane,  \
+  .move_goal = move_goal, .push = push
 
 const ml3_env_spec ml3_pointmass = {
     POINTMASS,

@@ -185,12 +185,22 @@ static void get_full(const ml3_env *env, double *full) {
   ml3_simulation_get_full(&r->simulation, full + 6);
 }
 
-static void set_full(ml3_env *env, const double *full) {
+static void load(ml3_env *env, const double *full) {
   reacher *r = env->data;
   double *xpos = r->simulation.data->xpos;
-  ml3_simulation_set_full(&r->simulation, full + 6);
+  ml3_simulation_load(&r->simulation, full + 6);
   mju_copy3(xpos + 3 * r->fingertip, full);
   mju_copy3(xpos + 3 * r->target, full + 3);
+}
+
+static void set_full(ml3_env *env, const double *full) {
+  ml3_simulation_set_full(&((reacher *)env->data)->simulation, full + 6);
+  load(env, full);
+}
+
+static int borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
+  reacher *r = env->data;
+  return ml3_simulation_borrow(&r->simulation, host ? &((const reacher *)host->data)->simulation : NULL, error);
 }
 
 /* mjd_transitionFD knows no RK4 (newer MuJoCo refuses it, 2.2 is off by 1e-3), hence differences of the step. */
@@ -302,14 +312,14 @@ static const ml3_env_parameter varied[TASK_DIM] = {
     [DAMPING] = {.name = "damping", .unit = "N m s", .value = 1, .low = 0.5, .high = 2},
 };
 
-#define REACHER                                                                                                   \
-  .dt_s = 0.02, .horizon = 50, .state_dim = STATE_DIM, .obs_dim = sizeof obs_fields / sizeof obs_fields[0],       \
-  .action_dim = ACTION_DIM, .goal_dim = 2, .task_dim = TASK_DIM, .state = state_fields, .obs = obs_fields,        \
-  .action = action_fields, .goal = goal_fields, .create = create, .destroy = destroy, .change_task = change_task, \
-  .reset = reset, .step = step, .observe = observe, .goal_now = goal_now, .get_state = get_state,                 \
-  .set_state = set_state, .full_dim = full_dim, .get_full = get_full, .set_full = set_full, .distance = distance, \
-  .success = success, .linearize = linearize, .scene_xml = ml3_reacher_xml, .pose = pose, .arrange = arrange,     \
-  .plane = &joint_plane, .move_goal = move_goal, .push = push
+#define REACHER                                                                                                     \
+  .dt_s = 0.02, .horizon = 50, .state_dim = STATE_DIM, .obs_dim = sizeof obs_fields / sizeof obs_fields[0],         \
+  .action_dim = ACTION_DIM, .goal_dim = 2, .task_dim = TASK_DIM, .state = state_fields, .obs = obs_fields,          \
+  .action = action_fields, .goal = goal_fields, .create = create, .destroy = destroy, .change_task = change_task,   \
+  .reset = reset, .step = step, .observe = observe, .goal_now = goal_now, .get_state = get_state,                   \
+  .set_state = set_state, .full_dim = full_dim, .get_full = get_full, .set_full = set_full, .load = load,           \
+  .borrow = borrow, .distance = distance, .success = success, .linearize = linearize, .scene_xml = ml3_reacher_xml, \
+  .pose = pose, .arrange = arrange, .plane = &joint_plane, .move_goal = move_goal, .push = push
 
 const ml3_env_spec ml3_reacher = {
     REACHER,

@@ -15,7 +15,7 @@ int ml3_simulation_open(ml3_simulation *s, const char *xml, ml3_error *error) {
 }
 
 void ml3_simulation_close(ml3_simulation *s) {
-  if (s->data) mj_deleteData(s->data);
+  if (s->data && !s->borrowed) mj_deleteData(s->data);
   if (s->own) mj_deleteModel(s->own);
   if (s->shared) ml3_mjcf_release(s->shared);
   *s = (ml3_simulation){0};
@@ -74,14 +74,13 @@ void ml3_simulation_get_full(const ml3_simulation *s, double *full) {
   mj_getState(s->model, s->data, full, mjSTATE_INTEGRATION);
 }
 
-void ml3_simulation_set_full(ml3_simulation *s, const double *full) {
+void ml3_simulation_load(ml3_simulation *s, const double *full) {
   mj_setState(s->model, s->data, full, mjSTATE_INTEGRATION);
-  mj_kinematics(s->model, s->data);
 }
 #else
 int ml3_simulation_full_dim(const ml3_simulation *s) {
   const mjModel *m = s->model;
-  return 1 + m->nq + 2 * m->nv + m->na + 7 * m->nmocap;
+  return 1 + m->nq + 3 * m->nv + m->na + 7 * m->nmocap;
 }
 
 /* One after another: the parts of the state, each copied in or out. */
@@ -93,6 +92,7 @@ static void copy_full(const mjModel *m, mjData *d, double *full, bool out) {
                {d->qpos, m->nq},
                {d->qvel, m->nv},
                {d->qacc_warmstart, m->nv},
+               {d->qfrc_applied, m->nv},
                {d->act, m->na},
                {d->mocap_pos, 3 * m->nmocap},
                {d->mocap_quat, 4 * m->nmocap}};
@@ -107,11 +107,29 @@ void ml3_simulation_get_full(const ml3_simulation *s, double *full) {
   copy_full(s->model, s->data, full, true);
 }
 
-void ml3_simulation_set_full(ml3_simulation *s, const double *full) {
+void ml3_simulation_load(ml3_simulation *s, const double *full) {
   copy_full(s->model, s->data, (double *)full, false);
-  mj_kinematics(s->model, s->data);
 }
 #endif
+
+void ml3_simulation_set_full(ml3_simulation *s, const double *full) {
+  ml3_simulation_load(s, full);
+  mj_kinematics(s->model, s->data);
+}
+
+int ml3_simulation_borrow(ml3_simulation *s, const ml3_simulation *host, ml3_error *error) {
+  if (!host) {
+    mjData *own = s->borrowed ? ml3_mjcf_data(s->shared, error) : s->data;
+    if (!own) return ML3_ERR_MEMORY;
+    s->data = own;
+    s->borrowed = false;
+    return ML3_OK;
+  }
+  if (!s->borrowed) mj_deleteData(s->data);
+  s->data = host->data;
+  s->borrowed = true;
+  return ML3_OK;
+}
 
 /* ---- stepping --------------------------------------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@ typedef struct ml3_simulation {
   const mjModel *shared;
   mjModel *own; /* NULL until a task first departs from the shared model */
   mjData *data;
+  bool borrowed; /* data belongs to another simulation of the same shared model */
 } ml3_simulation;
 
 /* A simulation of that MJCF text, which must stay where it is. Closed by ml3_simulation_close, after a failure too. */
@@ -37,6 +38,12 @@ void ml3_simulation_get_state(const ml3_simulation *s, double *state);
 int ml3_simulation_full_dim(const ml3_simulation *s);
 void ml3_simulation_get_full(const ml3_simulation *s, double *full);
 void ml3_simulation_set_full(ml3_simulation *s, const double *full);
+
+/* The same without the bodies' places: enough for a step. */
+void ml3_simulation_load(ml3_simulation *s, const double *full);
+
+/* Gives up its data and uses host's; host NULL: has data of its own again. The full state is lost. */
+int ml3_simulation_borrow(ml3_simulation *s, const ml3_simulation *host, ml3_error *error);
 
 /* frame_skip steps under that control[nu], which MuJoCo clips. False when the simulation diverged: MuJoCo has then
    put it back to its initial position. */

@@ -25,8 +25,7 @@ static void wave(void *user, int step, const double *obs, const double *state, d
 
 Test(registry, finds_every_environment_by_its_name) {
   cr_assert_geq(ml3_env_count(), 2);
-  for (int i = 0; i < ml3_env_count(); i++)
-    cr_assert_eq(ml3_env_find(ml3_env_at(i)->name, NULL), ml3_env_at(i));
+  for (int i = 0; i < ml3_env_count(); i++) cr_assert_eq(ml3_env_find(ml3_env_at(i)->name, NULL), ml3_env_at(i));
   cr_assert(ml3_env_at(-1) == NULL);
   cr_assert(ml3_env_at(ml3_env_count()) == NULL);
 }
@@ -90,8 +89,7 @@ Test(envs, repeat_an_episode_bit_for_bit_from_the_same_task) {
       e[i] = ml3_episode_new(spec, spec->horizon, NULL);
       ml3_episode_record(e[i], env, spec->horizon, false, wave, (void *)spec);
     }
-    cr_assert_arr_eq(e[0]->states, e[1]->states,
-                     (size_t)((spec->horizon + 1) * spec->state_dim) * sizeof(double));
+    cr_assert_arr_eq(e[0]->states, e[1]->states, (size_t)((spec->horizon + 1) * spec->state_dim) * sizeof(double));
     cr_assert_arr_eq(e[0]->obs, e[1]->obs, (size_t)((spec->horizon + 1) * spec->obs_dim) * sizeof(double));
     cr_assert_arr_eq(e[0]->rewards, e[1]->rewards, (size_t)spec->horizon * sizeof(double));
     ml3_episode_free(e[0]);
@@ -130,8 +128,7 @@ Test(envs, truncate_at_the_horizon_and_stay_truncated) {
     const ml3_env_spec *spec = ml3_env_at(k);
     ml3_env *env = ml3_env_new(spec, NULL);
     const double still[8] = {0};
-    for (int t = 1; t <= spec->horizon + 3; t++)
-      cr_assert_eq(ml3_env_step(env, still).truncated, t >= spec->horizon);
+    for (int t = 1; t <= spec->horizon + 3; t++) cr_assert_eq(ml3_env_step(env, still).truncated, t >= spec->horizon);
     ml3_env_free(env);
   }
 }
@@ -163,8 +160,9 @@ Test(envs, name_environment_step_and_action_where_an_action_is_no_number) {
   ml3_env *env = ml3_env_new(ml3_env_find("reacher", NULL), NULL);
   for (int t = 0; t < 3; t++) cr_assert_eq(ml3_env_step_checked(env, (double[]){0, 0}, &result, &error), ML3_OK);
   cr_assert_eq(ml3_env_step_checked(env, (double[]){0, NAN}, &result, &error), ML3_ERR_NUMERIC);
-  cr_assert_str_eq(error.message, "environment 'reacher', step 3: action 1 (elbow_torque) is nan; a finite number is "
-                                  "needed, and nothing was stepped");
+  cr_assert_str_eq(error.message,
+                   "environment 'reacher', step 3: action 1 (elbow_torque) is nan; a finite number is "
+                   "needed, and nothing was stepped");
   ml3_env_free(env);
 }
 
@@ -255,8 +253,8 @@ static void run_batch(const ml3_env_spec *spec, int threads, trace *t) {
   for (int s = 0; s < STEPS; s++) {
     ml3_real actions[ROWS * 2];
     for (int i = 0; i < ROWS * spec->action_dim; i++) actions[i] = (ml3_real)(0.2 * sin(0.4 * s + i));
-    ml3_env_batch_step(batch, actions, t->obs[s + 1], t->rewards[s], t->terminated[s], t->truncated[s],
-                       t->final_obs[s]);
+    ml3_env_batch_step(batch, actions, t->obs[s + 1], t->rewards[s], t->terminated[s], t->truncated[s], t->final_obs[s],
+                       NULL);
   }
   ml3_env_batch_free(batch);
 }

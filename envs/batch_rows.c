@@ -1,0 +1,94 @@
+/* Rows that are instances. A simulation's working memory is some ten thousand numbers, its state some ten: rows keep their
+   state alone and work in their thread's memory, which so stays in the processor's cache. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "envs/batch_internal.h"
+
+static double *full_of(ml3_env_batch *b, int i) {
+  return b->full + (size_t)i * (size_t)b->full_dim;
+}
+
+static bool is_guest(const ml3_env_batch *b, int i) {
+  return b->borrows && b->borrows[i];
+}
+
+int ml3_batch_rows_open(ml3_env_batch *b, ml3_error *error) {
+  const ml3_env_spec *spec = b->spec;
+  if (spec->borrow && spec->load) {
+    b->full_dim = spec->full_dim(b->workers[0].env);
+    b->full = calloc((size_t)b->count * (size_t)b->full_dim, sizeof *b->full);
+    b->borrows = calloc((size_t)b->count, sizeof *b->borrows);
+    if (!b->full || !b->borrows)
+      return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a batch of '%s'", spec->name);
+  }
+  for (int i = 0; i < b->count; i++) {
+    b->envs[i] = ml3_env_new(spec, error);
+    if (!b->envs[i]) return ML3_ERR_MEMORY;
+    if (!b->borrows) continue;
+    spec->get_full(b->envs[i], full_of(b, i));
+    b->borrows[i] = spec->borrow(b->envs[i], b->workers[0].env, NULL) == ML3_OK;
+  }
+  return ML3_OK;
+}
+
+/* Row i, ready in the worker's memory. */
+static ml3_env *enter(ml3_env_batch *b, int i, batch_worker *w) {
+  if (is_guest(b, i)) {
+    b->spec->borrow(b->envs[i], w->env, NULL);
+    b->spec->load(b->envs[i], full_of(b, i));
+  }
+  return b->envs[i];
+}
+
+static void leave(ml3_env_batch *b, int i) {
+  if (is_guest(b, i)) b->spec->get_full(b->envs[i], full_of(b, i));
+}
+
+static void observe(ml3_env_batch *b, int i, batch_worker *w, ml3_real *out) {
+  ml3_env_observe(b->envs[i], w->obs);
+  ml3_batch_write_obs(b, i, w, out);
+}
+
+static void begin_episode(ml3_env_batch *b, int i, batch_worker *w) {
+  ml3_random random;
+  const double *task = ml3_batch_next_task(b, i, w, &random);
+  ml3_env_reset(b->envs[i], task, &random);
+}
+
+void ml3_batch_rows_reset(ml3_env_batch *b, int i, batch_worker *w, ml3_real *obs) {
+  enter(b, i, w);
+  begin_episode(b, i, w);
+  observe(b, i, w, obs);
+  leave(b, i);
+}
+
+bool ml3_batch_rows_step(ml3_env_batch *b, int i, batch_worker *w, const batch_step *to) {
+  const int n = b->spec->action_dim;
+  for (int k = 0; k < n; k++) w->action[k] = (double)to->actions[(size_t)i * (size_t)n + (size_t)k];
+
+  ml3_env *env = enter(b, i, w);
+  int step = env->steps;
+  ml3_env_result result = ml3_env_step(env, w->action);
+  to->rewards[i] = (ml3_real)result.reward;
+  to->terminated[i] = result.terminated;
+  to->truncated[i] = result.truncated;
+  if (result.terminated || result.truncated) {
+    if (to->final_obs) observe(b, i, w, to->final_obs);
+    begin_episode(b, i, w);
+  }
+  observe(b, i, w, to->obs);
+  leave(b, i);
+  if (result.code != ML3_OK) b->failed_at[i] = step;
+  return result.code == ML3_OK;
+}
+
+/* From now on the row has memory of its own. */
+ml3_env *ml3_batch_rows_at(ml3_env_batch *b, int i) {
+  ml3_env *env = b->envs[i];
+  if (!is_guest(b, i)) return env;
+  if (b->spec->borrow(env, NULL, NULL) != ML3_OK) return NULL;
+  b->spec->set_full(env, full_of(b, i));
+  b->borrows[i] = false;
+  return env;
+}
