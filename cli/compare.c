@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "agents/method.h"
+#include "cli/compare_supervised.h"
 #include "cli/comparison.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
@@ -45,10 +46,10 @@ static int on_progress(void *user, int done, int total) {
 /* ---- options ------------------------------------------------------------------------------------------------------ */
 
 /* "a,b c" into names that point into text; their number, or a negative code. */
-static int split(char *text, const char **names, int most, const char *what, ml3_error *error) {
+static int split(char *text, const char *between, const char **names, int most, const char *what, ml3_error *error) {
   int count = 0;
   char *rest = NULL;
-  for (char *name = strtok_r(text, ", ", &rest); name; name = strtok_r(NULL, ", ", &rest)) {
+  for (char *name = strtok_r(text, between, &rest); name; name = strtok_r(NULL, between, &rest)) {
     if (count == most) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has more than %d entries", what, most);
     names[count++] = name;
   }
@@ -59,7 +60,7 @@ static int split(char *text, const char **names, int most, const char *what, ml3
 /* "mass=0.1,gravity=0.3"; text is kept. */
 static int read_errors(char *text, ml3_compare_settings *s, ml3_error *error) {
   const char *parts[ML3_COMPARE_MAX_ERRORS];
-  const int count = split(text, parts, ML3_COMPARE_MAX_ERRORS, "--error", error);
+  const int count = split(text, ", ", parts, ML3_COMPARE_MAX_ERRORS, "--error", error);
   if (count < 0) return count;
   for (int i = 0; i < count; i++) {
     char *equals = strchr(parts[i], '='), *end = NULL;
@@ -239,7 +240,7 @@ static int read_methods(comparing *c, bool has_run, ml3_error *error) {
            c->own->methods ? c->own->methods
            : has_run       ? DEFAULT_WITH_RUN
                            : DEFAULT_WITHOUT);
-  c->method_count = split(c->methods_text, c->methods, ML3_COMPARE_MAX_METHODS, "--methods", error);
+  c->method_count = split(c->methods_text, ", ", c->methods, ML3_COMPARE_MAX_METHODS, "--methods", error);
   for (int i = 0; i < c->method_count; i++)
     if (!ml3_method_find(c->methods[i], error)) return error->code;
   return c->method_count < 0 ? c->method_count : ML3_OK;
@@ -287,6 +288,9 @@ static int compare_all(comparing *c, ml3_error *error) {
         "--budget (%ld) not negative",
         own->seeds, SEEDS_MAX, own->transitions, own->hold, own->task, own->budget);
   const bool each = names_each_seed(c->options->argument, pattern, sizeof pattern);
+  char first[CLI_PATH_MAX];
+  put_seed(pattern, 0, first);
+  if (cli_run_is_supervised(first)) return compare_supervised(c, error);
   int code = ML3_OK;
   for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) code = compare_seed(c, seed, &progress, error);
   cli_progress_end(&progress);
@@ -298,6 +302,34 @@ static int compare_all(comparing *c, ml3_error *error) {
                                  .reference = own->reference,
                                  .folder = c->folder};
   return cli_comparison_report(&report, error);
+}
+
+/* Problems without an environment: the runs named (--with: others, commas between them), seed by seed. */
+static int compare_supervised(comparing *c, ml3_error *error) {
+  const own_options *own = c->own;
+  char with[2 * CLI_PATH_MAX], label[METHODS_TEXT], pattern[CLI_PATH_MAX], paths[ML3_META_TEST_MAX_RULES][CLI_PATH_MAX];
+  const char *others[ML3_META_TEST_MAX_RULES - 1], *runs[ML3_META_TEST_MAX_RULES], *labels[ML3_META_TEST_MAX_RULES] = {NULL};
+  const int most = ML3_META_TEST_MAX_RULES - 1;
+  snprintf(with, sizeof with, "%s", own->with ? own->with : "");
+  snprintf(label, sizeof label, "%s", own->label ? own->label : "");
+  const int count = own->with ? split(with, ",", others, most, "--with", error) : 0;
+  const int labelled = own->label ? split(label, ",", labels + 1, most, "--label", error) : 0;
+  int code = count < 0 ? count : labelled < 0 ? labelled : ML3_OK;
+  cli_supervised all = {0};
+  for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) {
+    all.runs_differ = names_each_seed(c->options->argument, pattern, sizeof pattern);
+    put_seed(pattern, seed, paths[0]);
+    for (int i = 0; i < count; i++) {
+      names_each_seed(others[i], pattern, sizeof pattern);
+      put_seed(pattern, seed, paths[i + 1]);
+    }
+    for (int i = 0; i <= count; i++) runs[i] = paths[i];
+    code = cli_supervised_compare(&all, c->options, runs, labels, count + 1, all.runs_differ ? 0 : (uint64_t)seed, error);
+  }
+  if (code == ML3_OK) code = make_folder(c->options, own, c->folder, error);
+  if (code == ML3_OK) code = cli_supervised_report(&all, c->folder, error);
+  cli_supervised_free(&all);
+  return code;
 }
 
 /* The methods' names for --help. */
@@ -317,7 +349,8 @@ static void method_notes(char *notes, size_t size) {
 int cli_compare(int argc, const char **argv) {
   own_options own = {.seeds = 1, .transitions = 2000, .hold = 5};
   const struct poptOption table[] = {
-      {"with", 'w', POPT_ARG_STRING, &own.with, 0, "a second run, whose learned loss (or MAML, ...) is compared too",
+      {"with", 'w', POPT_ARG_STRING, &own.with, 0, "a second run, whose learned loss (or MAML, ...) is compared too; "
+       "supervised problems: several, commas between them",
        "RUN"},
       {"label", 'l', POPT_ARG_STRING, &own.label, 0, "what the second is called (its method)", "TEXT"},
       {"methods", 'm', POPT_ARG_STRING, &own.methods, 0, "which, by name, commas between them", "A,B"},

@@ -154,6 +154,7 @@ static const key keys[] = {
     {"validation.tasks", KEY_INT, AT(validation_tasks), "64", 1, 65536, NULL, "held-out tasks that choose the best loss"},
     {"validation.patience", KEY_INT, AT(validation_patience), "0", 0, 1e9, NULL,
      "validations without a new best after which training ends; 0: never"},
+    {"validation.steps", KEY_INT, AT(validation_steps), "0", 0, 1000, NULL, "updates in validation; 0: inner.steps"},
     {"validation.select", KEY_CHOICE, AT(validation_select), "success", 0, 0, "loss|success|task_loss",
      "what is best; task_loss: as judged after the last update (model_free: minus the return)"},
     {"checkpoint.every", KEY_INT, AT(checkpoint_every), "500", 1, 1e9, NULL, "outer steps"},

@@ -100,7 +100,7 @@ typedef struct cli_config {
   int64_t table_classes, table_split_seed;
   double table_validation_share, table_test_share;
 
-  int64_t validation_every, validation_tasks, validation_patience;
+  int64_t validation_every, validation_tasks, validation_steps, validation_patience;
   int validation_select;
   int64_t checkpoint_every;
 

@@ -87,6 +87,7 @@ int cli_trainer_settings(const cli_config *c, const ml3_problem *problem, ml3_tr
       .normalize = (ml3_normalize)c->loss_normalize,
       .lifetime = (int)c->inner_lifetime,
       .validation_tasks = (int)c->validation_tasks,
+      .validation_steps = (int)c->validation_steps,
       .select = (ml3_select)c->validation_select,
       .patience = (int)c->validation_patience};
   for (int i = 0; i < c->inner_weight_list.count && i < ML3_META_MAX_WEIGHTS; i++)

@@ -59,8 +59,8 @@ struct ml3_problem {
   int (*collect)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
                  ml3_real *inner, ml3_real *outer, ml3_error *error);
 
-  /* What these two numbers of an outcome are called here; NULL: they say nothing. */
-  const char *success_name, *distance_name;
+  /* What these numbers of an outcome are called here; NULL: success or distance say nothing, L_task has no other name. */
+  const char *success_name, *distance_name, *task_loss_name;
 
   /* Judges theta on the task. Thread-safe. NULL: task_loss alone is known. */
   int (*evaluate)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_outcome *outcome,

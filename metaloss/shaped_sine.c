@@ -114,6 +114,7 @@ ml3_problem *ml3_shaped_sine_new(const ml3_shaped_sine_settings *s, ml3_error *e
                                    .evaluate = evaluate,
                                    .success_name = "within tolerance",
                                    .distance_name = "|theta - goal|",
+                                   .task_loss_name = "squared error",
                                    .save = save,
                                    .free = free_problem,
                                    .user = own},

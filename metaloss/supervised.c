@@ -270,6 +270,7 @@ ml3_problem *ml3_supervised_new(const ml3_supervised_settings *settings, const m
                              .sample = sample,
                              .evaluate = evaluate,
                              .success_name = settings->classification ? "accuracy" : NULL,
+                             .task_loss_name = settings->classification ? "cross-entropy" : "squared error",
                              .save = save,
                              .net = &s->settings.model,
                              .free = free_problem,

@@ -95,6 +95,21 @@ static void draw_start(ml3_trainer *t) {
   memcpy(start, b->theta, (size_t)t->problem->theta_size * sizeof *start);
 }
 
+/* What threads need besides when validation takes other numbers of updates than training: the loss after the last counts. */
+static int make_long(ml3_trainer *t, ml3_error *error) {
+  ml3_meta_settings settings = t->settings.meta;
+  if (!t->settings.validation_steps || t->settings.validation_steps == settings.inner_steps) return ML3_OK;
+  settings.inner_steps = t->settings.validation_steps;
+  settings.weights = ML3_WEIGHTS_LAST;
+  settings.moments = false;
+  if (!(t->long_works = calloc((size_t)t->threads, sizeof(ml3_meta_work *))))
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for validation by %d updates", settings.inner_steps);
+  if (!(t->long_meta = ml3_meta_new(t->problem, &settings, error))) return ML3_ERR_ARGUMENT;
+  for (int i = 0; i < t->threads; i++)
+    if (!(t->long_works[i] = ml3_meta_work_new(t->long_meta, error))) return ML3_ERR_MEMORY;
+  return ML3_OK;
+}
+
 static int make_parts(ml3_trainer *t, ml3_error *error) {
   const ml3_problem *p = t->problem;
   const ml3_trainer_settings *s = &t->settings;
@@ -121,6 +136,7 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
   for (int i = 0; i < t->threads; i++)
     if (!(t->works[i] = ml3_meta_work_new(t->meta, error))) return ML3_ERR_MEMORY;
   code = make_units(t, unit, error);
+  if (code == ML3_OK) code = make_long(t, error);
   if (code != ML3_OK) return code;
 
   if (p->feature_names && s->meta.loss.kind == ML3_LOSS_LEARNED) ml3_loss_name_features(t->loss, p->feature_names);
@@ -152,10 +168,12 @@ void ml3_trainer_free(ml3_trainer *t) {
   for (int i = 0; i < t->threads; i++) {
     if (t->works) ml3_meta_work_free(t->works[i]);
     if (t->unit_works) ml3_meta_work_free(t->unit_works[i]);
+    if (t->long_works) ml3_meta_work_free(t->long_works[i]);
     if (t->pieces) free(t->pieces[i]);
   }
   free(t->works);
   free(t->unit_works);
+  free(t->long_works);
   free(t->pieces);
   free(t->train.items);
   free(t->train.memory);
@@ -171,6 +189,7 @@ void ml3_trainer_free(ml3_trainer *t) {
   ml3_loss_free(t->best);
   ml3_meta_free(t->meta);
   ml3_meta_free(t->unit_meta);
+  ml3_meta_free(t->long_meta);
   free(t);
 }
 

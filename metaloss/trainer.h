@@ -33,6 +33,7 @@ typedef struct ml3_trainer_settings {
   int lifetime; /* outer steps that a task and its optimizee live: each goes on from where the last left theta and
                            velocity. 0 or 1: drawn anew each step */
   int validation_tasks; /* fixed, from the stream VALIDATION */
+  int validation_steps; /* updates in validation; the objective is then the loss after the last. 0: as in training */
   ml3_select select;    /* best by validation objective, by success and then objective, or by the task loss as judged */
   int patience;         /* validations without a new best after which ml3_trainer_stale says so; 0: never */
 } ml3_trainer_settings;

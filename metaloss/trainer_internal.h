@@ -38,9 +38,10 @@ struct ml3_trainer {
   const ml3_problem *problem;
   ml3_trainer_settings settings;
   ml3_meta *meta, *unit_meta; /* of one task; of a unit, NULL when that is one task */
+  ml3_meta *long_meta;        /* of one task with validation_steps updates, NULL when they are as many as in training */
   ml3_loss *loss, *best;
   ml3_nn_optimizer optimizer;
-  ml3_meta_work **works, **unit_works; /* [threads] */
+  ml3_meta_work **works, **unit_works, **long_works; /* [threads] */
   ml3_real **pieces;                   /* [threads][loss size] a task's gradient, when a unit is taken apart */
   int threads;
   batch train, validation;

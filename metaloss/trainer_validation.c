@@ -43,7 +43,8 @@ static bool better(const ml3_trainer *t, const ml3_trainer_report *now) {
 
 int ml3_trainer_validate(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
 #pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1)
-  for (int i = 0; i < t->validation.count; i++) validate_task(t, i, t->works[omp_get_thread_num()]);
+  for (int i = 0; i < t->validation.count; i++)
+    validate_task(t, i, (t->long_works ? t->long_works : t->works)[omp_get_thread_num()]);
 
   const batch_task *failed = ml3_trainer_first_failure(&t->validation);
   if (failed && failed->code != ML3_ERR_NUMERIC) {

@@ -102,6 +102,11 @@ Test(cli, trains_and_adapts_every_kind_of_supervised_problem) {
     char file[64];
     snprintf(file, sizeof file, "%s/model.safetensors", runs[i][0]);
     cr_expect(exists(file));
+    snprintf(arguments, sizeof arguments, "compare %s --quiet --set test.tasks=3 --set test.steps=[1,2]", runs[i][0]);
+    cr_expect_eq(ml3(arguments), 0, "%s", output);
+    cr_expect_not_null(strstr(output, "best step size, 2 updates"), "%s", output);
+    snprintf(file, sizeof file, "%s/comparison_tasks.csv", runs[i][0]);
+    cr_expect(exists(file));
     snprintf(arguments, sizeof arguments, "view %s", runs[i][0]);
     expect(arguments, 2, "has no rollouts to look at");
   }
@@ -110,6 +115,21 @@ Test(cli, trains_and_adapts_every_kind_of_supervised_problem) {
   cr_expect_not_null(strstr(output, "inputs: [\"b\"]"), "%s", output);
   cr_expect_not_null(strstr(output, "steps: [1, 5, 20]"), "the kind's own defaults are missing: %s", output);
   cr_expect_not_null(strstr(output, "steps: 4  #"), "the file's own key is lost: %s", output);
+}
+
+Test(cli, compares_a_learned_loss_with_maml_on_digits) {
+#define DIGITS "train digits " TINY "--set samples.inner=4 --set samples.outer=4 --set outer.steps=3 --set model.hidden=[4] "
+  cr_assert_eq(ml3(DIGITS "-o loss"), 0, "%s", output);
+  cr_assert_eq(ml3(DIGITS "-o maml --set method=maml"), 0, "%s", output);
+  cr_expect_eq(ml3("compare loss --with maml --quiet --set test.tasks=3 --set test.steps=[1,2]"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "MAML, 2 updates"), "%s", output);
+  cr_expect_not_null(strstr(output, "cross-entropy, best step size, 1 update "), "%s", output);
+}
+
+Test(cli, an_inner_loop_that_diverges_is_told) {
+  expect("train sine -o run --quiet --set inner.rate=1e6 --set inner.steps=20 --set inner.learn_rate=none --set outer.steps=5 "
+         "--set loss.base=loss",
+         1, "not finite at inner step");
 }
 
 Test(cli, mistakes_in_data_are_told_and_leave_nothing) {

@@ -1,0 +1,302 @@
+/* ml3 compare without an environment: see compare_supervised.h. */
+#include "cli/compare_supervised.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/plot.h"
+#include "cli/progress.h"
+#include "cli/statistics.h"
+#include "cli/table.h"
+
+static int on_progress(void *user, int done, int total) {
+  ((cli_progress *)user)->total = total;
+  cli_progress_update(user, done, "");
+  return cli_interrupted();
+}
+
+/* ---- what one row says ------------------------------------------------------------------------------------------- */
+
+/* A number of every outcome of a row. */
+typedef double (*number_of)(const ml3_outcome *o);
+static double task_loss(const ml3_outcome *o) { return o->task_loss; }
+static double success(const ml3_outcome *o) { return o->success; }
+static double distance(const ml3_outcome *o) { return o->distance; }
+
+static double *column(const ml3_meta_test *c, const ml3_meta_test_row *r, number_of number) {
+  double *x = calloc((size_t)c->tasks, sizeof *x);
+  for (int i = 0; i < c->tasks && x; i++) x[i] = number(&r->outcome[i]);
+  return x;
+}
+
+static cli_interval interval_of(const cli_supervised *s, const ml3_meta_test_row *r, number_of number) {
+  const ml3_meta_test *c = s->all;
+  double *x = column(c, r, number);
+  cli_interval interval = {NAN, NAN, NAN};
+  double *means = x ? calloc((size_t)s->seeds, sizeof *means) : NULL;
+  const int size = c->tasks / s->seeds;
+  for (int i = 0; i < c->tasks && means; i++) means[i / size] += x[i] / size;
+  if (means) interval = s->runs_differ && s->seeds > 1 ? cli_sample_interval(means, s->seeds) : cli_mean_interval(x, c->tasks, 0);
+  free(means);
+  free(x);
+  return interval;
+}
+
+static int by_size(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median_of(const ml3_meta_test *c, const ml3_meta_test_row *r, number_of number) {
+  double *x = column(c, r, number), median = NAN;
+  if (x) {
+    qsort(x, (size_t)c->tasks, sizeof *x, by_size);
+    median = (x[(c->tasks - 1) / 2] + x[c->tasks / 2]) / 2;
+  }
+  free(x);
+  return median;
+}
+
+/* On how many tasks the first rule is better than this row after as many updates; a tie is half. -1: not to be said. */
+static double wins_of(const ml3_meta_test *c, const ml3_problem *p, const ml3_meta_test_row *r, int steps) {
+  const ml3_meta_test_row *first = NULL;
+  for (int i = 1; i <= steps; i++)
+    if (c->rows[i].updates == r->updates) first = &c->rows[i];
+  if (!first || first == r) return -1;
+  double wins = 0;
+  for (int i = 0; i < c->tasks; i++) {
+    const ml3_outcome *a = &first->outcome[i], *b = &r->outcome[i];
+    double gain = p->success_name && !p->distance_name ? a->success - b->success : b->task_loss - a->task_loss;
+    if (p->distance_name) gain = b->distance - a->distance;
+    wins += gain > 0 ? 1 : gain < 0 ? 0 : 0.5;
+  }
+  return wins;
+}
+
+static void name_of(const ml3_meta_test_row *r, char *name, size_t size) {
+  if (r->updates > 0)
+    snprintf(name, size, "%s, %d update%s", r->method, r->updates, r->updates == 1 ? "" : "s");
+  else
+    snprintf(name, size, "%s", r->method);
+}
+
+/* ---- table --------------------------------------------------------------------------------------------------------- */
+
+enum { COLUMNS = 9 };
+
+static int add_row(cli_table *table, const cli_supervised *s, const ml3_meta_test_row *r) {
+  const ml3_meta_test *c = s->all;
+  const ml3_problem *p = &s->problem;
+  char cells[COLUMNS][96];
+  const char *row[COLUMNS];
+  const cli_interval loss = interval_of(s, r, task_loss);
+  int count = 4;
+  name_of(r, cells[0], sizeof cells[0]);
+  snprintf(cells[1], sizeof cells[1], "%.4g", loss.mean);
+  snprintf(cells[2], sizeof cells[2], "%.4g - %.4g", loss.low, loss.high);
+  snprintf(cells[3], sizeof cells[3], "%.4g", median_of(c, r, task_loss));
+  if (p->distance_name) snprintf(cells[count++], sizeof cells[0], "%.4g", median_of(c, r, distance));
+  if (p->success_name) {
+    const cli_interval rate = interval_of(s, r, success);
+    snprintf(cells[count++], sizeof cells[0], "%.1f", 100 * rate.mean);
+    snprintf(cells[count++], sizeof cells[0], "%.1f - %.1f", 100 * rate.low, 100 * rate.high);
+  }
+  const double wins = wins_of(c, p, r, s->step_count);
+  snprintf(cells[count++], sizeof cells[0], wins < 0 ? "" : "%g of %d", wins, c->tasks);
+  snprintf(cells[count++], sizeof cells[0], r->rate > 0 ? "%.3g" : "", r->rate);
+  for (int i = 0; i < count; i++) row[i] = cells[i];
+  return cli_table_row(table, row);
+}
+
+static cli_table *make_table(const cli_supervised *s) {
+  const ml3_problem *p = &s->problem;
+  const char *columns[COLUMNS] = {"method", "task loss", "95 %", "median"};
+  char of_distance[64], of_success[64];
+  int count = 4;
+  if (p->distance_name) {
+    snprintf(of_distance, sizeof of_distance, "median %.50s", p->distance_name);
+    columns[count++] = of_distance;
+  }
+  if (p->success_name) {
+    snprintf(of_success, sizeof of_success, "%.50s %%", p->success_name);
+    columns[count++] = of_success;
+    columns[count++] = "95 %";
+  }
+  columns[count++] = "learned loss wins";
+  columns[count++] = "step size";
+  cli_table *table = cli_table_new(columns, count);
+  for (int i = 0; i < s->all->count && table; i++)
+    if (add_row(table, s, &s->all->rows[i]) != ML3_OK) {
+      cli_table_free(table);
+      return NULL;
+    }
+  return table;
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------- */
+
+static int save_tasks(const cli_supervised *s, const char *path, ml3_error *error) {
+  const ml3_meta_test *c = s->all;
+  const int size = c->tasks / s->seeds;
+  ml3_file file;
+  int code = ml3_file_create(&file, path, error);
+  if (code != ML3_OK) return code;
+  fprintf(file.stream, "method,updates,seed,task,task_loss,success,distance,rate\n");
+  for (int i = 0; i < c->count; i++)
+    for (int j = 0; j < c->tasks; j++) {
+      const ml3_outcome *o = &c->rows[i].outcome[j];
+      fprintf(file.stream, "\"%s\",%d,%d,%d,%.9g,%g,%.9g,%.6g\n", c->rows[i].method, c->rows[i].updates, j / size, j % size,
+              o->task_loss, o->success, o->distance, c->rows[i].rate);
+    }
+  return ml3_file_commit(&file, error);
+}
+
+/* Bars of success where there is one, else of the task loss; what diverged is left out. */
+static int save_bars(const cli_supervised *s, const char *path, ml3_error *error) {
+  const ml3_meta_test *c = s->all;
+  const char *of = s->problem.success_name;
+  cli_bar *bars = calloc((size_t)c->count, sizeof *bars);
+  char(*names)[96] = calloc((size_t)c->count, sizeof *names);
+  int code = ML3_ERR_MEMORY, shown = 0;
+  for (int i = 0; i < c->count && bars && names; i++) {
+    const cli_interval x = interval_of(s, &c->rows[i], of ? success : task_loss);
+    const double scale = of ? 100 : 1;
+    if (!isfinite(x.mean) || !isfinite(x.high)) continue;
+    name_of(&c->rows[i], names[shown], sizeof names[shown]);
+    bars[shown] = (cli_bar){names[shown], scale * x.mean, scale * x.low, scale * x.high};
+    shown++;
+  }
+  if (bars && names) {
+    char title[128], label[64];
+    snprintf(title, sizeof title, "%s on %d held-out tasks, with 95 %% intervals", s->problem.name, c->tasks);
+    snprintf(label, sizeof label, "%.50s%s", of ? of : "mean task loss", of ? ", %" : "");
+    code = cli_plot_bars(title, label, bars, shown, path, error);
+  }
+  free(bars);
+  free(names);
+  return code;
+}
+
+int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_table *table = make_table(s);
+  if (!table) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
+  cli_table_print(table, stdout);
+  printf("%d held-out tasks%s; intervals of means %s; best step sizes chosen on validation tasks for each number of updates\n",
+         s->all->tasks, s->seeds > 1 ? " in all" : "",
+         s->runs_differ && s->seeds > 1 ? "over seeds, by Student's t" : "by bootstrap");
+  cli_run_path(folder, "comparison.csv", path);
+  int code = cli_table_save_csv(table, path, error);
+  cli_run_path(folder, "comparison.md", path);
+  if (code == ML3_OK) code = cli_table_save_markdown(table, path, error);
+  cli_run_path(folder, "comparison_tasks.csv", path);
+  if (code == ML3_OK) code = save_tasks(s, path, error);
+  cli_table_free(table);
+  cli_run_path(folder, "comparison", path);
+  ml3_error plot = {0};
+  if (code == ML3_OK && save_bars(s, path, &plot) != ML3_OK) fprintf(stderr, "ml3 compare: no plot: %s\n", plot.message);
+  return code;
+}
+
+/* ---- a run ------------------------------------------------------------------------------------------------------- */
+
+bool cli_run_is_supervised(const char *folder) {
+  cli_config config;
+  char path[CLI_PATH_MAX];
+  cli_config_defaults(&config);
+  cli_run_path(folder, "config.yaml", path);
+  if (!cli_run_is(folder) || cli_config_read(&config, path, NULL) != ML3_OK) return false;
+  const cli_problem_kind *kind = cli_problem_kind_find(config.problem, NULL);
+  return kind && !kind->rollouts;
+}
+
+ml3_meta_test_settings cli_meta_test_settings(const cli_config *c) {
+  ml3_meta_test_settings s = {
+      .seed = (uint64_t)c->seed,
+      .tasks = (int)c->test_tasks,
+      .rate_tasks = c->validation_tasks < 64 ? (int)c->validation_tasks : 64,
+      .step_count = c->test_steps.count < ML3_META_TEST_MAX_STEPS ? c->test_steps.count : ML3_META_TEST_MAX_STEPS,
+      .rate = c->inner_rate,
+      .threads = (int)c->threads};
+  for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)c->test_steps.values[i];
+  return s;
+}
+
+/* Appends the tasks of `more`, whose rows are the same. */
+static int append(cli_supervised *s, ml3_meta_test *more, ml3_error *error) {
+  if (!s->all) {
+    s->all = more;
+    return ML3_OK;
+  }
+  int code = s->all->count == more->count ? ML3_OK : ml3_error_set(error, ML3_ERR_ARGUMENT, "the seeds' runs differ in their test.steps");
+  for (int i = 0; i < more->count && code == ML3_OK; i++) {
+    ml3_meta_test_row *r = &s->all->rows[i];
+    ml3_outcome *grown = realloc(r->outcome, (size_t)(s->all->tasks + more->tasks) * sizeof *grown);
+    if (!grown) {
+      code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the tasks of another seed");
+      break;
+    }
+    memcpy(grown + s->all->tasks, more->rows[i].outcome, (size_t)more->tasks * sizeof *grown);
+    r->outcome = grown;
+  }
+  if (code == ML3_OK) s->all->tasks += more->tasks;
+  ml3_meta_test_free(more);
+  return code;
+}
+
+typedef struct opened {
+  cli_config config;
+  ml3_problem *problem;
+  ml3_meta *metas[ML3_META_TEST_MAX_RULES];
+  ml3_loss *losses[ML3_META_TEST_MAX_RULES];
+  ml3_rule rules[ML3_META_TEST_MAX_RULES];
+} opened;
+
+static int open_all(opened *c, const cli_options *o, const char *const *runs, const char *const *labels, int count,
+                    ml3_error *error) {
+  cli_config other;
+  int code = ML3_OK;
+  for (int i = 0; i < count && code == ML3_OK; i++) {
+    cli_config *config = i ? &other : &c->config;
+    code = cli_run_open(runs[i], config, &c->losses[i], error);
+    if (code == ML3_OK && i == 0) code = cli_options_apply(o, &c->config, error);
+    if (code == ML3_OK && i == 0 && !(c->problem = cli_problem_new(&c->config, error))) code = error->code;
+    ml3_trainer_settings settings;
+    if (code == ML3_OK) code = cli_trainer_settings(config, c->problem, &settings, error);
+    if (code != ML3_OK) break;
+    settings.meta.loss = c->losses[i]->spec;
+    if (!(c->metas[i] = ml3_meta_new(c->problem, &settings.meta, error))) return ml3_error_prefix(error, "%s", runs[i]);
+    c->rules[i] = (ml3_rule){labels[i] ? labels[i] : cli_method_label(config), c->metas[i], c->losses[i]};
+  }
+  return code;
+}
+
+int cli_supervised_compare(cli_supervised *s, const cli_options *o, const char *const *runs, const char *const *labels,
+                           int count, uint64_t seed_offset, ml3_error *error) {
+  opened *c = calloc(1, sizeof *c);
+  if (!c) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to compare");
+  int code = open_all(c, o, runs, labels, count, error);
+  if (code == ML3_OK) {
+    ml3_meta_test_settings settings = cli_meta_test_settings(&c->config);
+    settings.seed += seed_offset;
+    cli_progress progress;
+    cli_progress_begin(&progress, "comparing", settings.tasks, o->quiet);
+    ml3_meta_test *one = ml3_meta_test_run(c->problem, c->rules, count, &settings, on_progress, &progress, error);
+    cli_progress_end(&progress);
+    code = one ? append(s, one, error) : error->code;
+    s->step_count = settings.step_count;
+    s->problem = *c->problem;
+  }
+  if (code == ML3_OK) s->seeds++;
+  for (int i = 0; i < count; i++) {
+    ml3_meta_free(c->metas[i]);
+    ml3_loss_free(c->losses[i]);
+  }
+  if (c->problem) c->problem->free(c->problem);
+  free(c);
+  return code;
+}
+
+void cli_supervised_free(cli_supervised *s) { ml3_meta_test_free(s->all); }
