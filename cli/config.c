@@ -51,6 +51,7 @@ static const key keys[] = {
      "what is meta-learned: a loss; a start (MAML, exact or first order); a start and a step size a parameter (Meta-SGD); "
      "or one policy that learns by itself (learner.*)"},
     {"loss.inputs", KEY_TEXTS, AT(loss_inputs), "[]", 0, 0, NULL, "names of the features that it sees; empty: all"},
+    {"loss.base", KEY_TEXT, AT(loss_base), "", 0, 0, NULL, "name of a feature that is added to its value; none: \"\""},
     {"loss.hidden", KEY_LIST, AT(loss_hidden), "[64, 64]", 1, 4096, NULL, "widths of the learned loss's layers"},
     {"loss.activation", KEY_CHOICE, AT(loss_activation), "elu", 0, 0, ACTIVATIONS, "of its hidden layers"},
     {"loss.output", KEY_CHOICE, AT(loss_output), "identity", 0, 0, "identity|softplus", "of its last layer"},

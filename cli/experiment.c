@@ -17,24 +17,26 @@ const char *cli_method_label(const cli_config *c) {
   return labels[c->method];
 }
 
-/* Which columns the loss sees, from their names. */
+/* The column of that name, or a negative code with the names there are. */
+static int find_feature(const ml3_problem *p, const char *key, const char *name, ml3_error *error) {
+  char all[400] = "";
+  for (int i = 0; i < p->features && p->feature_names; i++) {
+    if (strcmp(p->feature_names[i], name) == 0) return i;
+    snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", p->feature_names[i]);
+  }
+  return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: there is no feature '%s'; problem '%s' has: %s", key, name, p->name, all);
+}
+
+/* Which columns the loss sees, and which is added to its value, from their names. */
 static int choose_inputs(const cli_config *c, const ml3_problem *p, ml3_loss_spec *spec, ml3_error *error) {
   spec->features = p->features;
   spec->net.inputs = c->loss_inputs.count ? c->loss_inputs.count : p->features;
-  for (int i = 0; i < c->loss_inputs.count; i++) {
-    const char *name = c->loss_inputs.values[i];
-    int at = 0;
-    while (at < p->features && (!p->feature_names || strcmp(p->feature_names[at], name) != 0)) at++;
-    if (at == p->features) {
-      char all[400] = "";
-      for (int j = 0; j < p->features && p->feature_names; j++)
-        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", j ? ", " : "", p->feature_names[j]);
-      return ml3_error_set(error, ML3_ERR_ARGUMENT, "loss.inputs: there is no feature '%s'; problem '%s' has: %s", name,
-                           p->name, all);
-    }
-    spec->columns[i] = at;
-  }
-  return ML3_OK;
+  for (int i = 0; i < c->loss_inputs.count; i++)
+    if ((spec->columns[i] = find_feature(p, "loss.inputs", c->loss_inputs.values[i], error)) < 0) return spec->columns[i];
+  if (!*c->loss_base) return ML3_OK;
+  const int base = find_feature(p, "loss.base", c->loss_base, error);
+  spec->base = base + 1;
+  return base < 0 ? base : ML3_OK;
 }
 
 static int make_loss(const cli_config *c, const ml3_problem *p, ml3_loss_spec *spec, ml3_error *error) {

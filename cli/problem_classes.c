@@ -41,7 +41,7 @@ static ml3_problem *make_idx(const cli_config *c, ml3_error *error) {
 }
 
 #define DEFAULTS                                                                                                     \
-  "extra.kind=none outer.extra_weight=0 validation.select=loss model.hidden=[32] model.activation=tanh "             \
+  "loss.inputs=[p,log_p,target] loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 validation.select=loss model.hidden=[32] model.activation=tanh "             \
   "samples.inner=20 samples.outer=60 test.tasks=100 test.steps=[1,5,20]"
 
 const cli_problem_kind cli_problem_digits = {

@@ -43,7 +43,7 @@ static ml3_problem *make_shaped(const cli_config *c, ml3_error *error) {
 const cli_problem_kind cli_problem_sine = {
     .name = "sine",
     .summary = "regression of y = A sin(x - phase) by a network",
-    .defaults = "extra.kind=none outer.extra_weight=0 validation.select=loss test.tasks=50 test.steps=[1,10,100]",
+    .defaults = "loss.inputs=[prediction,target] loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 validation.select=loss test.tasks=50 test.steps=[1,10,100]",
     .make = make_sine};
 
 const cli_problem_kind cli_problem_shaped_sine = {

@@ -36,6 +36,6 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
 const cli_problem_kind cli_problem_table = {
     .name = "table",
     .summary = "regression or classification of a CSV file of yours",
-    .defaults = "extra.kind=none outer.extra_weight=0 validation.select=loss model.hidden=[32] model.activation=tanh "
+    .defaults = "loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 validation.select=loss model.hidden=[32] model.activation=tanh "
                 "samples.inner=20 samples.outer=40 test.tasks=50 test.steps=[1,5,20]",
     .make = make};

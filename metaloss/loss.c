@@ -52,6 +52,8 @@ static int check_net(const ml3_loss_spec *spec, ml3_error *error) {
   if (features > ML3_LOSS_MAX_FEATURES || spec->net.inputs > features)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: %d inputs from %d features; at most %d are possible",
                          spec->net.inputs, features, ML3_LOSS_MAX_FEATURES);
+  if (spec->base < 0 || spec->base > features)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: its base is feature %d; there are %d", spec->base - 1, features);
   for (int i = 0; i < spec->net.inputs; i++)
     if (column_of(spec, i) < 0 || column_of(spec, i) >= features)
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: input %d is feature %d; there are %d", i,
@@ -86,6 +88,13 @@ static bool allocate(ml3_loss *loss) {
   return loss->phi && loss->shift && loss->scale && loss->names;
 }
 
+/* A network that is added to something begins as a small part of the sum. */
+static void shrink_last_layer(const ml3_loss_spec *spec, ml3_real *phi) {
+  const int in = spec->net.depth ? spec->net.hidden[spec->net.depth - 1] : spec->net.inputs;
+  const int last = spec->net.outputs * (in + (spec->net.bias ? 1 : 0)), size = ml3_mlp_size(&spec->net);
+  for (int i = size - last; i < size; i++) phi[i] *= (ml3_real)0.1;
+}
+
 ml3_loss *ml3_loss_new(const ml3_loss_spec *spec, ml3_random *random, ml3_error *error) {
   if (check(spec, error) != ML3_OK) return NULL;
 
@@ -98,6 +107,7 @@ ml3_loss *ml3_loss_new(const ml3_loss_spec *spec, ml3_random *random, ml3_error 
     return NULL;
   }
   if (learned(spec)) ml3_mlp_init(&spec->net, random, loss->phi);
+  if (learned(spec) && spec->base) shrink_last_layer(spec, loss->phi);
   for (int i = 0; i < rates; i++)
     loss->phi[at + i] = (ml3_real)(spec->learn_rate == ML3_RATE_SIGNED ? spec->rate : log(spec->rate));
   for (int i = 0; i < inputs_of(spec); i++) loss->scale[i] = 1;
@@ -157,7 +167,8 @@ double ml3_loss_value(const ml3_loss *loss, const double *features) {
   const ml3_mlp net = linear_out(spec);
   ml3_mlp_forward(&net, loss->phi, x, y);
   const bool late = net.output != spec->net.output; /* softplus of the value alone */
-  return late ? fmax(y[0], 0) + log1p(exp(-fabs(y[0]))) : y[0];
+  const double base = spec->base ? features[spec->base - 1] : 0;
+  return base + (late ? fmax(y[0], 0) + log1p(exp(-fabs(y[0]))) : y[0]);
 }
 
 /* ---- graph ------------------------------------------------------------------------------------------- */
@@ -181,8 +192,9 @@ static ml3_node build_outputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_no
 ml3_node ml3_loss_build(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
                         ml3_node features) {
   ml3_node outputs = build_outputs(g, spec, phi, shift, scale, features);
-  if (spec->weighting == ML3_WEIGHTING_NONE) return outputs;
-  return ml3_nn_activate(g, spec->net.output, ml3_nn_slice_cols(g, outputs, 0, 1));
+  if (spec->weighting != ML3_WEIGHTING_NONE)
+    outputs = ml3_nn_activate(g, spec->net.output, ml3_nn_slice_cols(g, outputs, 0, 1));
+  return spec->base ? ml3_nn_add(g, outputs, ml3_nn_slice_cols(g, features, spec->base - 1, 1)) : outputs;
 }
 
 /* Weights of the rows of every task, [tasks, rows]; z is the network's second output, a row each. */

@@ -50,6 +50,7 @@ typedef struct ml3_loss_spec {
   ml3_weighting weighting;
   int features;                       /* columns of a row; 0: as many as the network has inputs */
   int columns[ML3_LOSS_MAX_FEATURES]; /* which of them the network sees; not looked at when it sees all */
+  int base; /* 1 + the column that is added to the network's value, which then starts as a small correction; 0: none */
   double rate;                        /* inner step size, or where the learned one starts */
   ml3_learn_rate learn_rate;
   double momentum; /* 0 <= momentum < 1 */

@@ -37,13 +37,13 @@ static json_t *spec_to_json(const ml3_loss *loss) {
   const int features = ml3_loss_features(s), inputs = learned ? s->net.inputs : 0;
   json_t *names = json_array();
   for (int i = 0; i < features; i++) json_array_append_new(names, json_string(loss->names[i]));
-  return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i}", "kind", kind_names[s->kind],
+  return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s:i}", "kind", kind_names[s->kind],
                    "features", names, "columns", whole_numbers(features == inputs ? NULL : s->columns, inputs),
                    "hidden", whole_numbers(s->net.hidden, learned ? s->net.depth : 0), "activation",
                    ml3_activation_name(s->net.activation), "output", ml3_activation_name(s->net.output), "bias",
                    (int)s->net.bias, "weighting", weighting_names[s->weighting], "rate", s->rate, "learn_rate",
                    rate_names[s->learn_rate], "momentum", s->momentum, "learn_start", (int)s->learn_start, "theta_size",
-                   s->theta_size);
+                   s->theta_size, "base", s->base - 1);
 }
 
 static bool read_numbers(const json_t *list, int max, int *values, int *count) {
@@ -61,13 +61,13 @@ static bool read_numbers(const json_t *list, int max, int *values, int *count) {
 static bool spec_from_json(json_t *json, ml3_loss_spec *s, json_t **names) {
   json_t *columns, *hidden;
   const char *kind, *activation, *output, *weighting, *learn_rate;
-  int bias, learn_start;
+  int bias, learn_start, base = -1; /* files of before have none */
   *s = (ml3_loss_spec){0};
   if (!json ||
-      json_unpack(json, "{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i}", "kind", &kind, "features",
+      json_unpack(json, "{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s?i}", "kind", &kind, "features",
                   names, "columns", &columns, "hidden", &hidden, "activation", &activation, "output", &output, "bias",
                   &bias, "weighting", &weighting, "rate", &s->rate, "learn_rate", &learn_rate, "momentum", &s->momentum,
-                  "learn_start", &learn_start, "theta_size", &s->theta_size) != 0)
+                  "learn_start", &learn_start, "theta_size", &s->theta_size, "base", &base) != 0)
     return false;
 
   const int which[5] = {name_index(kind_names, kind), name_index(weighting_names, weighting),
@@ -82,6 +82,7 @@ static bool spec_from_json(json_t *json, ml3_loss_spec *s, json_t **names) {
                      .outputs = s->weighting == ML3_WEIGHTING_NONE ? 1 : 2,
                      .bias = bias};
   s->learn_start = learn_start;
+  s->base = base + 1;
   if (!json_is_array(*names) || json_array_size(*names) > ML3_LOSS_MAX_FEATURES) return false;
   s->features = (int)json_array_size(*names);
   return read_numbers(columns, ML3_LOSS_MAX_FEATURES, s->columns, &s->net.inputs) &&

@@ -86,14 +86,16 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
   (void)context;
   if (s->settings.classification) {
     ml3_node log_p = log_softmax(g, f);
-    ml3_node columns[3] = {as_column(g, ml3_nn_exp(g, log_p)), as_column(g, log_p), as_column(g, y)};
-    return ml3_nn_concat_cols(g, columns, 3);
+    ml3_node loss = ml3_nn_scale(g, ml3_nn_mul(g, y, log_p), -outputs);
+    ml3_node columns[4] = {as_column(g, ml3_nn_exp(g, log_p)), as_column(g, log_p), as_column(g, y), as_column(g, loss)};
+    return ml3_nn_concat_cols(g, columns, 4);
   }
   ml3_node *blocks = malloc((size_t)outputs * sizeof *blocks); /* output by output, one below the other */
   if (!blocks) return ML3_NN_NONE;
   for (int i = 0; i < outputs; i++) {
-    ml3_node columns[3] = {x, ml3_nn_slice_cols(g, f, i, 1), ml3_nn_slice_cols(g, y, i, 1)};
-    blocks[i] = s->settings.feature_x ? ml3_nn_concat_cols(g, columns, 3) : ml3_nn_concat_cols(g, columns + 1, 2);
+    ml3_node prediction = ml3_nn_slice_cols(g, f, i, 1), target = ml3_nn_slice_cols(g, y, i, 1);
+    ml3_node columns[4] = {x, prediction, target, ml3_nn_square(g, ml3_nn_sub(g, prediction, target))};
+    blocks[i] = s->settings.feature_x ? ml3_nn_concat_cols(g, columns, 4) : ml3_nn_concat_cols(g, columns + 1, 3);
   }
   ml3_node rows = ml3_nn_concat_rows(g, blocks, outputs);
   free(blocks);
@@ -209,12 +211,12 @@ static int save(const ml3_problem *p, const ml3_real *theta, const char *path, m
 }
 
 static void name_features(supervised *s) {
-  static const char *const of_class[] = {"p", "log_p", "target"}, *const of_output[] = {"prediction", "target"};
+  static const char *const of_class[] = {"p", "log_p", "target", "loss"}, *const of_output[] = {"prediction", "target", "loss"};
   const int inputs = s->settings.model.inputs;
   int count = 0;
   for (int i = 0; i < inputs && s->settings.feature_x && !s->settings.classification; i++)
     snprintf(s->names[count++], sizeof *s->names, inputs == 1 ? "x" : "x%d", i);
-  for (int i = 0; i < (s->settings.classification ? 3 : 2); i++)
+  for (int i = 0; i < (s->settings.classification ? 4 : 3); i++)
     snprintf(s->names[count++], sizeof *s->names, "%s", s->settings.classification ? of_class[i] : of_output[i]);
   for (int i = 0; i < count; i++) s->feature_names[i] = s->names[i];
   s->problem.features = count;
@@ -233,9 +235,9 @@ static int check(const ml3_supervised_settings *s, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "problem '%s': %d samples to learn from and %d others; 1 and 0 to 100000 are possible", s->name,
                          s->inner_points, s->outer_points);
-  if (s->feature_x && s->model.inputs > FEATURES_MAX - 2)
+  if (s->feature_x && s->model.inputs > FEATURES_MAX - 3)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s': %d inputs are too many for features; %d are possible",
-                         s->name, s->model.inputs, FEATURES_MAX - 2);
+                         s->name, s->model.inputs, FEATURES_MAX - 3);
   if (s->classification && s->model.outputs < 2)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s': there is one class alone; two are the least", s->name);
   if (s->extra != ML3_EXTRA_NOTHING && (s->classification || s->extra_points < 1 || s->extra_points > 100000))

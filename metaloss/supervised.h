@@ -3,8 +3,11 @@
    A task is some samples to learn from, others for the task loss and the judgement, and points for extra information;
    where they come from is a source's business (sine.c, classes.c, table.c). One row of features:
 
-     regression      for each output of each sample:  [x (inputs), prediction, target]
-     classification  for each class of each sample:   [p, log_p, target],  p = softmax(outputs), target 1 for the true class
+     regression      for each output of each sample:  [x (inputs), prediction, target, loss],  loss = (prediction - target)^2
+     classification  for each class of each sample:   [p, log_p, target, loss],  p = softmax(outputs), target 1 for the true
+                     class, loss = - classes * target * log_p
+
+   so that the mean of `loss` over the rows is the task's own loss.
 
    L_task on the other samples: mean squared error, or mean cross-entropy. L_extra, while meta-training:
 

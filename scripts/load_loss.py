@@ -34,6 +34,7 @@ def load_loss(path):
             x = x @ t[f"weight{i}"].T + (t[f"bias{i}"] if spec["bias"] else 0)
             x = hidden(x) if i < layers - 1 else x
         values, z = output(x[:, 0]), x[:, -1]
+        if spec.get("base", -1) >= 0: values = values + features[:, spec["base"]]
         if spec["weighting"] == "none": return values.mean()
         if spec["weighting"] == "sigmoid": return (values * 2 / (1 + xp.exp(-z))).mean()
         weights = xp.exp(5 * xp.tanh(z / 5))

@@ -1,8 +1,11 @@
 /* Supervised problems: gradients through updates, tasks kept apart, the same initial distribution for all. */
+#define _POSIX_C_SOURCE 200809L
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "metaloss/meta.h"
 #include "metaloss/sine.h"
@@ -52,7 +55,7 @@ static ml3_problem *make_shaped(bool known) {
 /* ---- the meta-gradient ------------------------------------------------------------------------------------------- */
 
 /* Through three updates against centred differences of the objective; in float against a tolerance that tells signs. */
-static void check_gradient(ml3_problem *problem, double extra_weight) {
+static void check_gradient_with(ml3_problem *problem, double extra_weight, int base) {
 #ifdef ML3_DOUBLE
   const double h = 1e-5, tolerance = 1e-7;
 #else
@@ -61,6 +64,7 @@ static void check_gradient(ml3_problem *problem, double extra_weight) {
   ml3_error error = {0};
   const ml3_meta_settings settings = {
       .loss = {.net = {.inputs = problem->features, .outputs = 1, .depth = 1, .hidden = {8}, .activation = ML3_TANH, .bias = true},
+               .base = base,
                .rate = 0.3,
                .learn_rate = ML3_RATE_SCALAR},
       .inner_steps = 3,
@@ -100,6 +104,14 @@ static void check_gradient(ml3_problem *problem, double extra_weight) {
   ml3_meta_work_free(work);
   ml3_meta_free(meta);
   problem->free(problem);
+}
+
+static void check_gradient(ml3_problem *problem, double extra_weight) { check_gradient_with(problem, extra_weight, 0); }
+
+Test(supervised, a_correction_of_the_task_loss_agrees_with_differences) {
+  ml3_problem *digits = make_digits(), *line = make_sine(ML3_EXTRA_NOTHING);
+  check_gradient_with(digits, 0, digits->features);
+  check_gradient_with(line, 0, line->features);
 }
 
 Test(supervised, regression_agrees_with_differences) { check_gradient(make_sine(ML3_EXTRA_NOTHING), 0); }
@@ -150,6 +162,31 @@ Test(supervised, a_model_whose_outputs_are_not_numbers_is_told) {
   free(task);
   free(theta);
   p->free(p);
+}
+
+/* A network of zeros added to the feature `loss` is the task's own loss; the file says that it is added. */
+Test(supervised, a_learned_loss_can_be_a_correction_of_the_task_loss) {
+  ml3_error error = {0};
+  const ml3_loss_spec spec = {
+      .net = {.inputs = 4, .outputs = 1, .depth = 1, .hidden = {3}, .activation = ML3_TANH, .bias = true}, .base = 4, .rate = 1};
+  ml3_random random = ml3_random_stream(8, ML3_PURPOSE_USER, 0, 0);
+  ml3_loss *loss = ml3_loss_new(&spec, &random, &error);
+  cr_assert_not_null(loss, "%s", error.message);
+  const double row[4] = {0.2, 0.3, 0.9, 0.36};
+  const double before = ml3_loss_value(loss, row);
+  cr_expect(before != 0.36 && fabs(before - 0.36) < 0.2, "it does not begin as a small correction: %g", before);
+  char path[64];
+  snprintf(path, sizeof path, "/tmp/ml3_base_%d.safetensors", (int)getpid());
+  cr_assert_eq(ml3_loss_save(loss, path, &error), 0, "%s", error.message);
+  ml3_loss *again = ml3_loss_load(path, &error);
+  cr_assert_not_null(again, "%s", error.message);
+  cr_expect_eq(again->spec.base, 4);
+  cr_expect_float_eq(ml3_loss_value(again, row), before, 0);
+  memset(loss->phi, 0, (size_t)loss->size * sizeof *loss->phi);
+  cr_expect_float_eq(ml3_loss_value(loss, row), 0.36, 1e-12);
+  remove(path);
+  ml3_loss_free(loss);
+  ml3_loss_free(again);
 }
 
 /* ---- tasks ---------------------------------------------------------------------------------------------------------- */
