@@ -274,6 +274,34 @@ static int compare_seed(comparing *c, int seed, cli_progress *progress, ml3_erro
   return code;
 }
 
+/* Problems without an environment: the runs named (--with: others, commas between them), seed by seed. */
+static int compare_supervised(comparing *c, ml3_error *error) {
+  const own_options *own = c->own;
+  char with[2 * CLI_PATH_MAX], label[METHODS_TEXT], pattern[CLI_PATH_MAX], paths[ML3_META_TEST_MAX_RULES][CLI_PATH_MAX];
+  const char *others[ML3_META_TEST_MAX_RULES - 1], *runs[ML3_META_TEST_MAX_RULES], *labels[ML3_META_TEST_MAX_RULES] = {NULL};
+  const int most = ML3_META_TEST_MAX_RULES - 1;
+  snprintf(with, sizeof with, "%s", own->with ? own->with : "");
+  snprintf(label, sizeof label, "%s", own->label ? own->label : "");
+  const int count = own->with ? split(with, ",", others, most, "--with", error) : 0;
+  const int labelled = own->label ? split(label, ",", labels + 1, most, "--label", error) : 0;
+  int code = count < 0 ? count : labelled < 0 ? labelled : ML3_OK;
+  cli_supervised all = {0};
+  for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) {
+    all.runs_differ = names_each_seed(c->options->argument, pattern, sizeof pattern);
+    put_seed(pattern, seed, paths[0]);
+    for (int i = 0; i < count; i++) {
+      names_each_seed(others[i], pattern, sizeof pattern);
+      put_seed(pattern, seed, paths[i + 1]);
+    }
+    for (int i = 0; i <= count; i++) runs[i] = paths[i];
+    code = cli_supervised_compare(&all, c->options, runs, labels, count + 1, all.runs_differ ? 0 : (uint64_t)seed, error);
+  }
+  if (code == ML3_OK) code = make_folder(c->options, own, c->folder, error);
+  if (code == ML3_OK) code = cli_supervised_report(&all, c->folder, error);
+  cli_supervised_free(&all);
+  return code;
+}
+
 static int compare_all(comparing *c, ml3_error *error) {
   char pattern[CLI_PATH_MAX];
   const own_options *own = c->own;
@@ -302,34 +330,6 @@ static int compare_all(comparing *c, ml3_error *error) {
                                  .reference = own->reference,
                                  .folder = c->folder};
   return cli_comparison_report(&report, error);
-}
-
-/* Problems without an environment: the runs named (--with: others, commas between them), seed by seed. */
-static int compare_supervised(comparing *c, ml3_error *error) {
-  const own_options *own = c->own;
-  char with[2 * CLI_PATH_MAX], label[METHODS_TEXT], pattern[CLI_PATH_MAX], paths[ML3_META_TEST_MAX_RULES][CLI_PATH_MAX];
-  const char *others[ML3_META_TEST_MAX_RULES - 1], *runs[ML3_META_TEST_MAX_RULES], *labels[ML3_META_TEST_MAX_RULES] = {NULL};
-  const int most = ML3_META_TEST_MAX_RULES - 1;
-  snprintf(with, sizeof with, "%s", own->with ? own->with : "");
-  snprintf(label, sizeof label, "%s", own->label ? own->label : "");
-  const int count = own->with ? split(with, ",", others, most, "--with", error) : 0;
-  const int labelled = own->label ? split(label, ",", labels + 1, most, "--label", error) : 0;
-  int code = count < 0 ? count : labelled < 0 ? labelled : ML3_OK;
-  cli_supervised all = {0};
-  for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) {
-    all.runs_differ = names_each_seed(c->options->argument, pattern, sizeof pattern);
-    put_seed(pattern, seed, paths[0]);
-    for (int i = 0; i < count; i++) {
-      names_each_seed(others[i], pattern, sizeof pattern);
-      put_seed(pattern, seed, paths[i + 1]);
-    }
-    for (int i = 0; i <= count; i++) runs[i] = paths[i];
-    code = cli_supervised_compare(&all, c->options, runs, labels, count + 1, all.runs_differ ? 0 : (uint64_t)seed, error);
-  }
-  if (code == ML3_OK) code = make_folder(c->options, own, c->folder, error);
-  if (code == ML3_OK) code = cli_supervised_report(&all, c->folder, error);
-  cli_supervised_free(&all);
-  return code;
 }
 
 /* The methods' names for --help. */
