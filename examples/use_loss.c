@@ -12,8 +12,8 @@
 #include "metaloss/loss.h"
 
 enum { POINTS = 40, STEPS = 200 };
-enum { X, PREDICTION, TARGET };
-static const char *const names[] = {"x", "prediction", "target"};
+enum { X, PREDICTION, TARGET, LOSS, COLUMNS };
+static const char *const names[] = {"x", "prediction", "target", "loss"}; /* loss: (prediction - target)^2 */
 
 static double model(const double *w, double x) {
   return w[0] * sin(x) + w[1] * cos(x);
@@ -35,30 +35,32 @@ int main(int argc, char **argv) {
 
   /* The file names what the loss wants to see of each point. */
   const int columns = ml3_loss_features(&loss->spec);
-  int column[3] = {-1, -1, -1};
+  int column[COLUMNS] = {-1, -1, -1, -1};
   for (int c = 0; c < columns; c++)
-    for (int k = 0; k < 3; k++)
+    for (int k = 0; k < COLUMNS; k++)
       if (strcmp(loss->names[c], names[k]) == 0) column[k] = c;
-  if (columns != 3 || column[X] < 0 || column[PREDICTION] < 0 || column[TARGET] < 0) {
-    fprintf(stderr, "%s: this loss is not one of x, prediction and target\n", argv[1]);
+  if (columns != COLUMNS || column[X] < 0 || column[PREDICTION] < 0 || column[TARGET] < 0 || column[LOSS] < 0) {
+    fprintf(stderr, "%s: this loss is not one of x, prediction, target and their squared error\n", argv[1]);
     return 1;
   }
 
   const double rate = ml3_loss_rate(loss); /* its step size is learned too */
   double w[2] = {0, 0}, first = 0, last = 0;
   for (int step = 0; step <= STEPS; step++) {
-    ml3_real features[POINTS * 3], gradient[POINTS * 3];
+    ml3_real features[POINTS * COLUMNS], gradient[POINTS * COLUMNS];
     double squared = 0, slope[2] = {0, 0};
     for (int i = 0; i < POINTS; i++) {
       const double x = -2 + 4.0 * i / (POINTS - 1), y = 1.5 * sin(x - 0.5);
-      features[i * 3 + column[X]] = (ml3_real)x;
-      features[i * 3 + column[PREDICTION]] = (ml3_real)model(w, x);
-      features[i * 3 + column[TARGET]] = (ml3_real)y;
+      features[i * COLUMNS + column[X]] = (ml3_real)x;
+      features[i * COLUMNS + column[PREDICTION]] = (ml3_real)model(w, x);
+      features[i * COLUMNS + column[TARGET]] = (ml3_real)y;
+      features[i * COLUMNS + column[LOSS]] = (ml3_real)pow(model(w, x) - y, 2);
       squared += pow(model(w, x) - y, 2) / POINTS;
     }
     ml3_loss_function_run(f, features, NULL, NULL, gradient);
     for (int i = 0; i < POINTS; i++) { /* the chain rule: dL/dw = sum dL/dprediction dprediction/dw */
-      const double x = -2 + 4.0 * i / (POINTS - 1), slope_here = gradient[i * 3 + column[PREDICTION]];
+      const double x = -2 + 4.0 * i / (POINTS - 1), off = model(w, x) - 1.5 * sin(x - 0.5);
+      const double slope_here = gradient[i * COLUMNS + column[PREDICTION]] + gradient[i * COLUMNS + column[LOSS]] * 2 * off;
       slope[0] += slope_here * sin(x);
       slope[1] += slope_here * cos(x);
     }
