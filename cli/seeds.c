@@ -58,11 +58,19 @@ static void become_training(const crew *c, int i) {
   cli_run_path(c->seeds->folder, "seeds.yaml", file);
   cli_run_path(r->folder, "checkpoint", checkpoint);
   snprintf(seed, sizeof seed, "seed=%lld", seed_number(c, i));
-  if (c->seeds->resume && access(checkpoint, F_OK) == 0)
-    execl("/proc/self/exe", "ml3", "train", "--resume", r->folder, "--log", c->seeds->log, "--quiet", (char *)NULL);
-  else
-    execl("/proc/self/exe", "ml3", "train", file, "--set", seed, "--output", r->folder, "--force", "--quiet",
-          (char *)NULL);
+  const bool goes_on = c->seeds->resume && access(checkpoint, F_OK) == 0;
+  const cli_options *o = c->seeds->options;
+  const char *arguments[2 * CLI_SETS_MAX + 16] = {"ml3", "train", "--quiet", "--log", c->seeds->log};
+  int n = 5;
+  if (goes_on) {
+    arguments[n++] = "--resume", arguments[n++] = r->folder;
+    for (int j = 0; j < o->set_count; j++)
+      if (strncmp(o->sets[j], "seed=", 5) != 0) arguments[n++] = "--set", arguments[n++] = o->sets[j];
+  } else { /* seeds.yaml has them already */
+    arguments[n++] = file, arguments[n++] = "--output", arguments[n++] = r->folder, arguments[n++] = "--force";
+    arguments[n++] = "--set", arguments[n++] = seed;
+  }
+  execv("/proc/self/exe", (char *const *)arguments);
   _exit(1);
 }
 

@@ -2,13 +2,14 @@
 #ifndef ML3_CLI_SEEDS_H
 #define ML3_CLI_SEEDS_H
 
-#include "cli/config.h"
+#include "cli/options.h"
 
 typedef struct cli_seeds {
   const cli_config *config; /* its seed is the first; the others follow */
   int count;
-  const char *folder; /* seed-S within, seeds.yaml, seeds.csv, seeds.md */
-  const char *log; /* as --log has it */
+  const cli_options *options; /* as given: a run that goes on gets their --set again */
+  const char *folder;         /* seed-S within, seeds.yaml, seeds.csv, seeds.md */
+  const char *log;            /* as --log has it */
   bool resume, quiet;
   bool silent; /* no table on the terminal */
 } cli_seeds;

@@ -271,7 +271,7 @@ static int train_seeds(const cli_options *o, int count, const char *output, cons
   if (resume) snprintf(t.folder, sizeof t.folder, "%.900s", resume);
   if (!o->quiet) fprintf(stderr, "folder of seeds: %s\n", t.folder);
   const cli_seeds seeds = {
-      .config = &t.config, .count = count, .folder = t.folder, .log = log, .resume = resume != NULL, .quiet = o->quiet};
+      .config = &t.config, .options = o, .count = count, .folder = t.folder, .log = log, .resume = resume != NULL, .quiet = o->quiet};
   return cli_seeds_train(&seeds, error);
 }
 

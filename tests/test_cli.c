@@ -222,6 +222,22 @@ Test(cli, trains_policies_by_themselves_and_model_free_losses) {
   expect("train model_free --set environment=reacher --set extra.kind=physics", 2, "takes none, exploration_goal, demonstration or energy");
 }
 
+Test(cli, an_interrupt_stops_all_seeds_and_they_go_on) {
+  char command[1024];
+  snprintf(command, sizeof command,
+           "cd %s && (%s train -o all --seeds 2 --quiet " TINY "--set threads=2 --set outer.steps=1000000 >log 2>&1 & pid=$!; "
+           "for i in $(seq 200); do [ -s all/seed-0/metrics.csv ] && [ -s all/seed-1/metrics.csv ] && break; sleep 0.05; done; "
+           "sleep 0.3; kill -INT $pid; wait $pid)",
+           folder, ML3_COMMAND);
+  int status = system(command);
+  cr_expect_eq(WEXITSTATUS(status), 130, "exit code %d", WEXITSTATUS(status));
+  cr_expect(exists("all/seed-0/checkpoint") && exists("all/seed-1/checkpoint"));
+  cr_expect_eq(ml3("train --seeds 2 --resume all --quiet --set outer.steps=1"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "2 of 2 seeds"), "%s", output);
+  snprintf(command, sizeof command, "grep -q 'go on with `ml3 train --seeds 2 --resume all`' %s/log", folder);
+  cr_expect_eq(system(command), 0, "the log does not say how to go on");
+}
+
 Test(cli, stops_early_when_nothing_gets_better) {
   cr_assert_eq(ml3("train mountain_car -o run " TINY "--set outer.steps=1000 --set outer.rate=1e-30 --set validation.patience=2"), 0, "%s",
                output);
