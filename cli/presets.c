@@ -87,6 +87,12 @@ static int tell_unknown(const char *name, ml3_error *error) {
 int cli_preset_apply(cli_config *config, const char *name, ml3_error *error) {
   char path[1200], file[256], assignment[CLI_TEXT_MAX];
   if (!name) return ML3_OK;
+  const size_t length = strlen(name);
+  if (length > 4 && strcmp(name + length - 4, ".xml") == 0) { /* a user's environment */
+    if (!ml3_env_find(name, error)) return error->code;
+    snprintf(assignment, sizeof assignment, "environment=%.200s", name);
+    return cli_config_set(config, assignment, error);
+  }
   if (strchr(name, '/') || strstr(name, ".yaml") || strstr(name, ".yml")) return cli_config_read(config, name, error);
   snprintf(file, sizeof file, "%.200s.yaml", name);
   if (cli_share_find(HERE, INSTALLED, file, path, sizeof path)) return cli_config_read(config, path, error);

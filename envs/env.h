@@ -121,7 +121,8 @@ struct ml3_env {
 int ml3_env_count(void);
 const ml3_env_spec *ml3_env_at(int index);
 
-/* The spec of that name; NULL with a message that names the nearest one. */
+/* The spec of that name; NULL with a message that names the nearest one. A name that ends in .xml is a user's MJCF file
+   with a YAML of the same name beside it (docs/environments.md); its spec stays to the end of the process. */
 const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error);
 
 /* ---- instances ----------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* MJCF text to mjModel through MuJoCo's virtual file system, whose interface changed in 3.1.3.
 
-   MuJoCo reports what it cannot do by a global handler, and exits the process where none is set. While a
-   model is loaded, the handler here jumps back to the caller instead; the one that was set before is put
-   back afterwards. The compiler of 2.2 sets the same globals itself, so loads take turns. */
+   MuJoCo reports what it cannot do by a global handler, and exits the process where none is set. The handler here jumps
+   back to the call that a model was loaded or stepped for; a handler of the caller's own is put back after a load. The
+   compiler of 2.2 sets the same globals itself, so loads take turns. */
 #include "envs/mjcf.h"
 
 #include <mujoco/mujoco.h>
@@ -23,10 +23,13 @@ typedef struct landing {
 } landing;
 
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-static _Thread_local landing *here; /* NULL unless this thread has the turn */
+static _Thread_local landing *here; /* NULL unless this thread is in a call that can be jumped out of */
 
 static void land(const char *message) {
-  if (!here) abort(); /* a simulation on another thread: MuJoCo would run on with broken data */
+  if (!here) { /* MuJoCo would run on with broken data */
+    fprintf(stderr, "MuJoCo: %s\n", message);
+    abort();
+  }
   snprintf(here->message, sizeof here->message, "%s", message);
   longjmp(here->back, 1);
 }
@@ -46,10 +49,10 @@ static void take_turn(landing *l) {
   mju_user_warning = keep_quiet;
 }
 
-/* A caller's own warning handler comes back; where there was none, simulation stays quiet: a diverged
-   state shows in the observation. */
+/* A caller's own handlers come back; where there were none, errors of a step still land, and simulation stays quiet: a
+   step says when its state diverged. */
 static void end_turn(const landing *l) {
-  mju_user_error = l->old_error;
+  if (l->old_error) mju_user_error = l->old_error;
   mju_user_warning = l->old_warning ? l->old_warning : keep_quiet;
   here = NULL;
   pthread_mutex_unlock(&turn);
@@ -68,9 +71,10 @@ static int add_file(mjVFS *vfs, const char *text) {
 }
 #endif
 
-static mjModel *load(landing *l, mjVFS *vfs, const char *xml_text) {
+static mjModel *load(landing *l, mjVFS *vfs, const char *xml) {
   if (setjmp(l->back)) return NULL;
-  if (add_file(vfs, xml_text)) {
+  if (xml[0] != '<') return mj_loadXML(xml, NULL, l->message, (int)sizeof l->message);
+  if (add_file(vfs, xml)) {
     snprintf(l->message, sizeof l->message, "the text did not fit MuJoCo's virtual file system");
     return NULL;
   }
@@ -81,7 +85,7 @@ static mjData *make_data(landing *l, const mjModel *model) {
   return setjmp(l->back) ? NULL : mj_makeData(model);
 }
 
-struct mjModel_ *ml3_mjcf_load(const char *xml_text, ml3_error *error) {
+struct mjModel_ *ml3_mjcf_load(const char *xml, ml3_error *error) {
   mjVFS *vfs = malloc(sizeof *vfs); /* two megabytes in 2.2: too much for a stack */
   if (!vfs) {
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for loading a MuJoCo model");
@@ -91,7 +95,7 @@ struct mjModel_ *ml3_mjcf_load(const char *xml_text, ml3_error *error) {
   landing l;
   take_turn(&l);
   mj_defaultVFS(vfs);
-  mjModel *model = load(&l, vfs, xml_text);
+  mjModel *model = load(&l, vfs, xml);
   mj_deleteVFS(vfs);
   end_turn(&l);
   free(vfs);
@@ -112,6 +116,20 @@ struct mjData_ *ml3_mjcf_data(const struct mjModel_ *model, ml3_error *error) {
 
   if (!data) ml3_error_set(error, ML3_ERR_MEMORY, "MuJoCo cannot make data for a model: %s", l.message);
   return data;
+}
+
+static bool make_steps(landing *l, const mjModel *model, mjData *data, int count) {
+  if (setjmp(l->back)) return false;
+  for (int i = 0; i < count; i++) mj_step(model, data);
+  return true;
+}
+
+bool ml3_mjcf_step(const struct mjModel_ *model, struct mjData_ *data, int count) {
+  landing l;
+  here = &l;
+  bool done = make_steps(&l, model, data, count);
+  here = NULL;
+  return done;
 }
 
 static int make_call(landing *l, void (*call)(void *user), void *user) {

@@ -3,14 +3,16 @@
 #ifndef ML3_ENVS_MJCF_H
 #define ML3_ENVS_MJCF_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 struct mjModel_;
 struct mjData_;
 
-/* The compiled model of that MJCF text, or NULL with MuJoCo's own words in the message. Freed by
-   mj_deleteModel. May be called from any thread. */
-struct mjModel_ *ml3_mjcf_load(const char *xml_text, ml3_error *error);
+/* The compiled model of an MJCF text, which starts with '<', or else of the file of that name; NULL with MuJoCo's own
+   words in the message. Freed by mj_deleteModel. May be called from any thread. */
+struct mjModel_ *ml3_mjcf_load(const char *xml, ml3_error *error);
 
 /* The same, but one model for all who ask with the same text (the same pointer): models are immutable and
    heavy, their textures above all. Each success is undone by one ml3_mjcf_release. */
@@ -19,6 +21,10 @@ void ml3_mjcf_release(const struct mjModel_ *model);
 
 /* Data for the model, or NULL with a message. Freed by mj_deleteData. */
 struct mjData_ *ml3_mjcf_data(const struct mjModel_ *model, ml3_error *error);
+
+/* `count` times mj_step. False when MuJoCo gave up (its stack is full, say), which would otherwise end the process; the
+   data must then be reset. */
+bool ml3_mjcf_step(const struct mjModel_ *model, struct mjData_ *data, int count);
 
 /* Makes the call while MuJoCo's errors come back as a sentence, "MuJoCo cannot DOING: ...", instead of ending the process. What
    the call has made before an error is lost. */

@@ -75,8 +75,7 @@ static bool success(const ml3_env *env) {
 static void linearize(ml3_env *env, const double *action, double *a, double *b) {
   const pendulum *p = env->data;
   const double *task = env->task, inertia = task[MASS] * task[LENGTH] * task[LENGTH];
-  const double dv_dq = -task[GRAVITY] / task[LENGTH] * cos(p->q) * DT,
-               dv_dv = 1 - task[DAMPING] / inertia * DT;
+  const double dv_dq = -task[GRAVITY] / task[LENGTH] * cos(p->q) * DT, dv_dv = 1 - task[DAMPING] / inertia * DT;
   const double dv_du = fabs(action[0]) <= TORQUE_MAX ? DT / inertia : 0;
   a[0] = 1 + dv_dq * DT, a[1] = dv_dv * DT;
   a[2] = dv_dq, a[3] = dv_dv;

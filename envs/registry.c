@@ -1,5 +1,6 @@
-/* The environments there are, one line each. */
+/* The environments there are, one line each; and those of a user's own files. */
 #include "envs/env.h"
+#include "envs/mjcf_env.h"
 
 #include <string.h>
 
@@ -24,6 +25,8 @@ const ml3_env_spec *ml3_env_at(int index) {
 
 const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error) {
   const char *names[COUNT];
+  size_t length = strlen(name);
+  if (length > 4 && strcmp(name + length - 4, ".xml") == 0) return ml3_mjcf_env_find(name, error);
   for (int i = 0; i < COUNT; i++) {
     if (strcmp(name, environments[i]->name) == 0) return environments[i];
     names[i] = environments[i]->name;

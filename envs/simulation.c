@@ -14,10 +14,15 @@ int ml3_simulation_open(ml3_simulation *s, const char *xml, ml3_error *error) {
   return error ? error->code : ML3_ERR_FORMAT;
 }
 
+int ml3_simulation_open_model(ml3_simulation *s, const mjModel *model, ml3_error *error) {
+  *s = (ml3_simulation){.shared = model, .model = model, .kept = true, .data = ml3_mjcf_data(model, error)};
+  return s->data ? ML3_OK : ML3_ERR_MEMORY;
+}
+
 void ml3_simulation_close(ml3_simulation *s) {
   if (s->data && !s->borrowed) mj_deleteData(s->data);
   if (s->own) mj_deleteModel(s->own);
-  if (s->shared) ml3_mjcf_release(s->shared);
+  if (s->shared && !s->kept) ml3_mjcf_release(s->shared);
   *s = (ml3_simulation){0};
 }
 
@@ -48,7 +53,7 @@ void ml3_simulation_set_state(ml3_simulation *s, const double *state) {
   mjData *d = s->data;
   memcpy(d->qpos, state, (size_t)m->nq * sizeof *state);
   memcpy(d->qvel, state + m->nq, (size_t)m->nv * sizeof *state);
-  if (m->na) mju_zero(d->act, m->na);
+  if (m->na) memcpy(d->act, state + m->nq + m->nv, (size_t)m->na * sizeof *state);
   mju_zero(d->qacc_warmstart, m->nv);
   d->time = 0;
   mj_kinematics(m, d);
@@ -63,6 +68,7 @@ void ml3_simulation_get_state(const ml3_simulation *s, double *state) {
   const mjModel *m = s->model;
   memcpy(state, s->data->qpos, (size_t)m->nq * sizeof *state);
   memcpy(state + m->nq, s->data->qvel, (size_t)m->nv * sizeof *state);
+  if (m->na) memcpy(state + m->nq + m->nv, s->data->act, (size_t)m->na * sizeof *state);
 }
 
 #if mjVERSION_HEADER >= 300
@@ -143,8 +149,11 @@ static void forget_divergence(mjData *d) {
 }
 
 bool ml3_simulation_step(ml3_simulation *s, const double *control, int frame_skip) {
-  memcpy(s->data->ctrl, control, (size_t)s->model->nu * sizeof *control);
-  for (int i = 0; i < frame_skip; i++) mj_step(s->model, s->data);
+  if (s->model->nu) memcpy(s->data->ctrl, control, (size_t)s->model->nu * sizeof *control);
+  if (!ml3_mjcf_step(s->model, s->data, frame_skip)) {
+    mj_resetData(s->model, s->data);
+    return false;
+  }
   if (!diverged(s->data)) return true;
   forget_divergence(s->data);
   return false;
@@ -154,8 +163,8 @@ bool ml3_simulation_step(ml3_simulation *s, const double *control, int frame_ski
 
 static const double DIFFERENCE_STEP = 1e-6;
 
-bool ml3_simulation_can_linearize(const ml3_simulation *s) {
-  return s->model->nq == s->model->nv && s->model->na == 0 && s->model->opt.integrator != mjINT_RK4;
+bool ml3_simulation_can_linearize(const mjModel *model) {
+  return model->nq == model->nv && model->opt.integrator != mjINT_RK4;
 }
 
 static bool beyond(const mjModel *m, const double *control, int i) {
@@ -175,7 +184,7 @@ static void chain(int n, int nu, const double *a_step, const double *b_step, dou
 
 void ml3_simulation_linearize(ml3_simulation *s, const double *control, int frame_skip, double *a, double *b) {
   const mjModel *m = s->model;
-  int n = 2 * m->nv, nu = m->nu;
+  int n = 2 * m->nv + m->na, nu = m->nu;
   double full[ml3_simulation_full_dim(s)], a_step[n * n], b_step[n * nu];
   ml3_simulation_get_full(s, full);
 

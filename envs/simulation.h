@@ -13,11 +13,14 @@ typedef struct ml3_simulation {
   const mjModel *shared;
   mjModel *own; /* NULL until a task first departs from the shared model */
   mjData *data;
+  bool kept;     /* by the caller: the shared model is not released here */
   bool borrowed; /* data belongs to another simulation of the same shared model */
 } ml3_simulation;
 
 /* A simulation of that MJCF text, which must stay where it is. Closed by ml3_simulation_close, after a failure too. */
 int ml3_simulation_open(ml3_simulation *s, const char *xml, ml3_error *error);
+/* The same of a model that the caller keeps, and does not change, until the simulation is closed. */
+int ml3_simulation_open_model(ml3_simulation *s, const mjModel *model, ml3_error *error);
 void ml3_simulation_close(ml3_simulation *s);
 
 /* Changing the model for a task: ml3_simulation_edit gives a copy with the shared model's values to write in,
@@ -27,8 +30,8 @@ mjModel *ml3_simulation_edit(ml3_simulation *s);
 void ml3_simulation_edited(ml3_simulation *s);
 void ml3_simulation_unedited(ml3_simulation *s);
 
-/* Position and velocity, with a cold start of the solver and positions of bodies that belong to them, so that what
-   follows depends on them alone. state: qpos[nq], qvel[nv]. (mj_resetData would clear a whole stack in MuJoCo 2.2.) */
+/* qpos[nq], qvel[nv], act[na]. Setting starts the solver cold and puts the bodies where they belong, so that what follows
+   depends on this state alone. (mj_resetData would clear a whole stack in MuJoCo 2.2.) */
 void ml3_simulation_set_state(ml3_simulation *s, const double *state);
 void ml3_simulation_reset(ml3_simulation *s, const double *state); /* the same, and no force of a hand */
 void ml3_simulation_get_state(const ml3_simulation *s, double *state);
@@ -49,12 +52,11 @@ int ml3_simulation_borrow(ml3_simulation *s, const ml3_simulation *host, ml3_err
    put it back to its initial position. */
 bool ml3_simulation_step(ml3_simulation *s, const double *control, int frame_skip);
 
-/* Can ml3_simulation_linearize do it: hinges and slides alone, no activations, an integrator that MuJoCo differentiates
-   (not RK4). */
-bool ml3_simulation_can_linearize(const ml3_simulation *s);
+/* Can ml3_simulation_linearize do it: hinges and slides alone, an integrator that MuJoCo differentiates (not RK4). */
+bool ml3_simulation_can_linearize(const mjModel *model);
 
-/* a[2 nv][2 nv], b[2 nv][nu] of frame_skip steps, by mjd_transitionFD in each; controls beyond their bounds have
-   derivative 0. The full state is put back. */
+/* With n = nq + nv + na, a[n][n] and b[n][nu] of frame_skip steps, by mjd_transitionFD in each; controls beyond their
+   bounds have derivative 0. The full state is put back. */
 void ml3_simulation_linearize(ml3_simulation *s, const double *control, int frame_skip, double *a, double *b);
 
 #endif
