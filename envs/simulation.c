@@ -48,6 +48,14 @@ void ml3_simulation_unedited(ml3_simulation *s) {
 
 /* ---- state ----------------------------------------------------------------------------------------------- */
 
+/* mj_kinematics normalises quaternions on the way, to the last bit another number: the state stays as it was given. */
+static void place_bodies(ml3_simulation *s) {
+  double qpos[s->model->nq];
+  memcpy(qpos, s->data->qpos, sizeof qpos);
+  mj_kinematics(s->model, s->data);
+  memcpy(s->data->qpos, qpos, sizeof qpos);
+}
+
 void ml3_simulation_set_state(ml3_simulation *s, const double *state) {
   const mjModel *m = s->model;
   mjData *d = s->data;
@@ -56,7 +64,7 @@ void ml3_simulation_set_state(ml3_simulation *s, const double *state) {
   if (m->na) memcpy(d->act, state + m->nq + m->nv, (size_t)m->na * sizeof *state);
   mju_zero(d->qacc_warmstart, m->nv);
   d->time = 0;
-  mj_kinematics(m, d);
+  place_bodies(s);
 }
 
 void ml3_simulation_reset(ml3_simulation *s, const double *state) {
@@ -120,7 +128,7 @@ void ml3_simulation_load(ml3_simulation *s, const double *full) {
 
 void ml3_simulation_set_full(ml3_simulation *s, const double *full) {
   ml3_simulation_load(s, full);
-  mj_kinematics(s->model, s->data);
+  place_bodies(s);
 }
 
 int ml3_simulation_borrow(ml3_simulation *s, const ml3_simulation *host, ml3_error *error) {

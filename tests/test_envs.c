@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { STATE_MAX = 16, GOAL_MAX = 16, TASK_MAX = 16, FULL_MAX = 64 };
+enum { STATE_MAX = 32, GOAL_MAX = 16, TASK_MAX = 16, OBS_MAX = 32, FULL_MAX = 256 };
 
 static const ml3_env_spec *car(void) {
   return ml3_env_find("mountain_car", NULL);
@@ -173,7 +173,7 @@ Test(envs, go_on_from_a_full_state_with_the_same_bits) {
     const ml3_env_spec *spec = ml3_env_at(k);
     ml3_env *a = ml3_env_new(spec, NULL), *b = ml3_env_new(spec, NULL);
     ml3_random random = ml3_random_stream(9, ML3_PURPOSE_RESET, 1, 2);
-    double task[TASK_MAX], action[8], obs[3][16], full[FULL_MAX];
+    double task[TASK_MAX], action[8], obs[3][OBS_MAX], full[FULL_MAX];
     ml3_env_sample_task(spec, &random, task);
     ml3_env_reset(a, task, &random);
     for (int t = 0; t < 9; t++) {
@@ -203,11 +203,12 @@ Test(envs, go_on_from_a_full_state_with_the_same_bits) {
 }
 
 /* Exact where exact is promised, and the same through MuJoCo: against centred differences of the step with another
-   step size. Gymnasium's car is left out: it rounds its state to single precision. */
+   step size. Left out are Gymnasium's car, which rounds its state to single precision, and the walker, whose feet meet
+   the ground: a kink. */
 Test(envs, linearize_like_centred_differences) {
   for (int k = 0; k < ml3_env_count(); k++) {
     const ml3_env_spec *spec = ml3_env_at(k);
-    if (strcmp(spec->name, "mountain_car_continuous") == 0) continue;
+    if (strcmp(spec->name, "mountain_car_continuous") == 0 || strcmp(spec->name, "ant_goal") == 0) continue;
     const int n = spec->state_dim, m = spec->action_dim;
     ml3_env *env = ml3_env_new(spec, NULL);
     ml3_random random = ml3_random_stream(10, ML3_PURPOSE_RESET, 1, 2);
@@ -242,7 +243,7 @@ Test(envs, linearize_like_centred_differences) {
 enum { ROWS = 5, STEPS = 60 };
 
 typedef struct trace {
-  ml3_real obs[STEPS + 1][ROWS * 10], final_obs[STEPS][ROWS * 10], rewards[STEPS][ROWS];
+  ml3_real obs[STEPS + 1][ROWS * OBS_MAX], final_obs[STEPS][ROWS * OBS_MAX], rewards[STEPS][ROWS];
   bool truncated[STEPS][ROWS], terminated[STEPS][ROWS];
 } trace;
 
@@ -251,7 +252,7 @@ static void run_batch(const ml3_env_spec *spec, int threads, trace *t) {
   memset(t, 0, sizeof *t);
   ml3_env_batch_reset(batch, t->obs[0]);
   for (int s = 0; s < STEPS; s++) {
-    ml3_real actions[ROWS * 2];
+    ml3_real actions[ROWS * 8];
     for (int i = 0; i < ROWS * spec->action_dim; i++) actions[i] = (ml3_real)(0.2 * sin(0.4 * s + i));
     ml3_env_batch_step(batch, actions, t->obs[s + 1], t->rewards[s], t->terminated[s], t->truncated[s], t->final_obs[s],
                        NULL);

@@ -288,7 +288,7 @@ Test(batch, goes_on_from_what_is_done_to_a_row) {
     const ml3_env_spec *spec = ml3_env_at(e);
     const int n = spec->obs_dim;
     ml3_env_batch *plain = open_batch(spec, 5, 1), *seen = open_batch(spec, 5, 1);
-    double full[128], obs[OBS_MAX];
+    double full[512], obs[OBS_MAX];
     ml3_env_batch_reset(plain, a.obs);
     ml3_env_batch_reset(seen, b.obs);
     for (int t = 0; t < 40; t++) { /* looking changes nothing */
