@@ -89,7 +89,7 @@ _SIGNATURES = {
     "ml3_env_batch_new": (c_void_p, c_void_p, c_int, c_int, c_uint64, c_bool, POINTER(_Error)),
     "ml3_env_batch_free": (None, c_void_p),
     "ml3_env_batch_reset": (None, c_void_p, c_void_p),
-    "ml3_env_batch_step": (None, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p),
+    "ml3_env_batch_step": (c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(_Error)),
     "ml3_frame_new": (c_void_p, c_void_p, c_int, c_int, POINTER(_Error)),
     "ml3_frame_free": (None, c_void_p),
     "ml3_frame_draw": (c_int, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(_Error)),

@@ -64,7 +64,8 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         obs, last = np.empty(self.observation_space.shape, real), np.empty(self.observation_space.shape, real)
         rewards = np.empty(self.num_envs, real)
         terminated, truncated = np.empty(self.num_envs, np.bool_), np.empty(self.num_envs, np.bool_)
-        lib.ml3_env_batch_step(
+        call(
+            lib.ml3_env_batch_step,
             self._batch,
             *(array.ctypes.data for array in (actions, obs, rewards, terminated, truncated, last)),
         )
