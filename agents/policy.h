@@ -105,6 +105,8 @@ void ml3_normalizer_apply(const ml3_normalizer *n, ml3_policy *policy);
 /* policy.safetensors. Loading checks that the file's policy has the shape of `policy`, and takes its normalisation. */
 int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char *path, ml3_error *error);
 int ml3_policy_load(ml3_policy *policy, ml3_real *theta, const char *path, ml3_error *error);
+/* The policy of a file, whose shape the file tells, for an environment that it must fit; *theta is freed by the caller. */
+int ml3_policy_open(const char *path, const ml3_env_spec *env, ml3_policy *policy, ml3_real **theta, ml3_error *error);
 
 /* For ml3_episode_record: user is a ml3_policy_player. Acts by the mean. */
 typedef struct ml3_policy_player {

@@ -84,3 +84,54 @@ int ml3_policy_load(ml3_policy *p, ml3_real *theta, const char *path, ml3_error 
   ml3_nn_tensors_free(t);
   return code;
 }
+
+/* ---- a policy of any shape ------------------------------------------------------------------------------- */
+
+/* Index of the text among names[count], or -1. */
+static int index_of(const char *text, const char *const *names, int count) {
+  for (int i = 0; text && i < count; i++) {
+    if (strcmp(text, names[i]) == 0) return i;
+  }
+  return -1;
+}
+
+/* The policy that a shape tells, for that environment. */
+static int from_shape(const json_t *shape, const ml3_env_spec *env, ml3_policy *p, ml3_error *error) {
+  const char *activations[ML3_SIGMOID + 1], *squash = json_string_value(json_object_get(shape, "squash"));
+  for (int i = 0; i <= ML3_SIGMOID; i++) activations[i] = ml3_activation_name((ml3_activation)i);
+  int activation = index_of(json_string_value(json_object_get(shape, "activation")), activations, ML3_SIGMOID + 1);
+  int kind = index_of(json_string_value(json_object_get(shape, "kind")), kind_names, 3);
+  const json_t *widths = json_object_get(shape, "hidden");
+  int hidden[ML3_MLP_MAX_DEPTH] = {0}, depth = (int)json_array_size(widths);
+  if (activation < 0 || kind < 0 || depth > ML3_MLP_MAX_DEPTH)
+    return ml3_error_set(error, ML3_ERR_FORMAT, "its shape is not one of a policy of this version");
+  for (int i = 0; i < depth; i++) hidden[i] = (int)json_integer_value(json_array_get(widths, (size_t)i));
+
+  bool bias = json_is_true(json_object_get(shape, "bias"));
+  int code = ml3_policy_init(p, env, hidden, depth, (ml3_activation)activation, bias, error);
+  if (!code && kind != ML3_POLICY_DETERMINISTIC) code = ml3_policy_make_gaussian(p, (ml3_policy_kind)kind, 0, error);
+  if (!code && json_integer_value(json_object_get(shape, "goal")) > 0) code = ml3_policy_add_goal(p, env, error);
+  if (!code) p->squash = squash && strcmp(squash, "tanh") == 0 ? ML3_SQUASH_TANH : ML3_SQUASH_CLAMP;
+  return code;
+}
+
+int ml3_policy_open(const char *path, const ml3_env_spec *env, ml3_policy *p, ml3_real **theta, ml3_error *error) {
+  *theta = NULL;
+  ml3_nn_tensors *t = ml3_nn_tensors_load(path, error);
+  if (!t) return error ? error->code : ML3_ERR_IO;
+  const char *format = ml3_nn_tensors_text(t, "format"), *text = ml3_nn_tensors_text(t, "shape");
+  json_t *shape = format && text && strcmp(format, format_name) == 0 ? json_loads(text, 0, NULL) : NULL;
+  int code = json_is_object(shape) ? from_shape(shape, env, p, error)
+                                   : ml3_error_set(error, ML3_ERR_FORMAT,
+                                                   "it is not a policy: its header does not say '%s'", format_name);
+  if (code) ml3_error_prefix(error, "'%s'", path);
+  json_decref(shape);
+  ml3_nn_tensors_free(t);
+  if (code) return code;
+
+  *theta = calloc((size_t)ml3_policy_size(p), sizeof **theta);
+  if (!*theta) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to load '%s'", path);
+  code = ml3_policy_load(p, *theta, path, error);
+  if (code) free(*theta), *theta = NULL;
+  return code;
+}

@@ -14,6 +14,8 @@ static const cli_verb verbs[] = {
     {"plan", "iLQR on an environment: open loop or receding horizon, with a log", cli_plan},
     {"view", "watch rollouts in a window", cli_view},
     {"record", "write rollouts as video or frames, without a display", cli_record},
+    {"collect", "write rollouts as a data set that Minari reads", cli_collect},
+    {"data", "check a data set and tell what is in it", cli_data},
     {"config", "print the complete configuration", cli_inspect_config},
     {"plot", "plot metrics of runs, in the terminal or as a picture", cli_plot_runs},
     {"report", "write an HTML page about runs", cli_report},

@@ -77,7 +77,7 @@ static bool keep_arguments(cli_options *o, poptContext context) {
 
 /* What popt cannot know. -1, or an exit code. */
 static int check(const cli_options *o, const cli_verb_texts *texts) {
-  const bool several = strstr(texts->usage, "...") != NULL, none = texts->usage[0] == '\0' || texts->usage[1] == 'O';
+  const bool several = strstr(texts->usage, "...") != NULL, none = texts->usage[0] == '\0' || strncmp(texts->usage, "[O", 2) == 0;
   const int allowed = none ? 0 : several ? CLI_ARGUMENTS_MAX : 1;
   if (o->argument_count > allowed) {
     fprintf(stderr, "ml3 %s: unexpected argument '%s'; see `ml3 %s --help`\n", texts->verb, o->arguments[allowed],

@@ -41,11 +41,21 @@ hid_t ml3_h5_bool(void) {
 }
 
 hid_t ml3_h5_create(const char *path) {
-  hid_t settings = H5Pcreate(H5P_FILE_ACCESS);
-  H5Pset_libver_bounds(settings, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
-  hid_t file = H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, settings);
-  H5Pclose(settings);
+  hid_t access = H5Pcreate(H5P_FILE_ACCESS), creation = H5Pcreate(H5P_FILE_CREATE);
+  H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_LATEST);
+  H5Pset_obj_track_times(creation, false);
+  hid_t file = H5Fcreate(path, H5F_ACC_EXCL, creation, access);
+  H5Pclose(access);
+  H5Pclose(creation);
   return file;
+}
+
+hid_t ml3_h5_create_group(hid_t parent, const char *name) {
+  hid_t creation = H5Pcreate(H5P_GROUP_CREATE);
+  H5Pset_obj_track_times(creation, false);
+  hid_t group = H5Gcreate2(parent, name, H5P_DEFAULT, creation, H5P_DEFAULT);
+  H5Pclose(creation);
+  return group;
 }
 
 bool ml3_h5_write(hid_t group, const char *name, hid_t type, int rows, int cols, const void *data) {
@@ -55,6 +65,7 @@ bool ml3_h5_write(hid_t group, const char *name, hid_t type, int rows, int cols,
   hid_t settings = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(rank, dims, most);
   H5Pset_chunk(settings, rank, chunk);
   H5Pset_fletcher32(settings);
+  H5Pset_obj_track_times(settings, false);
 
   hid_t set = H5Dcreate2(group, name, type, space, H5P_DEFAULT, settings, H5P_DEFAULT);
   bool good = set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;

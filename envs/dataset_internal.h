@@ -26,8 +26,11 @@ int ml3_h5_fail(ml3_error *error, int code, const char *file, const char *what);
 /* The type of a truth value as h5py has it; H5Tclose frees it. */
 hid_t ml3_h5_bool(void);
 
-/* A new file whose structure has checksums (the format of HDF5 1.8): damage is found before it is believed. */
+/* A new file whose structure has checksums (the format of HDF5 1.10): damage is found before it is believed. */
 hid_t ml3_h5_create(const char *path);
+
+/* A group in it. Neither notes when it was made: the same episodes are the same bytes. */
+hid_t ml3_h5_create_group(hid_t parent, const char *name);
 
 /* Array `name` of a group: [rows] where cols is 0, else [rows][cols]; `type` is that in memory and on disk. Its rows have
    checksums, and more of them can be appended, as Minari does. */

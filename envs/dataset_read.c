@@ -197,21 +197,30 @@ static int read_end(const reader *r, const char *name, int steps, bool *end) {
 
 /* ---- episodes ----------------------------------------------------------------------------------------------------- */
 
-/* A task parameter: the attribute options/task/NAME, else what it was before. */
+/* A number in an attribute of the group, where there is one. */
+static int read_attribute(const reader *r, const char *name, double *value, bool *found) {
+  *found = H5Aexists(r->group, name) > 0;
+  if (!*found) return ML3_OK;
+  hid_t attribute = H5Aopen(r->group, name, H5P_DEFAULT), space = attribute >= 0 ? H5Aget_space(attribute) : -1;
+  bool one = space >= 0 && H5Sget_simple_extent_npoints(space) == 1;
+  herr_t got = one ? H5Aread(attribute, H5T_NATIVE_DOUBLE, value) : -1;
+  if (space >= 0) H5Sclose(space);
+  if (attribute >= 0) H5Aclose(attribute);
+  return got >= 0 && isfinite(*value) ? ML3_OK : complain(r, name, "is not one finite number");
+}
+
+/* Task parameters: the attributes options/task/NAME, else what they were before. */
 static int read_task(const reader *r, ml3_episode *e) {
-  ml3_env_default_task(e->spec, e->task);
-  for (int i = 0; i < e->spec->task_dim; i++) {
+  int code = ML3_OK;
+  for (int i = 0; i < e->spec->task_dim && code == ML3_OK; i++) {
     char name[160];
+    bool found;
+    double value;
     snprintf(name, sizeof name, "options/task/%s", e->spec->task[i].name);
-    if (H5Aexists(r->group, name) <= 0) continue;
-    hid_t attribute = H5Aopen(r->group, name, H5P_DEFAULT), space = attribute >= 0 ? H5Aget_space(attribute) : -1;
-    bool one = space >= 0 && H5Sget_simple_extent_npoints(space) == 1;
-    herr_t got = one ? H5Aread(attribute, H5T_NATIVE_DOUBLE, &e->task[i]) : -1;
-    if (space >= 0) H5Sclose(space);
-    if (attribute >= 0) H5Aclose(attribute);
-    if (got < 0 || !isfinite(e->task[i])) return complain(r, name, "is not one finite number");
+    code = read_attribute(r, name, &value, &found);
+    if (code == ML3_OK && found) e->task[i] = value;
   }
-  return ML3_OK;
+  return code;
 }
 
 /* infos/NAME where it is there: [T + 1][cols]. */
@@ -228,21 +237,39 @@ static int read_task_of_infos(const reader *r, ml3_episode *e) {
   double *rows = malloc(((size_t)e->steps + 1) * (size_t)dim * sizeof *rows + 1);
   if (!rows) return ml3_error_set(r->error, ML3_ERR_MEMORY, "no memory for an episode of %d steps", e->steps);
   bool found;
+  ml3_env_default_task(e->spec, e->task);
   int code = read_info(r, "task", e->steps + 1, dim, rows, &found);
   if (code == ML3_OK && found) memcpy(e->task, rows, (size_t)dim * sizeof *rows);
   free(rows);
   return code;
 }
 
-/* Distance and success along the states. */
-static void judge(const ml3_dataset *d, ml3_episode *e) {
-  ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
-  ml3_env_reset(d->probe, e->task, &none);
-  for (int t = 0; t <= e->steps; t++) {
-    ml3_env_set_state(d->probe, e->states + (size_t)t * (size_t)e->spec->state_dim);
-    e->final_distance = ml3_env_distance(d->probe);
-    if (!e->success && ml3_env_success(d->probe)) e->success = true, e->success_step = t;
+/* Distance and success as they were noted, or along the states. A state that is put back is not quite what it was: the
+   reacher's fingertip is where the integrator's last stage left it. */
+static int judge(const reader *r, ml3_episode *e) {
+  bool has_distance, has_step;
+  double distance = NAN, step = -1;
+  int code = read_attribute(r, "ml3/final_distance", &distance, &has_distance);
+  if (code == ML3_OK) code = read_attribute(r, "ml3/success_step", &step, &has_step);
+  if (code != ML3_OK) return code;
+  if (has_distance && has_step) {
+    if (step < -1 || step > e->steps || step != floor(step))
+      return complain(r, "ml3/success_step", "is %g; expected -1 to %d", step, e->steps);
+    e->final_distance = distance;
+    e->success_step = (int)step;
+    e->success = step >= 0;
+    return ML3_OK;
   }
+
+  ml3_env *probe = r->dataset->probe;
+  ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
+  ml3_env_reset(probe, e->task, &none);
+  for (int t = 0; t <= e->steps; t++) {
+    ml3_env_set_state(probe, e->states + (size_t)t * (size_t)e->spec->state_dim);
+    e->final_distance = ml3_env_distance(probe);
+    if (!e->success && ml3_env_success(probe)) e->success = true, e->success_step = t;
+  }
+  return ML3_OK;
 }
 
 static int read_arrays(const reader *r, ml3_episode *e, bool *has_states) {
@@ -270,16 +297,15 @@ static ml3_episode *read_episode(const reader *r) {
 
   ml3_episode *e = ml3_episode_new(spec, (int)steps, r->error);
   bool has_states = false;
-  if (e && read_arrays(r, e, &has_states)) {
+  int code = e ? read_arrays(r, e, &has_states) : ML3_ERR_MEMORY;
+  if (code == ML3_OK && has_states) code = judge(r, e);
+  if (code != ML3_OK) {
     ml3_episode_free(e);
     return NULL;
   }
-  if (!e) return NULL;
   snprintf(e->label, sizeof e->label, "episode %d", r->number);
   for (int t = 0; t < e->steps; t++) e->episode_return += e->rewards[t], e->loss[t] = NAN;
-  if (has_states) {
-    judge(r->dataset, e);
-  } else {
+  if (!has_states) {
     e->final_distance = NAN;
     for (size_t i = 0; i < ((size_t)e->steps + 1) * (size_t)spec->state_dim; i++) e->states[i] = NAN;
   }

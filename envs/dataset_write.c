@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,6 +125,8 @@ static bool write_attributes(hid_t group, const ml3_episode *e, int number) {
   char name[160];
   bool good = ml3_h5_write_attribute(group, "id", H5T_NATIVE_INT64, &(int64_t){number}) &&
               ml3_h5_write_attribute(group, "total_steps", H5T_NATIVE_INT64, &(int64_t){e->steps});
+  good = good && ml3_h5_write_attribute(group, "ml3/success_step", H5T_NATIVE_INT64, &(int64_t){e->success_step}) &&
+         ml3_h5_write_attribute(group, "ml3/final_distance", H5T_NATIVE_DOUBLE, &e->final_distance);
   for (int i = 0; good && i < e->spec->task_dim; i++) {
     snprintf(name, sizeof name, "options/task/%s", e->spec->task[i].name);
     good = ml3_h5_write_attribute(group, name, H5T_NATIVE_DOUBLE, &e->task[i]);
@@ -132,7 +135,7 @@ static bool write_attributes(hid_t group, const ml3_episode *e, int number) {
 }
 
 static bool write_infos(hid_t group, const ml3_episode *e) {
-  hid_t infos = H5Gcreate2(group, "infos", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  hid_t infos = ml3_h5_create_group(group, "infos");
   bool good =
       infos >= 0 && ml3_h5_write(infos, "state", H5T_NATIVE_DOUBLE, e->steps + 1, e->spec->state_dim, e->states);
   if (infos >= 0) H5Gclose(infos);
@@ -142,7 +145,7 @@ static bool write_infos(hid_t group, const ml3_episode *e) {
 static bool write_episode(ml3_dataset_writer *w, const ml3_episode *e) {
   char name[32];
   snprintf(name, sizeof name, "episode_%d", w->episodes);
-  hid_t group = H5Gcreate2(w->file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+  hid_t group = ml3_h5_create_group(w->file, name);
   if (group < 0) return false;
   bool good = write_attributes(group, e, w->episodes) &&
               ml3_h5_write(group, "observations", H5T_NATIVE_DOUBLE, e->steps + 1, e->spec->obs_dim, e->obs) &&
@@ -153,6 +156,29 @@ static bool write_episode(ml3_dataset_writer *w, const ml3_episode *e) {
   return good;
 }
 
+/* What is no number would not be read again. */
+static int check_finite(const ml3_dataset_writer *w, const char *name, const double *x, int rows, int cols,
+                        ml3_error *error) {
+  for (int t = 0; t < rows; t++) {
+    for (int i = 0; i < cols; i++) {
+      double value = x[(size_t)t * (size_t)cols + (size_t)i];
+      if (!isfinite(value))
+        return ml3_error_set(error, ML3_ERR_NUMERIC,
+                             "'%s': %s of episode %d are %g at step %d; expected finite numbers", w->path, name,
+                             w->episodes, value, t);
+    }
+  }
+  return ML3_OK;
+}
+
+static int check_numbers(const ml3_dataset_writer *w, const ml3_episode *e, ml3_error *error) {
+  int code = check_finite(w, "actions", e->actions, e->steps, e->spec->action_dim, error);
+  if (!code) code = check_finite(w, "observations", e->obs, e->steps + 1, e->spec->obs_dim, error);
+  if (!code) code = check_finite(w, "rewards", e->rewards, e->steps, 1, error);
+  if (!code) code = check_finite(w, "states", e->states, e->steps + 1, e->spec->state_dim, error);
+  return code;
+}
+
 int ml3_dataset_append(ml3_dataset_writer *w, const ml3_episode *e, ml3_error *error) {
   if (strcmp(e->spec->name, w->spec->name) != 0)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s': an episode of '%s' does not belong to a data set of '%s'",
@@ -161,6 +187,7 @@ int ml3_dataset_append(ml3_dataset_writer *w, const ml3_episode *e, ml3_error *e
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "'%s': episode %d has %d steps; 1 to %d are possible, in at most %d episodes", w->path,
                          w->episodes, e->steps, ML3_DATASET_STEPS_MAX, ML3_DATASET_EPISODES_MAX);
+  if (check_numbers(w, e, error)) return error ? error->code : ML3_ERR_NUMERIC;
 
   ml3_h5_turn turn;
   ml3_h5_enter(&turn);

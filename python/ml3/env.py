@@ -130,6 +130,7 @@ class Env(gymnasium.Env):
     def _info(self):
         return {
             "state": self.state,
+            "task": self._task.copy(),
             "distance": lib.ml3_env_distance(self._pointer),
             "success": lib.ml3_env_success(self._pointer),
         }

@@ -1,0 +1,275 @@
+/* ml3 collect: episodes of an environment under random actions or a trained policy, as a data set in Minari's layout.
+   ml3 data: what is in such a data set, after reading all of it. */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agents/policy.h"
+#include "cli/experiment.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/statistics.h"
+#include "cli/verb.h"
+#include "envs/dataset.h"
+
+static int end(const char *verb, int code, const ml3_error *error) {
+  if (code == ML3_ERR_ARGUMENT) return cli_fail(verb, error), CLI_USAGE;
+  return code == ML3_OK ? CLI_DONE : cli_fail(verb, error);
+}
+
+/* ---- who acts ----------------------------------------------------------------------------------------------------- */
+
+typedef struct actor {
+  const ml3_env_spec *spec;
+  ml3_policy policy;
+  ml3_real *theta; /* NULL: random actions */
+  double *goal;    /* [goal_dim] of the present episode */
+  ml3_random random;
+} actor;
+
+static void act(void *user, int step, const double *obs, const double *state, double *action) {
+  actor *a = user;
+  (void)step, (void)state;
+  if (a->theta) {
+    ml3_policy_act(&a->policy, a->theta, obs, a->goal, action);
+    return;
+  }
+  for (int i = 0; i < a->spec->action_dim; i++)
+    action[i] = ml3_random_uniform(&a->random, a->spec->action[i].low, a->spec->action[i].high);
+}
+
+/* ---- where it goes ------------------------------------------------------------------------------------------------ */
+
+/* The folders above the path. */
+static int make_parents(const char *path, ml3_error *error) {
+  char folder[CLI_PATH_MAX];
+  snprintf(folder, sizeof folder, "%s", path);
+  for (char *c = folder + 1; *c; c++) {
+    if (*c != '/' || c[1] == '\0') continue;
+    *c = '\0';
+    if (mkdir(folder, 0755) && errno != EEXIST)
+      return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s", folder, strerror(errno));
+    *c = '/';
+  }
+  return ML3_OK;
+}
+
+/* The name of a data set in that folder: its last part, with -v0 where it has no version. */
+static void name_set(const char *path, char *id, size_t size) {
+  size_t n = strlen(path), from;
+  while (n > 1 && path[n - 1] == '/') n--;
+  for (from = n; from > 0 && path[from - 1] != '/'; from--) {}
+  size_t digits = n;
+  while (digits > from && path[digits - 1] >= '0' && path[digits - 1] <= '9') digits--;
+  bool versioned = digits < n && digits >= from + 2 && path[digits - 1] == 'v' && path[digits - 2] == '-';
+  snprintf(id, size, "%.*s%s", (int)(n - from), path + from, versioned ? "" : "-v0");
+}
+
+/* ---- collecting --------------------------------------------------------------------------------------------------- */
+
+typedef struct collecting {
+  actor actor;
+  ml3_env *env;
+  ml3_episode *episode;
+  double *task, *returns;
+  ml3_dataset_writer *writer;
+  int episodes, reached;
+  long long steps;
+  uint64_t seed;
+} collecting;
+
+static int open_collecting(collecting *c, const char *name, const char *policy, ml3_error *error) {
+  const ml3_env_spec *spec = ml3_env_find(name, error);
+  if (!spec) return error->code;
+  c->actor.spec = spec;
+  if (strcmp(policy, "random") != 0) {
+    int code = ml3_policy_open(policy, spec, &c->actor.policy, &c->actor.theta, error);
+    if (code != ML3_OK) return code;
+  }
+  if (!(c->env = ml3_env_new(spec, error)) || !(c->episode = ml3_episode_new(spec, spec->horizon, error)))
+    return error->code;
+  c->task = calloc((size_t)spec->task_dim + 1, sizeof *c->task);
+  c->actor.goal = calloc((size_t)spec->goal_dim + 1, sizeof *c->actor.goal);
+  c->returns = calloc((size_t)c->episodes, sizeof *c->returns);
+  return c->task && c->actor.goal && c->returns
+             ? ML3_OK
+             : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d episodes", c->episodes);
+}
+
+static void close_collecting(collecting *c) {
+  ml3_episode_free(c->episode);
+  ml3_env_free(c->env);
+  free(c->actor.theta);
+  free(c->actor.goal);
+  free(c->task);
+  free(c->returns);
+}
+
+/* Episode number k starts as python/'s environment does in its k-th episode after reset(seed). */
+static int collect_one(collecting *c, int k, ml3_error *error) {
+  ml3_random reset = ml3_random_stream(c->seed, ML3_PURPOSE_RESET, 0, (uint32_t)k);
+  c->actor.random = ml3_random_stream(c->seed, ML3_PURPOSE_ACTION, 0, (uint32_t)k);
+  ml3_env_sample_task(c->actor.spec, &reset, c->task);
+  ml3_env_reset(c->env, c->task, &reset);
+  ml3_env_goal(c->env, c->actor.goal);
+  ml3_episode_record(c->episode, c->env, c->actor.spec->horizon, false, act, &c->actor);
+  c->returns[k] = c->episode->episode_return;
+  c->reached += c->episode->success;
+  c->steps += c->episode->steps;
+  return ml3_dataset_append(c->writer, c->episode, error);
+}
+
+static int collect_all(collecting *c, bool quiet, ml3_error *error) {
+  cli_progress progress;
+  int code = ML3_OK;
+  cli_progress_begin(&progress, "collecting", c->episodes, quiet);
+  for (int k = 0; k < c->episodes && code == ML3_OK; k++) {
+    code = collect_one(c, k, error);
+    cli_progress_update(&progress, k + 1, "");
+    if (code == ML3_OK && cli_interrupted())
+      code = ml3_error_set(error, ML3_ERR_INTERRUPTED, "interrupted; nothing is left of the data set");
+  }
+  cli_progress_end(&progress);
+  return code;
+}
+
+static int write_set(collecting *c, const char *policy, const char *path, bool quiet, ml3_error *error) {
+  char id[CLI_PATH_MAX], description[512];
+  name_set(path, id, sizeof id);
+  snprintf(description, sizeof description, "%d episodes of ml3's %s, seed %llu, actions from %.300s.", c->episodes,
+           c->actor.spec->name, (unsigned long long)c->seed, c->actor.theta ? policy : "the uniform distribution");
+  const ml3_dataset_info info = {
+      .id = id, .algorithm = c->actor.theta ? "policy" : "random", .description = description};
+  int code = make_parents(path, error);
+  if (code == ML3_OK && !(c->writer = ml3_dataset_create(path, c->actor.spec, &info, error))) code = error->code;
+  if (code != ML3_OK) return code;
+  code = collect_all(c, quiet, error);
+  if (code == ML3_OK) return ml3_dataset_commit(c->writer, error);
+  ml3_dataset_abandon(c->writer);
+  return code;
+}
+
+int cli_collect(int argc, const char **argv) {
+  int episodes = 100;
+  long seed = 0;
+  const char *policy = "random", *output = NULL;
+  const struct poptOption own[] = {
+      {"policy", 'p', POPT_ARG_STRING, &policy, 0,
+       "'random', or a trained policy.safetensors, which acts by its mean (random)", "POLICY"},
+      {"episodes", 'n', POPT_ARG_INT, &episodes, 0, "how many (100)", "N"},
+      {"seed", '\0', POPT_ARG_LONG, &seed, 0, "of tasks, starts and random actions (0)", "N"},
+      {"output", 'o', POPT_ARG_STRING, &output, 0, "the new folder (data/ENVIRONMENT-POLICY-v0)", "FOLDER"},
+      POPT_TABLEEND};
+  cli_options options = {0};
+  int answer = cli_options_read(
+      &options, argc, argv, own, "ENVIRONMENT [OPTIONS]",
+      "Plays episodes, each with a task drawn from the environment's ranges, and writes them as a data set in\n"
+      "Minari's layout: FOLDER/data/main_data.hdf5 and metadata.json. In Python:\n"
+      "minari.MinariDataset(\"FOLDER/data\").",
+      NULL);
+  if (answer >= 0) return answer;
+
+  char path[CLI_PATH_MAX];
+  ml3_error error = {0};
+  collecting c = {.episodes = episodes, .seed = (uint64_t)seed};
+  int code = ML3_OK;
+  if (!options.argument)
+    code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "which environment? `ml3 list` shows them");
+  else if (episodes < 1 || episodes > ML3_DATASET_EPISODES_MAX)
+    code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--episodes is %d; 1 to %d are possible", episodes,
+                         ML3_DATASET_EPISODES_MAX);
+  else if (seed < 0)
+    code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--seed is %ld; it must not be negative", seed);
+  if (code == ML3_OK) code = open_collecting(&c, options.argument, policy, &error);
+  if (code == ML3_OK) {
+    snprintf(path, sizeof path, "data/%.200s-%s-v0", c.actor.spec->name, c.actor.theta ? "policy" : "random");
+    const char *to = output ? output : path;
+    code = write_set(&c, policy, to, options.quiet, &error);
+    if (code == ML3_OK) {
+      cli_interval mean = cli_mean_interval(c.returns, c.episodes, 0);
+      printf("%s: %d episodes, %lld steps; return %.4g (95 %%: %.4g - %.4g), goal reached in %.1f %%\n", to, c.episodes,
+             c.steps, mean.mean, mean.low, mean.high, 100.0 * c.reached / c.episodes);
+    }
+  }
+  close_collecting(&c);
+  return end("collect", code, &error);
+}
+
+/* ---- telling ------------------------------------------------------------------------------------------------------ */
+
+typedef struct summary {
+  long long steps;
+  int shortest, longest, terminated, reached, without_states;
+  double *returns; /* [episodes] */
+} summary;
+
+static int summarise(ml3_dataset *d, summary *s, bool quiet, ml3_error *error) {
+  const int count = ml3_dataset_count(d);
+  cli_progress progress;
+  int code = ML3_OK;
+  s->returns = calloc((size_t)count + 1, sizeof *s->returns);
+  if (!s->returns) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d episodes", count);
+  cli_progress_begin(&progress, "reading", count, quiet);
+  for (int k = 0; k < count && code == ML3_OK; k++) {
+    ml3_episode *e = ml3_dataset_episode(d, k, error);
+    if (!e) {
+      code = error->code;
+      break;
+    }
+    s->returns[k] = e->episode_return;
+    s->steps += e->steps;
+    if (k == 0 || e->steps < s->shortest) s->shortest = e->steps;
+    if (e->steps > s->longest) s->longest = e->steps;
+    s->terminated += e->terminated;
+    s->reached += e->success;
+    s->without_states += isnan(e->final_distance);
+    ml3_episode_free(e);
+    cli_progress_update(&progress, k + 1, "");
+    if (cli_interrupted()) code = ml3_error_set(error, ML3_ERR_INTERRUPTED, "interrupted");
+  }
+  cli_progress_end(&progress);
+  return code;
+}
+
+static void print_summary(const ml3_dataset *d, const summary *s) {
+  const int count = ml3_dataset_count(d);
+  cli_interval mean = cli_mean_interval(s->returns, count, 0);
+  printf("environment    %s\n", ml3_dataset_spec(d)->name);
+  printf("episodes       %d, of which the environment ended %d\n", count, s->terminated);
+  printf("steps          %lld, %d to %d an episode\n", s->steps, s->shortest, s->longest);
+  if (count) printf("return         %.6g on average (95 %%: %.6g - %.6g)\n", mean.mean, mean.low, mean.high);
+  if (s->without_states)
+    printf("goal           unknown in %d episodes, which have no states\n", s->without_states);
+  else
+    printf("goal           reached in %d episodes\n", s->reached);
+}
+
+int cli_data(int argc, const char **argv) {
+  const char *environment = NULL;
+  const struct poptOption own[] = {{"environment", 'e', POPT_ARG_STRING, &environment, 0,
+                                    "whose episodes these are, where the data set does not say", "NAME"},
+                                   POPT_TABLEEND};
+  cli_options options = {0};
+  int answer = cli_options_read(
+      &options, argc, argv, own, "FOLDER|FILE.hdf5 [OPTIONS]",
+      "Reads a data set in Minari's layout, written by `ml3 collect` or by Minari, checks every number in it and\n"
+      "tells what is there.",
+      NULL);
+  if (answer >= 0) return answer;
+
+  ml3_error error = {0};
+  summary s = {0};
+  const ml3_env_spec *spec = NULL;
+  ml3_dataset *d = NULL;
+  int code = options.argument ? ML3_OK : ml3_error_set(&error, ML3_ERR_ARGUMENT, "which data set?");
+  if (code == ML3_OK && environment && !(spec = ml3_env_find(environment, &error))) code = error.code;
+  if (code == ML3_OK && !(d = ml3_dataset_open(options.argument, spec, &error))) code = error.code;
+  if (code == ML3_OK) code = summarise(d, &s, options.quiet, &error);
+  if (code == ML3_OK) print_summary(d, &s);
+  free(s.returns);
+  ml3_dataset_close(d);
+  return end("data", code, &error);
+}

@@ -1,0 +1,63 @@
+/* `ml3 collect` and `ml3 data` as a user types them. tests/python/check_minari.py has Minari read the sets. */
+#define _POSIX_C_SOURCE 200809L
+#include "command.h"
+
+TestSuite(cli_data, .init = make_folder, .fini = drop_folder, .timeout = 120);
+
+Test(cli_data, collects_and_tells_what_is_there) {
+  expect("collect reacher --episodes 3 --quiet", 0, "data/reacher-random-v0: 3 episodes, 150 steps");
+  cr_expect(exists("data/reacher-random-v0/data/main_data.hdf5") &&
+            exists("data/reacher-random-v0/data/metadata.json"));
+  expect("data data/reacher-random-v0", 0, "environment    reacher");
+  expect("data data/reacher-random-v0/data/main_data.hdf5", 0, "steps          150, 50 to 50 an episode");
+}
+
+Test(cli_data, same_seed_same_data_and_another_seed_another) {
+  expect("collect pointmass -n 2 -q -o a/one", 0, "2 episodes");
+  cr_assert_eq(shell("sleep 1.1"), 0); /* no time is written down */
+  expect("collect pointmass -n 2 -q -o a/two", 0, "2 episodes");
+  expect("collect pointmass -n 2 -q -o a/other --seed 1", 0, "2 episodes");
+  cr_expect_eq(shell("cmp a/one/data/main_data.hdf5 a/two/data/main_data.hdf5"), 0);
+  cr_expect_neq(shell("cmp -s a/one/data/main_data.hdf5 a/other/data/main_data.hdf5"), 0);
+}
+
+Test(cli_data, a_trained_policy_acts) {
+  cr_assert_eq(ml3("train mountain_car -o run " TINY "--set outer.steps=2"), 0, "%s", output);
+  cr_assert_eq(ml3("adapt run -n 2"), 0, "%s", output);
+  expect("collect mountain_car -n 2 -q --policy run/policy.safetensors", 0, "data/mountain_car-policy-v0: 2 episodes");
+  expect("collect reacher -q --policy run/policy.safetensors", 1, "another shape");
+  expect("collect reacher -q --policy run/loss.safetensors", 1, "it is not a policy");
+  expect("collect reacher -q --policy nothing", 1, "cannot read 'nothing'");
+}
+
+Test(cli_data, explains_itself) {
+  expect("collect --help", 0, "usage: ml3 collect ENVIRONMENT");
+  expect("data --help", 0, "usage: ml3 data FOLDER|FILE.hdf5");
+}
+
+Test(cli_data, mistakes_are_told_and_leave_nothing) {
+  expect("collect", 2, "which environment?");
+  expect("collect recher", 2, "did you mean 'reacher'?");
+  expect("collect reacher --episodes 0", 2, "--episodes is 0; 1 to");
+  expect("collect reacher --seed -1", 2, "--seed is -1");
+  expect("collect reacher -q -o 'a name'", 2, "expected (namespace/)name-v0");
+  expect("collect reacher -q -o /proc/none/set", 1, "cannot make the folder");
+  expect("data", 2, "which data set?");
+  expect("data nothing", 1, "there is no data set 'nothing'");
+  expect("data .", 1, "is no data set");
+  cr_expect_eq(shell("test -z \"$(ls -A)\""), 0, "a mistake left something");
+}
+
+Test(cli_data, an_interrupt_leaves_nothing) {
+  const char *line = ML3_COMMAND
+      " collect reacher -n 1000000 -o set >log 2>&1 & pid=$!; "
+      "for i in $(seq 200); do [ -s log ] && break; sleep 0.05; done; kill -INT $pid; wait $pid";
+  cr_expect_eq(shell(line), 130);
+  cr_expect_eq(shell("grep -q 'nothing is left' log && test \"$(ls)\" = log"), 0);
+}
+
+Test(cli_data, a_set_that_is_there_is_not_overwritten) {
+  expect("collect pointmass -n 1 -q -o set", 0, "1 episodes");
+  expect("collect pointmass -n 2 -q -o set", 2, "exists already");
+  expect("data set -q", 0, "episodes       1,");
+}
