@@ -421,14 +421,12 @@ void ml3_scene_ray(const ml3_scene *s, double aspect, double x, double y, double
 }
 
 void ml3_scene_to_body(const ml3_scene *s, int body, const double *world, double *local) {
-  const double *place = s->data->xpos + 3 * body, *axes = s->data->xmat + 9 * body;
-  for (int i = 0; i < 3; i++) {
-    local[i] = 0;
-    for (int k = 0; k < 3; k++) local[i] += axes[3 * k + i] * (world[k] - place[k]);
-  }
+  double off[3];
+  mju_sub3(off, world, s->data->xpos + 3 * body);
+  mju_mulMatTVec(local, s->data->xmat + 9 * body, off, 3, 3);
 }
 
 void ml3_scene_to_world(const ml3_scene *s, int body, const double *local, double *world) {
-  const double *place = s->data->xpos + 3 * body, *axes = s->data->xmat + 9 * body;
-  for (int i = 0; i < 3; i++) world[i] = place[i] + mju_dot3(axes + 3 * i, local);
+  mju_mulMatVec(world, s->data->xmat + 9 * body, local, 3, 3);
+  mju_addTo3(world, s->data->xpos + 3 * body);
 }
