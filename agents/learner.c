@@ -82,11 +82,15 @@ int ml3_learner_allocate(ml3_learner *l, int size, ml3_error *error) {
 }
 
 ml3_learner *ml3_learner_new(const ml3_learner_kind *kind, const ml3_learner_settings *s, ml3_error *error) {
-  if (check(s, error) != ML3_OK) return NULL;
+  if (check(s, error) != ML3_OK) {
+    free(s->owned);
+    return NULL;
+  }
   ml3_learner *l = calloc(1, sizeof *l);
   double *task = l && s->task ? malloc(((size_t)s->env->task_dim + 1) * sizeof *task) : NULL;
   if (!l || (s->task && !task)) {
     free(l);
+    free(s->owned);
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the learner '%s'", kind->name);
     return NULL;
   }
@@ -112,6 +116,7 @@ void ml3_learner_free(ml3_learner *l) {
   ml3_nn_optimizer_free(&l->optimizer);
   free(l->parameters);
   free(l->task);
+  free(l->settings.owned);
   free(l);
 }
 

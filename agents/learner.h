@@ -14,6 +14,7 @@ extern "C" {
 
 typedef struct ml3_learner_settings {
   const ml3_env_spec *env;
+  void *owned;           /* freed with the learner, or when making it fails: the narrowed env; or NULL */
   const double *task; /* [task_dim] the one to learn, from its starts; NULL: every episode draws its own. Copied */
   ml3_policy policy;  /* Gaussian; the initial normalisation */
   uint64_t seed;

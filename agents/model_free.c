@@ -394,6 +394,7 @@ static void free_problem(ml3_problem *p) {
     free_crew(m->idle);
     m->idle = next;
   }
+  free(m->settings.owned);
   free(m);
 }
 
@@ -533,10 +534,13 @@ ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_err
   model_free *m = calloc(1, sizeof *m);
   if (!m) {
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the problem '%s'", settings->env->name);
+    free(settings->owned);
     return NULL;
   }
   m->settings = *settings;
   m->problem = (ml3_problem){.name = settings->env->name,
+                             .success_name = "success",
+                             .distance_name = "distance",
                              .build_features = build_features,
                              .build_task_loss = build_task_loss,
                              .build_inner_loss = build_inner_loss,

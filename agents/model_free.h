@@ -45,6 +45,7 @@ typedef enum ml3_model_free_extra {
 
 typedef struct ml3_model_free_settings {
   const ml3_env_spec *env;
+  void *owned;       /* freed with the problem, or when making it fails: the narrowed env; or NULL */
   ml3_policy policy;       /* Gaussian */
   int horizon;             /* steps of an episode; 0: the environment's */
   int rollouts;            /* episodes for one update */

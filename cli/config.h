@@ -68,6 +68,7 @@ typedef struct cli_config {
   int64_t cost_from_step, extra_until_step, extra_demonstrations;
   cli_numbers extra_goal;
 
+  cli_texts rollout_fixed;
   int64_t rollout_starts;
   bool rollout_detach_state;
   int64_t rollout_episodes, rollout_outer_episodes, rollout_judge_episodes;

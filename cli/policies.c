@@ -1,7 +1,15 @@
 /* From policy.* to a policy: see policies.h. */
 #include "cli/policies.h"
 
+#include "agents/narrow.h"
 #include "cli/problems.h"
+
+ml3_env_spec *cli_env_new(const cli_config *c, ml3_error *error) {
+  const ml3_env_spec *env = ml3_env_find(c->environment, error);
+  const char *names[CLI_LIST_MAX];
+  for (int i = 0; i < c->rollout_fixed.count; i++) names[i] = c->rollout_fixed.values[i];
+  return env ? ml3_env_narrow(env, names, c->rollout_fixed.count, error) : NULL;
+}
 
 int cli_policy_init(const cli_config *c, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
   int widths[ML3_MLP_MAX_DEPTH];

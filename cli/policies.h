@@ -5,6 +5,10 @@
 #include "agents/policy.h"
 #include "cli/config.h"
 
+/* The environment of a configuration, with the task parameters of rollout.fixed at their default values; NULL with a
+   sentence. Freed by free(), unless a problem or learner owns it. */
+ml3_env_spec *cli_env_new(const cli_config *config, ml3_error *error);
+
 int cli_policy_init(const cli_config *config, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error);
 
 #endif

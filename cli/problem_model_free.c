@@ -1,4 +1,6 @@
 /* problem: model_free. Rollouts of a policy in the simulator, nothing differentiated but the policy. */
+#include <stdlib.h>
+
 #include "agents/model_free.h"
 #include "cli/policies.h"
 #include "cli/problems.h"
@@ -24,9 +26,10 @@ static int choose_extra(const cli_config *c, ml3_model_free_extra *extra, ml3_er
 }
 
 static ml3_problem *make(const cli_config *c, ml3_error *error) {
-  const ml3_env_spec *env = ml3_env_find(c->environment, error);
+  ml3_env_spec *env = cli_env_new(c, error);
   if (!env) return NULL;
   ml3_model_free_settings s = {.env = env,
+                               .owned = env,
                                .horizon = (int)c->horizon,
                                .rollouts = (int)c->rollout_episodes,
                                .outer_rollouts = (int)c->rollout_outer_episodes,
@@ -38,10 +41,13 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
                                .normalize = c->policy_normalize,
                                .normalize_seed = (uint64_t)c->seed,
                                .extra_until_step = (int)c->extra_until_step};
-  if (cli_policy_init(c, env, &s.policy, error) != ML3_OK || choose_extra(c, &s.extra, error) != ML3_OK) return NULL;
-  if (s.extra == ML3_MODEL_FREE_EXPLORATION_GOAL && c->extra_goal.count != env->state_dim) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
-                  c->extra_goal.count, env->name, env->state_dim);
+  int code = cli_policy_init(c, env, &s.policy, error);
+  if (code == ML3_OK) code = choose_extra(c, &s.extra, error);
+  if (code == ML3_OK && s.extra == ML3_MODEL_FREE_EXPLORATION_GOAL && c->extra_goal.count != env->state_dim)
+    code = ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
+                         c->extra_goal.count, env->name, env->state_dim);
+  if (code != ML3_OK) {
+    free(env);
     return NULL;
   }
   for (int i = 0; i < c->extra_goal.count && i < ML3_POLICY_MAX_OBS; i++) s.extra_goal[i] = c->extra_goal.values[i];

@@ -1,0 +1,19 @@
+/* A narrower task distribution: an environment some of whose task parameters keep their default values. */
+#ifndef ML3_AGENTS_NARROW_H
+#define ML3_AGENTS_NARROW_H
+
+#include "envs/env.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A copy of the spec whose parameters names[count] have no range; freed by free() after everything that uses it. An unknown
+   name is an error that lists those that there are. */
+ml3_env_spec *ml3_env_narrow(const ml3_env_spec *env, const char *const *names, int count, ml3_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
