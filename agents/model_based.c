@@ -8,16 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/dynamics.h"
 
 typedef struct model_based {
   ml3_problem problem;
   ml3_model_based_settings settings;
   const ml3_dynamics *dynamics;
-  const char *names[ML3_STATE_MAX + ML3_POLICY_MAX_ACTIONS + 1]; /* of the features */
+  const char *names[2 * ML3_STATE_MAX + ML3_POLICY_MAX_ACTIONS + 1]; /* of the features */
+  void *env;              /* owned, or NULL */
+  ml3_ensemble *ensemble; /* owned, or NULL */
 } model_based;
 
 static const model_based *self(const ml3_problem *p) { return p->user; }
+
+/* Entries of the goal that observations hold behind the state; the learned loss then sees them too. */
+static int seen_goal(const model_based *m) { return m->settings.env->obs_dim - m->settings.env->state_dim; }
 
 /* ---- graphs ------------------------------------------------------------------------------------- */
 
@@ -28,22 +32,36 @@ typedef struct rollout {
   ml3_node goal;    /* [1, n] */
 } rollout;
 
+/* The goal's entries that are seen, under every row of states. */
+static ml3_node build_goal_columns(const model_based *m, ml3_nn_graph *g, ml3_node goal, int rows) {
+  return ml3_nn_broadcast(g, ml3_nn_slice_cols(g, goal, 0, seen_goal(m)), rows, seen_goal(m));
+}
+
+/* Observations of those states. */
+static ml3_node build_obs(const model_based *m, ml3_nn_graph *g, ml3_node states, ml3_node goal) {
+  if (seen_goal(m) == 0) return states;
+  const ml3_node columns[2] = {states, build_goal_columns(m, g, goal, ml3_nn_rows(g, states))};
+  return ml3_nn_concat_cols(g, columns, 2);
+}
+
 /* detach: the policy sees states as data, so that only actions carry the gradient. */
-static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node data, bool detach) {
+static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context,
+                             bool detach) {
   const int n = m->settings.env->state_dim, starts = m->settings.starts, horizon = m->settings.horizon;
   ml3_node *states = malloc((2 * (size_t)horizon + 1) * sizeof *states), *actions = states + horizon + 1;
   if (!states) return (rollout){ML3_NN_NONE, ML3_NN_NONE, ML3_NN_NONE, ML3_NN_NONE};
 
+  ml3_node goal = ml3_nn_view(g, data, starts * n, 1, n);
   states[0] = ml3_nn_view(g, data, 0, starts, n);
   for (int t = 0; t < horizon; t++) {
     ml3_node seen = detach ? ml3_nn_stop_gradient(g, states[t]) : states[t];
-    actions[t] = ml3_policy_build(g, &m->settings.policy, theta, seen);
-    states[t + 1] = m->dynamics->step(m->dynamics, g, ML3_NN_NONE, states[t], actions[t]);
+    actions[t] = ml3_policy_build(g, &m->settings.policy, theta, build_obs(m, g, seen, goal));
+    states[t + 1] = m->dynamics->step(m->dynamics, g, m->dynamics->context_size ? context : ML3_NN_NONE, states[t], actions[t]);
   }
   rollout r = {.states = ml3_nn_concat_rows(g, states, horizon + 1),
                .actions = ml3_nn_concat_rows(g, actions, horizon),
                .last = states[horizon],
-               .goal = ml3_nn_view(g, data, starts * n, 1, n)};
+               .goal = goal};
   free(states);
   return r;
 }
@@ -58,16 +76,16 @@ static ml3_node join_features(const model_based *m, ml3_nn_graph *g, ml3_node st
   /* the same distances under every time step: [starts, 1] -> [1, starts] -> [H, starts] -> [H * starts, 1] */
   ml3_node row = ml3_nn_view(g, distance, 0, 1, starts);
   ml3_node every = ml3_nn_view(g, ml3_nn_broadcast(g, row, horizon, starts), 0, horizon * starts, 1);
-  ml3_node columns[3] = {states, actions, every};
-  return ml3_nn_concat_cols(g, columns, 3);
+  const int rows = horizon * starts;
+  const ml3_node columns[4] = {states, actions, every, seen_goal(m) ? build_goal_columns(m, g, goal, rows) : ML3_NN_NONE};
+  return ml3_nn_concat_cols(g, columns, seen_goal(m) ? 4 : 3);
 }
 
 static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                ml3_node context) {
   const model_based *m = self(p);
   const int starts = m->settings.starts, horizon = m->settings.horizon;
-  (void)context;
-  rollout r = build_rollout(m, g, theta, data, m->settings.detach_state);
+  rollout r = build_rollout(m, g, theta, data, context, m->settings.detach_state);
 
   ml3_node states = ml3_nn_slice_rows(g, r.states, 0, horizon * starts);
   if (m->settings.detach_state) states = ml3_nn_stop_gradient(g, states);
@@ -83,7 +101,7 @@ static ml3_node build_recorded_features(const ml3_problem *p, ml3_nn_graph *g, m
   (void)context;
   ml3_node states = ml3_nn_view(g, data, 0, rows, n), last = ml3_nn_view(g, data, rows * n, starts, n);
   ml3_node goal = ml3_nn_view(g, data, (rows + starts) * n, 1, n);
-  ml3_node actions = ml3_policy_build(g, &m->settings.policy, theta, states);
+  ml3_node actions = ml3_policy_build(g, &m->settings.policy, theta, build_obs(m, g, states, goal));
   return join_features(m, g, states, actions, last, goal);
 }
 
@@ -101,8 +119,7 @@ static ml3_node build_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node 
                                 ml3_node context) {
   const model_based *m = self(p);
   const int horizon = m->settings.horizon;
-  (void)context;
-  rollout r = build_rollout(m, g, theta, data, false);
+  rollout r = build_rollout(m, g, theta, data, context, false);
   int first = m->settings.cost == ML3_COST_FINAL ? horizon : m->settings.cost_from_step;
   return build_distance(m, g, r.states, first, horizon + 1, r.goal);
 }
@@ -111,8 +128,7 @@ static ml3_node build_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node
                                  ml3_node context) {
   const model_based *m = self(p);
   ml3_node entries[ML3_STATE_MAX];
-  (void)context;
-  rollout r = build_rollout(m, g, theta, data, false);
+  rollout r = build_rollout(m, g, theta, data, context, false);
   for (int i = 0; i < m->settings.env->state_dim; i++)
     entries[i] = ml3_nn_constant(g, 1, 1, m->settings.extra_goal[i]);
   ml3_node goal = ml3_nn_concat_cols(g, entries, m->settings.env->state_dim);
@@ -212,6 +228,7 @@ double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, c
   memcpy(row, state, (size_t)n * sizeof *row);
   memcpy(row + n, action, (size_t)a * sizeof *row);
   row[n + a] = sqrt(sum);
+  for (int i = 0; i < seen_goal(m); i++) row[n + a + 1 + i] = task_goal(m, task)[i];
   return ml3_loss_value(loss, row);
 }
 
@@ -302,7 +319,35 @@ static int save(const ml3_problem *p, const ml3_real *theta, const char *path, m
 
 /* ---- making ------------------------------------------------------------------------------------------- */
 
-static void free_problem(ml3_problem *p) { free(p->user); /* the problem is a part of it */ }
+static void free_problem(ml3_problem *p) {
+  model_based *m = p->user; /* the problem is a part of it */
+  ml3_ensemble_free(m->ensemble);
+  free(m->env);
+  free(m);
+}
+
+void ml3_model_based_own(ml3_problem *p, void *env, ml3_ensemble *ensemble) {
+  model_based *m = p->user;
+  m->env = env;
+  m->ensemble = ensemble;
+}
+
+/* The analytic model. An environment `X_goal` has X's, where all but goal and start are as there. */
+static const ml3_dynamics *find_analytic(const ml3_env_spec *env, ml3_error *error) {
+  char name[128];
+  const size_t length = strlen(env->name);
+  if (length < 5 || length >= sizeof name || strcmp(env->name + length - 5, "_goal") != 0) return ml3_dynamics_find(env->name, error);
+  memcpy(name, env->name, length - 5);
+  name[length - 5] = '\0';
+  for (int i = 0; i < env->task_dim; i++) {
+    const ml3_env_parameter *p = &env->task[i];
+    if (strncmp(p->name, "goal_", 5) == 0 || strncmp(p->name, "start_", 6) == 0 || (p->low == p->value && p->high == p->value)) continue;
+    ml3_error_set(error, ML3_ERR_ARGUMENT,
+                  "environment '%s' draws its '%s', which the analytic model does not know; name it in rollout.fixed", env->name, p->name);
+    return NULL;
+  }
+  return ml3_dynamics_find(name, error);
+}
 
 static int check(ml3_model_based_settings *s, ml3_error *error) {
   if (s->horizon == 0) s->horizon = s->env->horizon;
@@ -320,14 +365,14 @@ static int check(ml3_model_based_settings *s, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.until_step is %d; 1 to the horizon %d are possible",
                          s->extra_until_step, s->horizon);
   if (s->env->state_dim > ML3_STATE_MAX || s->env->task_dim > ML3_STATE_MAX ||
-      s->env->goal_dim != s->env->state_dim || s->env->obs_dim != s->env->state_dim)
+      s->env->goal_dim != s->env->state_dim || s->env->obs_dim < s->env->state_dim || s->env->obs_dim > 2 * s->env->state_dim)
     return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
                          "environment '%s' cannot be used model-based: observation and goal must be its state", s->env->name);
   return ML3_OK;
 }
 
 ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error) {
-  const ml3_dynamics *dynamics = ml3_dynamics_find(settings->env->name, error);
+  const ml3_dynamics *dynamics = settings->ensemble ? &settings->ensemble->dynamics : find_analytic(settings->env, error);
   ml3_model_based_settings s = *settings;
   if (!dynamics || check(&s, error) != ML3_OK) return NULL;
 
@@ -342,7 +387,9 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
                                  .task_size = size,
                                  .inner_size = size,
                                  .outer_size = size,
-                                 .features = s.env->state_dim + s.env->action_dim + 1,
+                                 .features = s.env->action_dim + 1 + s.env->obs_dim,
+                                 .context_size = dynamics->context_size,
+                                 .context = s.ensemble ? s.ensemble->context : NULL,
                                  .build_features = build_features,
                                  .build_task_loss = build_task_loss,
                                  .build_extra_loss = s.extra ? build_extra_loss : NULL,
@@ -358,7 +405,8 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
   const char **name = m->names;
   for (int i = 0; i < s.env->state_dim; i++) *name++ = s.env->state[i].name;
   for (int i = 0; i < s.env->action_dim; i++) *name++ = s.env->action[i].name;
-  *name = "final_distance";
+  *name++ = "final_distance";
+  for (int i = 0; i < seen_goal(m); i++) *name++ = s.env->goal[i].name;
   m->problem.feature_names = m->names;
   m->problem.net = &m->settings.policy.net;
   if (s.recorded) {

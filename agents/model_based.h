@@ -10,6 +10,7 @@
 #ifndef ML3_AGENTS_MODEL_BASED_H
 #define ML3_AGENTS_MODEL_BASED_H
 
+#include "agents/ensemble.h"
 #include "agents/policy.h"
 #include "metaloss/loss.h"
 #include "metaloss/problem.h"
@@ -24,6 +25,7 @@ enum { ML3_STATE_MAX = 64 };
 
 typedef struct ml3_model_based_settings {
   const ml3_env_spec *env;
+  const ml3_ensemble *ensemble; /* the model that rollouts go through; NULL: the environment's analytic one */
   ml3_policy policy;
   int horizon;       /* H; 0: the environment's */
   int starts;        /* start states a task */
@@ -38,6 +40,10 @@ typedef struct ml3_model_based_settings {
 
 /* ML3_ERR_UNAVAILABLE when there is no differentiable model of that environment. */
 ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error);
+
+/* Hands over what the problem shall free with itself: the environment (as malloc gave it) and the ensemble of its settings;
+   NULL: not. */
+void ml3_model_based_own(ml3_problem *problem, void *env, ml3_ensemble *ensemble);
 
 /* Judges and films: rolls theta out in the real environment from start state number `start` of the task.
    The caller frees the episode. When loss is not NULL, episode->loss is filled with M_phi of each step. */

@@ -9,8 +9,8 @@ static int unknown(const ml3_env_spec *env, const char *name, ml3_error *error) 
   char all[400] = "";
   for (int i = 0; i < env->task_dim; i++)
     snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", env->task[i].name);
-  return ml3_error_set(error, ML3_ERR_ARGUMENT, "rollout.fixed: environment '%s' has no task parameter '%s'; it has: %s",
-                       env->name, name, all);
+  return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                       "rollout.fixed: environment '%s' has no task parameter '%s'; it has: %s", env->name, name, all);
 }
 
 ml3_env_spec *ml3_env_narrow(const ml3_env_spec *env, const char *const *names, int count, ml3_error *error) {

@@ -68,6 +68,9 @@ typedef struct cli_config {
   int64_t cost_from_step, extra_until_step, extra_demonstrations;
   cli_numbers extra_goal;
 
+  int dynamics_kind;
+  int64_t dynamics_transitions, dynamics_hold;
+
   cli_texts rollout_fixed;
   int64_t rollout_starts;
   bool rollout_detach_state;

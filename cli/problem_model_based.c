@@ -1,13 +1,28 @@
 /* problem: model_based. Rollouts of a policy through a differentiable model of an environment. */
-#include "agents/dynamics.h"
+#include <stdlib.h>
+
 #include "agents/model_based.h"
 #include "cli/policies.h"
 #include "cli/problems.h"
 
-static ml3_problem *make(const cli_config *c, ml3_error *error) {
-  const ml3_env_spec *env = ml3_env_find(c->environment, error);
-  if (!env || !ml3_dynamics_find(c->environment, error)) return NULL;
+/* An ensemble fitted to random transitions. */
+static ml3_ensemble *fit_ensemble(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {
+  const ml3_ensemble_settings settings = ml3_ensemble_defaults();
+  const ml3_ensemble_fit_settings fit = ml3_ensemble_fit_defaults((uint64_t)c->seed);
+  ml3_transitions *data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)c->dynamics_hold, (int)c->dynamics_transitions,
+                                                  (uint64_t)c->seed, error);
+  ml3_ensemble *ensemble = data ? ml3_ensemble_new(env, &settings, (uint64_t)c->seed, error) : NULL;
+  if (ensemble && ml3_ensemble_fit(ensemble, data, &fit, NULL, error) != ML3_OK) {
+    ml3_ensemble_free(ensemble);
+    ensemble = NULL;
+  }
+  ml3_transitions_free(data);
+  return ensemble;
+}
+
+static ml3_problem *make_in(const cli_config *c, const ml3_env_spec *env, const ml3_ensemble *ensemble, ml3_error *error) {
   ml3_model_based_settings s = {.env = env,
+                                .ensemble = ensemble,
                                 .horizon = (int)c->horizon,
                                 .starts = (int)c->rollout_starts,
                                 .detach_state = c->rollout_detach_state,
@@ -28,6 +43,19 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
   for (int i = 0; i < c->extra_goal.count && i < ML3_STATE_MAX; i++)
     s.extra_goal[i] = c->extra_goal.values[i];
   return ml3_model_based_new(&s, error);
+}
+
+static ml3_problem *make(const cli_config *c, ml3_error *error) {
+  ml3_env_spec *env = cli_env_new(c, error);
+  ml3_ensemble *ensemble = env && c->dynamics_kind ? fit_ensemble(c, env, error) : NULL;
+  ml3_problem *problem = env && (ensemble || !c->dynamics_kind) ? make_in(c, env, ensemble, error) : NULL;
+  if (problem) {
+    ml3_model_based_own(problem, env, ensemble);
+  } else {
+    ml3_ensemble_free(ensemble);
+    free(env);
+  }
+  return problem;
 }
 
 const cli_problem_kind cli_problem_model_based = {

@@ -219,6 +219,11 @@ Test(cli, trains_policies_by_themselves_and_model_free_losses) {
                    "--set outer.tasks=2 --set validation.tasks=2 --set horizon=10"), 0, "%s", output);
   cr_expect_eq(ml3("adapt free -n 2"), 0, "%s", output);
   expect("view free", 2, "has no rollouts to look at");
+  cr_assert_eq(ml3("train mountain_car -o goal --set environment=pointmass_goal --set rollout.fixed=[mass,damping] --set policy.obs_scale=[] "
+                   "--set extra.kind=none --set cost.from_step=3 --set horizon=10 --set outer.steps=2 --set test.tasks=2 --set dynamics.kind=ensemble "
+                   "--set dynamics.transitions=60 " TINY), 0, "%s", output);
+  cr_expect_eq(ml3("adapt goal -n 2"), 0, "%s", output);
+  expect("train mountain_car --set environment=pointmass_goal --set policy.obs_scale=[] --set extra.kind=none " TINY, 2, "name it in rollout.fixed");
   expect("train model_free --set environment=reacher --set extra.kind=physics", 2, "takes none, exploration_goal, demonstration or energy");
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agents/model_free.h"
+#include "agents/narrow.h"
 #include "metaloss/trainer.h"
 
 static ml3_model_free_settings make_settings(void) {
@@ -206,6 +207,27 @@ Test(model_free, data_is_fresh_every_time_and_the_same_from_the_same_stream) {
   cr_expect_eq(memcmp(a, c, bytes), 0);
   free(a), free(b), free(c);
   p->free(p);
+}
+
+Test(model_free, a_narrowed_environment_draws_less) {
+  ml3_error error = {0};
+  const ml3_env_spec *wide = ml3_env_find("pointmass_goal", &error);
+  const char *const names[2] = {"mass", "start_x"}, *const wrong[1] = {"weight"};
+  ml3_env_spec *env = ml3_env_narrow(wide, names, 2, &error);
+  cr_assert_not_null(env, "%s", error.message);
+  const int mass = ml3_env_task_index(env, "mass"), goal = ml3_env_task_index(env, "goal_x"),
+            start = ml3_env_task_index(env, "start_x");
+  double a[16], b[16];
+  ml3_random random = ml3_random_stream(9, ML3_PURPOSE_USER, 0, 0);
+  ml3_env_sample_task(env, &random, a);
+  ml3_env_sample_task(env, &random, b);
+  cr_expect_eq(a[mass], 0.5);
+  cr_expect_eq(b[start], 0.0);
+  cr_expect_neq(a[goal], b[goal]);
+  cr_expect_lt(wide->task[mass].low, 0.5, "the wide one is as it was");
+  free(env);
+  cr_expect_null(ml3_env_narrow(wide, wrong, 1, &error));
+  cr_expect(strstr(error.message, "no task parameter 'weight'; it has: goal_x"), "%s", error.message);
 }
 
 Test(model_free, names_what_the_loss_sees) {
