@@ -1,7 +1,12 @@
 /* An expert's episodes: see demonstrations.h. */
 #include "agents/demonstrations.h"
 
+#include <math.h>
+#include <omp.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "agents/ilqr.h"
 
 ml3_demonstrations *ml3_demonstrations_new(const ml3_env_spec *env, int count, int steps, ml3_error *error) {
   if (count < 1 || steps < 1) {
@@ -29,4 +34,91 @@ void ml3_demonstrations_free(ml3_demonstrations *d) {
   free(d->obs);
   free(d->action);
   free(d);
+}
+
+/* ---- by iLQR -------------------------------------------------------------------------------------------------- */
+
+enum { MAX_STATE = 256, ITERATIONS = 100 };
+
+static ml3_ilqr_cost make_cost(const ml3_env *env, double *goal, double *weights, ml3_ilqr_goal_cost *tracking,
+                               ml3_error *error) {
+  const ml3_env_spec *spec = env->spec;
+  if (spec->goal_dim != spec->state_dim) return ml3_ilqr_reward(env, 1e-3, error);
+  ml3_env_goal(env, goal);
+  for (int i = 0; i < spec->state_dim; i++) weights[i] = strstr(spec->state[i].name, "velocity") ? 0.05 : 1;
+  *tracking = (ml3_ilqr_goal_cost){.state_dim = spec->state_dim,
+                                   .action_dim = spec->action_dim,
+                                   .goal = goal,
+                                   .weights = weights,
+                                   .state_weight = 1,
+                                   .action_weight = 1e-3,
+                                   .final_weight = 10};
+  return ml3_ilqr_goal(tracking);
+}
+
+/* The plan for env's present task and state into actions[steps][m]. */
+static int plan(const ml3_env *env, int steps, double *actions, ml3_error *error) {
+  double goal[MAX_STATE], weights[MAX_STATE], state[MAX_STATE];
+  ml3_ilqr_goal_cost tracking;
+  ml3_ilqr_settings settings = ml3_ilqr_defaults(steps);
+  settings.max_iterations = ITERATIONS;
+  settings.threads = 1;
+  ml3_env_get_state(env, state);
+  ml3_model *model = ml3_model_of_env(env, error);
+  ml3_ilqr_cost cost = model ? make_cost(env, goal, weights, &tracking, error) : (ml3_ilqr_cost){0};
+  ml3_ilqr *ilqr = cost.evaluate ? ml3_ilqr_new(model, &cost, &settings, error) : NULL;
+  int code = ilqr ? ml3_ilqr_solve(ilqr, state, 0, actions, NULL, error) : ML3_ERR_MEMORY;
+  ml3_ilqr_free(ilqr);
+  ml3_ilqr_cost_free(&cost);
+  ml3_model_free(model);
+  return code;
+}
+
+/* Draws task `i`, plans for it and notes what the plan's actions see. */
+static int demonstrate(ml3_demonstrations *d, int i, uint64_t seed, double *episode_return, ml3_error *error) {
+  const ml3_env_spec *spec = d->env;
+  double *task = d->task + i * spec->task_dim, *actions = d->action + i * d->steps * spec->action_dim;
+  ml3_random random = ml3_random_stream(seed, ML3_PURPOSE_INIT, (uint32_t)i, 2);
+  ml3_env *env = ml3_env_new(spec, error);
+  if (!env) return error->code;
+  ml3_env_sample_task(spec, &random, task);
+  ml3_env_reset(env, task, &random);
+  int code = plan(env, d->steps, actions, error);
+  random = ml3_random_stream(seed, ML3_PURPOSE_INIT, (uint32_t)i, 2);
+  ml3_env_reset(env, task, &random);
+  *episode_return = 0;
+  for (int t = 0; t < d->steps && code == ML3_OK; t++) {
+    ml3_env_observe(env, d->obs + (i * d->steps + t) * spec->obs_dim);
+    *episode_return += ml3_env_step(env, actions + t * spec->action_dim).reward;
+  }
+  ml3_env_free(env);
+  return code;
+}
+
+ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, int steps, uint64_t seed, int threads,
+                                            ml3_error *error) {
+  if (env->state_dim > MAX_STATE) {
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d state entries; demonstrations take at most %d",
+                  env->name, env->state_dim, MAX_STATE);
+    return NULL;
+  }
+  ml3_demonstrations *d = ml3_demonstrations_new(env, count, steps, error);
+  double *returns = d ? calloc((size_t)count, sizeof *returns) : NULL;
+  int code = returns ? ML3_OK : ML3_ERR_MEMORY;
+#pragma omp parallel for num_threads(threads > 0 ? threads : omp_get_num_procs()) schedule(dynamic, 1)
+  for (int i = 0; i < count; i++) {
+    ml3_error own = {0};
+    int now = code == ML3_OK ? demonstrate(d, i, seed, &returns[i], &own) : ML3_OK;
+    if (now == ML3_OK) continue;
+#pragma omp critical(ml3_demonstrations_code)
+    {
+      if (code == ML3_OK && error) *error = own;
+      code = now;
+    }
+  }
+  for (int i = 0; i < count && code == ML3_OK; i++) d->episode_return += returns[i] / count;
+  free(returns);
+  if (code == ML3_OK) return d;
+  ml3_demonstrations_free(d);
+  return NULL;
 }

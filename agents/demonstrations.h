@@ -2,6 +2,8 @@
 #ifndef ML3_AGENTS_DEMONSTRATIONS_H
 #define ML3_AGENTS_DEMONSTRATIONS_H
 
+#include <stdint.h>
+
 #include "envs/env.h"
 
 #ifdef __cplusplus
@@ -20,6 +22,12 @@ typedef struct ml3_demonstrations {
 /* Room for them. Freed by ml3_demonstrations_free. */
 ml3_demonstrations *ml3_demonstrations_new(const ml3_env_spec *env, int count, int steps, ml3_error *error);
 void ml3_demonstrations_free(ml3_demonstrations *demonstrations);
+
+/* Plans by iLQR in the simulator, from zero controls: for `count` tasks drawn from the streams (seed, INIT, task, 2), the goal
+   tracked where that is a state (1/2 |s - goal|^2 a step with velocities weighted 0.05, and 1e-3/2 |u|^2), else the environment's reward. Planned on `threads`
+   (0: all cores); the bits do not depend on it. */
+ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, int steps, uint64_t seed, int threads,
+                                            ml3_error *error);
 
 #ifdef __cplusplus
 }

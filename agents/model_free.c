@@ -38,6 +38,7 @@ typedef struct model_free {
   char names[MAX_COLUMNS][NAME];
   const char *name_list[MAX_COLUMNS];
   crew *idle;
+  ml3_demonstrations *demonstrations; /* owned, or NULL */
 } model_free;
 
 static const model_free *self(const ml3_problem *p) {
@@ -394,6 +395,7 @@ static void free_problem(ml3_problem *p) {
     free_crew(m->idle);
     m->idle = next;
   }
+  ml3_demonstrations_free(m->demonstrations);
   free(m->settings.owned);
   free(m);
 }
@@ -528,6 +530,11 @@ static int make(model_free *m, ml3_error *error) {
   if (!c) return error ? error->code : ML3_ERR_MEMORY;
   return_crew(m, c);
   return s->normalize ? set_normalization(m, error) : ML3_OK;
+}
+
+void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations) {
+  model_free *m = problem->user;
+  m->demonstrations = demonstrations;
 }
 
 ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_error *error) {

@@ -61,9 +61,11 @@ typedef struct ml3_model_free_settings {
   double extra_goal[ML3_POLICY_MAX_OBS]; /* [state_dim] */
   int extra_until_step;
   const ml3_demonstrations
-      *demonstrations; /* for ML3_MODEL_FREE_DEMONSTRATIONS: training tasks are drawn from them. Kept, not freed */
+      *demonstrations; /* for ML3_MODEL_FREE_DEMONSTRATIONS: training tasks are drawn from them. Kept */
 } ml3_model_free_settings;
 
+/* The problem frees settings->owned, not the demonstrations unless ml3_model_free_own says so. */
+void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations);
 ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_error *error);
 
 /* With the normalisation that was set. */

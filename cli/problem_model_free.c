@@ -46,12 +46,25 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
   if (code == ML3_OK && s.extra == ML3_MODEL_FREE_EXPLORATION_GOAL && c->extra_goal.count != env->state_dim)
     code = ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
                          c->extra_goal.count, env->name, env->state_dim);
+  ml3_demonstrations *shown = NULL;
+  if (code == ML3_OK && s.extra == ML3_MODEL_FREE_DEMONSTRATIONS) {
+    const int steps = s.horizon ? s.horizon : env->horizon;
+    shown =
+        ml3_demonstrations_plan(env, (int)c->extra_demonstrations, steps, (uint64_t)c->seed, (int)c->threads, error);
+    if (!shown) code = error->code;
+  }
   if (code != ML3_OK) {
     free(env);
     return NULL;
   }
+  s.demonstrations = shown;
   for (int i = 0; i < c->extra_goal.count && i < ML3_POLICY_MAX_OBS; i++) s.extra_goal[i] = c->extra_goal.values[i];
-  return ml3_model_free_new(&s, error);
+  ml3_problem *problem = ml3_model_free_new(&s, error);
+  if (problem)
+    ml3_model_free_own(problem, shown);
+  else
+    ml3_demonstrations_free(shown);
+  return problem;
 }
 
 const cli_problem_kind cli_problem_model_free = {

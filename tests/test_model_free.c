@@ -209,6 +209,24 @@ Test(model_free, data_is_fresh_every_time_and_the_same_from_the_same_stream) {
   p->free(p);
 }
 
+Test(model_free, planned_demonstrations_reach_the_goal_and_are_the_same_on_any_threads) {
+  ml3_error error = {0};
+  const ml3_env_spec *env = ml3_env_find("pointmass", &error);
+  ml3_demonstrations *one = ml3_demonstrations_plan(env, 3, 50, 1, 1, &error),
+                     *many = ml3_demonstrations_plan(env, 3, 50, 1, 3, &error);
+  cr_assert(one && many, "%s", error.message);
+  cr_expect_eq(memcmp(one->action, many->action, 3 * 50 * 2 * sizeof(double)), 0);
+  cr_expect_eq(one->episode_return, many->episode_return);
+  for (int i = 0; i < 3; i++) {
+    const double *last = one->obs + (i * 50 + 49) * 4;
+    cr_expect_lt(hypot(last[0] - 0.6, last[1] - 0.4), 0.02, "%g m off", hypot(last[0] - 0.6, last[1] - 0.4));
+    for (int t = 0; t < 50; t++) cr_expect_leq(fabs(one->action[(i * 50 + t) * 2]), 1);
+  }
+  cr_expect_neq(one->obs[0], one->obs[50 * 4]);
+  ml3_demonstrations_free(one);
+  ml3_demonstrations_free(many);
+}
+
 Test(model_free, a_narrowed_environment_draws_less) {
   ml3_error error = {0};
   const ml3_env_spec *wide = ml3_env_find("pointmass_goal", &error);
