@@ -17,6 +17,15 @@ static ml3_policy make_policy(const char *name) {
   return policy;
 }
 
+/* The reacher's default task with a goal 0.1 m away at 0.3 rad. */
+static void near_task(double *task) {
+  const ml3_env_spec *env = ml3_env_find("reacher", NULL);
+  cr_assert_leq(env->task_dim, 32);
+  ml3_env_default_task(env, task);
+  task[ml3_env_task_index(env, "goal_angle")] = 0.3;
+  task[ml3_env_task_index(env, "goal_radius_squared")] = 0.01;
+}
+
 static ml3_sampler *make_sampler(const ml3_policy *policy, const char *name, int envs, int horizon, int threads) {
   ml3_error error = {0};
   ml3_sampler *s = ml3_sampler_new(ml3_env_find(name, &error), policy, envs, horizon, threads, &error);
@@ -85,8 +94,8 @@ Test(rollout, one_task_keeps_its_goal_and_draws_starts) {
   ml3_sampler *s = make_sampler(&policy, "reacher", 4, 50, 1);
   ml3_rollout *r = ml3_rollout_new(&policy, 4, 1, 0, &error);
   ml3_real theta[512] = {0};
-  const double task[6] = {0.3, 0.01, 0, 0, 0, 0};
-  double goal[2];
+  double task[32], goal[2];
+  near_task(task);
   ml3_sampler_goal(s, task, goal);
   cr_expect_float_eq(goal[0], 0.1 * cos(0.3), 1e-12);
   ml3_sampler_reset(s, task, 7);
@@ -195,7 +204,8 @@ Test(judge, counts_the_return_of_the_mean) {
   ml3_error error = {0};
   ml3_real theta[512] = {0}; /* does nothing */
   const ml3_env_spec *env = ml3_env_find("reacher", &error);
-  const double task[6] = {0.3, 0.01, 0, 0, 0, 0};
+  double task[32];
+  near_task(task);
   ml3_outcome outcome, random;
   cr_assert_eq(ml3_judge(env, &policy, theta, task, 0, 3, 1, &outcome, &error), 0, "%s", error.message);
   cr_expect_eq(outcome.env_steps, 150.0);
