@@ -8,20 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 typedef struct model_based {
   ml3_problem problem;
   ml3_model_based_settings settings;
   const ml3_dynamics *dynamics;
   const char *names[2 * ML3_STATE_MAX + ML3_POLICY_MAX_ACTIONS + 1]; /* of the features */
-  void *env;              /* owned, or NULL */
-  ml3_ensemble *ensemble; /* owned, or NULL */
+  void *env;                                                         /* owned, or NULL */
+  ml3_ensemble *ensemble;                                            /* owned, or NULL */
 } model_based;
 
-static const model_based *self(const ml3_problem *p) { return p->user; }
+static const model_based *self(const ml3_problem *p) {
+  return p->user;
+}
 
 /* Entries of the goal that observations hold behind the state; the learned loss then sees them too. */
-static int seen_goal(const model_based *m) { return m->settings.env->obs_dim - m->settings.env->state_dim; }
+static int seen_goal(const model_based *m) {
+  return m->settings.env->obs_dim - m->settings.env->state_dim;
+}
 
 /* ---- graphs ------------------------------------------------------------------------------------- */
 
@@ -56,7 +59,8 @@ static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node the
   for (int t = 0; t < horizon; t++) {
     ml3_node seen = detach ? ml3_nn_stop_gradient(g, states[t]) : states[t];
     actions[t] = ml3_policy_build(g, &m->settings.policy, theta, build_obs(m, g, seen, goal));
-    states[t + 1] = m->dynamics->step(m->dynamics, g, m->dynamics->context_size ? context : ML3_NN_NONE, states[t], actions[t]);
+    states[t + 1] =
+        m->dynamics->step(m->dynamics, g, m->dynamics->context_size ? context : ML3_NN_NONE, states[t], actions[t]);
   }
   rollout r = {.states = ml3_nn_concat_rows(g, states, horizon + 1),
                .actions = ml3_nn_concat_rows(g, actions, horizon),
@@ -77,12 +81,12 @@ static ml3_node join_features(const model_based *m, ml3_nn_graph *g, ml3_node st
   ml3_node row = ml3_nn_view(g, distance, 0, 1, starts);
   ml3_node every = ml3_nn_view(g, ml3_nn_broadcast(g, row, horizon, starts), 0, horizon * starts, 1);
   const int rows = horizon * starts;
-  const ml3_node columns[4] = {states, actions, every, seen_goal(m) ? build_goal_columns(m, g, goal, rows) : ML3_NN_NONE};
+  const ml3_node columns[4] = {states, actions, every,
+                               seen_goal(m) ? build_goal_columns(m, g, goal, rows) : ML3_NN_NONE};
   return ml3_nn_concat_cols(g, columns, seen_goal(m) ? 4 : 3);
 }
 
-static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
-                               ml3_node context) {
+static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
   const model_based *m = self(p);
   const int starts = m->settings.starts, horizon = m->settings.horizon;
   rollout r = build_rollout(m, g, theta, data, context, m->settings.detach_state);
@@ -129,8 +133,7 @@ static ml3_node build_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node
   const model_based *m = self(p);
   ml3_node entries[ML3_STATE_MAX];
   rollout r = build_rollout(m, g, theta, data, context, false);
-  for (int i = 0; i < m->settings.env->state_dim; i++)
-    entries[i] = ml3_nn_constant(g, 1, 1, m->settings.extra_goal[i]);
+  for (int i = 0; i < m->settings.env->state_dim; i++) entries[i] = ml3_nn_constant(g, 1, 1, m->settings.extra_goal[i]);
   ml3_node goal = ml3_nn_concat_cols(g, entries, m->settings.env->state_dim);
   return build_distance(m, g, r.states, 0, m->settings.extra_until_step, goal);
 }
@@ -216,8 +219,8 @@ static ml3_env *open_start(const model_based *m, const ml3_real *task, int start
   return env;
 }
 
-double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss, const double *state,
-                             const double *action, const double *last) {
+double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss,
+                             const double *state, const double *action, const double *last) {
   const model_based *m = self(problem);
   const int n = m->settings.env->state_dim, a = m->settings.env->action_dim;
   double row[2 * ML3_STATE_MAX + ML3_POLICY_MAX_ACTIONS + 1], sum = 0;
@@ -236,12 +239,12 @@ double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, c
 static void value_steps(const model_based *m, const ml3_real *task, const ml3_loss *loss, ml3_episode *e) {
   const int n = m->settings.env->state_dim, a = m->settings.env->action_dim;
   for (int t = 0; t < e->steps; t++)
-    e->loss[t] = ml3_model_based_value(&m->problem, task, loss, e->states + t * n, e->actions + t * a,
-                                       e->states + e->steps * n);
+    e->loss[t] =
+        ml3_model_based_value(&m->problem, task, loss, e->states + t * n, e->actions + t * a, e->states + e->steps * n);
 }
 
-ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real *task, int start,
-                                     const ml3_real *theta, const ml3_loss *loss, ml3_error *error) {
+ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real *task, int start, const ml3_real *theta,
+                                     const ml3_loss *loss, ml3_error *error) {
   const model_based *m = self(problem);
   ml3_episode *episode;
   ml3_env *env = open_start(m, task, start, &episode, error);
@@ -332,18 +335,21 @@ void ml3_model_based_own(ml3_problem *p, void *env, ml3_ensemble *ensemble) {
   m->ensemble = ensemble;
 }
 
-/* The analytic model. An environment `X_goal` has X's, where all but goal and start are as there. */
-static const ml3_dynamics *find_analytic(const ml3_env_spec *env, ml3_error *error) {
+const ml3_dynamics *ml3_model_based_dynamics(const ml3_env_spec *env, ml3_error *error) {
   char name[128];
   const size_t length = strlen(env->name);
-  if (length < 5 || length >= sizeof name || strcmp(env->name + length - 5, "_goal") != 0) return ml3_dynamics_find(env->name, error);
+  if (length < 5 || length >= sizeof name || strcmp(env->name + length - 5, "_goal") != 0)
+    return ml3_dynamics_find(env->name, error);
   memcpy(name, env->name, length - 5);
   name[length - 5] = '\0';
   for (int i = 0; i < env->task_dim; i++) {
     const ml3_env_parameter *p = &env->task[i];
-    if (strncmp(p->name, "goal_", 5) == 0 || strncmp(p->name, "start_", 6) == 0 || (p->low == p->value && p->high == p->value)) continue;
+    if (strncmp(p->name, "goal_", 5) == 0 || strncmp(p->name, "start_", 6) == 0 ||
+        (p->low == p->value && p->high == p->value))
+      continue;
     ml3_error_set(error, ML3_ERR_ARGUMENT,
-                  "environment '%s' draws its '%s', which the analytic model does not know; name it in rollout.fixed", env->name, p->name);
+                  "environment '%s' draws its '%s', which the analytic model does not know; name it in rollout.fixed",
+                  env->name, p->name);
     return NULL;
   }
   return ml3_dynamics_find(name, error);
@@ -364,15 +370,17 @@ static int check(ml3_model_based_settings *s, ml3_error *error) {
   if (s->extra && (s->extra_until_step < 1 || s->extra_until_step > s->horizon))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.until_step is %d; 1 to the horizon %d are possible",
                          s->extra_until_step, s->horizon);
-  if (s->env->state_dim > ML3_STATE_MAX || s->env->task_dim > ML3_STATE_MAX ||
-      s->env->goal_dim != s->env->state_dim || s->env->obs_dim < s->env->state_dim || s->env->obs_dim > 2 * s->env->state_dim)
+  if (s->env->state_dim > ML3_STATE_MAX || s->env->task_dim > ML3_STATE_MAX || s->env->goal_dim != s->env->state_dim ||
+      s->env->obs_dim < s->env->state_dim || s->env->obs_dim > 2 * s->env->state_dim)
     return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
-                         "environment '%s' cannot be used model-based: observation and goal must be its state", s->env->name);
+                         "environment '%s' cannot be used model-based: observation and goal must be its state",
+                         s->env->name);
   return ML3_OK;
 }
 
 ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error) {
-  const ml3_dynamics *dynamics = settings->ensemble ? &settings->ensemble->dynamics : find_analytic(settings->env, error);
+  const ml3_dynamics *dynamics =
+      settings->ensemble ? &settings->ensemble->dynamics : ml3_model_based_dynamics(settings->env, error);
   ml3_model_based_settings s = *settings;
   if (!dynamics || check(&s, error) != ML3_OK) return NULL;
 

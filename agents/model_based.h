@@ -30,16 +30,21 @@ typedef struct ml3_model_based_settings {
   int horizon;       /* H; 0: the environment's */
   int starts;        /* start states a task */
   bool detach_state; /* in the inner step, features and policy see the states as data */
-  bool recorded;     /* ... and those are of rollouts in the environment itself, not through the model; needs detach_state */
+  bool
+      recorded; /* ... and those are of rollouts in the environment itself, not through the model; needs detach_state */
   ml3_cost_kind cost;
   int cost_from_step;
-  bool extra;        /* exploration goal */
+  bool extra;                       /* exploration goal */
   double extra_goal[ML3_STATE_MAX]; /* [state_dim] */
   int extra_until_step;
 } ml3_model_based_settings;
 
 /* ML3_ERR_UNAVAILABLE when there is no differentiable model of that environment. */
 ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error);
+
+/* The analytic model of that environment. An environment `X_goal` has X's, where all but goal and start are as there. NULL with a
+   sentence when there is none. */
+const ml3_dynamics *ml3_model_based_dynamics(const ml3_env_spec *env, ml3_error *error);
 
 /* Hands over what the problem shall free with itself: the environment (as malloc gave it) and the ensemble of its settings;
    NULL: not. */
@@ -48,8 +53,8 @@ void ml3_model_based_own(ml3_problem *problem, void *env, ml3_ensemble *ensemble
 /* Judges and films: rolls theta out in the real environment from start state number `start` of the task.
    The caller frees the episode. When loss is not NULL, episode->loss is filled with M_phi of each step. */
 
-ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real *task, int start,
-                                     const ml3_real *theta, const ml3_loss *loss, ml3_error *error);
+ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real *task, int start, const ml3_real *theta,
+                                     const ml3_loss *loss, ml3_error *error);
 
 /* The environment's task vector and start state of start number `start`, for other methods (iLQR) to work on
    the same. env_task[task_dim], state[state_dim]. */
@@ -67,8 +72,8 @@ void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int s
                                const double *state);
 
 /* M_phi of a state and action in a rollout that ends in last[state_dim]. */
-double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss, const double *state,
-                             const double *action, const double *last);
+double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss,
+                             const double *state, const double *action, const double *last);
 
 /* Judges any recorded episode of `horizon` steps from that start, as `evaluate` does. */
 void ml3_model_based_judge(const ml3_problem *problem, const ml3_real *task, const ml3_episode *episode,

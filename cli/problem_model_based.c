@@ -9,8 +9,8 @@
 static ml3_ensemble *fit_ensemble(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {
   const ml3_ensemble_settings settings = ml3_ensemble_defaults();
   const ml3_ensemble_fit_settings fit = ml3_ensemble_fit_defaults((uint64_t)c->seed);
-  ml3_transitions *data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)c->dynamics_hold, (int)c->dynamics_transitions,
-                                                  (uint64_t)c->seed, error);
+  ml3_transitions *data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)c->dynamics_hold,
+                                                  (int)c->dynamics_transitions, (uint64_t)c->seed, error);
   ml3_ensemble *ensemble = data ? ml3_ensemble_new(env, &settings, (uint64_t)c->seed, error) : NULL;
   if (ensemble && ml3_ensemble_fit(ensemble, data, &fit, NULL, error) != ML3_OK) {
     ml3_ensemble_free(ensemble);
@@ -20,7 +20,8 @@ static ml3_ensemble *fit_ensemble(const cli_config *c, const ml3_env_spec *env, 
   return ensemble;
 }
 
-static ml3_problem *make_in(const cli_config *c, const ml3_env_spec *env, const ml3_ensemble *ensemble, ml3_error *error) {
+static ml3_problem *make_in(const cli_config *c, const ml3_env_spec *env, const ml3_ensemble *ensemble,
+                            ml3_error *error) {
   ml3_model_based_settings s = {.env = env,
                                 .ensemble = ensemble,
                                 .horizon = (int)c->horizon,
@@ -40,13 +41,16 @@ static ml3_problem *make_in(const cli_config *c, const ml3_env_spec *env, const 
                   c->extra_goal.count, env->name, env->state_dim);
     return NULL;
   }
-  for (int i = 0; i < c->extra_goal.count && i < ML3_STATE_MAX; i++)
-    s.extra_goal[i] = c->extra_goal.values[i];
+  for (int i = 0; i < c->extra_goal.count && i < ML3_STATE_MAX; i++) s.extra_goal[i] = c->extra_goal.values[i];
   return ml3_model_based_new(&s, error);
 }
 
 static ml3_problem *make(const cli_config *c, ml3_error *error) {
   ml3_env_spec *env = cli_env_new(c, error);
+  if (env && !c->dynamics_kind && !ml3_model_based_dynamics(env, error)) { /* of all mistakes the first to tell */
+    free(env);
+    return NULL;
+  }
   ml3_ensemble *ensemble = env && c->dynamics_kind ? fit_ensemble(c, env, error) : NULL;
   ml3_problem *problem = env && (ensemble || !c->dynamics_kind) ? make_in(c, env, ensemble, error) : NULL;
   if (problem) {
