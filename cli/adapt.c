@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "cli/table.h"
 #include "cli/verb.h"
+#include "cli/zoo.h"
 
 typedef struct adapting {
   cli_config config;
@@ -19,9 +20,19 @@ typedef struct adapting {
   ml3_real *task, *theta;
 } adapting;
 
-static int open_run(adapting *a, const cli_options *o, ml3_error *error) {
-  if (!o->argument) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run? `ml3 list` shows them");
-  int code = cli_run_open(o->argument, &a->config, &a->loss, error);
+/* The run's own loss, or another (`other`) for what the argument names; without argument for what that was learned on. */
+static int open_loss(adapting *a, const char *argument, const char *other, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  if (!argument && !other) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run? `ml3 list` shows them");
+  if (!other) return cli_run_open(argument, &a->config, &a->loss, error);
+  int code = cli_loss_open(other, &a->config, &a->loss, error);
+  if (code != ML3_OK || !argument) return code;
+  cli_run_path(argument, "config.yaml", path);
+  return cli_run_is(argument) ? cli_config_read(&a->config, path, error) : cli_preset_apply(&a->config, argument, error);
+}
+
+static int open_run(adapting *a, const cli_options *o, const char *other, ml3_error *error) {
+  int code = open_loss(a, o->argument, other, error);
   if (code == ML3_OK) code = cli_options_apply(o, &a->config, error);
   if (code != ML3_OK) return code;
   if (!(a->kind = cli_problem_kind_find(a->config.problem, error))) return error->code;
@@ -81,15 +92,16 @@ static int adapt(adapting *a, int task, int updates, ml3_error *error) {
 
 int cli_adapt(int argc, const char **argv) {
   int task = 0, updates = 5;
-  const char *output = NULL;
+  const char *output = NULL, *loss = NULL;
   const struct poptOption own[] = {
       {"task", 't', POPT_ARG_INT, &task, 0, "number of the held-out task (0)", "N"},
       {"updates", 'n', POPT_ARG_INT, &updates, 0, "updates by the learned loss (5)", "N"},
+      {"loss", 'l', POPT_ARG_STRING, &loss, 0, "another loss than the run's own: a run's, a FILE's, or zoo:NAME", "LOSS"},
       {"output", 'o', POPT_ARG_STRING, &output, 0,
        "where the policy or model goes (RUN/policy.safetensors or RUN/model.safetensors)", "FILE"},
       POPT_TABLEEND};
   cli_options options = {0};
-  int answer = cli_options_read(&options, argc, argv, own, "RUN [OPTIONS]",
+  int answer = cli_options_read(&options, argc, argv, own, "RUN|PRESET|ENVIRONMENT [OPTIONS]",
                                 "Trains a fresh policy or model with the learned loss of a run on a task it "
                                 "has not seen: the loss alone, no\n"
                                 "task loss, no extra information.",
@@ -102,11 +114,12 @@ int cli_adapt(int argc, const char **argv) {
   adapting a = {0};
   ml3_error error = {0};
   char path[CLI_PATH_MAX];
-  int code = open_run(&a, &options, &error);
+  int code = open_run(&a, &options, loss, &error);
   if (code == ML3_OK) code = adapt(&a, task, updates, &error);
   if (code == ML3_OK) {
     const char *what = a.kind->rollouts ? "policy" : "model";
-    cli_run_path(options.argument, a.kind->rollouts ? "policy.safetensors" : "model.safetensors", path);
+    const char *file = a.kind->rollouts ? "policy.safetensors" : "model.safetensors";
+    cli_run_path(options.argument && cli_run_is(options.argument) ? options.argument : ".", file, path);
     const char *to = output ? output : path;
     code = a.problem->save(a.problem, a.theta, to, &error);
     if (code == ML3_OK) printf("%s: %s\n", what, to);

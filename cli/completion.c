@@ -11,6 +11,7 @@
 #include "cli/options.h"
 #include "cli/presets.h"
 #include "cli/verb.h"
+#include "cli/zoo.h"
 
 static void offer(const char *word, const char *candidate, const char *meaning) {
   if (strncmp(candidate, word, strlen(word)) != 0) return;
@@ -45,6 +46,16 @@ static void offer_runs(const char *word) {
   puts(":files");
 }
 
+static void offer_losses(const char *word) {
+  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[160], candidate[CLI_PRESET_NAME + 4];
+  const int count = cli_zoo_names(names);
+  for (int i = 0; i < count; i++) {
+    snprintf(candidate, sizeof candidate, "zoo:%.127s", names[i]);
+    offer(word, candidate, cli_zoo_summary(names[i], line, sizeof line));
+  }
+  offer_runs(word);
+}
+
 static void offer_verbs(const char *word) {
   for (int i = 0; cli_verb_at(i); i++)
     if (cli_verb_at(i)->summary) offer(word, cli_verb_at(i)->name, cli_verb_at(i)->summary);
@@ -59,6 +70,7 @@ static void offer_lists(const char *word) {
   offer(word, "environments", NULL);
   offer(word, "problems", NULL);
   offer(word, "presets", NULL);
+  offer(word, "zoo", NULL);
   offer(word, "runs", NULL);
 }
 
@@ -92,6 +104,7 @@ static const struct {
     {"PROBLEM", offer_problems},
     {"PRESET", offer_presets},
     {"RUN", offer_runs},
+    {"LOSS", offer_losses},
     {"VERB", offer_verbs},
     {"SHELL", offer_shells},
     {"LIST", offer_lists},

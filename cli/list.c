@@ -13,6 +13,7 @@
 #include "cli/runs.h"
 #include "cli/table.h"
 #include "cli/verb.h"
+#include "cli/zoo.h"
 
 static void list_environments(void) {
   for (int i = 0; i < ml3_env_count(); i++) printf("  %-24s %s\n", ml3_env_at(i)->name, ml3_env_at(i)->summary);
@@ -27,6 +28,12 @@ static void list_presets(void) {
   char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[160];
   const int count = cli_preset_names(names);
   for (int i = 0; i < count; i++) printf("  %-24s %s\n", names[i], cli_preset_summary(names[i], line, sizeof line));
+}
+
+static void list_zoo(void) {
+  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[160];
+  const int count = cli_zoo_names(names);
+  for (int i = 0; i < count; i++) printf("  zoo:%-20s %s\n", names[i], cli_zoo_summary(names[i], line, sizeof line));
 }
 
 /* ---- runs --------------------------------------------------------------------------------------------------------- */
@@ -92,16 +99,20 @@ static void list_runs(void) {
 static const struct {
   const char *name;
   void (*list)(void);
-} lists[] = {
-    {"environments", list_environments}, {"problems", list_problems}, {"presets", list_presets}, {"runs", list_runs}};
+} lists[] = {{"environments", list_environments},
+             {"problems", list_problems},
+             {"presets", list_presets},
+             {"zoo", list_zoo},
+             {"runs", list_runs}};
 enum { LISTS = sizeof lists / sizeof *lists };
 
 int cli_list(int argc, const char **argv) {
   const struct poptOption own[] = {POPT_TABLEEND};
   cli_options options = {0};
-  int answer = cli_options_read(
-      &options, argc, argv, own, "[LIST]",
-      "Lists environments, problems (kinds of them), presets and runs (those below runs/); or one of these.", NULL);
+  int answer = cli_options_read(&options, argc, argv, own, "[LIST]",
+                                "Lists environments, problems (kinds of them), presets, the zoo (learned losses that "
+                                "come with ml3) and runs (those below runs/); or one of these.",
+                                NULL);
   if (answer >= 0) return answer;
   const char *names[LISTS];
   bool found = false;
@@ -114,7 +125,7 @@ int cli_list(int argc, const char **argv) {
   }
   if (found) return CLI_DONE;
   const char *nearest = ml3_error_nearest(options.argument, names, LISTS);
-  fprintf(stderr, "ml3 list: no list of '%s'%s%s%s; there are environments, problems, presets and runs\n",
+  fprintf(stderr, "ml3 list: no list of '%s'%s%s%s; there are environments, problems, presets, zoo and runs\n",
           options.argument, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
   return CLI_USAGE;
 }

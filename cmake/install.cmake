@@ -53,6 +53,7 @@ if(TARGET ml3_command)
   install(TARGETS ml3_command)
   file(GLOB presets CONFIGURE_DEPENDS scripts/experiments/*.yaml)
   install(FILES ${presets} DESTINATION ${CMAKE_INSTALL_DATADIR}/ml3/experiments)
+  install(DIRECTORY zoo DESTINATION ${CMAKE_INSTALL_DATADIR}/ml3)
 
   if(NOT CMAKE_CROSSCOMPILING) # the command writes them itself
     set(pages ${CMAKE_CURRENT_BINARY_DIR}/pages)

@@ -79,3 +79,15 @@ Test(cli_report, sweeps_over_combinations_with_one_table) {
                "a run of a sweep has other bits than that run alone");
   expect("plot sweep -m success", 0, "outer.rate=1e-2,loss.hidden=[4,4]");
 }
+
+Test(cli_report, the_zoo_has_losses_that_do_what_their_cards_say) {
+  expect("list zoo", 0, "zoo:mountain_car");
+  cr_assert_eq(ml3("adapt mountain_car --loss zoo:mountain_car -o policy.safetensors"), 0, "%s", output);
+  const char *last = strstr(output, "\n5 ");
+  cr_expect(last && strstr(last, "100.0 %"), "the car is not at the flag after five updates: %s", output);
+  cr_expect(exists("policy.safetensors"));
+  make_runs();
+  expect("adapt runs/b --loss runs/a-seed1", 0, "runs/b/policy.safetensors");
+  expect("adapt mountain_car --loss runs/b/loss.safetensors --set policy.hidden=[4] -n 1", 0,
+         "policy: ./policy.safetensors");
+}

@@ -1,0 +1,19 @@
+/* Learned losses by name: zoo:NAME is one that comes with ml3, in zoo/NAME here or beside the build, or installed in
+   share/ml3/zoo. An entry is a run's folder without its logs, with a card: README.md. */
+#ifndef ML3_CLI_ZOO_H
+#define ML3_CLI_ZOO_H
+
+#include "cli/experiment.h"
+#include "cli/presets.h"
+
+/* Names of the entries, sorted; at most CLI_PRESETS_MAX. */
+int cli_zoo_names(char names[][CLI_PRESET_NAME]);
+
+/* The first line of an entry's card, into line[size]. */
+const char *cli_zoo_summary(const char *name, char *line, size_t size);
+
+/* A loss and the configuration that it was learned with: `name` is zoo:NAME, a run's folder, or a file of a loss (whose
+   configuration is not known: the defaults). */
+int cli_loss_open(const char *name, cli_config *config, ml3_loss **loss, ml3_error *error);
+
+#endif
