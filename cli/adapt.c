@@ -42,6 +42,7 @@ static int open_run(adapting *a, const cli_options *o, const char *other, ml3_er
   if (code != ML3_OK) return code;
   settings.meta.loss = a->loss->spec;
   if (!(a->meta = ml3_meta_new(a->problem, &settings.meta, error))) return error->code;
+  if ((code = ml3_meta_fits(a->meta, a->loss, error)) != ML3_OK) return code;
   if (!(a->work = ml3_meta_work_new(a->meta, error))) return error->code;
   a->task = calloc((size_t)a->problem->task_size + (size_t)a->problem->theta_size, sizeof *a->task);
   if (!a->task) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for its parameters");

@@ -1,5 +1,6 @@
 /* Programs and buffers of a meta-gradient: checks and making. meta_walk.c runs them. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,9 +76,23 @@ static int check(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *er
   return code == ML3_OK ? check_loss(p, &s->loss, error) : code;
 }
 
+/* A loss that knows what its features were called is not given others. */
+static int check_names(const ml3_problem *p, const ml3_loss *loss, ml3_error *error) {
+  if (loss->spec.kind != ML3_LOSS_LEARNED || !p->feature_names) return ML3_OK;
+  for (int i = 0; i < p->features; i++) {
+    char unnamed[ML3_LOSS_NAME_MAX];
+    snprintf(unnamed, sizeof unnamed, "f%d", i);
+    if (strcmp(loss->names[i], p->feature_names[i]) != 0 && strcmp(loss->names[i], unnamed) != 0)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "the learned loss's feature %d is '%s'; problem '%s' gives '%s'",
+                           i + 1, loss->names[i], p->name, p->feature_names[i]);
+  }
+  return ML3_OK;
+}
+
 int ml3_meta_fits(const ml3_meta *m, const ml3_loss *loss, ml3_error *error) {
   const ml3_loss_spec *mine = &m->settings.loss, *its = &loss->spec;
   int code = check_loss(m->problem, its, error);
+  if (code == ML3_OK) code = check_names(m->problem, loss, error);
   if (code != ML3_OK) return code;
   const bool same = mine->kind == its->kind && mine->learn_start == its->learn_start && m->loss_size == loss->size &&
                     mine->learn_rate == its->learn_rate && mine->momentum == its->momentum &&
