@@ -104,8 +104,10 @@ static int add_row(cli_table *table, const cli_supervised *s, const ml3_meta_tes
     snprintf(cells[count++], sizeof cells[0], "%.1f - %.1f", 100 * rate.low, 100 * rate.high);
   }
   const double wins = wins_of(c, p, r, s->step_count);
-  snprintf(cells[count++], sizeof cells[0], wins < 0 ? "" : "%g of %d", wins, c->tasks);
-  snprintf(cells[count++], sizeof cells[0], r->rate > 0 ? "%.3g" : "", r->rate);
+  cells[count][0] = cells[count + 1][0] = '\0';
+  if (wins >= 0) snprintf(cells[count], sizeof cells[0], "%g of %d", wins, c->tasks);
+  if (r->rate > 0) snprintf(cells[count + 1], sizeof cells[0], "%.3g", r->rate);
+  count += 2;
   for (int i = 0; i < count; i++) row[i] = cells[i];
   return cli_table_row(table, row);
 }

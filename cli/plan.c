@@ -165,6 +165,7 @@ static price measure(planning *p, const ml3_ilqr_report *report) {
     for (long i = 0; i < passes; i++) sum += evaluate(p, states, &e);
     best.cost = fmin(best.cost, now_s() - begun);
   }
+  (void)sum;
   free(states);
   return best;
 }

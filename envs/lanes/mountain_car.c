@@ -32,7 +32,7 @@ void ML3_LANES(mountain_car)(const ml3_env_lanes *lanes) {
     v = v > speed_max ? speed_max : v;
     p = p > position_max ? position_max : p;
     p = p < position_min ? position_min : p;
-    v = (p == position_min) & (v < 0) ? 0 : v;
+    v = ((p == position_min) & (v < 0)) ? 0 : v;
     state[i] = obs[i] = p;
     state[N + i] = obs[N + i] = v;
     double dp = p - goal_p[i], dv = v - goal_v[i];
