@@ -30,7 +30,7 @@ const cli_problem_kind *cli_problem_kind_find(const char *name, ml3_error *error
 
 const char *cli_problem_title(const cli_config *config) {
   const cli_problem_kind *kind = cli_problem_kind_find(config->problem, NULL);
-  return kind && kind->rollouts ? config->environment : config->problem;
+  return kind && (kind->rollouts || kind->simulated) ? config->environment : config->problem;
 }
 
 ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error) {
