@@ -51,8 +51,9 @@ static int open_run(adapting *a, const cli_options *o, const char *other, ml3_er
 }
 
 /* The columns that say something for this kind of problem. */
-static cli_table *make_table(const cli_problem_kind *kind, const ml3_problem *p) {
-  const char *columns[6] = {"updates", "learned loss before", "task loss"};
+static cli_table *make_table(const cli_problem_kind *kind, const ml3_problem *p, const ml3_loss *loss) {
+  const bool learned = loss->spec.kind == ML3_LOSS_LEARNED;
+  const char *columns[6] = {"updates", learned ? "learned loss before" : "own loss before", "task loss"};
   int count = 3;
   if (p->distance_name) columns[count++] = p->distance_name;
   if (kind->rollouts) columns[count++] = "return";
@@ -79,7 +80,7 @@ static int adapt(adapting *a, int task, int updates, ml3_error *error) {
   ml3_random random = ml3_random_stream((uint64_t)a->config.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
   a->problem->sample(a->problem, ML3_SPLIT_TEST, &random, a->task, a->theta);
   ml3_meta_begin(a->work, a->loss, a->theta);
-  cli_table *table = make_table(a->kind, a->problem);
+  cli_table *table = make_table(a->kind, a->problem, a->loss);
   int code = table ? add_row(a, table, 0, 0, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   for (int k = 1; k <= updates && code == ML3_OK; k++) {
     double value;

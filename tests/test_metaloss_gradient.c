@@ -366,6 +366,27 @@ Test(meta_gradient, of_a_batch_is_the_sum_over_its_tasks_with_weights_and_moment
   s.loss.momentum = 0.5;
   check_batch(s);
 }
+/* Without a learned start it is the task gradient with a step size: the opponent of a learned loss, by the same calls. */
+Test(task_loss, is_descended_by_its_gradient) {
+  ml3_error error = {0};
+  ml3_meta_settings s = maml_settings(1, ML3_RATE_SCALAR);
+  s.loss.learn_start = false;
+  fixture f = open_fixture(&s, 2);
+  cr_assert_eq(f.loss->size, 1);
+  for (int half = -6; half <= 0; half++) { /* the step size is phi: one program serves them all */
+    const double rate = pow(10, half / 2.0);
+    ml3_real stepped[18], gradient[18];
+    double value, task_loss;
+    f.loss->phi[0] = (ml3_real)log(rate);
+    memcpy(stepped, f.theta, sizeof stepped);
+    cr_assert_eq(ml3_meta_adapt(f.work, f.loss, f.task, stepped, &f.random, &value, &error), 0, "%s", error.message);
+    cr_assert_eq(ml3_meta_task_gradient(f.work, f.task, f.theta, &f.random, &task_loss, gradient, &error), 0);
+    cr_expect_float_eq(value, task_loss, 1e-6);
+    for (int i = 0; i < 18; i++) cr_expect_float_eq(stepped[i], f.theta[i] - rate * gradient[i], 1e-5);
+  }
+  close_fixture(&f);
+}
+
 Test(maml, gradient_of_a_batch_is_the_sum_over_its_tasks) {
   ml3_meta_settings s = maml_settings(3, ML3_RATE_SIGNED);
   s.weights = ML3_WEIGHTS_ALL; /* check_batch compares the loss after each update */
