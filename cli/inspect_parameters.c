@@ -62,8 +62,8 @@ static int inspect_along(inspecting *s, const ml3_real *origin, const ml3_real *
   }
   if (code == ML3_OK) code = cli_inspect_save(s, "landscape_line", "along,learned_loss,task_loss", &l, NULL, error);
   if (code == ML3_OK) {
-    snprintf(title, sizeof title, "%s, held-out task %d, %d updates", cli_problem_title(&s->config), s->task_number,
-             s->updates);
+    snprintf(title, sizeof title, "%s, held-out task %d, %d update%s", cli_problem_title(&s->config), s->task_number,
+             s->updates, s->updates == 1 ? "" : "s");
     draw_line(s, "landscape_line", title, x_label, &l, stops, at_stops, s->updates + 1);
   }
   free(values);
