@@ -441,6 +441,10 @@ int cli_config_read(cli_config *config, const char *path, ml3_error *error) {
   int code = read_text(&first, path, text, size, error); /* tells the problem, whose defaults come first */
   if (code == ML3_OK && strcmp(first.problem, fresh.problem) != 0)
     code = assign_problem(&fresh, path, first.problem, error);
+  if (code == ML3_OK && first.method >= METHOD_PPO && fresh.method < METHOD_PPO) { /* so do those of a method */
+    code = assign_all(&fresh, policy_defaults, error);
+    fresh.method = first.method;
+  }
   if (code == ML3_OK) code = read_text(&fresh, path, text, size, error);
   free(text);
   if (code == ML3_OK) *config = fresh;
