@@ -1,27 +1,32 @@
 /* Live policies for the viewer: see live.h. One task at a time; each actor is a policy with parameters of its own, an
    open-loop plan, or random actions. */
+#define _POSIX_C_SOURCE 200809L
 #include "cli/live.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agents/model_free.h"
 #include "cli/live_plan.h"
+#include "cli/policies.h"
 
-typedef enum actor_kind { ACTOR_POLICY, ACTOR_PLAN, ACTOR_RANDOM, ACTOR_STILL } actor_kind;
+typedef enum actor_kind { ACTOR_POLICY, ACTOR_LOADED, ACTOR_PLAN, ACTOR_RANDOM, ACTOR_STILL } actor_kind;
 
 typedef struct actor {
   actor_kind kind;
   const char *name; /* "learned loss" */
   char label[96];
-  int updates;     /* taken; -1: not told */
-  ml3_real *theta; /* a policy's parameters */
+  int updates;        /* taken; -1: not told */
+  ml3_real *theta;    /* a policy's parameters */
+  ml3_policy *policy; /* of one that was trained elsewhere; else it is the run's */
 } actor;
 
 struct cli_live {
   ml3_view_source source;
+  ml3_env *probe; /* in the present task, for goals and observations */
   char title[160];
   cli_cast cast;
   actor actors[ML3_VIEW_ACTORS];
@@ -46,11 +51,9 @@ struct cli_live {
   int number;       /* of the task */
 };
 
-static const char *const teachers[ML3_VIEW_TEACHERS] = {"learned loss", "task gradient"};
-
+/* Without a model the task's gradient is the policy gradient on fresh rollouts. */
 static const char *opponent(const cli_live *l) {
-  return l->model_free ? "REINFORCE"
-                       : teachers[1]; /* there the task's gradient is the policy gradient on fresh rollouts */
+  return l->model_free ? "REINFORCE" : "task gradient";
 }
 
 /* ---- learning ------------------------------------------------------------------------------------------------ */
@@ -123,15 +126,12 @@ static int train_all(cli_live *l, ml3_error *error) {
 
 /* What the task is now; its goal in the environment's numbers, for policies that are told it. A plan for another is none. */
 static void note_task(cli_live *l, const double *env_task) {
+  ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   memcpy(l->env_task, env_task, (size_t)l->source.spec->task_dim * sizeof *env_task);
   cli_plan_free(l->plan);
   l->plan = NULL;
-  ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
-  ml3_env *env = ml3_env_new(l->source.spec, NULL);
-  if (!env) return;
-  ml3_env_reset(env, env_task, &none);
-  ml3_env_goal(env, l->goal);
-  ml3_env_free(env);
+  ml3_env_reset(l->probe, env_task, &none);
+  ml3_env_goal(l->probe, l->goal);
 }
 
 static int start_run(void *user, int task, double *env_task, double *state, ml3_error *error) {
@@ -190,11 +190,17 @@ static void act_at_random(const cli_live *l, int step, double *action) {
   }
 }
 
+static void act_by_policy(const cli_live *l, int k, const double *obs, double *action) {
+  const actor *a = &l->actors[k];
+  ml3_policy_act(a->policy ? a->policy : l->policy, a->theta, obs, l->goal, action);
+}
+
 static void act(void *user, int k, int step, const double *obs, const double *state, double *action) {
   cli_live *l = user;
   switch (l->actors[k].kind) {
     case ACTOR_POLICY:
-      ml3_policy_act(l->policy, l->actors[k].theta, obs, l->goal, action);
+    case ACTOR_LOADED:
+      act_by_policy(l, k, obs, action);
       break;
     case ACTOR_PLAN:
       act_by_plan(l, step, state, action);
@@ -233,7 +239,10 @@ static void value(void *user, int k, ml3_episode *e) {
 static double value_at(void *user, int k, const ml3_episode *e, const double *state) {
   cli_live *l = user;
   double action[ML3_POLICY_MAX_ACTIONS] = {0};
-  if (l->actors[k].kind == ACTOR_POLICY) ml3_policy_act(l->policy, l->actors[k].theta, state, l->goal, action);
+  double obs[ML3_POLICY_MAX_OBS];
+  ml3_env_set_state(l->probe, state);
+  ml3_env_observe(l->probe, obs);
+  if (l->actors[k].theta) act_by_policy(l, k, obs, action);
   return ml3_model_based_value(l->problem, l->task, l->loss, state, action, last_state(e));
 }
 
@@ -274,7 +283,7 @@ static void add_comparison(cli_live *l) {
 static int check_shows(const cli_config *config, ml3_error *error) {
   const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
   if (!kind) return ML3_ERR_ARGUMENT;
-  if (kind->rollouts) return ML3_OK;
+  if (kind->rollouts || kind == &cli_problem_model_free) return ML3_OK;
   return ml3_error_set(error, ML3_ERR_ARGUMENT,
                        "problem '%s' has no rollouts to look at; `ml3 adapt` and `ml3 compare` show what its loss does",
                        kind->name);
@@ -284,7 +293,8 @@ static int make_room(cli_live *l, ml3_error *error) {
   l->goal = calloc((size_t)l->source.spec->goal_dim + (size_t)l->source.spec->task_dim + 1, sizeof *l->goal);
   if (!l->goal) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for policies to show");
   l->env_task = l->goal + l->source.spec->goal_dim;
-  return ML3_OK;
+  l->probe = ml3_env_new(l->source.spec, error);
+  return l->probe ? ML3_OK : ML3_ERR_MEMORY;
 }
 
 static int open_problem(cli_live *l, const cli_config *config, ml3_error *error) {
@@ -395,10 +405,75 @@ cli_live *cli_live_of_environment(const char *name, ml3_error *error) {
   return l;
 }
 
+/* ---- policies trained elsewhere ------------------------------------------------------------------------------------ */
+
+static bool has_file(const char *folder, const char *name) {
+  char path[CLI_PATH_MAX];
+  cli_run_path(folder, name, path);
+  return access(path, F_OK) == 0;
+}
+
+/* One more actor: the policy of that run. */
+int cli_live_add(cli_live *l, const char *folder, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_config config;
+  const int k = l->source.actors;
+  if (k >= ML3_VIEW_ACTORS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "there is no room for '%s': %d policies are shown", folder, k);
+  if (!cli_run_is(folder) || !has_file(folder, "policy.safetensors"))
+    return ml3_error_set(
+        error, ML3_ERR_IO,
+        "'%s' is no run with a policy.safetensors; `ml3 train --set method=ppo` or `ml3 adapt` make one", folder);
+  cli_config_defaults(&config);
+  cli_run_path(folder, "config.yaml", path);
+  int code = cli_config_read(&config, path, error);
+  if (code == ML3_OK && strcmp(config.environment, l->source.spec->name) != 0)
+    code = ml3_error_set(error, ML3_ERR_ARGUMENT, "the policy of '%s' is for environment '%s'; '%s' is shown", folder,
+                         config.environment, l->source.spec->name);
+  actor *a = &l->actors[k];
+  *a = (actor){.kind = ACTOR_LOADED, .name = cli_method_label(&config), .updates = -1};
+  l->source.actors++;
+  if (code == ML3_OK && !(a->policy = calloc(1, sizeof *a->policy)))
+    code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy");
+  if (code == ML3_OK) code = cli_policy_init(&config, l->source.spec, a->policy, error);
+  if (code == ML3_OK && !(a->theta = calloc((size_t)ml3_policy_size(a->policy), sizeof *a->theta)))
+    code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy");
+  cli_run_path(folder, "policy.safetensors", path);
+  return code == ML3_OK ? ml3_policy_load(a->policy, a->theta, path, error) : code;
+}
+
+cli_live *cli_live_of_policy(const char *folder, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_config config;
+  cli_config_defaults(&config);
+  cli_run_path(folder, "config.yaml", path);
+  if (cli_config_read(&config, path, error) != ML3_OK) return NULL;
+  cli_live *l = cli_live_of_environment(config.environment, error);
+  if (!l) return NULL;
+  if (cli_live_add(l, folder, error) != ML3_OK) {
+    cli_live_free(l);
+    return NULL;
+  }
+  const int k = l->source.actors - 1;
+  const actor first = l->actors[0];
+  l->actors[0] = l->actors[k];
+  l->actors[k] = first;
+  snprintf(l->title, sizeof l->title, "ml3: %.60s, %.60s", folder, config.environment);
+  return l;
+}
+
+bool cli_live_is_policy(const char *folder) {
+  return cli_run_is(folder) && has_file(folder, "policy.safetensors") && !has_file(folder, "loss.safetensors");
+}
+
 void cli_live_free(cli_live *l) {
   if (!l) return;
-  for (int k = 0; k < l->source.actors; k++) free(l->actors[k].theta);
+  for (int k = 0; k < l->source.actors; k++) {
+    free(l->actors[k].theta);
+    free(l->actors[k].policy);
+  }
   cli_plan_free(l->plan);
+  ml3_env_free(l->probe);
   free(l->task);
   free(l->theta_0);
   free(l->gradient);

@@ -27,7 +27,7 @@ static const char *const overlays[] = {"none", "labels", "plots", "all", NULL};
 
 typedef struct shown {
   int task, width, height, map;
-  const char *layout, *overlay, *camera;
+  const char *layout, *overlay, *camera, *with;
 } shown;
 
 /* The options that both verbs have; view is filled from them. */
@@ -53,16 +53,24 @@ static int fill(const shown *given, const cli_live *live, ml3_view_options *view
   return ML3_OK;
 }
 
-static cli_live *open_live(const cli_options *o, cli_cast cast, ml3_error *error) {
+static cli_live *open_main(const cli_options *o, cli_cast cast, ml3_error *error) {
   if (!o->argument) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "which run or environment? `ml3 list` shows them");
     return NULL;
   }
   size_t length = strlen(o->argument);
   bool mjcf = length > 4 && strcmp(o->argument + length - 4, ".xml") == 0;
+  if (cli_live_is_policy(o->argument)) return cli_live_of_policy(o->argument, error);
   if (cli_run_is(o->argument) || (strchr(o->argument, '/') && !mjcf))
     return cli_live_of_run(o->argument, o, cast, error);
   return cli_live_of_environment(o->argument, error);
+}
+
+static cli_live *open_live(const cli_options *o, const shown *given, cli_cast cast, ml3_error *error) {
+  cli_live *live = open_main(o, cast, error);
+  if (!live || !given->with || cli_live_add(live, given->with, error) == ML3_OK) return live;
+  cli_live_free(live);
+  return NULL;
 }
 
 static int end(const char *verb, cli_live *live, int code, const ml3_error *error) {
@@ -86,6 +94,7 @@ int cli_view(int argc, const char **argv) {
   const char *trace = NULL;
   const struct poptOption own[] = {
       {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"},
+      {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"},
       {"layout", 'l', POPT_ARG_STRING, &given.layout, 0, "single, ghosts or tiles (ghosts)", "NAME"},
       {"camera", '\0', POPT_ARG_STRING, &given.camera, 0, "a camera of the scene by name or number, free, or track",
        "NAME"},
@@ -107,7 +116,7 @@ int cli_view(int argc, const char **argv) {
       notes);
   if (answer >= 0) return answer;
   ml3_error error = {0};
-  cli_live *live = open_live(&options, CLI_CAST_LESSON, &error);
+  cli_live *live = open_live(&options, &given, CLI_CAST_LESSON, &error);
   ml3_view_options view = {.speed = speed, .trace = trace, .title = live ? cli_live_title(live) : NULL};
   int code = live ? fill(&given, live, &view, &error) : error.code;
   if (code == ML3_OK) code = ml3_view_window(cli_live_source(live), &view, &error);
@@ -138,6 +147,7 @@ int cli_record(int argc, const char **argv) {
       {"output", 'o', POPT_ARG_STRING, &output, 0,
        "FILE.mp4, FILE.gif, FILE.png for the last state, or a folder for frames (RUN/rollouts.mp4)", "PATH"},
       {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"},
+      {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"},
       {"layout", 'l', POPT_ARG_STRING, &given.layout, 0, "single (one after the other), ghosts or tiles (ghosts)",
        "NAME"},
       {"camera", '\0', POPT_ARG_STRING, &given.camera, 0, "a camera of the scene by name or number, free, or track",
@@ -158,7 +168,7 @@ int cli_record(int argc, const char **argv) {
   ml3_error error = {0};
   char path[CLI_PATH_MAX];
   int frames = 0;
-  cli_live *live = open_live(&options, CLI_CAST_COMPARISON, &error);
+  cli_live *live = open_live(&options, &given, CLI_CAST_COMPARISON, &error);
   ml3_view_options view = {.fps = fps};
   int code = live ? fill(&given, live, &view, &error) : error.code;
   if (code == ML3_OK) {

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const float TINT_PART = 0.55f; /* of the actor's colour in what is solid */
+static const float TINT_PART = 0.75f; /* of the actor's colour in what is solid */
 
 ml3_picture *ml3_picture_new(const ml3_session *session, const ml3_scene_settings *settings, const ml3_view_options *o,
                              ml3_error *error) {

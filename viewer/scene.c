@@ -340,16 +340,19 @@ static mjvGeom *add_line(ml3_scene *s, const double *from, const double *to, con
   return g;
 }
 
+/* The lights shine on a line from all sides: less of its colour is enough. */
 void ml3_scene_line(ml3_scene *s, const double *from, const double *to, double pixels, const float *rgba) {
+  static const float enough = 0.62f;
   mjvGeom *g = add_line(s, from, to, rgba);
   if (!g) return;
   g->size[0] = g->size[1] = (float)pixels * (float)s->context.fontScale / 100;
-  g->emission = 0.6f;
+  g->emission = g->specular = 0;
+  for (int i = 0; i < 3; i++) g->rgba[i] *= enough;
 }
 
 void ml3_scene_dot(ml3_scene *s, const double *at, double radius, const float *rgba) {
   mjvGeom *g = add(s, mjGEOM_SPHERE, (double[3]){radius, radius, radius}, at, NULL, rgba);
-  if (g) g->emission = 0.4f;
+  if (g) g->emission = 0.1f;
 }
 
 void ml3_scene_text(ml3_scene *s, const double *at, const char *text) {
