@@ -185,7 +185,9 @@ int cli_collect(int argc, const char **argv) {
     code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--seed is %ld; it must not be negative", seed);
   if (code == ML3_OK) code = open_collecting(&c, options.argument, policy, &error);
   if (code == ML3_OK) {
-    snprintf(path, sizeof path, "data/%.200s-%s-v0", c.actor.spec->name, c.actor.theta ? "policy" : "random");
+    const char *slash = strrchr(c.actor.spec->name, '/'),
+               *name = slash ? slash + 1 : c.actor.spec->name; /* or a FILE.xml */
+    snprintf(path, sizeof path, "data/%.*s-%s-v0", (int)strcspn(name, "."), name, c.actor.theta ? "policy" : "random");
     const char *to = output ? output : path;
     code = write_set(&c, policy, to, options.quiet, &error);
     if (code == ML3_OK) {

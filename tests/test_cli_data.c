@@ -30,6 +30,13 @@ Test(cli_data, a_trained_policy_acts) {
   expect("collect reacher -q --policy nothing", 1, "cannot read 'nothing'");
 }
 
+Test(cli_data, takes_a_model_of_the_users_own) {
+  expect("collect " ML3_TEST_DATA "/../scripts/examples/cart_pole.xml -n 2 -q", 0,
+         "data/cart_pole-random-v0: 2 episodes");
+  expect("data data/cart_pole-random-v0", 1, "say whose episodes these are");
+  expect("data data/cart_pole-random-v0 -e " ML3_TEST_DATA "/../scripts/examples/cart_pole.xml", 0, "episodes       2");
+}
+
 Test(cli_data, explains_itself) {
   expect("collect --help", 0, "usage: ml3 collect ENVIRONMENT");
   expect("data --help", 0, "usage: ml3 data FOLDER|FILE.hdf5");
