@@ -126,10 +126,13 @@ void ml3_panel_plots(ml3_panel *p, const ml3_session *s, bool all, mjrRect v, co
   const bool shown[4] = {fill_actors(&p->reward, s, all, rewards_of), fill_actors(&p->loss, s, all, losses_of),
                          fill_actions(&p->action, s), fill_updates(&p->updates, s)};
   mjvFigure *figures[4] = {&p->reward, &p->loss, &p->action, &p->updates};
-  const int width = v.width * 23 / 100, height = v.height * 21 / 100, gap = v.height / 200 + 1;
+  /* a share of the picture, but room for the letters; as many as fit */
+  const int least = 8 * context->charHeight, share = v.height * 21 / 100, gap = v.height / 200 + 1;
+  const int height = share > least ? share : least,
+            width = v.width * 23 / 100 > least * 3 / 2 ? v.width * 23 / 100 : least * 3 / 2;
   int bottom = v.bottom + gap;
   for (int i = 0; i < 4; i++) {
-    if (!shown[i]) continue;
+    if (!shown[i] || bottom + height > v.bottom + v.height) continue;
     mjr_figure((mjrRect){v.left + v.width - width - gap, bottom, width, height}, figures[i], context);
     bottom += height + gap;
   }
