@@ -14,8 +14,8 @@ extern "C" {
 
 typedef struct ml3_boxqp ml3_boxqp; /* workspace; one a thread */
 
-ml3_boxqp *ml3_boxqp_new(int size, ml3_error *error);
-void ml3_boxqp_free(ml3_boxqp *qp);
+ml3_boxqp *ml3_boxqp_new(int size, ml3_error *error); /* a workspace for problems of that size; NULL with a sentence */
+void ml3_boxqp_free(ml3_boxqp *qp); /* may be NULL */
 
 /* hessian[size][size] symmetric, gradient[size], bounds[size] (infinite ones allowed, low <= high);
    x[size] is the start on entry (finite, clipped to the bounds) and the solution on return. Returns the number

@@ -56,7 +56,7 @@ typedef struct ml3_ilqr_settings {
   ml3_ilqr_observer observe; /* NULL: none */
   void *observe_user;
 } ml3_ilqr_settings;
-ml3_ilqr_settings ml3_ilqr_defaults(int horizon);
+ml3_ilqr_settings ml3_ilqr_defaults(int horizon); /* settings for that horizon, from which to begin */
 
 typedef struct ml3_ilqr ml3_ilqr; /* workspace and solution; used by one thread, it may employ others */
 

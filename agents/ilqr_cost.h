@@ -74,7 +74,7 @@ typedef struct ml3_ilqr_graph_cost {
   int input_size[4];
   const ml3_real *input[4]; /* kept */
 } ml3_ilqr_graph_cost;
-ml3_ilqr_cost ml3_ilqr_graph(const ml3_ilqr_graph_cost *cost, ml3_error *error);
+ml3_ilqr_cost ml3_ilqr_graph(const ml3_ilqr_graph_cost *cost, ml3_error *error); /* the cost of that graph; keeps the pointer */
 
 /* A learned loss M_phi as the cost of a step: its features are [state, action, rest], rest[features - n - m] held
    constant (for the model-based problems: the distance of the rollout's end to the goal), plus the energy

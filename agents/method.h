@@ -59,13 +59,13 @@ typedef struct ml3_method {
   int (*run)(const struct ml3_method *method, ml3_trial *trial, ml3_error *error);
 } ml3_method;
 
-int ml3_method_count(void);
-const ml3_method *ml3_method_at(int index);
+int ml3_method_count(void); /* methods in the table */
+const ml3_method *ml3_method_at(int index); /* number index, from 0 to the count */
 const ml3_method *ml3_method_find(const char *name, ml3_error *error); /* NULL with the nearest name */
 
 /* ---- for methods -------------------------------------------------------------------------------------------------- */
 
-void ml3_trial_spend(ml3_trial *trial, double steps);
+void ml3_trial_spend(ml3_trial *trial, double steps); /* steps of the environment, or of a model of it, that a method has taken */
 
 /* Would so many more steps be within the budget? */
 bool ml3_trial_affords(const ml3_trial *trial, double steps);

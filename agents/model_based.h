@@ -65,7 +65,7 @@ void ml3_model_based_start(const ml3_problem *problem, const ml3_real *task, int
    take place in. Start states and the goal, and with them the model's rollouts, stay as they are. */
 void ml3_model_based_set_parameters(const ml3_problem *problem, ml3_real *task, const double *env_task);
 
-const ml3_model_based_settings *ml3_model_based_settings_of(const ml3_problem *problem);
+const ml3_model_based_settings *ml3_model_based_settings_of(const ml3_problem *problem); /* of a problem that ml3_model_based_new has made */
 
 /* The reverse: puts start number `start` there, and the task's goal to where that environment task has it. */
 void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,

@@ -66,7 +66,7 @@ typedef struct ml3_model_free_settings {
 
 /* The problem frees settings->owned, not the demonstrations unless ml3_model_free_own says so. */
 void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations);
-ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_error *error);
+ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_error *error); /* NULL with a sentence; freed by problem->free */
 
 /* With the normalisation that was set. */
 const ml3_model_free_settings *ml3_model_free_settings_of(const ml3_problem *problem);

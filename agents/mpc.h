@@ -40,7 +40,7 @@ typedef struct ml3_mpc_report {
   long model_steps;
   int plans, failed;
 } ml3_mpc_report;
-ml3_mpc_report ml3_mpc_report_of(const ml3_mpc *mpc);
+ml3_mpc_report ml3_mpc_report_of(const ml3_mpc *mpc); /* of all plans since the beginning */
 
 #ifdef __cplusplus
 }

@@ -95,7 +95,7 @@ typedef struct ml3_normalizer {
   double count, mean[ML3_POLICY_MAX_OBS], squares[ML3_POLICY_MAX_OBS];
 } ml3_normalizer;
 
-void ml3_normalizer_init(ml3_normalizer *n, int size);
+void ml3_normalizer_init(ml3_normalizer *n, int size); /* of vectors of that size; nothing seen yet */
 void ml3_normalizer_add(ml3_normalizer *n, const double *rows, int count); /* rows[count][size] */
 /* Sets the policy's shift and scale from what was seen; inputs that never change keep scale 1. */
 void ml3_normalizer_apply(const ml3_normalizer *n, ml3_policy *policy);
@@ -114,7 +114,7 @@ typedef struct ml3_policy_player {
   const ml3_real *theta;
   const double *goal; /* [goal_dim]; may be NULL where it is no input */
 } ml3_policy_player;
-void ml3_policy_play(void *user, int step, const double *obs, const double *state, double *action);
+void ml3_policy_play(void *user, int step, const double *obs, const double *state, double *action); /* an ml3_env_policy; user: an ml3_policy_player */
 
 #ifdef __cplusplus
 }

@@ -53,7 +53,7 @@ typedef struct ml3_dataset ml3_dataset;
 ml3_dataset *ml3_dataset_open(const char *path, const ml3_env_spec *spec, ml3_error *error);
 void ml3_dataset_close(ml3_dataset *dataset);
 
-const ml3_env_spec *ml3_dataset_spec(const ml3_dataset *dataset);
+const ml3_env_spec *ml3_dataset_spec(const ml3_dataset *dataset); /* what was recorded: owned by the dataset */
 int ml3_dataset_count(const ml3_dataset *dataset); /* episodes */
 
 /* Episode number `index` in a new ml3_episode, which the caller frees. Where the file has no states (Minari does not ask

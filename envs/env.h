@@ -118,8 +118,8 @@ struct ml3_env {
 
 /* ---- registry ------------------------------------------------------------------------------ */
 
-int ml3_env_count(void);
-const ml3_env_spec *ml3_env_at(int index);
+int ml3_env_count(void); /* built-in environments */
+const ml3_env_spec *ml3_env_at(int index); /* number index of the built-in ones, from 0 to the count */
 
 /* The spec of that name; NULL with a message that names the nearest one. A name that ends in .xml is a user's MJCF file
    with a YAML of the same name beside it (docs/environments.md); its spec stays to the end of the process. */
@@ -158,8 +158,8 @@ int ml3_env_full_dim(const ml3_env *env);
 void ml3_env_get_full(const ml3_env *env, double *full);
 void ml3_env_set_full(ml3_env *env, const double *full);
 
-double ml3_env_distance(const ml3_env *env);
-bool ml3_env_success(const ml3_env *env);
+double ml3_env_distance(const ml3_env *env); /* to the goal, in the goal's unit */
+bool ml3_env_success(const ml3_env *env); /* is the goal reached in this state */
 
 /* a[state_dim * state_dim], b[state_dim * action_dim], row-major; exact where the environment can,
    centred differences otherwise. */

@@ -22,7 +22,7 @@ typedef struct ml3_dataset {
   int *group;                /* [rows], NULL without groups */
 } ml3_dataset;
 
-void ml3_dataset_free(ml3_dataset *dataset);
+void ml3_dataset_free(ml3_dataset *dataset); /* may be NULL */
 
 /* Images and labels in IDX format (unsigned bytes). Values become 0 .. 1 by the greatest in the file; blocks of pool x pool
    pixels become their mean (1: none). Labels of `classes` or more are an error. */

@@ -78,7 +78,7 @@ void ml3_loss_name_features(ml3_loss *loss, const char *const *names); /* [featu
 
 int ml3_loss_features(const ml3_loss_spec *spec); /* columns of a row */
 int ml3_loss_net_size(const ml3_loss_spec *spec); /* where the start begins in phi */
-int ml3_loss_rate_size(const ml3_loss_spec *spec);
+int ml3_loss_rate_size(const ml3_loss_spec *spec); /* learned step sizes: 0, 1 or one a parameter */
 ml3_real *ml3_loss_start(const ml3_loss *loss); /* theta_0, or NULL when that is not learned */
 
 /* The inner step size (the mean one where there is one a parameter). */
@@ -106,7 +106,7 @@ ml3_node ml3_loss_build_rate(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_nod
 /* A loss on tasks of `rows` rows, with all that a program outside needs of it. */
 typedef struct ml3_loss_function ml3_loss_function;
 ml3_loss_function *ml3_loss_function_new(const ml3_loss *loss, int rows, ml3_error *error); /* keeps the pointer */
-void ml3_loss_function_free(ml3_loss_function *f);
+void ml3_loss_function_free(ml3_loss_function *f); /* may be NULL */
 /* The loss of features[rows][features]. May be NULL: values[rows] (of each row), weights[rows] (the loss is the sum of
    value times weight), gradient[rows][features] (of the loss by the features). */
 double ml3_loss_function_run(ml3_loss_function *f, const ml3_real *features, ml3_real *values, ml3_real *weights,

@@ -72,10 +72,10 @@ int ml3_meta_kept(const ml3_meta *meta);  /* inner steps whose forward values ar
 const ml3_nn_program *ml3_meta_inner_program(const ml3_meta *meta);
 const ml3_nn_program *ml3_meta_outer_program(const ml3_meta *meta);
 
-ml3_meta_work *ml3_meta_work_new(const ml3_meta *meta, ml3_error *error);
-void ml3_meta_work_free(ml3_meta_work *work);
-ml3_nn_workspace *ml3_meta_inner_workspace(ml3_meta_work *work);
-ml3_nn_workspace *ml3_meta_outer_workspace(ml3_meta_work *work);
+ml3_meta_work *ml3_meta_work_new(const ml3_meta *meta, ml3_error *error); /* NULL with a sentence */
+void ml3_meta_work_free(ml3_meta_work *work); /* may be NULL */
+ml3_nn_workspace *ml3_meta_inner_workspace(ml3_meta_work *work); /* for profiles */
+ml3_nn_workspace *ml3_meta_outer_workspace(ml3_meta_work *work); /* for profiles */
 
 /* A new optimizee: where the start is learned, theta[batch][theta_size] becomes it; the velocity becomes 0. Call it before
    the first ml3_meta_adapt, ml3_meta_gradient or ml3_meta_objective with an optimizee. */

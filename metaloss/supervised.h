@@ -57,7 +57,7 @@ typedef struct ml3_supervised_settings {
 ml3_problem *ml3_supervised_new(const ml3_supervised_settings *settings, const ml3_sample_source *source,
                                 ml3_error *error);
 
-const ml3_supervised_settings *ml3_supervised_settings_of(const ml3_problem *problem);
+const ml3_supervised_settings *ml3_supervised_settings_of(const ml3_problem *problem); /* of a problem that ml3_supervised_new has made */
 
 #ifdef __cplusplus
 }

@@ -68,8 +68,8 @@ bool ml3_trainer_stale(const ml3_trainer *trainer);
 const ml3_loss *ml3_trainer_loss(const ml3_trainer *trainer);      /* present */
 const ml3_loss *ml3_trainer_best_loss(const ml3_trainer *trainer); /* best validated; present before any validation */
 const ml3_trainer_report *ml3_trainer_best_report(const ml3_trainer *trainer); /* NULL before any validation */
-const ml3_meta *ml3_trainer_meta(const ml3_trainer *trainer);
-int64_t ml3_trainer_outer_step(const ml3_trainer *trainer);
+const ml3_meta *ml3_trainer_meta(const ml3_trainer *trainer); /* its programs, for batches of one */
+int64_t ml3_trainer_outer_step(const ml3_trainer *trainer); /* outer steps done so far */
 
 /* Everything to go on with the same bits. Loading checks that the file fits this problem and these settings. */
 int ml3_trainer_save(const ml3_trainer *trainer, const char *path, ml3_error *error);

@@ -23,10 +23,10 @@ typedef int ml3_node;
 #define ML3_NN_NONE (-1)
 
 ml3_nn_graph *ml3_nn_graph_new(void); /* NULL when out of memory */
-void ml3_nn_graph_free(ml3_nn_graph *g);
+void ml3_nn_graph_free(ml3_nn_graph *g); /* may be NULL */
 
-int ml3_nn_rows(const ml3_nn_graph *g, ml3_node x);
-int ml3_nn_cols(const ml3_nn_graph *g, ml3_node x);
+int ml3_nn_rows(const ml3_nn_graph *g, ml3_node x); /* rows of a node */
+int ml3_nn_cols(const ml3_nn_graph *g, ml3_node x); /* columns of a node */
 
 /* On machines with a matrix unit (Intel AMX), large products to float32's precision (the default), or twice as fast
    with an error of at most 1.2e-5 |a| |b| a term (kernels/tiles.h). No difference elsewhere. */
@@ -46,10 +46,10 @@ ml3_node ml3_nn_product(ml3_nn_graph *g, ml3_node a, bool transpose_a, ml3_node 
 ml3_node ml3_nn_transpose(ml3_nn_graph *g, ml3_node x);
 
 /* ---- elementwise, two operands: same shape, or one of them [1,1], [1,cols] or [rows,1] ----------- */
-ml3_node ml3_nn_add(ml3_nn_graph *g, ml3_node a, ml3_node b);
-ml3_node ml3_nn_sub(ml3_nn_graph *g, ml3_node a, ml3_node b);
-ml3_node ml3_nn_mul(ml3_nn_graph *g, ml3_node a, ml3_node b);
-ml3_node ml3_nn_div(ml3_nn_graph *g, ml3_node a, ml3_node b);
+ml3_node ml3_nn_add(ml3_nn_graph *g, ml3_node a, ml3_node b); /* a + b */
+ml3_node ml3_nn_sub(ml3_nn_graph *g, ml3_node a, ml3_node b); /* a - b */
+ml3_node ml3_nn_mul(ml3_nn_graph *g, ml3_node a, ml3_node b); /* a b */
+ml3_node ml3_nn_div(ml3_nn_graph *g, ml3_node a, ml3_node b); /* a / b */
 ml3_node ml3_nn_min(ml3_nn_graph *g, ml3_node a, ml3_node b); /* a tie: the gradient goes to a */
 ml3_node ml3_nn_max(ml3_nn_graph *g, ml3_node a, ml3_node b); /* a tie: the gradient goes to a */
 ml3_node ml3_nn_greater(ml3_nn_graph *g, ml3_node a, ml3_node b);       /* a >  b: 1, else 0; gradient 0 */
@@ -79,7 +79,7 @@ ml3_node ml3_nn_relu(ml3_nn_graph *g, ml3_node x);     /* gradient 0 at 0 */
 ml3_node ml3_nn_clamp(ml3_nn_graph *g, ml3_node x, double low, double high);
 
 /* ---- what the gradient sees --------------------------------------------------------------------- */
-ml3_node ml3_nn_stop_gradient(ml3_nn_graph *g, ml3_node x);
+ml3_node ml3_nn_stop_gradient(ml3_nn_graph *g, ml3_node x); /* the value; no gradient passes */
 /* The value of `value`, the gradient of `path` (same shapes): straight-through estimators. */
 ml3_node ml3_nn_straight_through(ml3_nn_graph *g, ml3_node value, ml3_node path);
 

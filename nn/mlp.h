@@ -54,8 +54,8 @@ ml3_node ml3_mlp_build(ml3_nn_graph *g, const ml3_mlp *mlp, ml3_node parameters,
    ML3_MLP_MAX_WIDTH; no allocation. */
 void ml3_mlp_forward(const ml3_mlp *mlp, const ml3_real *parameters, const double *x, double *y);
 
-ml3_node ml3_nn_activate(ml3_nn_graph *g, ml3_activation activation, ml3_node x);
-const char *ml3_activation_name(ml3_activation activation);
+ml3_node ml3_nn_activate(ml3_nn_graph *g, ml3_activation activation, ml3_node x); /* the activation of every entry */
+const char *ml3_activation_name(ml3_activation activation); /* "tanh" ... */
 
 #ifdef __cplusplus
 }

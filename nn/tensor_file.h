@@ -16,7 +16,7 @@ extern "C" {
 typedef struct ml3_nn_tensors ml3_nn_tensors; /* a file's content in memory */
 
 ml3_nn_tensors *ml3_nn_tensors_new(void); /* NULL when out of memory */
-void ml3_nn_tensors_free(ml3_nn_tensors *t);
+void ml3_nn_tensors_free(ml3_nn_tensors *t); /* may be NULL */
 
 /* Adds a copy of data[rows*cols] as F32 or F64 by ml3_real; rows 0 means a vector of cols. Replaces a tensor
    of the same name. */
