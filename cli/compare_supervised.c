@@ -21,9 +21,15 @@ static int on_progress(void *user, int done, int total) {
 
 /* A number of every outcome of a row. */
 typedef double (*number_of)(const ml3_outcome *o);
-static double task_loss(const ml3_outcome *o) { return o->task_loss; }
-static double success(const ml3_outcome *o) { return o->success; }
-static double distance(const ml3_outcome *o) { return o->distance; }
+static double task_loss(const ml3_outcome *o) {
+  return o->task_loss;
+}
+static double success(const ml3_outcome *o) {
+  return o->success;
+}
+static double distance(const ml3_outcome *o) {
+  return o->distance;
+}
 
 static double *column(const ml3_meta_test *c, const ml3_meta_test_row *r, number_of number) {
   double *x = calloc((size_t)c->tasks, sizeof *x);
@@ -38,7 +44,9 @@ static cli_interval interval_of(const cli_supervised *s, const ml3_meta_test_row
   double *means = x ? calloc((size_t)s->seeds, sizeof *means) : NULL;
   const int size = c->tasks / s->seeds;
   for (int i = 0; i < c->tasks && means; i++) means[i / size] += x[i] / size;
-  if (means) interval = s->runs_differ && s->seeds > 1 ? cli_sample_interval(means, s->seeds) : cli_mean_interval(x, c->tasks, 0);
+  if (means)
+    interval =
+        s->runs_differ && s->seeds > 1 ? cli_sample_interval(means, s->seeds) : cli_mean_interval(x, c->tasks, 0);
   free(means);
   free(x);
   return interval;
@@ -149,8 +157,8 @@ static int save_tasks(const cli_supervised *s, const char *path, ml3_error *erro
   for (int i = 0; i < c->count; i++)
     for (int j = 0; j < c->tasks; j++) {
       const ml3_outcome *o = &c->rows[i].outcome[j];
-      fprintf(file.stream, "\"%s\",%d,%d,%d,%.9g,%g,%.9g,%.6g\n", c->rows[i].method, c->rows[i].updates, j / size, j % size,
-              o->task_loss, o->success, o->distance, c->rows[i].rate);
+      fprintf(file.stream, "\"%s\",%d,%d,%d,%.9g,%g,%.9g,%.6g\n", c->rows[i].method, c->rows[i].updates, j / size,
+              j % size, o->task_loss, o->success, o->distance, c->rows[i].rate);
     }
   return ml3_file_commit(&file, error);
 }
@@ -186,9 +194,11 @@ int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error
   cli_table *table = make_table(s);
   if (!table) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   cli_table_print(table, stdout);
-  printf("%d held-out tasks%s; intervals of means %s; best step sizes chosen on validation tasks for each number of updates\n",
-         s->all->tasks, s->seeds > 1 ? " in all" : "",
-         s->runs_differ && s->seeds > 1 ? "over seeds, by Student's t" : "by bootstrap");
+  printf(
+      "%d held-out tasks%s; intervals of means %s; best step sizes chosen on validation tasks for each number of "
+      "updates\n",
+      s->all->tasks, s->seeds > 1 ? " in all" : "",
+      s->runs_differ && s->seeds > 1 ? "over seeds, by Student's t" : "by bootstrap");
   cli_run_path(folder, "comparison.csv", path);
   int code = cli_table_save_csv(table, path, error);
   cli_run_path(folder, "comparison.md", path);
@@ -198,7 +208,8 @@ int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error
   cli_table_free(table);
   cli_run_path(folder, "comparison", path);
   ml3_error plot = {0};
-  if (code == ML3_OK && save_bars(s, path, &plot) != ML3_OK) fprintf(stderr, "ml3 compare: no plot: %s\n", plot.message);
+  if (code == ML3_OK && save_bars(s, path, &plot) != ML3_OK)
+    fprintf(stderr, "ml3 compare: no plot: %s\n", plot.message);
   return code;
 }
 
@@ -211,7 +222,7 @@ bool cli_run_is_supervised(const char *folder) {
   cli_run_path(folder, "config.yaml", path);
   if (!cli_run_is(folder) || cli_config_read(&config, path, NULL) != ML3_OK) return false;
   const cli_problem_kind *kind = cli_problem_kind_find(config.problem, NULL);
-  return kind && !kind->rollouts;
+  return kind && !kind->rollouts && !kind->simulated;
 }
 
 ml3_meta_test_settings cli_meta_test_settings(const cli_config *c) {
@@ -232,7 +243,9 @@ static int append(cli_supervised *s, ml3_meta_test *more, ml3_error *error) {
     s->all = more;
     return ML3_OK;
   }
-  int code = s->all->count == more->count ? ML3_OK : ml3_error_set(error, ML3_ERR_ARGUMENT, "the seeds' runs differ in their test.steps");
+  int code = s->all->count == more->count
+                 ? ML3_OK
+                 : ml3_error_set(error, ML3_ERR_ARGUMENT, "the seeds' runs differ in their test.steps");
   for (int i = 0; i < more->count && code == ML3_OK; i++) {
     ml3_meta_test_row *r = &s->all->rows[i];
     ml3_outcome *grown = realloc(r->outcome, (size_t)(s->all->tasks + more->tasks) * sizeof *grown);
@@ -301,4 +314,6 @@ int cli_supervised_compare(cli_supervised *s, const cli_options *o, const char *
   return code;
 }
 
-void cli_supervised_free(cli_supervised *s) { ml3_meta_test_free(s->all); }
+void cli_supervised_free(cli_supervised *s) {
+  ml3_meta_test_free(s->all);
+}

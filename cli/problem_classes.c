@@ -8,7 +8,8 @@ static int to_classes(const cli_numbers *list, const char *key, ml3_class_list *
   classes->count = list->count;
   for (int i = 0; i < list->count; i++) {
     if (list->values[i] != floor(list->values[i]))
-      return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %g is no class; classes are whole numbers", key, list->values[i]);
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %g is no class; classes are whole numbers", key,
+                           list->values[i]);
     classes->classes[i] = (int)list->values[i];
   }
   return ML3_OK;
@@ -34,14 +35,17 @@ static ml3_problem *make_digits(const cli_config *c, ml3_error *error) {
 
 static ml3_problem *make_idx(const cli_config *c, ml3_error *error) {
   if (!*c->idx_images || !*c->idx_labels) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT, "problem 'idx' needs the keys idx.images and idx.labels: files in MNIST's format");
+    ml3_error_set(error, ML3_ERR_ARGUMENT,
+                  "problem 'idx' needs the keys idx.images and idx.labels: files in MNIST's format");
     return NULL;
   }
-  return make(c, "idx", ml3_idx_read(c->idx_images, c->idx_labels, (int)c->idx_classes, (int)c->idx_pool, error), error);
+  return make(c, "idx", ml3_idx_read(c->idx_images, c->idx_labels, (int)c->idx_classes, (int)c->idx_pool, error),
+              error);
 }
 
-#define DEFAULTS                                                                                                     \
-  "loss.inputs=[p,log_p,target] loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 validation.select=loss model.hidden=[32] model.activation=tanh "             \
+#define DEFAULTS                                                                                                  \
+  "loss.inputs=[p,log_p,target] loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 " \
+  "validation.select=loss model.hidden=[32] model.activation=tanh "                                               \
   "samples.inner=20 samples.outer=60 test.tasks=100 test.steps=[1,5,20]"
 
 const cli_problem_kind cli_problem_digits = {

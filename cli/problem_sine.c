@@ -43,12 +43,15 @@ static ml3_problem *make_shaped(const cli_config *c, ml3_error *error) {
 const cli_problem_kind cli_problem_sine = {
     .name = "sine",
     .summary = "regression of y = A sin(x - phase) by a network",
-    .defaults = "loss.inputs=[prediction,target] loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 validation.select=loss test.tasks=50 test.steps=[1,10,100]",
+    .defaults =
+        "loss.inputs=[prediction,target] loss.normalize=none outer.task_clip_norm=0 extra.kind=none "
+        "outer.extra_weight=0 validation.select=loss test.tasks=50 test.steps=[1,10,100]",
     .make = make_sine};
 
 const cli_problem_kind cli_problem_shaped_sine = {
     .name = "shaped_sine",
     .summary = "regression of y = sin(goal x) by one number, whose goal is known while meta-training",
-    .defaults = "extra.kind=known_parameters outer.task_weight=0 outer.extra_weight=1 validation.select=loss "
-                "test.tasks=200 test.steps=[1,5,10]",
+    .defaults =
+        "extra.kind=known_parameters outer.task_weight=0 outer.extra_weight=1 validation.select=loss "
+        "test.tasks=200 test.steps=[1,5,10]",
     .make = make_shaped};

@@ -11,8 +11,8 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
     return NULL;
   }
   if (c->table_targets.count == 0) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT, "problem 'table' needs the key table.targets: which columns of '%s' to predict",
-                  c->data);
+    ml3_error_set(error, ML3_ERR_ARGUMENT,
+                  "problem 'table' needs the key table.targets: which columns of '%s' to predict", c->data);
     return NULL;
   }
   const ml3_csv_columns columns = {.inputs = inputs,
@@ -36,6 +36,8 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
 const cli_problem_kind cli_problem_table = {
     .name = "table",
     .summary = "regression or classification of a CSV file of yours",
-    .defaults = "loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 validation.select=loss model.hidden=[32] model.activation=tanh "
-                "samples.inner=20 samples.outer=40 test.tasks=50 test.steps=[1,5,20]",
+    .defaults =
+        "loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 validation.select=loss "
+        "model.hidden=[32] model.activation=tanh "
+        "samples.inner=20 samples.outer=40 test.tasks=50 test.steps=[1,5,20]",
     .make = make};

@@ -6,8 +6,8 @@
 #include "nn/mlp.h"
 
 static const cli_problem_kind *const kinds[] = {
-    &cli_problem_model_based, &cli_problem_model_free, &cli_problem_sine, &cli_problem_shaped_sine,
-    &cli_problem_digits,      &cli_problem_idx,  &cli_problem_table,
+    &cli_problem_model_based, &cli_problem_model_free, &cli_problem_sine,  &cli_problem_shaped_sine,
+    &cli_problem_digits,      &cli_problem_idx,        &cli_problem_table,
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -40,8 +40,8 @@ ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error) {
 
 int cli_copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error) {
   if (list->count > ML3_MLP_MAX_DEPTH)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has %d layers; at most %d are possible", what,
-                         list->count, ML3_MLP_MAX_DEPTH);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has %d layers; at most %d are possible", what, list->count,
+                         ML3_MLP_MAX_DEPTH);
   for (int i = 0; i < list->count; i++) widths[i] = (int)list->values[i];
   return ML3_OK;
 }

@@ -8,11 +8,8 @@
 typedef struct cli_problem_kind {
   const char *name, *summary;
   const char *defaults; /* "key=value key=value": where they are other than the table of keys says; or NULL */
-  bool
-      rollouts; /* it acts in an environment: there is something to view and record, and iLQR to compare with */
+  bool rollouts;  /* it acts in an environment: there is something to view and record, and iLQR to compare with */
   bool simulated; /* it is about an environment, though there is nothing to view yet */
-  const char *success,
-      *distance; /* what these numbers of an outcome are called here; NULL: they say nothing */
   ml3_problem *(*make)(const cli_config *config, ml3_error *error); /* NULL with a sentence */
 } cli_problem_kind;
 

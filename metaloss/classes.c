@@ -7,7 +7,7 @@
 typedef struct classes {
   ml3_classes_settings settings;
   ml3_dataset *dataset;
-  int *rows;                     /* all rows, class by class */
+  int *rows;                      /* all rows, class by class */
   int first[ML3_CLASSES_MAX + 1]; /* class c has rows first[c] .. first[c + 1] - 1 of those */
 } classes;
 
@@ -38,7 +38,9 @@ static void put(const classes *c, int row, int way, ml3_samples *to, int at) {
 }
 
 /* How many of `points` samples are of class number `way` of the task. */
-static int share(int points, int ways, int way) { return points / ways + (way < points % ways); }
+static int share(int points, int ways, int way) {
+  return points / ways + (way < points % ways);
+}
 
 static const ml3_class_list *list_of(const classes *c, ml3_split split) {
   const ml3_class_list *of_split[] = {&c->settings.train, &c->settings.validation, &c->settings.test};
@@ -75,7 +77,7 @@ static void free_classes(void *user) {
 static void sort_rows(classes *c) {
   const ml3_dataset *d = c->dataset;
   int at = 0;
-  for (int class = 0; class < d->classes; class++) {
+  for (int class = 0; class < d->classes; class ++) {
     c->first[class] = at;
     for (int r = 0; r < d->rows; r++)
       if ((int)d->y[r] == class) c->rows[at++] = r;
@@ -91,15 +93,16 @@ static int check_list(const classes *c, const ml3_class_list *list, const char *
   for (int i = 0; i < list->count; i++) {
     const int class = list->classes[i];
     if (class < 0 || class >= c->dataset->classes)
-      return ml3_error_set(error, ML3_ERR_ARGUMENT, "classes.%s: there is no class %d; the data has 0 to %d", what, class,
-                           c->dataset->classes - 1);
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "classes.%s: there is no class %d; the data has 0 to %d", what,
+                           class, c->dataset->classes - 1);
     for (int j = 0; j < i; j++)
       if (list->classes[j] == class)
         return ml3_error_set(error, ML3_ERR_ARGUMENT, "classes.%s: class %d is there twice", what, class);
     if (c->first[class + 1] - c->first[class] < samples)
-      return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                           "class %d has %d samples; a task needs %d of each class: fewer samples.inner or samples.outer",
-                           class, c->first[class + 1] - c->first[class], samples);
+      return ml3_error_set(
+          error, ML3_ERR_ARGUMENT,
+          "class %d has %d samples; a task needs %d of each class: fewer samples.inner or samples.outer", class,
+          c->first[class + 1] - c->first[class], samples);
   }
   return ML3_OK;
 }
@@ -110,7 +113,8 @@ static int check(const classes *c, const ml3_supervised_settings *s, ml3_error *
   if (s->extra != ML3_EXTRA_NOTHING)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "there is no extra information for classes; extra.kind must be none");
   if (samples > 2048)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "a task has %d samples of a class; at most 2048 are possible", samples);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "a task has %d samples of a class; at most 2048 are possible",
+                         samples);
   int code = check_list(c, &l->train, "train", samples, error);
   if (code == ML3_OK && l->validation.count) code = check_list(c, &l->validation, "validation", samples, error);
   return code == ML3_OK ? check_list(c, &l->test, "test", samples, error) : code;

@@ -97,11 +97,12 @@ static int split(cells *c, ml3_error *error) {
   const char separator = find_separator(c->text);
   int line = 1;
   if (strncmp(at, "\xef\xbb\xbf", 3) == 0) at += 3; /* the byte order mark of some spreadsheets */
-  if (is_blank(at)) return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is empty; expected a line of column names", c->path);
+  if (is_blank(at))
+    return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is empty; expected a line of column names", c->path);
   c->columns = read_row(&at, separator, &line, names, COLUMNS_MAX);
   if (c->columns < 0 || c->columns > COLUMNS_MAX)
-    return ml3_error_set(error, ML3_ERR_FORMAT, "%s:1: a quote is not closed, or there are more than %d columns", c->path,
-                         COLUMNS_MAX);
+    return ml3_error_set(error, ML3_ERR_FORMAT, "%s:1: a quote is not closed, or there are more than %d columns",
+                         c->path, COLUMNS_MAX);
   c->rows = -1;
   if (!make_room(c)) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", c->path);
   memcpy(c->at, names, (size_t)c->columns * sizeof *names);
@@ -118,8 +119,8 @@ static int split(cells *c, ml3_error *error) {
     int count = read_row(&at, separator, &line, c->at + (size_t)(c->rows + 1) * (size_t)c->columns, c->columns);
     if (count < 0) return ml3_error_set(error, ML3_ERR_FORMAT, "%s:%d: a quote is not closed", c->path, begins);
     if (count != c->columns)
-      return ml3_error_set(error, ML3_ERR_FORMAT, "%s:%d: %d cells; the first line names %d columns", c->path, begins, count,
-                           c->columns);
+      return ml3_error_set(error, ML3_ERR_FORMAT, "%s:%d: %d cells; the first line names %d columns", c->path, begins,
+                           count, c->columns);
     c->line[++c->rows] = begins;
   }
   if (c->rows == 0)
@@ -127,7 +128,9 @@ static int split(cells *c, ml3_error *error) {
   return ML3_OK;
 }
 
-static const char *cell(const cells *c, int row, int column) { return c->at[(size_t)(row + 1) * (size_t)c->columns + column]; }
+static const char *cell(const cells *c, int row, int column) {
+  return c->at[(size_t)(row + 1) * (size_t)c->columns + column];
+}
 
 /* ---- columns ------------------------------------------------------------------------------------------------------ */
 
@@ -188,7 +191,8 @@ static int number_texts(const cells *c, int column, int *number, ml3_error *erro
   for (int r = 0; r < c->rows; r++) {
     const char *text = cell(c, r, column), **found = bsearch(&text, texts, (size_t)count, sizeof *texts, by_text);
     if (*text == '\0' && code == ML3_OK)
-      code = ml3_error_set(error, ML3_ERR_FORMAT, "%s:%d: column '%s' is empty", c->path, c->line[r + 1], c->at[column]);
+      code =
+          ml3_error_set(error, ML3_ERR_FORMAT, "%s:%d: column '%s' is empty", c->path, c->line[r + 1], c->at[column]);
     number[r] = found ? (int)(found - texts) : 0;
   }
   free(texts);
@@ -206,14 +210,14 @@ static int read_classes(const cells *c, int column, int classes, ml3_dataset *d,
     d->y[r] = (ml3_real)number[r];
     if (classes) code = read_number(c, r, column, &d->y[r], error);
     if (code == ML3_OK && classes && (d->y[r] < 0 || d->y[r] >= classes || d->y[r] != floor((double)d->y[r])))
-      code = ml3_error_set(error, ML3_ERR_FORMAT, "%s:%d: label '%s' is %s; 0 to %d are possible with %d classes", c->path,
-                           c->line[r + 1], c->at[column], cell(c, r, column), classes - 1, classes);
+      code = ml3_error_set(error, ML3_ERR_FORMAT, "%s:%d: label '%s' is %s; 0 to %d are possible with %d classes",
+                           c->path, c->line[r + 1], c->at[column], cell(c, r, column), classes - 1, classes);
   }
   free(number);
   d->classes = classes ? classes : found;
   if (code == ML3_OK && (d->classes < 2 || d->classes > 1000))
-    code = ml3_error_set(error, ML3_ERR_FORMAT, "'%s': column '%s' tells %d class%s apart; 2 to 1000 are possible%s", c->path,
-                         c->at[column], d->classes, d->classes == 1 ? "" : "es",
+    code = ml3_error_set(error, ML3_ERR_FORMAT, "'%s': column '%s' tells %d class%s apart; 2 to 1000 are possible%s",
+                         c->path, c->at[column], d->classes, d->classes == 1 ? "" : "es",
                          d->classes > 1000 ? " (is it a number to predict? table.kind: regression)" : "");
   return code;
 }

@@ -33,17 +33,17 @@ static int parse(idx *f, const char *name, const unsigned char *bytes, size_t si
   if (size >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b)
     return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is compressed; unpack it first: gunzip '%s'", name, name);
   if (size < 4 || big_endian(bytes) != magic)
-    return ml3_error_set(error, ML3_ERR_FORMAT,
-                         "'%s' is not an IDX file of %s: it begins with 0x%08x, expected 0x%08x (unsigned bytes, %u dimension%s)",
-                         name, dims == 1 ? "labels" : "images", size < 4 ? 0 : big_endian(bytes), magic, dims,
-                         dims == 1 ? "" : "s");
+    return ml3_error_set(
+        error, ML3_ERR_FORMAT,
+        "'%s' is not an IDX file of %s: it begins with 0x%08x, expected 0x%08x (unsigned bytes, %u dimension%s)", name,
+        dims == 1 ? "labels" : "images", size < 4 ? 0 : big_endian(bytes), magic, dims, dims == 1 ? "" : "s");
   if (size < 4 + 4 * (size_t)dims)
     return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is cut off in its header: it has %zu bytes", name, size);
   double values = 1;
   for (uint32_t i = 0; i < dims; i++) values *= f->dims[i] = big_endian(bytes + 4 + 4 * i);
   if (values < 1)
-    return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is empty: its header says %u x %u x %u", name, f->dims[0], f->dims[1],
-                         f->dims[2]);
+    return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is empty: its header says %u x %u x %u", name, f->dims[0],
+                         f->dims[1], f->dims[2]);
   if (values != (double)(size - 4 - 4 * (size_t)dims))
     return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is %s: its header says %.0f values, %zu follow", name,
                          values > (double)size ? "cut off" : "damaged", values, size - 4 - 4 * (size_t)dims);
@@ -105,7 +105,8 @@ static ml3_dataset *to_dataset(const idx *images, const idx *labels, int classes
 ml3_dataset *ml3_idx_read(const char *images, const char *labels, int classes, int pool, ml3_error *error) {
   size_t image_bytes, label_bytes;
   unsigned char *of_images = (unsigned char *)ml3_file_read(images, (size_t)1 << 31, &image_bytes, error);
-  unsigned char *of_labels = of_images ? (unsigned char *)ml3_file_read(labels, (size_t)1 << 31, &label_bytes, error) : NULL;
+  unsigned char *of_labels =
+      of_images ? (unsigned char *)ml3_file_read(labels, (size_t)1 << 31, &label_bytes, error) : NULL;
   ml3_dataset *d = NULL;
   idx i, l;
   if (of_labels && parse(&i, images, of_images, image_bytes, 3, error) == ML3_OK &&
@@ -123,10 +124,10 @@ extern const unsigned long ml3_digits_images_idx_size, ml3_digits_labels_idx_siz
 
 ml3_dataset *ml3_digits(ml3_error *error) {
   idx i, l;
-  if (parse(&i, "digits-images.idx", (const unsigned char *)ml3_digits_images_idx, ml3_digits_images_idx_size, 3, error) !=
-          ML3_OK ||
-      parse(&l, "digits-labels.idx", (const unsigned char *)ml3_digits_labels_idx, ml3_digits_labels_idx_size, 1, error) !=
-          ML3_OK ||
+  if (parse(&i, "digits-images.idx", (const unsigned char *)ml3_digits_images_idx, ml3_digits_images_idx_size, 3,
+            error) != ML3_OK ||
+      parse(&l, "digits-labels.idx", (const unsigned char *)ml3_digits_labels_idx, ml3_digits_labels_idx_size, 1,
+            error) != ML3_OK ||
       check_labels(&i, &l, 10, error) != ML3_OK)
     return NULL;
   return to_dataset(&i, &l, 10, 1, error);

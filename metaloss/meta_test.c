@@ -9,7 +9,9 @@
 
 enum { GRID = 33 }; /* step sizes 1e-5 .. 1e3, four a decade */
 
-static double grid_rate(int i) { return pow(10, -5 + i / 4.0); }
+static double grid_rate(int i) {
+  return pow(10, -5 + i / 4.0);
+}
 
 /* The task's own loss as a rule: its step size is a number of the loss, so that one program serves the whole grid. */
 typedef struct descent {
@@ -23,9 +25,8 @@ static void drop_descent(descent *d) {
 }
 
 static int make_descent(descent *d, const ml3_problem *p, ml3_error *error) {
-  const ml3_meta_settings settings = {.loss = {.kind = ML3_LOSS_TASK, .rate = 1, .learn_rate = ML3_RATE_SCALAR},
-                                      .inner_steps = 1,
-                                      .task_weight = 1};
+  const ml3_meta_settings settings = {
+      .loss = {.kind = ML3_LOSS_TASK, .rate = 1, .learn_rate = ML3_RATE_SCALAR}, .inner_steps = 1, .task_weight = 1};
   ml3_random unused = ml3_random_stream(0, ML3_PURPOSE_INIT, 0, 0);
   d->meta = ml3_meta_new(p, &settings, error);
   d->loss = d->meta ? ml3_loss_new(&settings.loss, &unused, error) : NULL;
@@ -54,7 +55,8 @@ static void drop_bench(bench *b) {
   free(b->task);
 }
 
-static int make_bench(bench *b, const ml3_problem *p, const ml3_rule *rules, int count, const descent *d, ml3_error *error) {
+static int make_bench(bench *b, const ml3_problem *p, const ml3_rule *rules, int count, const descent *d,
+                      ml3_error *error) {
   const size_t task = (size_t)p->task_size, theta = (size_t)p->theta_size;
   *b = (bench){.problem = p, .task_loss = ml3_meta_work_new(d->meta, error)};
   bool whole = b->task_loss != NULL;
@@ -164,7 +166,8 @@ static bool add_row(ml3_meta_test *c, const char *method, int updates) {
   return (r->outcome = calloc((size_t)c->tasks, sizeof *r->outcome)) != NULL;
 }
 
-static ml3_meta_test *make_rows(const ml3_problem *p, const ml3_rule *rules, int rule_count, const ml3_meta_test_settings *s) {
+static ml3_meta_test *make_rows(const ml3_problem *p, const ml3_rule *rules, int rule_count,
+                                const ml3_meta_test_settings *s) {
   ml3_meta_test *c = calloc(1, sizeof *c);
   if (!c) return NULL;
   c->tasks = s->tasks;
@@ -208,15 +211,17 @@ static int over_threads(testing *j, int count, void (*work)(testing *j, bench *b
   return code == ML3_OK && stop ? ml3_error_set(error, ML3_ERR_INTERRUPTED, "the comparison was interrupted") : code;
 }
 
-static int check(const ml3_problem *p, const ml3_rule *rules, int count, const ml3_meta_test_settings *s, ml3_error *error) {
+static int check(const ml3_problem *p, const ml3_rule *rules, int count, const ml3_meta_test_settings *s,
+                 ml3_error *error) {
   if (!p->evaluate)
     return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "problem '%s' cannot judge what was learned", p->name);
   if (count > ML3_META_TEST_MAX_RULES || s->step_count < 1 || s->step_count > ML3_META_TEST_MAX_STEPS || s->tasks < 1 ||
       s->rate_tasks < 1 || !(s->rate > 0))
-    return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "%d methods, %d numbers of updates, %d tasks; at most %d methods, 1 to %d numbers and at least one "
-                         "task are possible",
-                         count, s->step_count, s->tasks, ML3_META_TEST_MAX_RULES, ML3_META_TEST_MAX_STEPS);
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "%d methods, %d numbers of updates, %d tasks; at most %d methods, 1 to %d numbers and at least one "
+        "task are possible",
+        count, s->step_count, s->tasks, ML3_META_TEST_MAX_RULES, ML3_META_TEST_MAX_STEPS);
   for (int i = 0; i < s->step_count; i++)
     if (s->steps[i] < 1 || (i && s->steps[i] <= s->steps[i - 1]))
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "test.steps must be positive and rising; entry %d is %d", i + 1,
@@ -228,8 +233,9 @@ static int check(const ml3_problem *p, const ml3_rule *rules, int count, const m
   return ML3_OK;
 }
 
-ml3_meta_test *ml3_meta_test_run(const ml3_problem *problem, const ml3_rule *rules, int rule_count, const ml3_meta_test_settings *s,
-                         int (*progress)(void *user, int done, int total), void *user, ml3_error *error) {
+ml3_meta_test *ml3_meta_test_run(const ml3_problem *problem, const ml3_rule *rules, int rule_count,
+                                 const ml3_meta_test_settings *s, int (*progress)(void *user, int done, int total),
+                                 void *user, ml3_error *error) {
   if (check(problem, rules, rule_count, s, error) != ML3_OK) return NULL;
   testing j = {.problem = problem, .rules = rules, .rule_count = rule_count, .settings = s};
   const int total = s->rate_tasks + s->tasks;

@@ -28,32 +28,33 @@ typedef struct ml3_rule {
 } ml3_rule;
 
 typedef struct ml3_meta_test_settings {
-  uint64_t seed;     /* tasks are drawn from the stream (seed, TEST, task) */
-  int tasks;         /* held-out tasks */
-  int rate_tasks;    /* validation tasks that choose the step size */
+  uint64_t seed;                      /* tasks are drawn from the stream (seed, TEST, task) */
+  int tasks;                          /* held-out tasks */
+  int rate_tasks;                     /* validation tasks that choose the step size */
   int steps[ML3_META_TEST_MAX_STEPS]; /* numbers of updates, rising */
   int step_count;
-  double rate;       /* the step size of "task loss" */
-  int threads;       /* 0: all cores */
+  double rate; /* the step size of "task loss" */
+  int threads; /* 0: all cores */
 } ml3_meta_test_settings;
 
 typedef struct ml3_meta_test_row {
   char method[64];
   int updates;
-  double rate; /* of the task loss; 0 for others */
+  double rate;          /* of the task loss; 0 for others */
   ml3_outcome *outcome; /* [tasks] */
 } ml3_meta_test_row;
 
 typedef struct ml3_meta_test {
   int tasks, count;
-  ml3_meta_test_row *rows; /* untrained; each rule after each number of updates; the task loss; the same with its best rates */
+  ml3_meta_test_row
+      *rows; /* untrained; each rule after each number of updates; the task loss; the same with its best rates */
 } ml3_meta_test;
 
 /* progress may be NULL: called from one thread at a time with the work done and to do; a non-zero answer stops with
    ML3_ERR_INTERRUPTED. Freed by ml3_meta_test_free. */
 ml3_meta_test *ml3_meta_test_run(const ml3_problem *problem, const ml3_rule *rules, int rule_count,
-                         const ml3_meta_test_settings *settings, int (*progress)(void *user, int done, int total),
-                         void *user, ml3_error *error);
+                                 const ml3_meta_test_settings *settings,
+                                 int (*progress)(void *user, int done, int total), void *user, ml3_error *error);
 void ml3_meta_test_free(ml3_meta_test *test);
 
 #ifdef __cplusplus

@@ -10,7 +10,9 @@ typedef struct shaped_sine {
   ml3_shaped_sine_settings settings;
 } shaped_sine;
 
-static const ml3_shaped_sine_settings *self(const ml3_problem *p) { return &((const shaped_sine *)p->user)->settings; }
+static const ml3_shaped_sine_settings *self(const ml3_problem *p) {
+  return &((const shaped_sine *)p->user)->settings;
+}
 
 static const char *const feature_names[] = {"x", "prediction", "target"};
 
@@ -22,7 +24,9 @@ static ml3_node x_of(const ml3_problem *p, ml3_nn_graph *g, ml3_node data) {
 static ml3_node y_of(const ml3_problem *p, ml3_nn_graph *g, ml3_node data) {
   return ml3_nn_view(g, data, self(p)->points, self(p)->points, 1);
 }
-static ml3_node predict(ml3_nn_graph *g, ml3_node theta, ml3_node x) { return ml3_nn_sin(g, ml3_nn_mul(g, x, theta)); }
+static ml3_node predict(ml3_nn_graph *g, ml3_node theta, ml3_node x) {
+  return ml3_nn_sin(g, ml3_nn_mul(g, x, theta));
+}
 
 static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
   (void)context;
@@ -84,14 +88,17 @@ static int save(const ml3_problem *p, const ml3_real *theta, const char *path, m
   return code;
 }
 
-static void free_problem(ml3_problem *p) { free(p->user); /* the problem is a part of it */ }
+static void free_problem(ml3_problem *p) {
+  free(p->user); /* the problem is a part of it */
+}
 
 ml3_problem *ml3_shaped_sine_new(const ml3_shaped_sine_settings *s, ml3_error *error) {
   if (s->points < 1 || s->points > 100000 || !(s->start.low <= s->start.high) || !(s->goal.low <= s->goal.high)) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT,
-                  "the shaped sine has %d points, starts from %g to %g, goals from %g to %g; expected 1 to 100000 and rising "
-                  "numbers",
-                  s->points, s->start.low, s->start.high, s->goal.low, s->goal.high);
+    ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "the shaped sine has %d points, starts from %g to %g, goals from %g to %g; expected 1 to 100000 and rising "
+        "numbers",
+        s->points, s->start.low, s->start.high, s->goal.low, s->goal.high);
     return NULL;
   }
   shaped_sine *own = malloc(sizeof *own);

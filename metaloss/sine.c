@@ -4,7 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double draw(ml3_random *random, ml3_range range) { return ml3_random_uniform(random, range.low, range.high); }
+static double draw(ml3_random *random, ml3_range range) {
+  return ml3_random_uniform(random, range.low, range.high);
+}
 
 static void fill(const ml3_sine_settings *s, ml3_range range, double amplitude, double phase, ml3_random *random,
                  ml3_samples *to) {

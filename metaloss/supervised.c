@@ -19,9 +19,13 @@ typedef struct supervised {
   const char *feature_names[FEATURES_MAX];
 } supervised;
 
-static const supervised *self(const ml3_problem *p) { return p->user; }
+static const supervised *self(const ml3_problem *p) {
+  return p->user;
+}
 
-const ml3_supervised_settings *ml3_supervised_settings_of(const ml3_problem *p) { return &self(p)->settings; }
+const ml3_supervised_settings *ml3_supervised_settings_of(const ml3_problem *p) {
+  return &self(p)->settings;
+}
 
 /* ---- where a task's samples are --------------------------------------------------------------------------------- */
 
@@ -33,7 +37,9 @@ static int points_of(const supervised *s, int which) {
   return which == INNER ? s->settings.inner_points : s->settings.outer_points;
 }
 
-static int row_size(const supervised *s) { return s->settings.model.inputs + s->settings.model.outputs; }
+static int row_size(const supervised *s) {
+  return s->settings.model.inputs + s->settings.model.outputs;
+}
 
 /* Where x begins; y follows it. */
 static int offset_of(const supervised *s, int which) {
@@ -43,7 +49,9 @@ static int offset_of(const supervised *s, int which) {
 }
 
 /* The samples of the task loss: those that are learned from when there are no others. */
-static int judged(const supervised *s) { return s->settings.outer_points ? OUTER : INNER; }
+static int judged(const supervised *s) {
+  return s->settings.outer_points ? OUTER : INNER;
+}
 
 static ml3_samples samples_of(const supervised *s, ml3_real *task, int which) {
   int points = points_of(s, which);
@@ -87,7 +95,8 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
   if (s->settings.classification) {
     ml3_node log_p = log_softmax(g, f);
     ml3_node loss = ml3_nn_scale(g, ml3_nn_mul(g, y, log_p), -outputs);
-    ml3_node columns[4] = {as_column(g, ml3_nn_exp(g, log_p)), as_column(g, log_p), as_column(g, y), as_column(g, loss)};
+    ml3_node columns[4] = {as_column(g, ml3_nn_exp(g, log_p)), as_column(g, log_p), as_column(g, y),
+                           as_column(g, loss)};
     return ml3_nn_concat_cols(g, columns, 4);
   }
   ml3_node *blocks = malloc((size_t)outputs * sizeof *blocks); /* output by output, one below the other */
@@ -102,7 +111,9 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
   return rows;
 }
 
-static ml3_node mean_square(ml3_nn_graph *g, ml3_node x) { return ml3_nn_mean(g, ml3_nn_square(g, x)); }
+static ml3_node mean_square(ml3_nn_graph *g, ml3_node x) {
+  return ml3_nn_mean(g, ml3_nn_square(g, x));
+}
 
 /* Mean squared error or cross-entropy on those samples. */
 static ml3_node build_loss_on(const supervised *s, ml3_nn_graph *g, ml3_node theta, ml3_node data, int which) {
@@ -131,7 +142,8 @@ static ml3_node build_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node
   if (s->settings.extra == ML3_EXTRA_DEMONSTRATION) return mean_square(g, ml3_nn_sub(g, f, y_of(s, g, data, EXTRA)));
 
   const double w = s->settings.physics_frequency, h = s->settings.physics_step;
-  ml3_node both = ml3_nn_add(g, predict(s, g, theta, ml3_nn_shift(g, x, h)), predict(s, g, theta, ml3_nn_shift(g, x, -h)));
+  ml3_node both =
+      ml3_nn_add(g, predict(s, g, theta, ml3_nn_shift(g, x, h)), predict(s, g, theta, ml3_nn_shift(g, x, -h)));
   ml3_node residual = ml3_nn_sub(g, both, ml3_nn_scale(g, f, 2 * cos(w * h)));
   return mean_square(g, ml3_nn_scale(g, residual, 1 / (h * h)));
 }
@@ -140,7 +152,8 @@ static ml3_node build_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node
 
 static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
   const supervised *s = self(p);
-  ml3_samples inner = samples_of(s, task, INNER), outer = samples_of(s, task, OUTER), extra = samples_of(s, task, EXTRA);
+  ml3_samples inner = samples_of(s, task, INNER), outer = samples_of(s, task, OUTER),
+              extra = samples_of(s, task, EXTRA);
   s->source.draw(s->source.user, split, random, &inner, &outer, &extra);
   ml3_mlp_init(&s->settings.model, random, theta);
 }
@@ -211,7 +224,8 @@ static int save(const ml3_problem *p, const ml3_real *theta, const char *path, m
 }
 
 static void name_features(supervised *s) {
-  static const char *const of_class[] = {"p", "log_p", "target", "loss"}, *const of_output[] = {"prediction", "target", "loss"};
+  static const char *const of_class[] = {"p", "log_p", "target", "loss"}, *const of_output[] = {"prediction", "target",
+                                                                                                "loss"};
   const int inputs = s->settings.model.inputs;
   int count = 0;
   for (int i = 0; i < inputs && s->settings.feature_x && !s->settings.classification; i++)
@@ -233,8 +247,8 @@ static int check(const ml3_supervised_settings *s, ml3_error *error) {
   if (ml3_mlp_check(&s->model, "the model", error) != ML3_OK) return ML3_ERR_ARGUMENT;
   if (s->inner_points < 1 || s->inner_points > 100000 || s->outer_points < 0 || s->outer_points > 100000)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "problem '%s': %d samples to learn from and %d others; 1 and 0 to 100000 are possible", s->name,
-                         s->inner_points, s->outer_points);
+                         "problem '%s': %d samples to learn from and %d others; 1 and 0 to 100000 are possible",
+                         s->name, s->inner_points, s->outer_points);
   if (s->feature_x && s->model.inputs > FEATURES_MAX - 3)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s': %d inputs are too many for features; %d are possible",
                          s->name, s->model.inputs, FEATURES_MAX - 3);

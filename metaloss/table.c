@@ -7,18 +7,19 @@
 
 typedef struct table {
   ml3_dataset *dataset;
-  int outputs;       /* of the model */
-  int *rows;         /* all rows, group by group */
-  int *first;        /* [groups + 1] where each group's rows begin */
-  int *order;        /* [groups] group numbers, those of each split together */
-  int splits[4];     /* split s has groups order[splits[s]] .. order[splits[s + 1] - 1] */
+  int outputs;   /* of the model */
+  int *rows;     /* all rows, group by group */
+  int *first;    /* [groups + 1] where each group's rows begin */
+  int *order;    /* [groups] group numbers, those of each split together */
+  int splits[4]; /* split s has groups order[splits[s]] .. order[splits[s + 1] - 1] */
 } table;
 
 /* ---- drawing ------------------------------------------------------------------------------------------------------ */
 
 static void put(const table *t, int row, ml3_samples *to, int at) {
   const ml3_dataset *d = t->dataset;
-  memcpy(to->x + (size_t)at * (size_t)d->inputs, d->x + (size_t)row * (size_t)d->inputs, (size_t)d->inputs * sizeof *to->x);
+  memcpy(to->x + (size_t)at * (size_t)d->inputs, d->x + (size_t)row * (size_t)d->inputs,
+         (size_t)d->inputs * sizeof *to->x);
   ml3_real *y = to->y + (size_t)at * (size_t)t->outputs;
   if (!d->classes) memcpy(y, d->y + (size_t)row * (size_t)d->outputs, (size_t)d->outputs * sizeof *y);
   for (int i = 0; i < d->classes; i++) y[i] = i == (int)d->y[row];
@@ -70,10 +71,11 @@ static void shuffle(int *x, int n, ml3_random *random) {
 static int share_out(const ml3_table_settings *s, int n, int *counts, ml3_error *error) {
   const bool sane = s->validation_share > 0 && s->test_share > 0 && s->validation_share + s->test_share < 1;
   if (!sane || n < 3)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "shares of %g for validation and %g for test of %d: both must be positive, their sum below 1, and "
-                         "there must be three at least",
-                         s->validation_share, s->test_share, n);
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "shares of %g for validation and %g for test of %d: both must be positive, their sum below 1, and "
+        "there must be three at least",
+        s->validation_share, s->test_share, n);
   counts[ML3_SPLIT_VALIDATION] = (int)fmax(1, round(s->validation_share * n));
   counts[ML3_SPLIT_TEST] = (int)fmax(1, round(s->test_share * n));
   counts[ML3_SPLIT_TRAIN] = n - counts[1] - counts[2];
@@ -119,7 +121,8 @@ static void standardise(const table *t, ml3_real *x, int columns, int column) {
   double sum = 0, squares = 0;
   int n = 0;
   for (int i = t->splits[0]; i < t->splits[1]; i++)
-    for (int r = t->first[t->order[i]]; r < t->first[t->order[i] + 1]; r++, n++) sum += (double)x[(size_t)t->rows[r] * (size_t)columns + (size_t)column];
+    for (int r = t->first[t->order[i]]; r < t->first[t->order[i] + 1]; r++, n++)
+      sum += (double)x[(size_t)t->rows[r] * (size_t)columns + (size_t)column];
   const double mean = sum / n;
   for (int i = t->splits[0]; i < t->splits[1]; i++)
     for (int r = t->first[t->order[i]]; r < t->first[t->order[i] + 1]; r++) {

@@ -18,7 +18,7 @@ typedef struct ml3_class_list {
 } ml3_class_list;
 
 typedef struct ml3_classes_settings {
-  int ways;                             /* classes a task; the model's outputs */
+  int ways;                               /* classes a task; the model's outputs */
   ml3_class_list train, validation, test; /* validation may be empty: those of train */
 } ml3_classes_settings;
 

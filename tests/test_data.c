@@ -51,7 +51,8 @@ static const char *const y[] = {"y"}, *const label[] = {"label"}, *const two[] =
 Test(csv, reads_columns_by_name_with_quotes_blank_lines_and_any_line_end) {
   ml3_error error;
   const ml3_csv_columns columns = {.inputs = two, .input_count = 2, .targets = y, .target_count = 1, .task = "who"};
-  ml3_dataset *d = read_csv("\xef\xbb\xbf\"a\";who; b ;y\r\n1;\"x; \"\"y\"\"\";2;3\r\n\r\n 4 ;z;-5e-1;\"6\"\r\n7;z;8;9", &columns, &error);
+  ml3_dataset *d = read_csv("\xef\xbb\xbf\"a\";who; b ;y\r\n1;\"x; \"\"y\"\"\";2;3\r\n\r\n 4 ;z;-5e-1;\"6\"\r\n7;z;8;9",
+                            &columns, &error);
   cr_assert_not_null(d, "%s", error.message);
   cr_expect_eq(d->rows, 3);
   cr_expect_eq(d->inputs, 2);
@@ -119,8 +120,8 @@ TestSuite(idx, .init = make_folder, .fini = drop_folder);
 static const unsigned char images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, 0, 100, 200, 100, 4, 4, 4, 8};
 static const unsigned char labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 7, 1};
 
-static void refuse_idx(const unsigned char *image, size_t image_size, const unsigned char *label_bytes, size_t label_size,
-                       const char *sentence) {
+static void refuse_idx(const unsigned char *image, size_t image_size, const unsigned char *label_bytes,
+                       size_t label_size, const char *sentence) {
   ml3_error error = {0};
   write_bytes(0, image, image_size);
   write_bytes(1, label_bytes, label_size);

@@ -13,7 +13,8 @@ static ml3_loss *loss;
 /* The task loss itself as a rule, with step size 0.02. */
 static void make(void) {
   ml3_error error = {0};
-  const ml3_sine_settings sine = {.train = {{1, 1}, {3, 3}, {-2, 2}}, .test = {{0.2, 1}, {-3, 3}, {-2, 2}}, .grid = true};
+  const ml3_sine_settings sine = {
+      .train = {{1, 1}, {3, 3}, {-2, 2}}, .test = {{0.2, 1}, {-3, 3}, {-2, 2}}, .grid = true};
   const ml3_supervised_settings s = {
       .name = "sine",
       .model = {.inputs = 1, .outputs = 1, .depth = 1, .hidden = {10}, .activation = ML3_TANH, .bias = true},

@@ -62,25 +62,31 @@ static void check_gradient_with(ml3_problem *problem, double extra_weight, int b
   const double h = 1e-2, tolerance = 5e-2;
 #endif
   ml3_error error = {0};
-  const ml3_meta_settings settings = {
-      .loss = {.net = {.inputs = problem->features, .outputs = 1, .depth = 1, .hidden = {8}, .activation = ML3_TANH, .bias = true},
-               .base = base,
-               .rate = 0.3,
-               .learn_rate = ML3_RATE_SCALAR},
-      .inner_steps = 3,
-      .weights = ML3_WEIGHTS_ALL,
-      .task_weight = 1,
-      .extra_weight = extra_weight};
+  const ml3_meta_settings settings = {.loss = {.net = {.inputs = problem->features,
+                                                       .outputs = 1,
+                                                       .depth = 1,
+                                                       .hidden = {8},
+                                                       .activation = ML3_TANH,
+                                                       .bias = true},
+                                               .base = base,
+                                               .rate = 0.3,
+                                               .learn_rate = ML3_RATE_SCALAR},
+                                      .inner_steps = 3,
+                                      .weights = ML3_WEIGHTS_ALL,
+                                      .task_weight = 1,
+                                      .extra_weight = extra_weight};
   ml3_meta *meta = ml3_meta_new(problem, &settings, &error);
   cr_assert_not_null(meta, "%s", error.message);
   ml3_meta_work *work = ml3_meta_work_new(meta, &error);
   ml3_random random = ml3_random_stream(3, ML3_PURPOSE_USER, 0, 0);
   ml3_loss *loss = ml3_loss_new(&settings.loss, &random, &error);
-  ml3_real *task = calloc((size_t)problem->task_size, sizeof *task), *theta = calloc((size_t)problem->theta_size, sizeof *theta);
+  ml3_real *task = calloc((size_t)problem->task_size, sizeof *task),
+           *theta = calloc((size_t)problem->theta_size, sizeof *theta);
   ml3_real *gradient = calloc((size_t)loss->size, sizeof *gradient);
   problem->sample(problem, ML3_SPLIT_TRAIN, &random, task, theta);
   double objective, norm = 0;
-  cr_assert_eq(ml3_meta_gradient(work, loss, task, theta, &random, gradient, &objective, NULL, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_meta_gradient(work, loss, task, theta, &random, gradient, &objective, NULL, &error), 0, "%s",
+               error.message);
   for (int i = 0; i < loss->size; i++) norm += (double)gradient[i] * (double)gradient[i];
   norm = sqrt(norm);
   cr_assert_gt(norm, 1e-6);
@@ -94,8 +100,8 @@ static void check_gradient_with(ml3_problem *problem, double extra_weight, int b
     width -= loss->phi[i];
     ml3_meta_objective(work, loss, task, theta, &random, NULL, &down, &error);
     loss->phi[i] = keep;
-    cr_expect_leq(fabs((up - down) / width - (double)gradient[i]), tolerance * norm, "%s, phi[%d]: %g is not %g", problem->name,
-                  i, (double)gradient[i], (up - down) / width);
+    cr_expect_leq(fabs((up - down) / width - (double)gradient[i]), tolerance * norm, "%s, phi[%d]: %g is not %g",
+                  problem->name, i, (double)gradient[i], (up - down) / width);
   }
   free(task);
   free(theta);
@@ -106,7 +112,9 @@ static void check_gradient_with(ml3_problem *problem, double extra_weight, int b
   problem->free(problem);
 }
 
-static void check_gradient(ml3_problem *problem, double extra_weight) { check_gradient_with(problem, extra_weight, 0); }
+static void check_gradient(ml3_problem *problem, double extra_weight) {
+  check_gradient_with(problem, extra_weight, 0);
+}
 
 Test(supervised, a_correction_of_the_task_loss_agrees_with_differences) {
   ml3_problem *digits = make_digits(), *line = make_sine(ML3_EXTRA_NOTHING);
@@ -114,11 +122,21 @@ Test(supervised, a_correction_of_the_task_loss_agrees_with_differences) {
   check_gradient_with(line, 0, line->features);
 }
 
-Test(supervised, regression_agrees_with_differences) { check_gradient(make_sine(ML3_EXTRA_NOTHING), 0); }
-Test(supervised, a_demonstration_agrees_with_differences) { check_gradient(make_sine(ML3_EXTRA_DEMONSTRATION), 2); }
-Test(supervised, physics_agrees_with_differences) { check_gradient(make_sine(ML3_EXTRA_PHYSICS), 0.1); }
-Test(supervised, classification_agrees_with_differences) { check_gradient(make_digits(), 0); }
-Test(supervised, known_parameters_agree_with_differences) { check_gradient(make_shaped(true), 1); }
+Test(supervised, regression_agrees_with_differences) {
+  check_gradient(make_sine(ML3_EXTRA_NOTHING), 0);
+}
+Test(supervised, a_demonstration_agrees_with_differences) {
+  check_gradient(make_sine(ML3_EXTRA_DEMONSTRATION), 2);
+}
+Test(supervised, physics_agrees_with_differences) {
+  check_gradient(make_sine(ML3_EXTRA_PHYSICS), 0.1);
+}
+Test(supervised, classification_agrees_with_differences) {
+  check_gradient(make_digits(), 0);
+}
+Test(supervised, known_parameters_agree_with_differences) {
+  check_gradient(make_shaped(true), 1);
+}
 
 /* ---- what the losses say ------------------------------------------------------------------------------------------- */
 
@@ -130,7 +148,8 @@ static void check_judgement(ml3_problem *problem) {
   ml3_meta *meta = ml3_meta_new(problem, &settings, &error);
   cr_assert_not_null(meta, "%s", error.message);
   ml3_meta_work *work = ml3_meta_work_new(meta, &error);
-  ml3_real *task = calloc((size_t)problem->task_size, sizeof *task), *theta = calloc((size_t)problem->theta_size, sizeof *theta);
+  ml3_real *task = calloc((size_t)problem->task_size, sizeof *task),
+           *theta = calloc((size_t)problem->theta_size, sizeof *theta);
   for (uint32_t i = 0; i < 4; i++) {
     ml3_random random = ml3_random_stream(4, ML3_PURPOSE_USER, i, 0);
     ml3_outcome outcome;
@@ -138,7 +157,8 @@ static void check_judgement(ml3_problem *problem) {
     problem->sample(problem, ML3_SPLIT_TEST, &random, task, theta);
     cr_assert_eq(ml3_meta_task_gradient(work, task, theta, &random, &value, NULL, &error), 0);
     cr_assert_eq(problem->evaluate(problem, task, theta, &outcome, &error), 0, "%s", error.message);
-    cr_expect_float_eq(outcome.task_loss, value, 1e-5 * fmax(1, value), "%s: %g, judged %g", problem->name, value, outcome.task_loss);
+    cr_expect_float_eq(outcome.task_loss, value, 1e-5 * fmax(1, value), "%s: %g, judged %g", problem->name, value,
+                       outcome.task_loss);
   }
   free(task);
   free(theta);
@@ -147,9 +167,15 @@ static void check_judgement(ml3_problem *problem) {
   problem->free(problem);
 }
 
-Test(supervised, regression_is_judged_by_its_task_loss) { check_judgement(make_sine(ML3_EXTRA_NOTHING)); }
-Test(supervised, classification_is_judged_by_its_task_loss) { check_judgement(make_digits()); }
-Test(supervised, the_shaped_sine_is_judged_by_its_task_loss) { check_judgement(make_shaped(false)); }
+Test(supervised, regression_is_judged_by_its_task_loss) {
+  check_judgement(make_sine(ML3_EXTRA_NOTHING));
+}
+Test(supervised, classification_is_judged_by_its_task_loss) {
+  check_judgement(make_digits());
+}
+Test(supervised, the_shaped_sine_is_judged_by_its_task_loss) {
+  check_judgement(make_shaped(false));
+}
 
 Test(supervised, a_model_whose_outputs_are_not_numbers_is_told) {
   ml3_problem *p = make_sine(ML3_EXTRA_NOTHING);
@@ -168,7 +194,9 @@ Test(supervised, a_model_whose_outputs_are_not_numbers_is_told) {
 Test(supervised, a_learned_loss_can_be_a_correction_of_the_task_loss) {
   ml3_error error = {0};
   const ml3_loss_spec spec = {
-      .net = {.inputs = 4, .outputs = 1, .depth = 1, .hidden = {3}, .activation = ML3_TANH, .bias = true}, .base = 4, .rate = 1};
+      .net = {.inputs = 4, .outputs = 1, .depth = 1, .hidden = {3}, .activation = ML3_TANH, .bias = true},
+      .base = 4,
+      .rate = 1};
   ml3_random random = ml3_random_stream(8, ML3_PURPOSE_USER, 0, 0);
   ml3_loss *loss = ml3_loss_new(&spec, &random, &error);
   cr_assert_not_null(loss, "%s", error.message);
@@ -213,8 +241,10 @@ Test(supervised, classes_of_meta_test_are_never_drawn_for_meta_training) {
         const int class = (int)digits->y[row];
         cr_expect(classes[way] < 0 || classes[way] == class, "one label for two digits");
         classes[way] = class;
-        cr_expect(split == ML3_SPLIT_TEST ? class >= 5 && class <= 8 : class <= 3, "split %d has digit %d", split, class);
-        for (int j = 0; which && j < 6; j++) cr_expect(memcmp(task + j * 64, x + k * 64, 64 * sizeof *x) != 0, "judged on what it learned from");
+        cr_expect(split == ML3_SPLIT_TEST ? class >= 5 && class <= 8 : class <= 3, "split %d has digit %d", split,
+                  class);
+        for (int j = 0; which && j < 6; j++)
+          cr_expect(memcmp(task + j * 64, x + k * 64, 64 * sizeof *x) != 0, "judged on what it learned from");
       }
     }
     cr_expect(classes[0] != classes[1] && classes[1] != classes[2] && classes[0] != classes[2]);
@@ -273,15 +303,20 @@ static void check_rows(bool grouped) {
   p->free(p);
 }
 
-Test(supervised, rows_of_a_table_are_in_one_split_only) { check_rows(false); }
-Test(supervised, tasks_of_a_table_are_in_one_split_only) { check_rows(true); }
+Test(supervised, rows_of_a_table_are_in_one_split_only) {
+  check_rows(false);
+}
+Test(supervised, tasks_of_a_table_are_in_one_split_only) {
+  check_rows(true);
+}
 
 Test(supervised, a_table_that_is_too_small_is_told) {
   ml3_error error = {0};
   const ml3_table_settings settings = {.validation_share = 0.2, .test_share = 0.3};
   ml3_supervised_settings s = make_settings(5, 3);
   cr_expect_null(ml3_table_new(&settings, make_rows(true), &s, &error));
-  cr_expect_not_null(strstr(error.message, "has 6 rows; samples.inner and samples.outer together need 8"), "%s", error.message);
+  cr_expect_not_null(strstr(error.message, "has 6 rows; samples.inner and samples.outer together need 8"), "%s",
+                     error.message);
 }
 
 Test(supervised, initial_parameters_are_drawn_alike_for_training_and_test) {
@@ -291,7 +326,8 @@ Test(supervised, initial_parameters_are_drawn_alike_for_training_and_test) {
   for (uint32_t i = 0; i < 3000; i++) {
     ml3_random random = ml3_random_stream(7, ML3_PURPOSE_USER, i, 0);
     p->sample(p, (ml3_split)(i % 3), &random, task, theta);
-    for (int j = 0; j < p->theta_size; j++) squares[i % 3] += (double)theta[j] * (double)theta[j] / p->theta_size / 1000;
+    for (int j = 0; j < p->theta_size; j++)
+      squares[i % 3] += (double)theta[j] * (double)theta[j] / p->theta_size / 1000;
   }
   for (int i = 1; i < 3; i++) cr_expect_float_eq(squares[i], squares[0], 0.05 * squares[0]);
   free(task);
