@@ -174,13 +174,14 @@ static int save_bars(const cli_supervised *s, const char *path, ml3_error *error
     const cli_interval x = interval_of(s, &c->rows[i], of ? success : task_loss);
     const double scale = of ? 100 : 1;
     if (!isfinite(x.mean) || !isfinite(x.high)) continue;
-    name_of(&c->rows[i], names[shown], sizeof names[shown]);
+    const ml3_meta_test_row *r = &c->rows[i]; /* short, so that it fits beside its bar */
+    snprintf(names[shown], sizeof names[shown], r->updates > 0 ? "%s, %d" : "%s", r->method, r->updates);
     bars[shown] = (cli_bar){names[shown], scale * x.mean, scale * x.low, scale * x.high};
     shown++;
   }
   if (bars && names) {
     char title[128], label[64];
-    snprintf(title, sizeof title, "%s on %d held-out tasks, with 95 %% intervals", s->problem.name, c->tasks);
+    snprintf(title, sizeof title, "%s on %d held-out tasks after so many updates, with 95 %% intervals", s->problem.name, c->tasks);
     snprintf(label, sizeof label, "%.50s%s", of ? of : "mean task loss", of ? ", %" : "");
     code = cli_plot_bars(title, label, bars, shown, path, error);
   }
