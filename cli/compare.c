@@ -162,7 +162,7 @@ static int open_seed(opened *c, const cli_options *o, const own_options *own, in
     names_each_seed(own->with, pattern, sizeof pattern);
     put_seed(pattern, i, other);
   }
-  if (each || cli_run_is(run) || strchr(run, '/'))
+  if (each || cli_run_is(run) || (strchr(run, '/') && !cli_is_mjcf(run)))
     code = open_run(c, o, run, own->with ? other : NULL, own->label, error);
   else
     code = open_environment(c, o, run, error);
@@ -214,12 +214,13 @@ static int make_folder(const cli_options *o, const own_options *own, char *folde
     snprintf(folder, CLI_PATH_MAX, "%.1000s", o->argument);
     return ML3_OK;
   }
-  if (!own->output && strchr(o->argument, '/'))
+  if (!own->output && strchr(o->argument, '/') && !cli_is_mjcf(o->argument))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "several runs are compared; --output says where the tables go");
   char wanted[CLI_PATH_MAX];
   cli_config config;
   cli_config_defaults(&config);
-  snprintf(wanted, sizeof wanted, "runs/compare-%.200s", o->argument);
+  const char *slash = strrchr(o->argument, '/');
+  snprintf(wanted, sizeof wanted, "runs/compare-%.200s", slash ? slash + 1 : o->argument);
   return cli_run_create(own->output ? own->output : wanted, &config, true, folder, error);
 }
 

@@ -115,6 +115,11 @@ void cli_run_path(const char *folder, const char *name, char *path) {
   snprintf(path, CLI_PATH_MAX, "%.900s/%.100s", folder, name);
 }
 
+bool cli_is_mjcf(const char *name) {
+  const size_t length = strlen(name);
+  return length > 4 && strcmp(name + length - 4, ".xml") == 0;
+}
+
 bool cli_run_is(const char *folder) {
   char path[CLI_PATH_MAX];
   struct stat info;

@@ -27,6 +27,9 @@ int cli_run_create(const char *wanted, const cli_config *config, bool force, cha
 /* A trained run: its configuration and its best loss. Not a run folder, or not trained yet: an error. */
 int cli_run_open(const char *folder, cli_config *config, ml3_loss **loss, ml3_error *error);
 
+/* Does the name end in .xml: a user's own environment? */
+bool cli_is_mjcf(const char *name);
+
 /* Is this a run folder (has a config.yaml)? */
 bool cli_run_is(const char *folder);
 

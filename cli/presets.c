@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/experiment.h"
 #include "cli/problems.h"
 #include "envs/env.h"
 
@@ -87,8 +88,7 @@ static int tell_unknown(const char *name, ml3_error *error) {
 int cli_preset_apply(cli_config *config, const char *name, ml3_error *error) {
   char path[1200], file[256], assignment[CLI_TEXT_MAX];
   if (!name) return ML3_OK;
-  const size_t length = strlen(name);
-  if (length > 4 && strcmp(name + length - 4, ".xml") == 0) { /* a user's environment */
+  if (cli_is_mjcf(name)) {
     if (!ml3_env_find(name, error)) return error->code;
     snprintf(assignment, sizeof assignment, "environment=%.200s", name);
     return cli_config_set(config, assignment, error);

@@ -58,10 +58,8 @@ static cli_live *open_main(const cli_options *o, cli_cast cast, ml3_error *error
     ml3_error_set(error, ML3_ERR_ARGUMENT, "which run or environment? `ml3 list` shows them");
     return NULL;
   }
-  size_t length = strlen(o->argument);
-  bool mjcf = length > 4 && strcmp(o->argument + length - 4, ".xml") == 0;
   if (cli_live_is_policy(o->argument)) return cli_live_of_policy(o->argument, error);
-  if (cli_run_is(o->argument) || (strchr(o->argument, '/') && !mjcf))
+  if (cli_run_is(o->argument) || (strchr(o->argument, '/') && !cli_is_mjcf(o->argument)))
     return cli_live_of_run(o->argument, o, cast, error);
   return cli_live_of_environment(o->argument, error);
 }

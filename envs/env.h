@@ -106,6 +106,8 @@ typedef struct ml3_env_spec {
      force (N, world frame) act at a point of a body of the scene during the next steps, until the next push. */
   void (*move_goal)(ml3_env *env, const double *point);
   void (*push)(ml3_env *env, int body, const double *point, const double *force);
+
+  const void *own; /* the environment's own; copies of the spec share it (a narrower task distribution is one) */
 } ml3_env_spec;
 
 /* An instance. Fields are read-only for callers. */

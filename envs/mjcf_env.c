@@ -17,7 +17,7 @@ typedef struct instance {
 } instance;
 
 static const mjcf_env_file *file_of(const ml3_env *env) {
-  return (const mjcf_env_file *)env->spec;
+  return env->spec->own;
 }
 
 static void destroy(ml3_env *env) {
@@ -246,6 +246,7 @@ static void push(ml3_env *env, int body, const double *point, const double *forc
 
 void ml3_mjcf_env_functions(mjcf_env_file *f) {
   ml3_env_spec *spec = &f->spec;
+  spec->own = f;
   spec->create = create;
   spec->destroy = destroy;
   spec->change_task = change_task;

@@ -91,6 +91,16 @@ Test(mjcf, is_what_its_yaml_says) {
   cr_expect_eq(ml3_env_find(EXAMPLE ".xml", NULL), spec, "read once");
 }
 
+Test(mjcf, works_from_a_copy_of_its_spec) { /* as a narrower task distribution is */
+  ml3_env_spec copy = *example();
+  ml3_error error = {0};
+  ml3_env *env = ml3_env_new(&copy, &error);
+  cr_assert_not_null(env, "%s", error.message);
+  const double action = 0.5;
+  cr_expect_eq(ml3_env_step(env, &action).code, 0);
+  ml3_env_free(env);
+}
+
 Test(mjcf, observes_and_rewards_as_its_yaml_says) {
   ml3_env *env = ml3_env_new(example(), NULL);
   double obs[8], state[4], task[6] = {0.3, 0.1, -0.05, 0.02, 0.3, 0.5}, goal[3];
