@@ -50,8 +50,11 @@ static const key keys[] = {
     {"method", KEY_CHOICE, AT(method), "learned_loss", 0, 0, "learned_loss|maml|fomaml|meta_sgd|ppo|reinforce|random",
      "what is meta-learned: a loss; a start (MAML, exact or first order); a start and a step size a parameter (Meta-SGD); "
      "or one policy that learns by itself (learner.*)"},
-    {"loss.inputs", KEY_TEXTS, AT(loss_inputs), "[]", 0, 0, NULL, "names of the features that it sees; empty: all"},
+    {"loss.inputs", KEY_TEXTS, AT(loss_inputs), "[]", 0, 0, NULL, "names of the features that it sees; force* means all that begin so; empty: all"},
     {"loss.base", KEY_TEXT, AT(loss_base), "", 0, 0, NULL, "name of a feature that is added to its value; none: \"\""},
+    {"loss.targets", KEY_TEXTS, AT(loss_targets), "[]", 0, 0, NULL,
+     "names of features, such as actions, that it draws to a value learned from the others, by 1/2 ||a - h||^2; force* means all "
+     "that begin so"},
     {"loss.hidden", KEY_LIST, AT(loss_hidden), "[64, 64]", 1, 4096, NULL, "widths of the learned loss's layers"},
     {"loss.activation", KEY_CHOICE, AT(loss_activation), "elu", 0, 0, ACTIVATIONS, "of its hidden layers"},
     {"loss.output", KEY_CHOICE, AT(loss_output), "identity", 0, 0, "identity|softplus", "of its last layer"},

@@ -48,7 +48,7 @@ typedef struct cli_config {
   int method;
   cli_numbers loss_hidden;
   char loss_base[CLI_TEXT_MAX];
-  cli_texts loss_inputs;
+  cli_texts loss_inputs, loss_targets;
   int loss_activation, loss_output, loss_start, loss_weighting;
   bool loss_bias;
   int loss_normalize, loss_products;

@@ -27,12 +27,37 @@ static int find_feature(const ml3_problem *p, const char *key, const char *name,
   return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: there is no feature '%s'; problem '%s' has: %s", key, name, p->name, all);
 }
 
-/* Which columns the loss sees, and which is added to its value, from their names. */
+/* The columns of those names into columns[most]; "force*" names all that begin so. Their number, or a negative code. */
+static int find_features(const ml3_problem *p, const char *key, const cli_texts *names, int *columns, int most,
+                         ml3_error *error) {
+  int count = 0;
+  for (int i = 0; i < names->count; i++) {
+    const char *name = names->values[i];
+    const size_t length = strlen(name);
+    const int before = count;
+    if (length == 0 || name[length - 1] != '*' || !p->feature_names) {
+      const int column = find_feature(p, key, name, error);
+      if (column < 0) return column;
+      if (count < most) columns[count] = column;
+      count++;
+    } else {
+      for (int j = 0; j < p->features; j++)
+        if (strncmp(p->feature_names[j], name, length - 1) == 0 && count++ < most) columns[count - 1] = j;
+      if (count == before) return find_feature(p, key, name, error); /* tells the names there are */
+    }
+    if (count > most) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s names more than %d features", key, most);
+  }
+  return count;
+}
+
+/* Which columns the loss sees, which it draws to targets, and which is added to its value, from their names. */
 static int choose_inputs(const cli_config *c, const ml3_problem *p, ml3_loss_spec *spec, ml3_error *error) {
   spec->features = p->features;
-  spec->net.inputs = c->loss_inputs.count ? c->loss_inputs.count : p->features;
-  for (int i = 0; i < c->loss_inputs.count; i++)
-    if ((spec->columns[i] = find_feature(p, "loss.inputs", c->loss_inputs.values[i], error)) < 0) return spec->columns[i];
+  const int seen = find_features(p, "loss.inputs", &c->loss_inputs, spec->columns, ML3_LOSS_MAX_FEATURES, error);
+  if (seen < 0) return seen;
+  spec->net.inputs = seen ? seen : p->features;
+  spec->target_count = find_features(p, "loss.targets", &c->loss_targets, spec->targets, ML3_LOSS_MAX_TARGETS, error);
+  if (spec->target_count < 0) return spec->target_count;
   if (!*c->loss_base) return ML3_OK;
   const int base = find_feature(p, "loss.base", c->loss_base, error);
   spec->base = base + 1;

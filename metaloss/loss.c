@@ -20,8 +20,42 @@ static int inputs_of(const ml3_loss_spec *spec) {
 int ml3_loss_features(const ml3_loss_spec *spec) {
   return spec->features ? spec->features : inputs_of(spec);
 }
+
+static bool is_target(const ml3_loss_spec *spec, int column) {
+  for (int i = 0; i < spec->target_count; i++)
+    if (spec->targets[i] == column) return true;
+  return false;
+}
+
+/* Does the network see all columns in their order? */
+static bool sees_all(const ml3_loss_spec *spec) {
+  return ml3_loss_features(spec) == spec->net.inputs;
+}
+static int column_of(const ml3_loss_spec *spec, int input) {
+  return sees_all(spec) ? input : spec->columns[input];
+}
+
+/* The inputs of the network that are no targets; returns their number. */
+static int list_others(const ml3_loss_spec *spec, int *inputs) {
+  int count = 0;
+  for (int i = 0; i < spec->net.inputs; i++)
+    if (!is_target(spec, column_of(spec, i))) inputs[count++] = i;
+  return count;
+}
+
+ml3_mlp ml3_loss_target_net(const ml3_loss_spec *spec) {
+  int others[ML3_LOSS_MAX_FEATURES];
+  ml3_mlp net = spec->net;
+  net.inputs = list_others(spec, others);
+  net.outputs = spec->target_count;
+  net.output = ML3_IDENTITY;
+  return net;
+}
+
 int ml3_loss_net_size(const ml3_loss_spec *spec) {
-  return learned(spec) ? ml3_mlp_size(&spec->net) : 0;
+  if (!learned(spec)) return 0;
+  const ml3_mlp h = ml3_loss_target_net(spec);
+  return ml3_mlp_size(&spec->net) + (spec->target_count ? ml3_mlp_size(&h) : 0);
 }
 
 int ml3_loss_rate_size(const ml3_loss_spec *spec) {
@@ -31,14 +65,6 @@ int ml3_loss_rate_size(const ml3_loss_spec *spec) {
 
 static int rate_offset(const ml3_loss_spec *spec) {
   return ml3_loss_net_size(spec) + (spec->learn_start ? spec->theta_size : 0);
-}
-
-/* Does the network see all columns in their order? */
-static bool sees_all(const ml3_loss_spec *spec) {
-  return ml3_loss_features(spec) == spec->net.inputs;
-}
-static int column_of(const ml3_loss_spec *spec, int input) {
-  return sees_all(spec) ? input : spec->columns[input];
 }
 
 /* ---- making ------------------------------------------------------------------------------------- */
@@ -53,7 +79,8 @@ static int check_net(const ml3_loss_spec *spec, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: %d inputs from %d features; at most %d are possible",
                          spec->net.inputs, features, ML3_LOSS_MAX_FEATURES);
   if (spec->base < 0 || spec->base > features)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: its base is feature %d; there are %d", spec->base - 1, features);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: its base is feature %d; there are %d", spec->base - 1,
+                         features);
   for (int i = 0; i < spec->net.inputs; i++)
     if (column_of(spec, i) < 0 || column_of(spec, i) >= features)
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: input %d is feature %d; there are %d", i,
@@ -61,8 +88,25 @@ static int check_net(const ml3_loss_spec *spec, ml3_error *error) {
   return ML3_OK;
 }
 
+static int check_targets(const ml3_loss_spec *spec, ml3_error *error) {
+  const int features = ml3_loss_features(spec);
+  if (spec->target_count < 0 || spec->target_count > ML3_LOSS_MAX_TARGETS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: %d targets; 0 to %d are possible", spec->target_count,
+                         ML3_LOSS_MAX_TARGETS);
+  for (int i = 0; i < spec->target_count; i++)
+    if (spec->targets[i] < 0 || spec->targets[i] >= features)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: target %d is feature %d; there are %d", i,
+                           spec->targets[i], features);
+  if (spec->target_count && ml3_loss_target_net(spec).inputs == 0)
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "learned loss: it sees nothing but its targets; what they should be must follow from something");
+  return ML3_OK;
+}
+
 static int check(const ml3_loss_spec *spec, ml3_error *error) {
-  if (learned(spec) && check_net(spec, error) != ML3_OK) return error ? error->code : ML3_ERR_ARGUMENT;
+  if (learned(spec) && (check_net(spec, error) != ML3_OK || check_targets(spec, error) != ML3_OK))
+    return error ? error->code : ML3_ERR_ARGUMENT;
   if (!(spec->rate > 0) || !isfinite(spec->rate))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: the inner step size is %g; it must be positive",
                          spec->rate);
@@ -89,10 +133,19 @@ static bool allocate(ml3_loss *loss) {
 }
 
 /* A network that is added to something begins as a small part of the sum. */
-static void shrink_last_layer(const ml3_loss_spec *spec, ml3_real *phi) {
-  const int in = spec->net.depth ? spec->net.hidden[spec->net.depth - 1] : spec->net.inputs;
-  const int last = spec->net.outputs * (in + (spec->net.bias ? 1 : 0)), size = ml3_mlp_size(&spec->net);
+static void shrink_last_layer(const ml3_mlp *net, ml3_real *phi) {
+  const int in = net->depth ? net->hidden[net->depth - 1] : net->inputs;
+  const int last = net->outputs * (in + (net->bias ? 1 : 0)), size = ml3_mlp_size(net);
   for (int i = size - last; i < size; i++) phi[i] *= (ml3_real)0.1;
+}
+
+static void draw_networks(const ml3_loss_spec *spec, ml3_random *random, ml3_real *phi) {
+  ml3_mlp_init(&spec->net, random, phi);
+  if (spec->base || spec->target_count) shrink_last_layer(&spec->net, phi);
+  if (!spec->target_count) return;
+  const ml3_mlp h = ml3_loss_target_net(spec);
+  ml3_mlp_init(&h, random, phi + ml3_mlp_size(&spec->net));
+  shrink_last_layer(&h, phi + ml3_mlp_size(&spec->net));
 }
 
 ml3_loss *ml3_loss_new(const ml3_loss_spec *spec, ml3_random *random, ml3_error *error) {
@@ -106,8 +159,7 @@ ml3_loss *ml3_loss_new(const ml3_loss_spec *spec, ml3_random *random, ml3_error 
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a learned loss of %d parameters", at + rates);
     return NULL;
   }
-  if (learned(spec)) ml3_mlp_init(&spec->net, random, loss->phi);
-  if (learned(spec) && spec->base) shrink_last_layer(spec, loss->phi);
+  if (learned(spec)) draw_networks(spec, random, loss->phi);
   for (int i = 0; i < rates; i++)
     loss->phi[at + i] = (ml3_real)(spec->learn_rate == ML3_RATE_SIGNED ? spec->rate : log(spec->rate));
   for (int i = 0; i < inputs_of(spec); i++) loss->scale[i] = 1;
@@ -159,6 +211,19 @@ static ml3_mlp linear_out(const ml3_loss_spec *spec) {
   return net;
 }
 
+/* 1/2 ||a - h||^2 of a row of features; x is what the network sees of it. */
+static double off_target(const ml3_loss *loss, const double *features, const double *x) {
+  const ml3_loss_spec *spec = &loss->spec;
+  const ml3_mlp h = ml3_loss_target_net(spec);
+  int others[ML3_LOSS_MAX_FEATURES];
+  double seen[ML3_LOSS_MAX_FEATURES], wanted[ML3_LOSS_MAX_TARGETS], sum = 0;
+  const int count = list_others(spec, others);
+  for (int i = 0; i < count; i++) seen[i] = x[others[i]];
+  ml3_mlp_forward(&h, loss->phi + ml3_mlp_size(&spec->net), seen, wanted);
+  for (int i = 0; i < spec->target_count; i++) sum += 0.5 * pow(features[spec->targets[i]] - wanted[i], 2);
+  return sum;
+}
+
 double ml3_loss_value(const ml3_loss *loss, const double *features) {
   const ml3_loss_spec *spec = &loss->spec;
   if (!learned(spec)) return NAN;
@@ -168,18 +233,22 @@ double ml3_loss_value(const ml3_loss *loss, const double *features) {
   ml3_mlp_forward(&net, loss->phi, x, y);
   const bool late = net.output != spec->net.output; /* softplus of the value alone */
   const double base = spec->base ? features[spec->base - 1] : 0;
-  return base + (late ? fmax(y[0], 0) + log1p(exp(-fabs(y[0]))) : y[0]);
+  return base + (spec->target_count ? off_target(loss, features, x) : 0) +
+         (late ? fmax(y[0], 0) + log1p(exp(-fabs(y[0]))) : y[0]);
 }
 
 /* ---- graph ------------------------------------------------------------------------------------------- */
 
+/* The columns with those numbers, side by side. */
+static ml3_node build_columns(ml3_nn_graph *g, ml3_node rows, const int *columns, int count) {
+  ml3_node each[ML3_LOSS_MAX_FEATURES];
+  for (int i = 0; i < count; i++) each[i] = ml3_nn_slice_cols(g, rows, columns[i], 1);
+  return ml3_nn_concat_cols(g, each, count);
+}
+
 ml3_node ml3_loss_build_inputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node shift, ml3_node scale,
                                ml3_node features) {
-  ml3_node columns[ML3_LOSS_MAX_FEATURES];
-  if (!sees_all(spec)) {
-    for (int i = 0; i < spec->net.inputs; i++) columns[i] = ml3_nn_slice_cols(g, features, spec->columns[i], 1);
-    features = ml3_nn_concat_cols(g, columns, spec->net.inputs);
-  }
+  if (!sees_all(spec)) features = build_columns(g, features, spec->columns, spec->net.inputs);
   return ml3_nn_mul(g, ml3_nn_sub(g, features, shift), scale);
 }
 
@@ -189,12 +258,26 @@ static ml3_node build_outputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_no
   return ml3_mlp_build(g, &net, phi, 0, ml3_loss_build_inputs(g, spec, shift, scale, features));
 }
 
+/* 1/2 ||a - h||^2 a row. */
+static ml3_node build_off_target(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node inputs,
+                                 ml3_node features) {
+  const ml3_mlp h = ml3_loss_target_net(spec);
+  int others[ML3_LOSS_MAX_FEATURES];
+  const int count = list_others(spec, others);
+  ml3_node wanted = ml3_mlp_build(g, &h, phi, ml3_mlp_size(&spec->net), build_columns(g, inputs, others, count));
+  ml3_node off = ml3_nn_sub(g, build_columns(g, features, spec->targets, spec->target_count), wanted);
+  return ml3_nn_scale(g, ml3_nn_sum_cols(g, ml3_nn_square(g, off)), 0.5);
+}
+
 ml3_node ml3_loss_build(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
                         ml3_node features) {
   ml3_node outputs = build_outputs(g, spec, phi, shift, scale, features);
   if (spec->weighting != ML3_WEIGHTING_NONE)
     outputs = ml3_nn_activate(g, spec->net.output, ml3_nn_slice_cols(g, outputs, 0, 1));
-  return spec->base ? ml3_nn_add(g, outputs, ml3_nn_slice_cols(g, features, spec->base - 1, 1)) : outputs;
+  if (spec->base) outputs = ml3_nn_add(g, outputs, ml3_nn_slice_cols(g, features, spec->base - 1, 1));
+  if (!spec->target_count) return outputs;
+  ml3_node inputs = ml3_loss_build_inputs(g, spec, shift, scale, features);
+  return ml3_nn_add(g, outputs, build_off_target(g, spec, phi, inputs, features));
 }
 
 /* Weights of the rows of every task, [tasks, rows]; z is the network's second output, a row each. */

@@ -4,12 +4,17 @@
      task's loss     nothing is learned about what is descended: MAML and its kin learn where to start from, and how far
                      to step (Finn et al. 2017; Li et al. 2017)
 
-   phi is one flat vector of up to three parts, in this order:
+   phi is one flat vector of up to four parts, in this order:
 
      the network of M_phi      when kind is ML3_LOSS_LEARNED
+     the network of h          when there are targets
      theta_0 [theta_size]      when learn_start
      step sizes                none, one number, or one a parameter of the optimizee; logarithms, so that they stay
                                positive, but for ML3_RATE_SIGNED
+
+   With targets, M_phi(row) = 1/2 ||a - h(rest of the row)||^2 + network(row): a are some of the features, such as a policy's
+   actions, h is a second network of the others. The loss then says which actions it would rather see; it is convex in
+   them but for what the first network, which begins small, adds.
 
    The update is  v <- momentum v + grad,  theta <- theta - rate v  (momentum 0: plain descent). Features are normalised
    by a shift and scale that belong to the loss and are not learned by gradient. */
@@ -42,7 +47,7 @@ typedef enum ml3_weighting {
   ML3_WEIGHTING_SIGMOID  /* w_i = 2 sigmoid(z_i) / n: each row for itself, the sum is free */
 } ml3_weighting;
 
-enum { ML3_LOSS_MAX_FEATURES = 256, ML3_LOSS_NAME_MAX = 64 };
+enum { ML3_LOSS_MAX_FEATURES = 256, ML3_LOSS_MAX_TARGETS = 32, ML3_LOSS_NAME_MAX = 64 };
 
 typedef struct ml3_loss_spec {
   ml3_loss_kind kind;
@@ -51,7 +56,9 @@ typedef struct ml3_loss_spec {
   int features;                       /* columns of a row; 0: as many as the network has inputs */
   int columns[ML3_LOSS_MAX_FEATURES]; /* which of them the network sees; not looked at when it sees all */
   int base; /* 1 + the column that is added to the network's value, which then starts as a small correction; 0: none */
-  double rate;                        /* inner step size, or where the learned one starts */
+  int target_count;                  /* 0: no targets */
+  int targets[ML3_LOSS_MAX_TARGETS]; /* the columns a; h sees what the network sees without them */
+  double rate;                       /* inner step size, or where the learned one starts */
   ml3_learn_rate learn_rate;
   double momentum; /* 0 <= momentum < 1 */
   bool learn_start;
@@ -76,10 +83,11 @@ void ml3_loss_free(ml3_loss *loss);
 void ml3_loss_copy(ml3_loss *to, const ml3_loss *from);
 void ml3_loss_name_features(ml3_loss *loss, const char *const *names); /* [features] */
 
-int ml3_loss_features(const ml3_loss_spec *spec); /* columns of a row */
-int ml3_loss_net_size(const ml3_loss_spec *spec); /* where the start begins in phi */
-int ml3_loss_rate_size(const ml3_loss_spec *spec); /* learned step sizes: 0, 1 or one a parameter */
-ml3_real *ml3_loss_start(const ml3_loss *loss); /* theta_0, or NULL when that is not learned */
+int ml3_loss_features(const ml3_loss_spec *spec);       /* columns of a row */
+int ml3_loss_net_size(const ml3_loss_spec *spec);       /* of both networks: where the start begins in phi */
+ml3_mlp ml3_loss_target_net(const ml3_loss_spec *spec); /* h: hidden layers as the network's, linear output */
+int ml3_loss_rate_size(const ml3_loss_spec *spec);      /* learned step sizes: 0, 1 or one a parameter */
+ml3_real *ml3_loss_start(const ml3_loss *loss);         /* theta_0, or NULL when that is not learned */
 
 /* The inner step size (the mean one where there is one a parameter). */
 double ml3_loss_rate(const ml3_loss *loss);
@@ -106,14 +114,14 @@ ml3_node ml3_loss_build_rate(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_nod
 /* A loss on tasks of `rows` rows, with all that a program outside needs of it. */
 typedef struct ml3_loss_function ml3_loss_function;
 ml3_loss_function *ml3_loss_function_new(const ml3_loss *loss, int rows, ml3_error *error); /* keeps the pointer */
-void ml3_loss_function_free(ml3_loss_function *f); /* may be NULL */
+void ml3_loss_function_free(ml3_loss_function *f);                                          /* may be NULL */
 /* The loss of features[rows][features]. May be NULL: values[rows] (of each row), weights[rows] (the loss is the sum of
    value times weight), gradient[rows][features] (of the loss by the features). */
 double ml3_loss_function_run(ml3_loss_function *f, const ml3_real *features, ml3_real *values, ml3_real *weights,
                              ml3_real *gradient);
 
-/* loss.safetensors. Tensors: weight0 [out][in], bias0 [out], weight1 ...; shift, scale; start; log_rate, or rate where
-   it is signed. Text: "format", and "spec", a JSON object with everything of ml3_loss_spec and the features' names. */
+/* loss.safetensors. Tensors: weight0 [out][in], bias0 [out], weight1 ...; of h, target_weight0 ...; shift, scale; start; log_rate,
+   or rate where it is signed. Text: "format", and "spec", a JSON object with everything of ml3_loss_spec and the features' names. */
 int ml3_loss_save(const ml3_loss *loss, const char *path, ml3_error *error);
 ml3_loss *ml3_loss_load(const char *path, ml3_error *error);
 

@@ -37,13 +37,14 @@ static json_t *spec_to_json(const ml3_loss *loss) {
   const int features = ml3_loss_features(s), inputs = learned ? s->net.inputs : 0;
   json_t *names = json_array();
   for (int i = 0; i < features; i++) json_array_append_new(names, json_string(loss->names[i]));
-  return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s:i}", "kind", kind_names[s->kind],
-                   "features", names, "columns", whole_numbers(features == inputs ? NULL : s->columns, inputs),
-                   "hidden", whole_numbers(s->net.hidden, learned ? s->net.depth : 0), "activation",
+  return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s:i, s:o}", "kind",
+                   kind_names[s->kind], "features", names, "columns",
+                   whole_numbers(features == inputs ? NULL : s->columns, inputs), "hidden",
+                   whole_numbers(s->net.hidden, learned ? s->net.depth : 0), "activation",
                    ml3_activation_name(s->net.activation), "output", ml3_activation_name(s->net.output), "bias",
                    (int)s->net.bias, "weighting", weighting_names[s->weighting], "rate", s->rate, "learn_rate",
                    rate_names[s->learn_rate], "momentum", s->momentum, "learn_start", (int)s->learn_start, "theta_size",
-                   s->theta_size, "base", s->base - 1);
+                   s->theta_size, "base", s->base - 1, "targets", whole_numbers(s->targets, s->target_count));
 }
 
 static bool read_numbers(const json_t *list, int max, int *values, int *count) {
@@ -59,15 +60,15 @@ static bool read_numbers(const json_t *list, int max, int *values, int *count) {
 
 /* names gets the array of the features' names, which lives as long as json. */
 static bool spec_from_json(json_t *json, ml3_loss_spec *s, json_t **names) {
-  json_t *columns, *hidden;
+  json_t *columns, *hidden, *targets = NULL; /* files of before have none */
   const char *kind, *activation, *output, *weighting, *learn_rate;
   int bias, learn_start, base = -1; /* files of before have none */
   *s = (ml3_loss_spec){0};
-  if (!json ||
-      json_unpack(json, "{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s?i}", "kind", &kind, "features",
-                  names, "columns", &columns, "hidden", &hidden, "activation", &activation, "output", &output, "bias",
-                  &bias, "weighting", &weighting, "rate", &s->rate, "learn_rate", &learn_rate, "momentum", &s->momentum,
-                  "learn_start", &learn_start, "theta_size", &s->theta_size, "base", &base) != 0)
+  if (!json || json_unpack(json, "{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s?i, s?o}", "kind",
+                           &kind, "features", names, "columns", &columns, "hidden", &hidden, "activation", &activation,
+                           "output", &output, "bias", &bias, "weighting", &weighting, "rate", &s->rate, "learn_rate",
+                           &learn_rate, "momentum", &s->momentum, "learn_start", &learn_start, "theta_size",
+                           &s->theta_size, "base", &base, "targets", &targets) != 0)
     return false;
 
   const int which[5] = {name_index(kind_names, kind), name_index(weighting_names, weighting),
@@ -85,6 +86,7 @@ static bool spec_from_json(json_t *json, ml3_loss_spec *s, json_t **names) {
   s->base = base + 1;
   if (!json_is_array(*names) || json_array_size(*names) > ML3_LOSS_MAX_FEATURES) return false;
   s->features = (int)json_array_size(*names);
+  if (targets && !read_numbers(targets, ML3_LOSS_MAX_TARGETS, s->targets, &s->target_count)) return false;
   return read_numbers(columns, ML3_LOSS_MAX_FEATURES, s->columns, &s->net.inputs) &&
          read_numbers(hidden, ML3_MLP_MAX_DEPTH, s->net.hidden, &s->net.depth);
 }
@@ -98,7 +100,7 @@ typedef struct part {
   int offset;
 } part;
 
-enum { PARTS_MAX = 2 * (ML3_MLP_MAX_DEPTH + 1) + 2 };
+enum { PARTS_MAX = 4 * (ML3_MLP_MAX_DEPTH + 1) + 2 };
 
 static part *add_part(part *p, const char *name, int layer, int rows, int cols, int *offset) {
   *p = (part){.rows = rows, .cols = cols, .offset = *offset};
@@ -110,15 +112,23 @@ static part *add_part(part *p, const char *name, int layer, int rows, int cols, 
   return p + 1;
 }
 
-static int list_parts(const ml3_loss_spec *s, part *parts) {
-  int offset = 0, in = s->net.inputs;
-  part *p = parts;
-  for (int i = 0; i <= s->net.depth && s->kind == ML3_LOSS_LEARNED; i++) {
-    const int out = i == s->net.depth ? s->net.outputs : s->net.hidden[i];
-    p = add_part(p, "weight", i, out, in, &offset);
-    if (s->net.bias) p = add_part(p, "bias", i, 0, out, &offset);
+static part *add_layers(part *p, const ml3_mlp *net, const char *weight, const char *bias, int *offset) {
+  int in = net->inputs;
+  for (int i = 0; i <= net->depth; i++) {
+    const int out = i == net->depth ? net->outputs : net->hidden[i];
+    p = add_part(p, weight, i, out, in, offset);
+    if (net->bias) p = add_part(p, bias, i, 0, out, offset);
     in = out;
   }
+  return p;
+}
+
+static int list_parts(const ml3_loss_spec *s, part *parts) {
+  int offset = 0;
+  part *p = parts;
+  const ml3_mlp h = ml3_loss_target_net(s);
+  if (s->kind == ML3_LOSS_LEARNED) p = add_layers(p, &s->net, "weight", "bias", &offset);
+  if (s->kind == ML3_LOSS_LEARNED && s->target_count) p = add_layers(p, &h, "target_weight", "target_bias", &offset);
   if (s->learn_start) p = add_part(p, "start", -1, 0, s->theta_size, &offset);
   const int rates = ml3_loss_rate_size(s);
   if (rates) p = add_part(p, s->learn_rate == ML3_RATE_SIGNED ? "rate" : "log_rate", -1, 0, rates, &offset);

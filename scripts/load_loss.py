@@ -28,12 +28,20 @@ def load_loss(path):
                                     {"F32": "<f4", "F64": "<f8"}[e["dtype"]]).reshape(e["shape"])) for name, e in header.items()}
     hidden, output, layers = ACTIVATIONS[spec["activation"]], ACTIVATIONS[spec["output"]], len(spec["hidden"]) + 1
 
-    def loss(features):
-        x = (features[:, spec["columns"]] - t["shift"]) * t["scale"]
+    targets = spec.get("targets", [])
+    others = [i for i, column in enumerate(spec["columns"]) if column not in targets]
+
+    def network(x, prefix):
         for i in range(layers):
-            x = x @ t[f"weight{i}"].T + (t[f"bias{i}"] if spec["bias"] else 0)
+            x = x @ t[f"{prefix}weight{i}"].T + (t[f"{prefix}bias{i}"] if spec["bias"] else 0)
             x = hidden(x) if i < layers - 1 else x
+        return x
+
+    def loss(features):
+        seen = (features[:, spec["columns"]] - t["shift"]) * t["scale"]
+        x = network(seen, "")
         values, z = output(x[:, 0]), x[:, -1]
+        if targets: values = values + 0.5 * ((features[:, targets] - network(seen[:, others], "target_")) ** 2).sum(1)
         if spec.get("base", -1) >= 0: values = values + features[:, spec["base"]]
         if spec["weighting"] == "none": return values.mean()
         if spec["weighting"] == "sigmoid": return (values * 2 / (1 + xp.exp(-z))).mean()

@@ -168,6 +168,13 @@ Test(meta_gradient, agrees_with_differences_of_a_loss_that_sees_some_features) {
   check_gradient(s, 1);
 }
 
+Test(meta_gradient, agrees_with_differences_of_a_loss_with_targets) {
+  ml3_meta_settings s = settings_of(3, ML3_WEIGHTS_ALL, ML3_RATE_SCALAR);
+  s.loss.target_count = 1;
+  s.loss.targets[0] = 1;
+  check_gradient(s, 1);
+}
+
 Test(meta_gradient, agrees_with_differences_of_a_loss_and_a_start) {
   ml3_meta_settings s = settings_of(3, ML3_WEIGHTS_ALL, ML3_RATE_SCALAR);
   s.loss.learn_start = true;

@@ -79,14 +79,13 @@ Test(loss, is_the_weighted_sum_of_the_values_of_its_rows) {
   }
 }
 
-Test(loss, has_the_gradient_of_differences_by_its_features) {
+static void check_gradient(const ml3_loss_spec *spec) {
 #ifdef ML3_DOUBLE
   const double h = 1e-5, close = 1e-8;
 #else
   const double h = 1e-2, close = 1e-3;
 #endif
-  const ml3_loss_spec spec = spec_of(ML3_TANH, ML3_WEIGHTING_SOFTMAX);
-  ml3_loss *loss = make_loss(&spec);
+  ml3_loss *loss = make_loss(spec);
   ml3_loss_function *f = ml3_loss_function_new(loss, ROWS, NULL);
   ml3_real features[ROWS * FEATURES], gradient[ROWS * FEATURES];
   fill_rows(features);
@@ -105,6 +104,45 @@ Test(loss, has_the_gradient_of_differences_by_its_features) {
   }
   ml3_loss_function_free(f);
   ml3_loss_free(loss);
+}
+
+Test(loss, has_the_gradient_of_differences_by_its_features) {
+  ml3_loss_spec spec = spec_of(ML3_TANH, ML3_WEIGHTING_SOFTMAX);
+  check_gradient(&spec);
+  spec.target_count = 2, spec.targets[0] = 1, spec.targets[1] = 0;
+  check_gradient(&spec);
+}
+
+/* Squares of what is off the second network's answer, whatever the first adds: they alone make it curved in the targets. */
+Test(loss, with_targets_is_convex_in_them) {
+  ml3_loss_spec spec = spec_of(ML3_ELU, ML3_WEIGHTING_NONE);
+  spec.target_count = 1, spec.targets[0] = 1;
+  ml3_loss *loss = make_loss(&spec);
+  const ml3_mlp h = ml3_loss_target_net(&spec);
+  cr_expect_eq(h.inputs, 2);
+  cr_expect_eq(h.outputs, 1);
+  cr_expect_eq(ml3_loss_net_size(&spec), ml3_mlp_size(&spec.net) + ml3_mlp_size(&h));
+  for (int i = 0; i < ml3_mlp_size(&spec.net); i++) loss->phi[i] = 0;
+  const double seen[2] = {(0.7 - loss->shift[0]) * loss->scale[0], (-0.4 - loss->shift[1]) * loss->scale[1]};
+  double wanted;
+  ml3_mlp_forward(&h, loss->phi + ml3_mlp_size(&spec.net), seen, &wanted);
+  for (int i = -3; i <= 3; i++) {
+    const double row[FEATURES] = {-0.4, wanted + i, 9, 0.7};
+    cr_expect_float_eq(ml3_loss_value(loss, row), log(2) + 0.5 * i * i, tolerance); /* softplus of 0 */
+  }
+  ml3_loss_free(loss);
+}
+
+Test(loss, refuses_targets_that_are_not_there) {
+  ml3_error error = {0};
+  ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
+  ml3_loss_spec spec = spec_of(ML3_ELU, ML3_WEIGHTING_NONE);
+  spec.target_count = 1, spec.targets[0] = FEATURES;
+  cr_expect_null(ml3_loss_new(&spec, &random, &error));
+  cr_expect_not_null(strstr(error.message, "target 0 is feature 4"), "%s", error.message);
+  spec.target_count = 3, spec.targets[0] = 0, spec.targets[1] = 1, spec.targets[2] = 3;
+  cr_expect_null(ml3_loss_new(&spec, &random, &error));
+  cr_expect_not_null(strstr(error.message, "nothing but its targets"), "%s", error.message);
 }
 
 /* ---- files ---------------------------------------------------------------------------------------------------------- */
@@ -142,6 +180,8 @@ Test(loss, is_the_same_after_saving_and_loading) {
   spec = spec_of(ML3_RELU, ML3_WEIGHTING_SIGMOID);
   check_file(&spec);
   spec.learn_rate = ML3_RATE_PARAMETER, spec.learn_start = true, spec.theta_size = 9;
+  check_file(&spec);
+  spec.target_count = 2, spec.targets[0] = 3, spec.targets[1] = 2;
   check_file(&spec);
 }
 
@@ -218,7 +258,8 @@ Test(loss, has_the_same_value_in_python) {
   char path[] = "/tmp/ml3_loss_XXXXXX";
   close(mkstemp(path));
   for (int activation = ML3_IDENTITY; activation <= ML3_SIGMOID; activation++) {
-    const ml3_loss_spec spec = spec_of((ml3_activation)activation, (ml3_weighting)(activation % 3));
+    ml3_loss_spec spec = spec_of((ml3_activation)activation, (ml3_weighting)(activation % 3));
+    if (activation >= ML3_RELU) spec.target_count = 2, spec.targets[0] = 1, spec.targets[1] = 2;
     ml3_loss *loss = make_loss(&spec);
     ml3_loss_function *f = ml3_loss_function_new(loss, ROWS, NULL);
     ml3_real features[ROWS * FEATURES];
