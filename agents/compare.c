@@ -15,6 +15,7 @@ enum { ENTRIES_MAX = ML3_COMPARE_MAX_METHODS + ML3_COMPARE_MAX_LOSSES * 4 };
 typedef struct entry {
   const ml3_method *method;
   const ml3_compare_loss *loss;
+  const ml3_playable *play;
   char label[64];
   void *shared;
   bool borrowed; /* shared is another entry's */
@@ -50,14 +51,14 @@ static int prepare(lineup *l, const ml3_method *method, const ml3_arena *arena, 
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "more than %d methods to compare", ENTRIES_MAX);
   entry *e = &l->entries[l->count];
   char note[256] = "";
-  *e = (entry){.method = method, .loss = loss};
+  *e = (entry){.method = method, .loss = loss, .play = loss && loss->play.problem ? &loss->play : &arena->play};
   const char *gap = strstr(method->label, "%s");
   if (gap && loss)
     snprintf(e->label, sizeof e->label, "%.*s%.30s%.30s", (int)(gap - method->label), method->label, loss->label,
              gap + 2);
   else
     snprintf(e->label, sizeof e->label, "%s", method->label);
-  if (method->needs & ML3_NEEDS_LOSS) e->once_steps = arena->meta_steps;
+  if (method->needs & ML3_NEEDS_LOSS) e->once_steps = loss->meta_steps;
   const entry *before = find_prepared(l, method, loss);
   if (before) {
     e->shared = before->shared;
@@ -94,7 +95,8 @@ typedef struct bench {
   const ml3_arena *arena;
   ml3_env *world;
   ml3_episode *episode;
-  ml3_real *task, *world_task, *theta_0;
+  ml3_real *task, *world_task, *theta_0;                   /* of the arena's problem */
+  ml3_real *other_task, *other_world_task, *other_theta_0; /* of a loss's own */
   double *env_task, *world_env_task, *start;
 } bench;
 
@@ -105,23 +107,38 @@ static void drop_bench(bench *b) {
   free(b->env_task);
 }
 
+static void largest(const ml3_problem *p, size_t *task, size_t *theta) {
+  if (p && (size_t)p->task_size > *task) *task = (size_t)p->task_size;
+  if (p && (size_t)p->theta_size > *theta) *theta = (size_t)p->theta_size;
+}
+
 static int make_bench(bench *b, const ml3_arena *arena, ml3_error *error) {
-  const size_t task = arena->problem ? (size_t)arena->problem->task_size : 1;
-  const size_t theta = arena->problem ? (size_t)arena->problem->theta_size : 1;
+  size_t task = 1, theta = 1;
+  largest(arena->play.problem, &task, &theta);
+  for (int i = 0; i < arena->loss_count; i++) largest(arena->losses[i].play.problem, &task, &theta);
   const size_t parameters = (size_t)arena->env->task_dim, n = (size_t)arena->env->state_dim;
   *b = (bench){.arena = arena, .world = ml3_env_new(arena->env, error)};
   if (b->world) b->episode = ml3_episode_new(arena->env, arena->horizon, error);
-  b->task = calloc(2 * task + theta, sizeof *b->task);
+  b->task = calloc(4 * task + 2 * theta, sizeof *b->task);
   b->env_task = calloc(2 * parameters + n, sizeof *b->env_task);
   if (!b->episode || !b->task || !b->env_task) {
     drop_bench(b);
     return error && error->code ? error->code : ml3_error_set(error, ML3_ERR_MEMORY, "no memory to compare methods");
   }
   b->world_task = b->task + task;
-  b->theta_0 = b->world_task + task;
+  b->other_task = b->world_task + task;
+  b->other_world_task = b->other_task + task;
+  b->theta_0 = b->other_world_task + task;
+  b->other_theta_0 = b->theta_0 + theta;
   b->world_env_task = b->env_task + parameters;
   b->start = b->world_env_task + parameters;
   return ML3_OK;
+}
+
+/* The same task in the world as it is. */
+static void disturb_task(const bench *b, const ml3_playable *play, const ml3_real *task, ml3_real *world_task) {
+  memcpy(world_task, task, (size_t)play->problem->task_size * sizeof *task);
+  if (b->arena->settings.error_count) play->set_parameters(play->problem, world_task, b->world_env_task);
 }
 
 /* The world's parameters: the models' with the errors asked for. */
@@ -130,25 +147,24 @@ static void disturb(const bench *b, int task) {
   const ml3_compare_settings *s = &arena->settings;
   ml3_random random = ml3_random_stream(s->seed, ML3_PURPOSE_BASELINE, (uint32_t)task, 7);
   memcpy(b->world_env_task, b->env_task, (size_t)arena->env->task_dim * sizeof *b->env_task);
-  if (arena->problem) memcpy(b->world_task, b->task, (size_t)arena->problem->task_size * sizeof *b->task);
   for (int i = 0; i < s->error_count; i++) {
     const double sign = ml3_random_below(&random, 2) ? 1 : -1;
     const int at = ml3_env_task_index(arena->env, s->errors[i].parameter);
     b->world_env_task[at] *= 1 + sign * s->errors[i].relative;
   }
-  if (arena->problem && s->error_count)
-    ml3_model_based_set_parameters(arena->problem, b->world_task, b->world_env_task);
+  if (arena->play.problem) disturb_task(b, &arena->play, b->task, b->world_task);
 }
 
 /* Draws the task; the stream goes on where the drawing ended. */
 static ml3_random draw(const bench *b, int task) {
   const ml3_arena *arena = b->arena;
+  const ml3_problem *p = arena->play.problem;
   ml3_random random = ml3_random_stream(arena->settings.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
-  if (arena->problem) {
-    arena->problem->sample(arena->problem, ML3_SPLIT_TEST, &random, b->task, b->theta_0);
-    ml3_model_based_start(arena->problem, b->task, 0, b->env_task, b->start);
-  } else {
+  if (p)
+    p->sample(p, ML3_SPLIT_TEST, &random, b->task, b->theta_0);
+  else
     ml3_env_sample_task(arena->env, &random, b->env_task);
+  if (!p || !arena->play.get(p, b->task, b->env_task, b->start)) {
     ml3_env_reset(b->world, b->env_task, &random);
     ml3_env_get_state(b->world, b->start);
   }
@@ -156,17 +172,30 @@ static ml3_random draw(const bench *b, int task) {
   return random;
 }
 
-static ml3_trial make_trial(const bench *b, const entry *e, ml3_random random, ml3_compare_points *points) {
+static ml3_trial make_trial(const bench *b, const entry *e, int task, ml3_random random, ml3_compare_points *points) {
+  const ml3_problem *p = e->play->problem;
+  const bool own = e->play != &b->arena->play; /* a loss with a problem of its own, which is put the same task */
+  if (own) {
+    ml3_random theta = ml3_random_stream(b->arena->settings.seed, ML3_PURPOSE_TEST, (uint32_t)task, 1);
+    e->play->put(p, b->env_task, b->start, b->other_task);
+    disturb_task(b, e->play, b->other_task, b->other_world_task);
+    ml3_policy_draw(e->play->policy, &theta, b->other_theta_0);
+  }
   return (ml3_trial){.arena = b->arena,
                      .loss = e->loss,
+                     .play = e->play,
                      .shared = e->shared,
                      .random = random,
-                     .task = b->arena->problem ? b->task : NULL,
-                     .theta_0 = b->arena->problem ? b->theta_0 : NULL,
+                     .task = own ? b->other_task
+                             : p ? b->task
+                                 : NULL,
+                     .theta_0 = own ? b->other_theta_0
+                                : p ? b->theta_0
+                                    : NULL,
                      .env_task = b->env_task,
                      .start = b->start,
                      .world = b->world,
-                     .world_task = b->world_task,
+                     .world_task = own ? b->other_world_task : b->world_task,
                      .world_env_task = b->world_env_task,
                      .points = points,
                      .episode = b->episode,
@@ -185,7 +214,7 @@ static int run_task(const bench *b, const lineup *l, ml3_compare *c, int task, m
   const ml3_random random = draw(b, task);
   int code = ML3_OK;
   for (int i = 0; i < l->count && code == ML3_OK; i++) {
-    ml3_trial t = make_trial(b, &l->entries[i], random, &c->series[i].trials[task]);
+    ml3_trial t = make_trial(b, &l->entries[i], task, random, &c->series[i].trials[task]);
     code = run_trial(&l->entries[i], &t, error);
     if (code != ML3_OK) ml3_error_prefix(error, "%s on task %d", l->entries[i].label, task);
   }
@@ -207,10 +236,15 @@ static int check(const ml3_arena *arena, ml3_error *error) {
   if (arena->loss_count > ML3_COMPARE_MAX_LOSSES)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "%d losses to compare; at most %d are possible", arena->loss_count,
                          ML3_COMPARE_MAX_LOSSES);
-  for (int l = 0; l < arena->loss_count; l++)
+  for (int l = 0; l < arena->loss_count; l++) {
+    const ml3_env_spec *own = arena->losses[l].play.env;
+    if (own && (strcmp(own->name, arena->env->name) != 0 || own->task_dim != arena->env->task_dim))
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s is for '%s', which cannot be compared with others in '%s'",
+                           arena->losses[l].label, own->name, arena->env->name);
     if (ml3_meta_fits(arena->losses[l].meta ? arena->losses[l].meta : arena->meta, arena->losses[l].loss, error) !=
         ML3_OK)
       return ml3_error_prefix(error, "%s", arena->losses[l].label);
+  }
   for (int i = 0; i < s->error_count; i++)
     if (ml3_env_task_index(arena->env, s->errors[i].parameter) < 0)
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has no parameter '%s' to be wrong in",
@@ -219,7 +253,7 @@ static int check(const ml3_arena *arena, ml3_error *error) {
 }
 
 static int check_needs(const ml3_arena *arena, const ml3_method *m, ml3_error *error) {
-  const bool has_loss = arena->loss_count > 0, has_problem = arena->problem != NULL;
+  const bool has_loss = arena->loss_count > 0, has_problem = arena->play.problem != NULL;
   if (!(m->needs & ML3_NEEDS_LOSS && !has_loss) && !(m->needs & ML3_NEEDS_PROBLEM && !has_problem)) return ML3_OK;
   return ml3_error_set(error, ML3_ERR_ARGUMENT, "method '%s' needs a run, with its problem and its learned loss",
                        m->name);
@@ -234,7 +268,12 @@ int ml3_compare_check(const ml3_arena *arena, const char *const *methods, int me
   return code;
 }
 
-static ml3_compare *make_compare(const lineup *l, int tasks, ml3_error *error) {
+static int last_of(const ml3_arena *arena) {
+  return arena->settings.steps[arena->settings.step_count - 1];
+}
+
+static ml3_compare *make_compare(const lineup *l, const ml3_arena *arena, ml3_error *error) {
+  const int tasks = arena->settings.tasks;
   ml3_compare *c = calloc(1, sizeof *c);
   if (c) c->series = calloc((size_t)l->count + 1, sizeof *c->series);
   bool enough = c && c->series;
@@ -243,6 +282,8 @@ static ml3_compare *make_compare(const lineup *l, int tasks, ml3_error *error) {
     memcpy(s->label, l->entries[i].label, sizeof s->label);
     s->method = l->entries[i].method->name;
     s->by_updates = l->entries[i].method->by_updates;
+    const ml3_method *method = l->entries[i].method;
+    s->most_updates = method->updates ? method->updates(method, arena) : last_of(arena);
     s->once_steps = l->entries[i].once_steps;
     s->trials = calloc((size_t)tasks, sizeof *s->trials);
     enough = s->trials != NULL;
@@ -305,7 +346,7 @@ ml3_compare *ml3_compare_run(const ml3_arena *arena, const char *const *methods,
   lineup l = {0};
   int code = ml3_compare_check(arena, methods, method_count, error);
   if (code == ML3_OK) code = line_up(&l, arena, methods, method_count, error);
-  ml3_compare *c = code == ML3_OK ? make_compare(&l, arena->settings.tasks, error) : NULL;
+  ml3_compare *c = code == ML3_OK ? make_compare(&l, arena, error) : NULL;
   if (c) code = run_tasks(arena, &l, c, progress, user, error);
   release(&l);
   if (c && code == ML3_OK) return c;
@@ -363,7 +404,7 @@ int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int
     const ml3_random random = draw(&b, task);
     for (int i = 0; i < l.count && code == ML3_OK; i++) {
       ml3_compare_points points = {0};
-      ml3_trial t = make_trial(&b, &l.entries[i], random, &points);
+      ml3_trial t = make_trial(&b, &l.entries[i], task, random, &points);
       t.kept = episodes, t.kept_count = &count, t.kept_capacity = capacity, t.last_only = last_only;
       code = run_trial(&l.entries[i], &t, error);
       free(points.points);
@@ -377,21 +418,4 @@ int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int
     episodes[i] = NULL;
   }
   return code;
-}
-
-int ml3_compare_episodes(const ml3_meta *meta, const ml3_compare_loss *losses, int loss_count,
-                         const ml3_compare_settings *settings, int task, double task_rate, ml3_episode **episodes,
-                         int capacity, ml3_error *error) {
-  const ml3_model_based_settings *m = ml3_model_based_settings_of(ml3_meta_problem(meta));
-  ml3_arena arena = {.env = m->env,
-                     .horizon = m->horizon,
-                     .problem = ml3_meta_problem(meta),
-                     .meta = meta,
-                     .losses = losses,
-                     .loss_count = loss_count,
-                     .settings = *settings};
-  const char *const methods[] = {"untrained", "learned_loss", "task_gradient",
-                                 settings->ilqr_restarts > 0 ? "ilqr_restarts" : "ilqr"};
-  arena.settings.task_rate = task_rate;
-  return ml3_compare_rollouts(&arena, methods, settings->ilqr ? 4 : 3, task, false, episodes, capacity, error);
 }

@@ -8,7 +8,8 @@
 #ifndef ML3_AGENTS_COMPARE_H
 #define ML3_AGENTS_COMPARE_H
 
-#include "agents/model_based.h"
+#include "agents/learner.h"
+#include "agents/playable.h"
 #include "metaloss/meta.h"
 
 #ifdef __cplusplus
@@ -25,7 +26,9 @@ enum {
 typedef struct ml3_compare_loss {
   const char *label; /* "learned loss", "MAML" */
   const ml3_loss *loss;
-  const ml3_meta *meta; /* programs made for it, of the same problem; NULL: the common ones */
+  const ml3_meta *meta; /* programs made for it; NULL: the arena's */
+  ml3_playable play; /* its problem, where that is another than the arena's, of the same environment; else all zero */
+  double meta_steps; /* of simulator or model that meta-training took, once; 0: not known */
 } ml3_compare_loss;
 
 /* A parameter of the environment that the world has otherwise than models say: value (1 +- relative), the sign drawn for
@@ -41,7 +44,6 @@ typedef struct ml3_compare_settings {
   int steps[ML3_COMPARE_MAX_STEPS]; /* numbers of updates, rising */
   int step_count;
   int threads;       /* tasks at a time; 0: all cores */
-  bool ilqr;         /* for ml3_compare_episodes */
   int ilqr_restarts; /* random starts besides zero controls */
   double task_rate;  /* step size of the task gradient; 0: the best one on validation tasks */
   long budget;       /* most steps of simulator or model that a method may take on a task; 0: no bound */
@@ -50,18 +52,23 @@ typedef struct ml3_compare_settings {
   int transitions;         /* random ones that a learned model is fitted to */
   int transitions_hold;    /* steps that an action is held for while they are gathered */
   bool transitions_states; /* from states uniform within their bounds instead of in episodes */
+
+  /* Of PPO and REINFORCE: their settings, without task, seed and horizon, which are the trial's; envs and steps of PPO.
+     REINFORCE collects that many whole episodes an update. policy.action_dim 0: they cannot take part. */
+  ml3_learner_settings learner;
+  int reinforce_episodes;
+  double reinforce_rate, reinforce_log_std;
 } ml3_compare_settings;
 
-/* Everything but settings may be shared by several. Without a run problem, meta and losses are NULL: tasks are then the
-   environment's. */
+/* Everything but settings may be shared by several. Without a run play is all zero, meta and losses are NULL: tasks are
+   then the environment's. */
 typedef struct ml3_arena {
   const ml3_env_spec *env;
   int horizon;
-  const ml3_problem *problem; /* a model-based one */
+  ml3_playable play;
   const ml3_meta *meta;
   const ml3_compare_loss *losses;
   int loss_count;
-  double meta_steps; /* model steps that meta-training took, once; 0: not known */
   ml3_compare_settings settings;
 } ml3_arena;
 
@@ -82,8 +89,9 @@ typedef struct ml3_compare_points {
 /* One method on all tasks. */
 typedef struct ml3_compare_series {
   char label[64];
-  const char *method;         /* its name in the table */
-  bool by_updates;            /* points in settings.steps are of interest; else the last one */
+  const char *method; /* its name in the table */
+  bool by_updates;    /* points in settings.steps are of interest, and after most_updates; else the last one */
+  int most_updates;
   double once_steps;          /* taken once, before all tasks: meta-training, exploration for a model */
   ml3_compare_points *trials; /* [tasks]; none: the method failed there */
 } ml3_compare_series;
@@ -116,11 +124,6 @@ const ml3_compare_point *ml3_compare_within(const ml3_compare_points *trial, dou
    returns their number or a negative code. */
 int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int method_count, int task, bool last_only,
                          ml3_episode **episodes, int capacity, ml3_error *error);
-
-/* The same for viewing a run: untrained, each loss, the task gradient at that step size, iLQR. */
-int ml3_compare_episodes(const ml3_meta *meta, const ml3_compare_loss *losses, int loss_count,
-                         const ml3_compare_settings *settings, int task, double task_rate, ml3_episode **episodes,
-                         int capacity, ml3_error *error);
 
 /* The step size of the task gradient with the least mean L_task after `steps` updates on validation tasks, from a
    grid of half decades. Negative code on failure. */

@@ -100,7 +100,9 @@ ml3_learner *ml3_learner_new(const ml3_learner_kind *kind, const ml3_learner_set
   ml3_normalizer_init(&l->normalizer, l->policy.net.inputs);
   l->sampler = ml3_sampler_new(s->env, &l->policy, s->envs, s->horizon, s->threads, error);
   l->rollout = l->sampler ? ml3_rollout_new(&l->policy, s->envs, s->steps, 0, error) : NULL;
+  l->settings.start = NULL; /* the sampler has it */
   if (l->rollout && kind->create(l, error) == ML3_OK) {
+    ml3_sampler_start_at(l->sampler, s->start);
     ml3_sampler_reset(l->sampler, l->task, s->seed);
     return l;
   }

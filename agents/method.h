@@ -16,6 +16,7 @@ typedef struct ml3_trial ml3_trial;
 struct ml3_trial {
   const ml3_arena *arena;
   const ml3_compare_loss *loss; /* of methods that need one */
+  const ml3_playable *play;     /* the problem that task and theta_0 are of: the loss's, else the arena's */
   const void *shared;           /* what prepare has made */
   ml3_random random;            /* the method's own */
 
@@ -47,9 +48,11 @@ typedef struct ml3_method {
   const char *label;   /* in tables; a learned loss's own label goes in its place with "%s" */
   const char *summary; /* for `ml3 list` and --help */
   unsigned needs;
-  bool by_updates;     /* reports after each update: of interest at settings.steps; else its last report is */
-  const void *options; /* the method's own, where several share functions */
-  const char *shares;  /* methods with the same text here are prepared once, together; NULL: alone */
+  bool by_updates; /* reports after each update: of interest at settings.steps; else its last report is */
+  int (*updates)(const struct ml3_method *method,
+                 const ml3_arena *arena); /* how many it makes; NULL: as settings.steps asks for */
+  const void *options;                    /* the method's own, where several share functions */
+  const char *shares;                     /* methods with the same text here are prepared once, together; NULL: alone */
 
   /* Once, before all tasks (NULL: nothing to do): *shared for the trials, *steps that it took, a sentence into note for the
      reader. */
@@ -59,13 +62,14 @@ typedef struct ml3_method {
   int (*run)(const struct ml3_method *method, ml3_trial *trial, ml3_error *error);
 } ml3_method;
 
-int ml3_method_count(void); /* methods in the table */
-const ml3_method *ml3_method_at(int index); /* number index, from 0 to the count */
+int ml3_method_count(void);                                            /* methods in the table */
+const ml3_method *ml3_method_at(int index);                            /* number index, from 0 to the count */
 const ml3_method *ml3_method_find(const char *name, ml3_error *error); /* NULL with the nearest name */
 
 /* ---- for methods -------------------------------------------------------------------------------------------------- */
 
-void ml3_trial_spend(ml3_trial *trial, double steps); /* steps of the environment, or of a model of it, that a method has taken */
+void ml3_trial_spend(ml3_trial *trial,
+                     double steps); /* steps of the environment, or of a model of it, that a method has taken */
 
 /* Would so many more steps be within the budget? */
 bool ml3_trial_affords(const ml3_trial *trial, double steps);
@@ -73,10 +77,12 @@ bool ml3_trial_affords(const ml3_trial *trial, double steps);
 /* Puts the world at the start. */
 void ml3_trial_restart(ml3_trial *trial);
 
-/* The judge rolls out in the world from the start: a policy's parameters, any policy, or a recorded episode as it is. */
+/* The judge rolls out in the world from the start: a policy's parameters, any policy, or one of another shape by its mean. */
 int ml3_trial_report_theta(ml3_trial *trial, int updates, bool last, const ml3_real *theta, ml3_error *error);
 int ml3_trial_report_policy(ml3_trial *trial, int updates, bool last, ml3_env_policy policy, void *user,
                             ml3_error *error);
+int ml3_trial_report_net(ml3_trial *trial, int updates, bool last, const ml3_policy *policy, const ml3_real *theta,
+                         ml3_error *error);
 /* Nothing came of it. */
 int ml3_trial_report_failure(ml3_trial *trial, int updates, ml3_error *error);
 

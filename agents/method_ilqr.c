@@ -144,7 +144,7 @@ static int make_cost(search *s, ml3_error *error) {
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env_reset(env, t->env_task, &none);
   if (spec->goal_dim == spec->state_dim) {
-    const bool last_only = t->arena->problem && ml3_model_based_settings_of(t->arena->problem)->cost == ML3_COST_FINAL;
+    const bool last_only = t->arena->play.last_only;
     ml3_env_goal(env, s->goal);
     for (int i = 0; i < spec->state_dim; i++) s->weights[i] = 1;
     s->tracking = (ml3_ilqr_goal_cost){.state_dim = spec->state_dim,

@@ -6,12 +6,7 @@
 #include <string.h>
 
 #include "agents/method.h"
-
-/* Model steps of one update: a rollout from every start. */
-static double rollout_steps(const ml3_arena *arena) {
-  const ml3_model_based_settings *s = ml3_model_based_settings_of(arena->problem);
-  return (double)s->horizon * s->starts;
-}
+#include "agents/model_based.h"
 
 static int most_updates(const ml3_arena *arena) {
   return arena->settings.steps[arena->settings.step_count - 1];
@@ -51,7 +46,7 @@ const ml3_method ml3_method_random = {
 
 /* Updates of theta on `task`, each reported. */
 static int learn(ml3_trial *t, ml3_meta_work *work, const ml3_real *task, ml3_real *theta, ml3_error *error) {
-  const double steps = rollout_steps(t->arena);
+  const double steps = t->play->update_steps;
   const int most = most_updates(t->arena);
   ml3_meta_begin(work, t->loss->loss, theta);
   int code = ml3_trial_report_theta(t, 0, false, theta, error);
@@ -64,7 +59,7 @@ static int learn(ml3_trial *t, ml3_meta_work *work, const ml3_real *task, ml3_re
 }
 
 static int run_with(ml3_trial *t, const ml3_meta *meta, const ml3_real *task, ml3_error *error) {
-  const size_t size = (size_t)t->arena->problem->theta_size;
+  const size_t size = (size_t)t->play->problem->theta_size;
   ml3_trial_pause(t); /* buffers are made once in real use */
   ml3_meta_work *work = ml3_meta_work_new(meta, error);
   ml3_real *theta = malloc(size * sizeof *theta);
@@ -87,17 +82,18 @@ static const ml3_meta *meta_of(const ml3_arena *arena, const ml3_compare_loss *l
 
 static int run_learned_loss(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   (void)method;
-  return run_with(t, meta_of(t->arena, t->loss), t->task, error);
+  return run_with(t, meta_of(t->arena, t->loss), t->play->in_world ? t->world_task : t->task, error);
 }
 
-const ml3_method ml3_method_learned_loss = {.name = "learned_loss",
-                                            .label = "%s",
-                                            .summary = "updates by the learned loss on rollouts through the model",
-                                            .needs = ML3_NEEDS_PROBLEM | ML3_NEEDS_LOSS,
-                                            .by_updates = true,
-                                            .run = run_learned_loss};
+const ml3_method ml3_method_learned_loss = {
+    .name = "learned_loss",
+    .label = "%s",
+    .summary = "updates by the learned loss as in meta-training: through the model, or model-free",
+    .needs = ML3_NEEDS_PROBLEM | ML3_NEEDS_LOSS,
+    .by_updates = true,
+    .run = run_learned_loss};
 
-/* The same on rollouts in the world: no model is used, its errors do not matter. */
+/* The same on rollouts in the world: no model is used, its errors do not matter. A model-free loss does so anyway. */
 typedef struct recorded {
   ml3_problem *problem;
   ml3_meta *meta;
@@ -112,9 +108,11 @@ static void release_recorded(void *shared) {
 
 static int prepare_recorded(const ml3_method *method, const ml3_arena *arena, const ml3_compare_loss *loss,
                             void **shared, double *steps, char *note, size_t note_size, ml3_error *error) {
-  ml3_model_based_settings settings = *ml3_model_based_settings_of(arena->problem);
-  ml3_meta_settings meta = *ml3_meta_settings_of(meta_of(arena, loss));
+  const ml3_playable *play = loss->play.problem ? &loss->play : &arena->play;
   (void)method, (void)steps, (void)note, (void)note_size;
+  if (play->in_world) return ML3_OK;
+  ml3_model_based_settings settings = *ml3_model_based_settings_of(play->problem);
+  ml3_meta_settings meta = *ml3_meta_settings_of(meta_of(arena, loss));
   settings.recorded = true;
   meta.batch = 1;
   recorded *r = calloc(1, sizeof *r);
@@ -131,7 +129,8 @@ static int prepare_recorded(const ml3_method *method, const ml3_arena *arena, co
 
 static int run_recorded(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   (void)method;
-  return run_with(t, ((const recorded *)t->shared)->meta, t->world_task, error);
+  const recorded *r = t->shared;
+  return run_with(t, r ? r->meta : meta_of(t->arena, t->loss), t->world_task, error);
 }
 
 const ml3_method ml3_method_learned_loss_world = {
@@ -217,7 +216,7 @@ static int prepare_gradient(const ml3_method *method, const ml3_arena *arena, co
   int code = ML3_OK;
   if (!(*rate > 0)) {
     code = ml3_compare_task_rate(arena->meta, &arena->settings, rate, error);
-    *steps = 13.0 * RATE_TASKS * (most_updates(arena) + 1) * rollout_steps(arena);
+    *steps = 13.0 * RATE_TASKS * (most_updates(arena) + 1) * arena->play.gradient_steps;
     snprintf(note, note_size, "the task gradient's step size, the best on validation tasks, is %.3g", *rate);
   }
   if (code == ML3_OK)
@@ -228,7 +227,8 @@ static int prepare_gradient(const ml3_method *method, const ml3_arena *arena, co
 }
 
 static int run_gradient(const ml3_method *method, ml3_trial *t, ml3_error *error) {
-  const double rate = *(const double *)t->shared, steps = rollout_steps(t->arena);
+  const double rate = *(const double *)t->shared, steps = t->play->gradient_steps;
+  const ml3_real *task = t->play->in_world ? t->world_task : t->task;
   const int most = most_updates(t->arena);
   descent d;
   (void)method;
@@ -239,7 +239,7 @@ static int run_gradient(const ml3_method *method, ml3_trial *t, ml3_error *error
   memcpy(d.theta, t->theta_0, (size_t)d.problem->theta_size * sizeof *d.theta);
   code = ml3_trial_report_theta(t, 0, false, d.theta, error);
   for (int k = 1; k <= most && code == ML3_OK && ml3_trial_affords(t, steps); k++) {
-    descend(&d, t->task, rate, &t->random);
+    descend(&d, task, rate, &t->random);
     ml3_trial_spend(t, steps);
     code = ml3_trial_report_theta(t, k, k == most, d.theta, error);
   }
@@ -247,11 +247,12 @@ static int run_gradient(const ml3_method *method, ml3_trial *t, ml3_error *error
   return code;
 }
 
-const ml3_method ml3_method_task_gradient = {.name = "task_gradient",
-                                             .label = "task gradient",
-                                             .summary = "updates by the gradient of the task loss through the model",
-                                             .needs = ML3_NEEDS_PROBLEM,
-                                             .by_updates = true,
-                                             .prepare = prepare_gradient,
-                                             .release = free,
-                                             .run = run_gradient};
+const ml3_method ml3_method_task_gradient = {
+    .name = "task_gradient",
+    .label = "task gradient",
+    .summary = "updates by the gradient of the task loss, through the model or model-free",
+    .needs = ML3_NEEDS_PROBLEM,
+    .by_updates = true,
+    .prepare = prepare_gradient,
+    .release = free,
+    .run = run_gradient};

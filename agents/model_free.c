@@ -241,17 +241,9 @@ static int task_demonstration(const model_free *m, const ml3_real *task) {
   return (int)task[m->settings.env->task_dim + m->settings.env->goal_dim];
 }
 
-static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
-  const model_free *m = self(p);
+static void put_task(const model_free *m, const double *env_task, int demonstration, ml3_real *task) {
   const ml3_env_spec *env = m->settings.env;
-  const ml3_demonstrations *d = m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS ? m->settings.demonstrations : NULL;
-  double env_task[ML3_POLICY_MAX_OBS], goal[ML3_POLICY_MAX_OBS] = {0};
-  int demonstration = -1;
-  ml3_env_sample_task(env, random, env_task);
-  if (d && split == ML3_SPLIT_TRAIN) {
-    demonstration = (int)ml3_random_below(random, (uint32_t)d->count);
-    memcpy(env_task, d->task + demonstration * env->task_dim, (size_t)env->task_dim * sizeof *env_task);
-  }
+  double goal[ML3_POLICY_MAX_OBS] = {0};
   crew *c = take_crew(m, NULL);
   if (c) {
     ml3_sampler_goal(c->inner, env_task, goal);
@@ -260,6 +252,24 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
   for (int i = 0; i < env->task_dim; i++) task[i] = (ml3_real)env_task[i];
   for (int i = 0; i < env->goal_dim; i++) task[env->task_dim + i] = (ml3_real)goal[i];
   task[env->task_dim + env->goal_dim] = (ml3_real)demonstration;
+}
+
+void ml3_model_free_set_task(const ml3_problem *problem, const double *env_task, ml3_real *task) {
+  put_task(self(problem), env_task, -1, task);
+}
+
+static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
+  const model_free *m = self(p);
+  const ml3_env_spec *env = m->settings.env;
+  const ml3_demonstrations *d = m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS ? m->settings.demonstrations : NULL;
+  double env_task[ML3_POLICY_MAX_OBS];
+  int demonstration = -1;
+  ml3_env_sample_task(env, random, env_task);
+  if (d && split == ML3_SPLIT_TRAIN) {
+    demonstration = (int)ml3_random_below(random, (uint32_t)d->count);
+    memcpy(env_task, d->task + demonstration * env->task_dim, (size_t)env->task_dim * sizeof *env_task);
+  }
+  put_task(m, env_task, demonstration, task);
   ml3_policy_draw(&m->settings.policy, random, theta);
 }
 

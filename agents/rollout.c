@@ -70,8 +70,8 @@ struct ml3_sampler {
   int envs, horizon, threads;
   uint64_t key;
   uint32_t collections; /* since the reset */
-  bool one_task;
-  double *task;   /* [task_dim] */
+  bool one_task, one_start;
+  double *task;   /* [task_dim], then start [state_dim] */
   double *obs;    /* [envs][inputs] present observations and goals, not normalised */
   double *action; /* [envs][action_dim] clipped */
   double *tasks;  /* [envs][task_dim] */
@@ -124,7 +124,7 @@ ml3_sampler *ml3_sampler_new(const ml3_env_spec *env, const ml3_policy *policy, 
                        .envs = envs,
                        .horizon = horizon ? horizon : env->horizon,
                        .threads = threads > 1 ? threads : 1};
-    s->task = calloc((size_t)env->task_dim + 1, sizeof *s->task);
+    s->task = calloc((size_t)(env->task_dim + env->state_dim) + 1, sizeof *s->task);
     s->obs = calloc(n * (size_t)policy->net.inputs, sizeof *s->obs);
     s->action = calloc(n * (size_t)env->action_dim, sizeof *s->action);
     s->tasks = calloc(n * (size_t)env->task_dim + 1, sizeof *s->tasks);
@@ -177,11 +177,12 @@ static void begin_episode(ml3_sampler *s, int i) {
   ml3_random random = ml3_random_stream(s->key, ML3_PURPOSE_RESET, (uint32_t)i, p->episode++);
   if (s->one_task) {
     memcpy(task, s->task, (size_t)s->spec->task_dim * sizeof *task);
-    ml3_task_draw_start(s->spec, &random, task);
+    if (!s->one_start) ml3_task_draw_start(s->spec, &random, task);
   } else {
     ml3_env_sample_task(s->spec, &random, task);
   }
   ml3_env_reset(p->env, task, &random);
+  if (s->one_start) ml3_env_set_state(p->env, s->task + s->spec->task_dim);
   p->length = 0;
   p->episode_return = 0;
   p->success = false;
@@ -197,6 +198,11 @@ void ml3_sampler_reset(ml3_sampler *s, const double *task, uint64_t key) {
     s->places[i].episode = 0;
     begin_episode(s, i);
   }
+}
+
+void ml3_sampler_start_at(ml3_sampler *s, const double *start) {
+  s->one_start = start != NULL;
+  if (start) memcpy(s->task + s->spec->task_dim, start, (size_t)s->spec->state_dim * sizeof *start);
 }
 
 void ml3_sampler_goal(ml3_sampler *s, const double *task, double *goal) {

@@ -45,6 +45,9 @@ void ml3_sampler_free(ml3_sampler *sampler);
    names begin with "start_" are drawn anew for every episode. */
 void ml3_sampler_reset(ml3_sampler *sampler, const double *task, uint64_t key);
 
+/* From the next reset on every episode begins in start[state_dim] (copied), whatever the task says; NULL: as it says. */
+void ml3_sampler_start_at(ml3_sampler *sampler, const double *start);
+
 /* goal[goal_dim] of a task. Ends the sampler's episodes: reset it before it collects. */
 void ml3_sampler_goal(ml3_sampler *sampler, const double *task, double *goal);
 

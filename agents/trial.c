@@ -93,7 +93,8 @@ static int judge(ml3_trial *t, int updates, bool last, bool by_updates, ml3_erro
                          .distance = t->episode->final_distance,
                          .success = t->episode->success,
                          .env_steps = t->episode->steps};
-  if (t->arena->problem) ml3_model_based_judge(t->arena->problem, t->world_task, t->episode, &outcome);
+  const ml3_playable *play = t->play;
+  if (play->judge) play->judge(play->problem, t->world_task, t->episode, &outcome);
   int code = add_point(t, updates, last, &outcome, error);
   if (code == ML3_OK && t->kept && is_of_interest(t, updates, last, by_updates))
     code = keep_episode(t, updates, by_updates, error);
@@ -109,26 +110,24 @@ int ml3_trial_report_policy(ml3_trial *t, int updates, bool last, ml3_env_policy
   return code;
 }
 
-int ml3_trial_report_theta(ml3_trial *t, int updates, bool last, const ml3_real *theta, ml3_error *error) {
+int ml3_trial_report_net(ml3_trial *t, int updates, bool last, const ml3_policy *policy, const ml3_real *theta,
+                         ml3_error *error) {
+  double goal[t->arena->env->goal_dim + 1];
   ml3_trial_pause(t);
+  ml3_trial_restart(t);
+  ml3_env_goal(t->world, goal);
+  ml3_policy_player player = {.policy = policy, .theta = theta, .goal = goal};
+  ml3_episode_record(t->episode, t->world, t->arena->horizon, false, ml3_policy_play, &player);
   const ml3_compare_loss *shown = t->loss ? t->loss : t->arena->loss_count ? &t->arena->losses[0] : NULL;
-  int code = ML3_OK;
-  if (t->kept) { /* with the learned loss along it */
-    ml3_episode *e =
-        ml3_model_based_episode(t->arena->problem, t->world_task, 0, theta, shown ? shown->loss : NULL, error);
-    ml3_episode *scratch = t->episode;
-    if (!e) return error ? error->code : ML3_ERR_MEMORY;
-    t->episode = e;
-    code = judge(t, updates, last, true, error);
-    t->episode = scratch;
-    ml3_episode_free(e);
-  } else {
-    ml3_outcome outcome;
-    code = t->arena->problem->evaluate(t->arena->problem, t->world_task, theta, &outcome, error);
-    if (code == ML3_OK) code = add_point(t, updates, last, &outcome, error);
-  }
+  if (t->kept && shown && t->play->value && (t->loss || !shown->play.problem)) /* with the learned loss along it */
+    t->play->value(t->play->problem, t->world_task, shown->loss, t->episode);
+  const int code = judge(t, updates, last, true, error);
   ml3_trial_resume(t);
   return code;
+}
+
+int ml3_trial_report_theta(ml3_trial *t, int updates, bool last, const ml3_real *theta, ml3_error *error) {
+  return ml3_trial_report_net(t, updates, last, t->play->policy, theta, error);
 }
 
 int ml3_trial_report_failure(ml3_trial *t, int updates, ml3_error *error) {

@@ -12,7 +12,9 @@
 #include "cli/comparison.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
+#include "cli/policies.h"
 #include "cli/progress.h"
+#include "cli/train_policy.h"
 #include "cli/verb.h"
 #include "viewer/viewer.h"
 
@@ -30,7 +32,7 @@ typedef struct own_options {
 /* What one seed works with: its runs' losses, or none. */
 typedef struct opened {
   cli_config config;
-  ml3_problem *problem;
+  ml3_problem *problems[2]; /* the second where the second run's is another kind */
   ml3_meta *metas[2];
   ml3_loss *losses[2];
   ml3_compare_loss compared[2];
@@ -102,13 +104,39 @@ static void close_all(opened *c) {
     ml3_meta_free(c->metas[i]);
     ml3_loss_free(c->losses[i]);
   }
-  if (c->problem) c->problem->free(c->problem);
+  for (int i = 0; i < 2; i++)
+    if (c->problems[i]) c->problems[i]->free(c->problems[i]);
 }
 
-/* Model steps that meta-training has taken: for each of its updates and tasks, rollouts for the inner steps and for the task
-   loss after them. */
-static double meta_steps(const cli_config *c, const ml3_model_based_settings *m) {
-  return (double)c->outer_steps * (double)c->outer_tasks * 2 * (double)c->inner_steps * m->horizon * m->starts;
+/* Steps that meta-training has taken: for each of its updates and tasks, rollouts for the inner steps and for the task loss
+   after them. */
+static double meta_steps(const cli_config *c, const ml3_playable *play) {
+  return (double)c->outer_steps * (double)c->outer_tasks * (double)c->inner_steps *
+         (play->update_steps + play->gradient_steps);
+}
+
+/* The problem of a run, as comparisons see it. */
+static int open_problem(const cli_config *config, ml3_problem **problem, ml3_playable *play, ml3_error *error) {
+  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
+  if (!kind) return error->code;
+  if (!kind->playable)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s' has no rollouts to compare", config->problem);
+  if (!(*problem = cli_problem_new(config, error))) return error->code;
+  *play = kind->playable(*problem);
+  return ML3_OK;
+}
+
+/* The loss of run number i with the programs for it. */
+static int open_loss(opened *c, int i, const cli_config *config, const char *label, const ml3_playable *play,
+                     ml3_error *error) {
+  ml3_trainer_settings settings;
+  int code = cli_trainer_settings(config, play->problem, &settings, error);
+  if (code != ML3_OK) return code;
+  settings.meta.loss = c->losses[i]->spec;
+  if (!(c->metas[i] = ml3_meta_new(play->problem, &settings.meta, error))) return error->code;
+  c->compared[i] = (ml3_compare_loss){
+      .label = label, .loss = c->losses[i], .meta = c->metas[i], .meta_steps = meta_steps(config, play)};
+  return ML3_OK;
 }
 
 static int open_run(opened *c, const cli_options *o, const char *run, const char *other, const char *label,
@@ -117,37 +145,53 @@ static int open_run(opened *c, const cli_options *o, const char *run, const char
   int code = cli_run_open(run, &c->config, &c->losses[0], error);
   if (code == ML3_OK && other) code = cli_run_open(other, &second, &c->losses[1], error);
   if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
-  if (code != ML3_OK) return code;
-  if (strcmp(c->config.problem, cli_problem_model_based.name) != 0)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s' has no rollouts to compare", c->config.problem);
-  if (!(c->problem = cli_problem_new(&c->config, error))) return error->code;
-  ml3_trainer_settings settings;
-  code = cli_trainer_settings(&c->config, c->problem, &settings, error);
-  for (int i = 0; i < 2 && c->losses[i] && code == ML3_OK; i++) {
-    settings.meta.loss = c->losses[i]->spec;
-    if (!(c->metas[i] = ml3_meta_new(c->problem, &settings.meta, error))) code = error->code;
-    const char *own = i ? (second.method == c->config.method ? "plain learned loss" : cli_method_label(&second))
-                        : cli_method_label(&c->config);
-    c->compared[i] = (ml3_compare_loss){i && label ? label : own, c->losses[i], c->metas[i]};
+  ml3_playable play, other_play;
+  if (code == ML3_OK) code = open_problem(&c->config, &c->problems[0], &play, error);
+  if (code == ML3_OK) code = open_loss(c, 0, &c->config, cli_method_label(&c->config), &play, error);
+  if (code == ML3_OK && other) {
+    const bool same = strcmp(second.problem, c->config.problem) == 0;
+    const char *own = !same                               ? "other learned loss"
+                      : second.method == c->config.method ? "plain learned loss"
+                                                          : cli_method_label(&second);
+    other_play = play;
+    if (!same) code = open_problem(&second, &c->problems[1], &other_play, error);
+    if (code == ML3_OK) code = open_loss(c, 1, &second, label ? label : own, &other_play, error);
+    if (code == ML3_OK && !same) c->compared[1].play = other_play;
   }
   if (code != ML3_OK) return code;
-  const ml3_model_based_settings *m = ml3_model_based_settings_of(c->problem);
-  c->arena = (ml3_arena){.env = m->env,
-                         .horizon = m->horizon,
-                         .problem = c->problem,
+  c->arena = (ml3_arena){.env = play.env,
+                         .horizon = play.horizon,
+                         .play = play,
                          .meta = c->metas[0],
                          .losses = c->compared,
-                         .loss_count = c->losses[1] ? 2 : 1,
-                         .meta_steps = meta_steps(&c->config, m)};
+                         .loss_count = c->losses[1] ? 2 : 1};
   return ML3_OK;
 }
 
 static int open_environment(opened *c, const cli_options *o, const char *name, ml3_error *error) {
   cli_config_defaults(&c->config);
-  const int code = cli_options_apply(o, &c->config, error);
+  int code = cli_config_set(&c->config, "method=ppo", error); /* the policy that learners begin with */
+  if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
   const ml3_env_spec *env = code == ML3_OK ? ml3_env_find(name, error) : NULL;
   if (!env) return error->code;
   c->arena = (ml3_arena){.env = env, .horizon = c->config.horizon ? (int)c->config.horizon : env->horizon};
+  return ML3_OK;
+}
+
+/* PPO and REINFORCE: their usual policy, with the layers of the run's where that is Gaussian. */
+static int set_learners(opened *c, ml3_error *error) {
+  ml3_compare_settings *s = &c->arena.settings;
+  cli_config usual = c->config;
+  ml3_policy policy;
+  int code = cli_config_set(&usual, "method=ppo", error);
+  if (c->config.policy_kind != ML3_POLICY_DETERMINISTIC) usual.policy_hidden = c->config.policy_hidden;
+  if (code == ML3_OK) code = cli_policy_init(&usual, c->arena.env, &policy, error);
+  if (code != ML3_OK) return code;
+  s->learner = cli_learner_settings(&usual, c->arena.env, &policy);
+  s->reinforce_episodes = (int)usual.rollout_episodes;
+  s->reinforce_rate = usual.test_reinforce_rate;
+  s->reinforce_log_std =
+      c->config.policy_kind == ML3_POLICY_DETERMINISTIC ? policy.log_std_init : c->config.policy_log_std;
   return ML3_OK;
 }
 
@@ -174,7 +218,7 @@ static int open_seed(opened *c, const cli_options *o, const own_options *own, in
   s->transitions = own->transitions;
   s->transitions_hold = own->hold;
   s->transitions_states = own->uniform_states != 0;
-  return ML3_OK;
+  return set_learners(c, error);
 }
 
 /* ---- output --------------------------------------------------------------------------------------------------------- */
@@ -279,7 +323,8 @@ static int compare_seed(comparing *c, int seed, cli_progress *progress, ml3_erro
 static int compare_supervised(comparing *c, ml3_error *error) {
   const own_options *own = c->own;
   char with[2 * CLI_PATH_MAX], label[METHODS_TEXT], pattern[CLI_PATH_MAX], paths[ML3_META_TEST_MAX_RULES][CLI_PATH_MAX];
-  const char *others[ML3_META_TEST_MAX_RULES - 1], *runs[ML3_META_TEST_MAX_RULES], *labels[ML3_META_TEST_MAX_RULES] = {NULL};
+  const char *others[ML3_META_TEST_MAX_RULES - 1], *runs[ML3_META_TEST_MAX_RULES],
+      *labels[ML3_META_TEST_MAX_RULES] = {NULL};
   const int most = ML3_META_TEST_MAX_RULES - 1;
   snprintf(with, sizeof with, "%s", own->with ? own->with : "");
   snprintf(label, sizeof label, "%s", own->label ? own->label : "");
@@ -295,7 +340,8 @@ static int compare_supervised(comparing *c, ml3_error *error) {
       put_seed(pattern, seed, paths[i + 1]);
     }
     for (int i = 0; i <= count; i++) runs[i] = paths[i];
-    code = cli_supervised_compare(&all, c->options, runs, labels, count + 1, all.runs_differ ? 0 : (uint64_t)seed, error);
+    code =
+        cli_supervised_compare(&all, c->options, runs, labels, count + 1, all.runs_differ ? 0 : (uint64_t)seed, error);
   }
   if (code == ML3_OK) code = make_folder(c->options, own, c->folder, error);
   if (code == ML3_OK) code = cli_supervised_report(&all, c->folder, error);
@@ -350,7 +396,8 @@ static void method_notes(char *notes, size_t size) {
 int cli_compare(int argc, const char **argv) {
   own_options own = {.seeds = 1, .transitions = 2000, .hold = 5};
   const struct poptOption table[] = {
-      {"with", 'w', POPT_ARG_STRING, &own.with, 0, "a second run, whose learned loss (or MAML, ...) is compared too; "
+      {"with", 'w', POPT_ARG_STRING, &own.with, 0,
+       "a second run of the same environment, whose learned loss (model-based, model-free, MAML ...) is compared too; "
        "supervised problems: several, commas between them",
        "RUN"},
       {"label", 'l', POPT_ARG_STRING, &own.label, 0, "what the second is called (its method)", "TEXT"},

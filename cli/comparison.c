@@ -36,13 +36,18 @@ static double value_of(const ml3_compare_point *p, quantity q) {
 
 static row *make_rows(const cli_comparison *c, int *count) {
   const ml3_compare_settings *s = c->settings;
-  row *rows = calloc((size_t)(c->compare->count * s->step_count) + 1, sizeof *rows);
+  row *rows = calloc((size_t)(c->compare->count * (s->step_count + 1)) + 1, sizeof *rows);
   *count = 0;
   for (int i = 0; i < c->compare->count && rows; i++) {
     const ml3_compare_series *series = &c->compare->series[i];
-    for (int k = 0; k < (series->by_updates ? s->step_count : 1); k++) {
+    int shown = 0; /* numbers of updates that are of interest: those asked for, as far as it goes, and the last */
+    while (series->by_updates && shown < s->step_count && s->steps[shown] < series->most_updates) shown++;
+    for (int k = 0; k <= shown; k++) {
       row *r = &rows[(*count)++];
-      *r = (row){.series = series, .updates = series->by_updates ? s->steps[k] : -1};
+      *r = (row){.series = series,
+                 .updates = !series->by_updates ? -1
+                            : k < shown         ? s->steps[k]
+                                                : series->most_updates};
       if (series->by_updates)
         snprintf(r->name, sizeof r->name, "%s, %d update%s", series->label, r->updates, r->updates == 1 ? "" : "s");
       else

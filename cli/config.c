@@ -188,6 +188,7 @@ static const key keys[] = {
     {"test.tasks", KEY_INT, AT(test_tasks), "100", 1, 65536, NULL, "held-out initial policies and starts"},
     {"test.steps", KEY_LIST, AT(test_steps), "[1, 2, 5]", 1, 1000, NULL, "updates after which methods are judged"},
     {"test.ilqr_restarts", KEY_INT, AT(test_ilqr_restarts), "10", 0, 1000, NULL, "random starts besides zero controls"},
+    {"test.reinforce_rate", KEY_REAL, AT(test_reinforce_rate), "0.01", 0, 1e3, NULL, "Adam's step size of REINFORCE in comparisons"},
 };
 
 /* What a policy that learns by itself starts from, unless keys after `method` say otherwise. */

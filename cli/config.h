@@ -114,6 +114,7 @@ typedef struct cli_config {
   bool learner_anneal, learner_normalize_reward;
 
   int64_t test_tasks, test_ilqr_restarts;
+  double test_reinforce_rate;
   cli_numbers test_steps;
 } cli_config;
 

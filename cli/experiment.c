@@ -128,7 +128,6 @@ ml3_compare_settings cli_compare_settings(const cli_config *c) {
                             .step_count = c->test_steps.count < ML3_COMPARE_MAX_STEPS ? c->test_steps.count
                                                                                       : ML3_COMPARE_MAX_STEPS,
                             .threads = (int)c->threads,
-                            .ilqr = true,
                             .ilqr_restarts = (int)c->test_ilqr_restarts};
   for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)c->test_steps.values[i];
   return s;

@@ -258,11 +258,10 @@ static int add(cli_live *l, actor_kind kind, const char *name, int updates) {
 }
 
 static void add_lesson(cli_live *l) {
-  const ml3_compare_settings *s = &l->compare;
   add(l, ACTOR_POLICY, l->teacher, 0);
   add(l, ACTOR_POLICY, opponent(l), 0);
   add(l, ACTOR_POLICY, "untrained", -1);
-  if (s->ilqr && cli_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
+  if (cli_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
   l->before_actor = add(l, ACTOR_POLICY, "before", 0);
   l->source.teachers = 2;
   l->source.teacher = teacher_name;
@@ -276,7 +275,7 @@ static void add_comparison(cli_live *l) {
     add(l, ACTOR_POLICY, l->teacher, s->steps[i]);
   add(l, ACTOR_POLICY, "untrained", -1);
   add(l, ACTOR_POLICY, opponent(l), s->steps[s->step_count - 1]);
-  if (s->ilqr && cli_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
+  if (cli_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
 }
 
 /* Not every problem has rollouts. */

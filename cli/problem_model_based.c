@@ -66,4 +66,5 @@ const cli_problem_kind cli_problem_model_based = {
     .name = "model_based",
     .summary = "a policy through a differentiable model of its environment",
     .rollouts = true,
-    .make = make};
+    .make = make,
+    .playable = ml3_model_based_playable};

@@ -75,4 +75,5 @@ const cli_problem_kind cli_problem_model_free = {
         "policy.obs_scale=[] extra.kind=none validation.select=task_loss validation.every=25 validation.tasks=32 "
         "outer.steps=1000 checkpoint.every=100 test.steps=[1,2,5,10] test.tasks=50",
     .simulated = true,
-    .make = make};
+    .make = make,
+    .playable = ml3_model_free_playable};

@@ -2,6 +2,7 @@
 #ifndef ML3_CLI_PROBLEMS_H
 #define ML3_CLI_PROBLEMS_H
 
+#include "agents/playable.h"
 #include "cli/config.h"
 #include "metaloss/supervised.h"
 
@@ -11,6 +12,7 @@ typedef struct cli_problem_kind {
   bool rollouts;  /* it acts in an environment: there is something to view and record, and iLQR to compare with */
   bool simulated; /* it is about an environment, though there is nothing to view yet */
   ml3_problem *(*make)(const cli_config *config, ml3_error *error); /* NULL with a sentence */
+  ml3_playable (*playable)(const ml3_problem *problem); /* for comparisons of RL methods; NULL: it is none */
 } cli_problem_kind;
 
 /* The kind of that name; NULL with a sentence that names the nearest. */

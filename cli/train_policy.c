@@ -19,22 +19,8 @@
 static const char *const method_names[] = {
     [METHOD_PPO] = "ppo", [METHOD_REINFORCE] = "reinforce", [METHOD_RANDOM] = "random"};
 
-ml3_learner *cli_learner_new(const cli_config *c, ml3_error *error) {
-  ml3_env_spec *env = cli_env_new(c, error);
-  const ml3_learner_kind *kind = env ? ml3_learner_find(method_names[c->method], error) : NULL;
-  ml3_policy policy;
-  double task[ML3_POLICY_MAX_OBS];
-  if (!kind || cli_policy_init(c, env, &policy, error) != ML3_OK) {
-    free(env);
-    return NULL;
-  }
-  ml3_learner_settings s = ml3_learner_defaults(env, &policy);
-  if (c->learner_task >= 0 && env->task_dim <= ML3_POLICY_MAX_OBS) {
-    ml3_random random = ml3_random_stream((uint64_t)c->seed, ML3_PURPOSE_TEST, (uint32_t)c->learner_task, 0);
-    ml3_env_sample_task(env, &random, task);
-    s.task = task;
-  }
-  s.owned = env;
+ml3_learner_settings cli_learner_settings(const cli_config *c, const ml3_env_spec *env, const ml3_policy *policy) {
+  ml3_learner_settings s = ml3_learner_defaults(env, policy);
   s.seed = (uint64_t)c->seed;
   s.envs = (int)c->learner_envs, s.steps = (int)c->learner_steps, s.horizon = (int)c->horizon;
   s.threads = c->threads ? (int)c->threads : 1;
@@ -45,6 +31,25 @@ ml3_learner *cli_learner_new(const cli_config *c, ml3_error *error) {
   s.entropy_weight = c->learner_entropy, s.clip_norm = c->learner_clip_norm;
   s.epochs = (int)c->learner_epochs, s.minibatches = (int)c->learner_minibatches;
   s.clip = c->learner_clip, s.value_weight = c->learner_value_weight;
+  return s;
+}
+
+ml3_learner *cli_learner_new(const cli_config *c, ml3_error *error) {
+  ml3_env_spec *env = cli_env_new(c, error);
+  const ml3_learner_kind *kind = env ? ml3_learner_find(method_names[c->method], error) : NULL;
+  ml3_policy policy;
+  double task[ML3_POLICY_MAX_OBS];
+  if (!kind || cli_policy_init(c, env, &policy, error) != ML3_OK) {
+    free(env);
+    return NULL;
+  }
+  ml3_learner_settings s = cli_learner_settings(c, env, &policy);
+  if (c->learner_task >= 0 && env->task_dim <= ML3_POLICY_MAX_OBS) {
+    ml3_random random = ml3_random_stream((uint64_t)c->seed, ML3_PURPOSE_TEST, (uint32_t)c->learner_task, 0);
+    ml3_env_sample_task(env, &random, task);
+    s.task = task;
+  }
+  s.owned = env;
   return ml3_learner_new(kind, &s, error);
 }
 

@@ -5,6 +5,9 @@
 #include "agents/learner.h"
 #include "cli/config.h"
 
+/* learner.* as settings. */
+ml3_learner_settings cli_learner_settings(const cli_config *config, const ml3_env_spec *env, const ml3_policy *policy);
+
 /* The learner of a configuration, for the task of learner.task; NULL with a sentence. */
 ml3_learner *cli_learner_new(const cli_config *config, ml3_error *error);
 

@@ -6,6 +6,8 @@
 
 #include "agents/compare.h"
 #include "agents/method.h"
+#include "agents/model_based.h"
+#include "agents/model_free.h"
 
 static ml3_arena arena_of(const char *name, int tasks) {
   ml3_error error = {0};
@@ -49,7 +51,7 @@ static run make_run(ml3_arena *arena) {
   cr_assert_not_null(r.loss, "%s", error.message);
   r.meta = ml3_meta_new(r.problem, &meta, &error);
   cr_assert_not_null(r.meta, "%s", error.message);
-  arena->problem = r.problem;
+  arena->play = ml3_model_based_playable(r.problem);
   arena->meta = r.meta;
   arena->loss_count = 1;
   return r;
@@ -96,7 +98,7 @@ Test(compare, threads_do_not_change_what_comes_out) {
                                         "task_gradient", "ilqr_restarts", "ilqr_learned"};
   ml3_arena arena = arena_of("mountain_car", 5);
   run r = make_run(&arena);
-  r.shown = (ml3_compare_loss){"learned loss", r.loss, NULL};
+  r.shown = (ml3_compare_loss){.label = "learned loss", .loss = r.loss};
   arena.losses = &r.shown;
   ml3_compare *one = compare(&arena, methods, 6);
   arena.settings.threads = 3;
@@ -121,7 +123,7 @@ Test(compare, the_learned_loss_learns_alike_through_an_exact_model_and_in_the_wo
   static const char *const methods[] = {"learned_loss", "learned_loss_world"};
   ml3_arena arena = arena_of("mountain_car", 3);
   run r = make_run(&arena);
-  r.shown = (ml3_compare_loss){"learned loss", r.loss, NULL};
+  r.shown = (ml3_compare_loss){.label = "learned loss", .loss = r.loss};
   arena.losses = &r.shown;
   ml3_compare *c = compare(&arena, methods, 2);
   for (int t = 0; t < 3; t++) {
@@ -139,7 +141,7 @@ Test(compare, a_budget_bounds_every_method) {
                                         "ilqr",      "ilqr_restarts", "ilqr_mpc"};
   ml3_arena arena = arena_of("mountain_car", 3);
   run r = make_run(&arena);
-  r.shown = (ml3_compare_loss){"learned loss", r.loss, NULL};
+  r.shown = (ml3_compare_loss){.label = "learned loss", .loss = r.loss};
   arena.losses = &r.shown;
   arena.settings.steps[1] = 9;
   arena.settings.budget = 175;
@@ -192,7 +194,7 @@ Test(compare, rollouts_are_handed_out_for_viewing) {
   static const char *const methods[] = {"untrained", "learned_loss", "ilqr"};
   ml3_arena arena = arena_of("mountain_car", 1);
   run r = make_run(&arena);
-  r.shown = (ml3_compare_loss){"learned loss", r.loss, NULL};
+  r.shown = (ml3_compare_loss){.label = "learned loss", .loss = r.loss};
   arena.losses = &r.shown;
   ml3_error error = {0};
   ml3_episode *episodes[8];
@@ -213,4 +215,113 @@ Test(compare, mistakes_are_told_in_sentences) {
   cr_expect_not_null(strstr(error.message, "did you mean 'ilqr'"), "%s", error.message);
   cr_expect_null(ml3_compare_run(&arena, needs, 1, NULL, NULL, &error));
   cr_expect_not_null(strstr(error.message, "needs a run"), "%s", error.message);
+}
+
+/* Settings as the command makes them, but small. */
+static void set_learners(ml3_arena *arena) {
+  ml3_error error = {0};
+  const int hidden[1] = {8};
+  ml3_policy policy;
+  cr_assert_eq(ml3_policy_init(&policy, arena->env, hidden, 1, ML3_TANH, true, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, -0.5, &error), 0, "%s", error.message);
+  arena->settings.learner = ml3_learner_defaults(arena->env, &policy);
+  arena->settings.learner.envs = 4, arena->settings.learner.steps = 32, arena->settings.learner.minibatches = 4;
+  arena->settings.learner.updates = 3;
+  arena->settings.reinforce_episodes = 2, arena->settings.reinforce_rate = 0.01;
+}
+
+Test(compare, ppo_and_reinforce_are_judged_and_counted_like_others) {
+  static const char *const methods[] = {"ppo", "reinforce", "ilqr"};
+  ml3_arena arena = arena_of("mountain_car", 3);
+  set_learners(&arena);
+  ml3_compare *c = compare(&arena, methods, 3);
+  for (int t = 0; t < 3; t++) {
+    cr_expect_eq(c->series[0].trials[t].count, 4, "before, and after each of three updates");
+    cr_expect_eq(answer(c, 0, t)->env_steps, 3 * 4 * 32);
+    cr_expect_eq(answer(c, 1, t)->env_steps, 3 * 2 * 35, "whole episodes");
+    cr_expect_neq(answer(c, 0, t)->outcome.episode_return, c->series[0].trials[t].points[0].outcome.episode_return);
+  }
+  cr_expect_eq(c->series[1].most_updates, 3);
+  ml3_compare_free(c);
+  arena.settings.threads = 3;
+  arena.settings.budget = 300;
+  ml3_compare *within = compare(&arena, methods, 3);
+  for (int t = 0; t < 3; t++) {
+    cr_expect_eq(answer(within, 0, t)->env_steps, 2 * 4 * 32, "no further than the budget");
+    cr_expect_leq(answer(within, 1, t)->env_steps, 300);
+  }
+  ml3_compare_free(within);
+  arena.settings.learner.policy.action_dim = 0;
+  ml3_error error = {0};
+  cr_expect_null(ml3_compare_run(&arena, methods, 3, NULL, NULL, &error));
+  cr_expect_not_null(strstr(error.message, "no settings for the policy"), "%s", error.message);
+}
+
+/* A model-free problem in the arena's environment with a loss that knows nothing. */
+static run make_model_free_run(const ml3_arena *arena) {
+  ml3_error error = {0};
+  const int hidden[1] = {4};
+  run r;
+  ml3_model_free_settings s = {
+      .env = arena->env, .rollouts = 2, .outer_rollouts = 3, .judge_episodes = 1, .discount = 1};
+  cr_assert_eq(ml3_policy_init(&s.policy, s.env, hidden, 1, ML3_TANH, true, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_policy_make_gaussian(&s.policy, ML3_POLICY_GAUSSIAN, -0.5, &error), 0, "%s", error.message);
+  r.problem = ml3_model_free_new(&s, &error);
+  cr_assert_not_null(r.problem, "%s", error.message);
+  ml3_meta_settings meta = {.inner_steps = 1, .task_weight = 1};
+  meta.loss = (ml3_loss_spec){
+      .net = {.inputs = r.problem->features, .outputs = 1, .depth = 1, .hidden = {8}, .activation = ML3_TANH},
+      .rate = 0.1,
+      .theta_size = r.problem->theta_size};
+  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_INIT, 0, 0);
+  r.loss = ml3_loss_new(&meta.loss, &random, &error);
+  cr_assert_not_null(r.loss, "%s", error.message);
+  r.meta = ml3_meta_new(r.problem, &meta, &error);
+  cr_assert_not_null(r.meta, "%s", error.message);
+  r.shown = (ml3_compare_loss){.label = "model-free loss",
+                               .loss = r.loss,
+                               .meta = r.meta,
+                               .play = ml3_model_free_playable(r.problem),
+                               .meta_steps = 77};
+  return r;
+}
+
+Test(compare, losses_of_model_based_and_model_free_problems_meet_on_the_same_tasks) {
+  static const char *const methods[] = {"untrained", "learned_loss", "learned_loss_world", "ilqr"};
+  ml3_arena arena = arena_of("mountain_car", 2);
+  run based = make_run(&arena), free_of_it = make_model_free_run(&arena);
+  based.shown = (ml3_compare_loss){.label = "learned loss", .loss = based.loss};
+  const ml3_compare_loss both[2] = {based.shown, free_of_it.shown};
+  arena.losses = both;
+  ml3_compare *alone = compare(&arena, methods, 4);
+  arena.loss_count = 2;
+  ml3_compare *c = compare(&arena, methods, 4);
+  cr_assert_eq(c->count, 6);
+  cr_expect_str_eq(c->series[2].label, "model-free loss");
+  cr_expect_eq(c->series[2].once_steps, 77);
+  for (int t = 0; t < 2; t++) {
+    cr_expect_eq(answer(c, 2, t)->env_steps, 2 * 2 * 35, "two updates of two episodes");
+    cr_expect_eq(answer(c, 2, t)->outcome.episode_return, answer(c, 4, t)->outcome.episode_return,
+                 "it acts in the world anyway");
+    cr_expect_eq(answer(c, 1, t)->outcome.episode_return, answer(alone, 1, t)->outcome.episode_return,
+                 "company changes nothing");
+    cr_expect_neq(answer(c, 2, t)->outcome.episode_return, answer(c, 1, t)->outcome.episode_return);
+  }
+  ml3_compare_free(alone);
+  ml3_compare_free(c);
+
+  arena.play = free_of_it.shown.play; /* and where the model-free problem draws the tasks */
+  arena.meta = free_of_it.meta;
+  arena.losses = &free_of_it.shown;
+  arena.loss_count = 1;
+  set_learners(&arena);
+  static const char *const in_world[] = {"untrained", "learned_loss", "task_gradient", "ppo", "ilqr"};
+  ml3_compare *second = compare(&arena, in_world, 5);
+  for (int t = 0; t < 2; t++) {
+    cr_expect_eq(answer(second, 2, t)->env_steps, 2 * 3 * 35);
+    cr_expect_eq(answer(second, 4, t)->outcome.success, 1);
+  }
+  ml3_compare_free(second);
+  drop_run(&based);
+  drop_run(&free_of_it);
 }
