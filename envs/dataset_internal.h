@@ -39,6 +39,10 @@ bool ml3_h5_write(hid_t group, const char *name, hid_t type, int rows, int cols,
 /* One number as an attribute of a group. */
 bool ml3_h5_write_attribute(hid_t group, const char *name, hid_t type, const void *value);
 
+/* Calls read(user), which is to read all of the file, in a child process. What it says is lost; an error when it crashes or
+   does not come to an end (dataset_try.c). */
+int ml3_dataset_try(const char *path, void (*read)(void *user), void *user, ml3_error *error);
+
 /* ---- metadata.json (dataset_metadata.c) --------------------------------------------------------------------------- */
 
 int ml3_dataset_metadata_write(const char *path, const ml3_env_spec *spec, const ml3_dataset_info *info, int episodes,

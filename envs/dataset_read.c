@@ -58,6 +58,13 @@ static int open_file(ml3_dataset *d, ml3_error *error) {
   return code;
 }
 
+/* In a child process: what the caller may ask for later. */
+static void read_all(void *user) {
+  ml3_dataset *d = user;
+  if (open_file(d, NULL) != ML3_OK) return;
+  for (int i = 0; i < d->episodes; i++) ml3_episode_free(ml3_dataset_episode(d, i, NULL));
+}
+
 ml3_dataset *ml3_dataset_open(const char *path, const ml3_env_spec *spec, ml3_error *error) {
   char json[ML3_DATASET_PATH_MAX + 32];
   ml3_dataset *d = calloc(1, sizeof *d);
@@ -68,8 +75,10 @@ ml3_dataset *ml3_dataset_open(const char *path, const ml3_env_spec *spec, ml3_er
   *d = (ml3_dataset){.spec = spec, .file = -1};
   int code = find_files(path, d->path, json, sizeof json, error);
   if (code == ML3_OK) code = d->episodes = ml3_dataset_metadata_read(json, &d->spec, error);
-  if (code >= 0) code = open_file(d, error);
-  if (code == ML3_OK && (d->probe = ml3_env_new(d->spec, error))) return d;
+  if (code >= 0 && !(d->probe = ml3_env_new(d->spec, error))) code = ML3_ERR_MEMORY;
+  if (code >= 0) code = ml3_dataset_try(d->path, read_all, d, error);
+  if (code == ML3_OK) code = open_file(d, error);
+  if (code == ML3_OK) return d;
   ml3_dataset_close(d);
   return NULL;
 }

@@ -301,6 +301,20 @@ Test(dataset, what_is_no_hdf5_or_cut_short_is_told) {
   expect_refusal("is no data set");
 }
 
+/* Found by fuzzing: files of which HDF5 1.10.8 believes sizes that it should not. */
+Test(dataset, files_that_hdf5_crashes_on_are_refused) {
+  static const char *const names[] = {"type", "layout"};
+  write_set();
+  put(json, "{\"total_episodes\": 2}");
+  for (int i = 0; i < 2; i++) {
+    char copy[512];
+    snprintf(copy, sizeof copy, "cp %s/data/damaged_%s.hdf5 %s", ML3_TEST_DATA, names[i], file);
+    cr_assert_eq(system(copy), 0);
+    cr_expect_null(ml3_dataset_open(path, ml3_env_find("mountain_car", NULL), &error), "%s", names[i]);
+    cr_expect_not_null(strstr(error.message, "is damaged: HDF5 crashes on it"), "%s: %s", names[i], error.message);
+  }
+}
+
 /* A child reads, so that a signal or a hang is counted. Checksums find all damage but that to what nobody reads. */
 Test(dataset, random_damage_is_refused_or_harmless) {
   enum { TRIALS = 100 };
