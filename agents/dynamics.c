@@ -6,6 +6,7 @@
 static const ml3_dynamics *const table[] = {
     &ml3_dynamics_mountain_car,
     &ml3_dynamics_pointmass,
+    &ml3_dynamics_reacher,
 };
 
 const ml3_dynamics *ml3_dynamics_find(const char *environment, ml3_error *error) {

@@ -26,7 +26,7 @@ struct ml3_dynamics {
 /* The analytic model of that environment; NULL with a sentence when there is none. */
 const ml3_dynamics *ml3_dynamics_find(const char *environment, ml3_error *error);
 
-extern const ml3_dynamics ml3_dynamics_mountain_car, ml3_dynamics_pointmass;
+extern const ml3_dynamics ml3_dynamics_mountain_car, ml3_dynamics_pointmass, ml3_dynamics_reacher;
 
 #ifdef __cplusplus
 }

@@ -1,155 +1,17 @@
-/* The model-based problem: rollouts through a differentiable model, judged in the real environment.
-
-   A task's numbers: start states [starts][n], the goal [n], then what the environment calls the task of each start
-   [starts][task_dim]. Rows of a rollout are time-major: all starts at t = 0, all starts at t = 1 ... */
+/* The model-based problem: rollouts through a differentiable model, judged in the real environment. Here: its tasks, and how it
+   is made. */
 #include "agents/model_based.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct model_based {
-  ml3_problem problem;
-  ml3_model_based_settings settings;
-  const ml3_dynamics *dynamics;
-  const char *names[2 * ML3_STATE_MAX + ML3_POLICY_MAX_ACTIONS + 1]; /* of the features */
-  void *env;                                                         /* owned, or NULL */
-  ml3_ensemble *ensemble;                                            /* owned, or NULL */
-} model_based;
-
-static const model_based *self(const ml3_problem *p) {
-  return p->user;
-}
-
-/* Entries of the goal that observations hold behind the state; the learned loss then sees them too. */
-static int seen_goal(const model_based *m) {
-  return m->settings.env->obs_dim - m->settings.env->state_dim;
-}
-
-/* ---- graphs ------------------------------------------------------------------------------------- */
-
-typedef struct rollout {
-  ml3_node states;  /* [(H + 1) * starts, n] */
-  ml3_node actions; /* [H * starts, m] */
-  ml3_node last;    /* [starts, n] */
-  ml3_node goal;    /* [1, n] */
-} rollout;
-
-/* The goal's entries that are seen, under every row of states. */
-static ml3_node build_goal_columns(const model_based *m, ml3_nn_graph *g, ml3_node goal, int rows) {
-  return ml3_nn_broadcast(g, ml3_nn_slice_cols(g, goal, 0, seen_goal(m)), rows, seen_goal(m));
-}
-
-/* Observations of those states. */
-static ml3_node build_obs(const model_based *m, ml3_nn_graph *g, ml3_node states, ml3_node goal) {
-  if (seen_goal(m) == 0) return states;
-  const ml3_node columns[2] = {states, build_goal_columns(m, g, goal, ml3_nn_rows(g, states))};
-  return ml3_nn_concat_cols(g, columns, 2);
-}
-
-/* detach: the policy sees states as data, so that only actions carry the gradient. */
-static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context,
-                             bool detach) {
-  const int n = m->settings.env->state_dim, starts = m->settings.starts, horizon = m->settings.horizon;
-  ml3_node *states = malloc((2 * (size_t)horizon + 1) * sizeof *states), *actions = states + horizon + 1;
-  if (!states) return (rollout){ML3_NN_NONE, ML3_NN_NONE, ML3_NN_NONE, ML3_NN_NONE};
-
-  ml3_node goal = ml3_nn_view(g, data, starts * n, 1, n);
-  states[0] = ml3_nn_view(g, data, 0, starts, n);
-  for (int t = 0; t < horizon; t++) {
-    ml3_node seen = detach ? ml3_nn_stop_gradient(g, states[t]) : states[t];
-    actions[t] = ml3_policy_build(g, &m->settings.policy, theta, build_obs(m, g, seen, goal));
-    states[t + 1] =
-        m->dynamics->step(m->dynamics, g, m->dynamics->context_size ? context : ML3_NN_NONE, states[t], actions[t]);
-  }
-  rollout r = {.states = ml3_nn_concat_rows(g, states, horizon + 1),
-               .actions = ml3_nn_concat_rows(g, actions, horizon),
-               .last = states[horizon],
-               .goal = goal};
-  free(states);
-  return r;
-}
-
-/* F of states [H * starts, n] and actions there, ending in `last` [starts, n]. */
-static ml3_node join_features(const model_based *m, ml3_nn_graph *g, ml3_node states, ml3_node actions, ml3_node last,
-                              ml3_node goal) {
-  const int starts = m->settings.starts, horizon = m->settings.horizon;
-  ml3_node off = ml3_nn_sub(g, last, goal);
-  ml3_node distance = ml3_nn_sqrt(g, ml3_nn_sum_cols(g, ml3_nn_square(g, off))); /* [starts, 1] */
-  distance = ml3_nn_stop_gradient(g, distance);
-  /* the same distances under every time step: [starts, 1] -> [1, starts] -> [H, starts] -> [H * starts, 1] */
-  ml3_node row = ml3_nn_view(g, distance, 0, 1, starts);
-  ml3_node every = ml3_nn_view(g, ml3_nn_broadcast(g, row, horizon, starts), 0, horizon * starts, 1);
-  const int rows = horizon * starts;
-  const ml3_node columns[4] = {states, actions, every,
-                               seen_goal(m) ? build_goal_columns(m, g, goal, rows) : ML3_NN_NONE};
-  return ml3_nn_concat_cols(g, columns, seen_goal(m) ? 4 : 3);
-}
-
-static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
-  const model_based *m = self(p);
-  const int starts = m->settings.starts, horizon = m->settings.horizon;
-  rollout r = build_rollout(m, g, theta, data, context, m->settings.detach_state);
-
-  ml3_node states = ml3_nn_slice_rows(g, r.states, 0, horizon * starts);
-  if (m->settings.detach_state) states = ml3_nn_stop_gradient(g, states);
-  return join_features(m, g, states, r.actions, r.last, r.goal);
-}
-
-/* ---- recorded rollouts: D is the states [(H + 1) * starts, n], then the goal [n] --------------------------------- */
-
-static ml3_node build_recorded_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
-                                        ml3_node context) {
-  const model_based *m = self(p);
-  const int n = m->settings.env->state_dim, starts = m->settings.starts, rows = m->settings.horizon * starts;
-  (void)context;
-  ml3_node states = ml3_nn_view(g, data, 0, rows, n), last = ml3_nn_view(g, data, rows * n, starts, n);
-  ml3_node goal = ml3_nn_view(g, data, (rows + starts) * n, 1, n);
-  ml3_node actions = ml3_policy_build(g, &m->settings.policy, theta, build_obs(m, g, states, goal));
-  return join_features(m, g, states, actions, last, goal);
-}
-
-/* Mean over starts of || S_{first..end-1} - target ||_F. */
-static ml3_node build_distance(const model_based *m, ml3_nn_graph *g, ml3_node states, int first, int end,
-                               ml3_node target) {
-  const int starts = m->settings.starts;
-  ml3_node off = ml3_nn_sub(g, ml3_nn_slice_rows(g, states, first * starts, (end - first) * starts), target);
-  ml3_node each = ml3_nn_sum_cols(g, ml3_nn_square(g, off)); /* [steps * starts, 1] */
-  ml3_node of_start = ml3_nn_sum_rows(g, ml3_nn_view(g, each, 0, end - first, starts));
-  return ml3_nn_mean(g, ml3_nn_sqrt(g, of_start));
-}
-
-static ml3_node build_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
-                                ml3_node context) {
-  const model_based *m = self(p);
-  const int horizon = m->settings.horizon;
-  rollout r = build_rollout(m, g, theta, data, context, false);
-  int first = m->settings.cost == ML3_COST_FINAL ? horizon : m->settings.cost_from_step;
-  return build_distance(m, g, r.states, first, horizon + 1, r.goal);
-}
-
-static ml3_node build_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
-                                 ml3_node context) {
-  const model_based *m = self(p);
-  ml3_node entries[ML3_STATE_MAX];
-  rollout r = build_rollout(m, g, theta, data, context, false);
-  for (int i = 0; i < m->settings.env->state_dim; i++) entries[i] = ml3_nn_constant(g, 1, 1, m->settings.extra_goal[i]);
-  ml3_node goal = ml3_nn_concat_cols(g, entries, m->settings.env->state_dim);
-  return build_distance(m, g, r.states, 0, m->settings.extra_until_step, goal);
-}
+#include "agents/model_based_internal.h"
 
 /* ---- tasks ------------------------------------------------------------------------------------------- */
 
-/* Where parts of a task's numbers begin. */
-static ml3_real *task_goal(const model_based *m, const ml3_real *task) {
-  return (ml3_real *)task + m->settings.starts * m->settings.env->state_dim;
-}
-static ml3_real *task_env(const model_based *m, const ml3_real *task, int start) {
-  return task_goal(m, task) + m->settings.env->state_dim + start * m->settings.env->task_dim;
-}
-
 static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
-  const model_based *m = self(p);
+  const model_based *m = ml3_model_based_self(p);
   const ml3_env_spec *spec = m->settings.env;
   double env_task[ML3_STATE_MAX], state[ML3_STATE_MAX], goal[ML3_STATE_MAX];
 
@@ -161,10 +23,10 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
     ml3_env_reset(env, env_task, random);
     ml3_env_get_state(env, state);
     for (int i = 0; i < spec->state_dim; i++) task[start * spec->state_dim + i] = (ml3_real)state[i];
-    for (int i = 0; i < spec->task_dim; i++) task_env(m, task, start)[i] = (ml3_real)env_task[i];
+    for (int i = 0; i < spec->task_dim; i++) ml3_model_based_env(m, task, start)[i] = (ml3_real)env_task[i];
     if (start) continue;
     ml3_env_goal(env, goal);
-    for (int i = 0; i < spec->state_dim; i++) task_goal(m, task)[i] = (ml3_real)goal[i];
+    for (int i = 0; i < spec->goal_dim; i++) ml3_model_based_goal(m, task)[i] = (ml3_real)goal[i];
   }
   ml3_env_free(env);
   ml3_policy_draw(&m->settings.policy, random, theta);
@@ -172,152 +34,36 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
 
 void ml3_model_based_start(const ml3_problem *problem, const ml3_real *task, int start, double *env_task,
                            double *state) {
-  const model_based *m = self(problem);
+  const model_based *m = ml3_model_based_self(problem);
   const ml3_env_spec *spec = m->settings.env;
-  for (int i = 0; i < spec->task_dim; i++) env_task[i] = task_env(m, task, start)[i];
+  for (int i = 0; i < spec->task_dim; i++) env_task[i] = ml3_model_based_env(m, task, start)[i];
   for (int i = 0; i < spec->state_dim; i++) state[i] = task[start * spec->state_dim + i];
 }
 
 void ml3_model_based_set_parameters(const ml3_problem *problem, ml3_real *task, const double *env_task) {
-  const model_based *m = self(problem);
+  const model_based *m = ml3_model_based_self(problem);
   for (int start = 0; start < m->settings.starts; start++)
-    for (int i = 0; i < m->settings.env->task_dim; i++) task_env(m, task, start)[i] = (ml3_real)env_task[i];
+    for (int i = 0; i < m->settings.env->task_dim; i++) ml3_model_based_env(m, task, start)[i] = (ml3_real)env_task[i];
 }
 
 void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
                                const double *state) {
-  const model_based *m = self(problem);
+  const model_based *m = ml3_model_based_self(problem);
   const ml3_env_spec *spec = m->settings.env;
   double goal[ML3_STATE_MAX];
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env *env = ml3_env_new(spec, NULL);
-  for (int i = 0; i < spec->task_dim; i++) task_env(m, task, start)[i] = (ml3_real)env_task[i];
+  for (int i = 0; i < spec->task_dim; i++) ml3_model_based_env(m, task, start)[i] = (ml3_real)env_task[i];
   for (int i = 0; i < spec->state_dim; i++) task[start * spec->state_dim + i] = (ml3_real)state[i];
   if (!env) return;
   ml3_env_reset(env, env_task, &none);
   ml3_env_goal(env, goal);
-  for (int i = 0; i < spec->state_dim; i++) task_goal(m, task)[i] = (ml3_real)goal[i];
+  for (int i = 0; i < spec->goal_dim; i++) ml3_model_based_goal(m, task)[i] = (ml3_real)goal[i];
   ml3_env_free(env);
-}
-
-/* ---- judging ------------------------------------------------------------------------------------------ */
-
-/* The environment at the start of an episode of the task, and an episode for it. */
-static ml3_env *open_start(const model_based *m, const ml3_real *task, int start, ml3_episode **episode,
-                           ml3_error *error) {
-  double env_task[ML3_STATE_MAX], state[ML3_STATE_MAX];
-  ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
-  ml3_env *env = ml3_env_new(m->settings.env, error);
-  *episode = env ? ml3_episode_new(m->settings.env, m->settings.horizon, error) : NULL;
-  if (!*episode) {
-    ml3_env_free(env);
-    return NULL;
-  }
-  ml3_model_based_start(&m->problem, task, start, env_task, state);
-  ml3_env_reset(env, env_task, &none);
-  ml3_env_set_state(env, state);
-  return env;
-}
-
-double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss,
-                             const double *state, const double *action, const double *last) {
-  const model_based *m = self(problem);
-  const int n = m->settings.env->state_dim, a = m->settings.env->action_dim;
-  double row[2 * ML3_STATE_MAX + ML3_POLICY_MAX_ACTIONS + 1], sum = 0;
-  for (int i = 0; i < n; i++) {
-    double off = last[i] - task_goal(m, task)[i];
-    sum += off * off;
-  }
-  memcpy(row, state, (size_t)n * sizeof *row);
-  memcpy(row + n, action, (size_t)a * sizeof *row);
-  row[n + a] = sqrt(sum);
-  for (int i = 0; i < seen_goal(m); i++) row[n + a + 1 + i] = task_goal(m, task)[i];
-  return ml3_loss_value(loss, row);
-}
-
-/* M_phi of each step of a recorded episode. */
-static void value_steps(const model_based *m, const ml3_real *task, const ml3_loss *loss, ml3_episode *e) {
-  const int n = m->settings.env->state_dim, a = m->settings.env->action_dim;
-  for (int t = 0; t < e->steps; t++)
-    e->loss[t] =
-        ml3_model_based_value(&m->problem, task, loss, e->states + t * n, e->actions + t * a, e->states + e->steps * n);
-}
-
-ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real *task, int start, const ml3_real *theta,
-                                     const ml3_loss *loss, ml3_error *error) {
-  const model_based *m = self(problem);
-  ml3_episode *episode;
-  ml3_env *env = open_start(m, task, start, &episode, error);
-  if (!env) return NULL;
-
-  ml3_policy_player player = {.policy = &m->settings.policy, .theta = theta};
-  ml3_episode_record(episode, env, m->settings.horizon, false, ml3_policy_play, &player);
-  if (loss) value_steps(m, task, loss, episode);
-  ml3_env_free(env);
-  return episode;
-}
-
-void ml3_model_based_judge(const ml3_problem *problem, const ml3_real *task, const ml3_episode *e,
-                           ml3_outcome *outcome) {
-  const model_based *m = self(problem);
-  const int n = m->settings.env->state_dim;
-  const int first = m->settings.cost == ML3_COST_FINAL ? e->steps : m->settings.cost_from_step;
-  double sum = 0;
-  for (int t = first; t <= e->steps; t++)
-    for (int i = 0; i < n; i++) {
-      double off = e->states[t * n + i] - task_goal(m, task)[i];
-      sum += off * off;
-    }
-  *outcome = (ml3_outcome){.task_loss = sqrt(sum),
-                           .episode_return = e->episode_return,
-                           .distance = e->final_distance,
-                           .success = e->success,
-                           .env_steps = e->steps};
-}
-
-static int collect_recorded(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
-                            ml3_real *inner, ml3_real *outer, ml3_error *error) {
-  const model_based *m = self(p);
-  const int n = m->settings.env->state_dim, starts = m->settings.starts, horizon = m->settings.horizon;
-  (void)random;
-  if (outer) {
-    memcpy(outer, task, (size_t)p->outer_size * sizeof *outer);
-    return ML3_OK;
-  }
-  for (int start = 0; start < starts; start++) {
-    ml3_episode *e = ml3_model_based_episode(p, task, start, theta, NULL, error);
-    if (!e) return error ? error->code : ML3_ERR_MEMORY;
-    for (int t = 0; t <= horizon; t++) /* an episode that ended early stays where it is */
-      for (int i = 0; i < n; i++)
-        inner[(t * starts + start) * n + i] = (ml3_real)e->states[(t < e->steps ? t : e->steps) * n + i];
-    ml3_episode_free(e);
-  }
-  memcpy(inner + (horizon + 1) * starts * n, task_goal(m, task), (size_t)n * sizeof *inner);
-  return ML3_OK;
-}
-
-static int evaluate(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_outcome *outcome,
-                    ml3_error *error) {
-  const int starts = self(p)->settings.starts;
-  ml3_outcome mean = {0};
-  for (int start = 0; start < starts; start++) {
-    ml3_outcome one;
-    ml3_episode *episode = ml3_model_based_episode(p, task, start, theta, NULL, error);
-    if (!episode) return error ? error->code : ML3_ERR_MEMORY;
-    ml3_model_based_judge(p, task, episode, &one);
-    ml3_episode_free(episode);
-    mean.task_loss += one.task_loss / starts;
-    mean.episode_return += one.episode_return / starts;
-    mean.distance += one.distance / starts;
-    mean.success += one.success / starts;
-    mean.env_steps += one.env_steps;
-  }
-  *outcome = mean;
-  return ML3_OK;
 }
 
 static int save(const ml3_problem *p, const ml3_real *theta, const char *path, ml3_error *error) {
-  return ml3_policy_save(&self(p)->settings.policy, theta, path, error);
+  return ml3_policy_save(&ml3_model_based_self(p)->settings.policy, theta, path, error);
 }
 
 /* ---- making ------------------------------------------------------------------------------------------- */
@@ -356,6 +102,8 @@ const ml3_dynamics *ml3_model_based_dynamics(const ml3_env_spec *env, ml3_error 
 }
 
 static int check(ml3_model_based_settings *s, ml3_error *error) {
+  if (s->near == 0) s->near = 0.05;
+  if (!(s->near > 0)) return ml3_error_set(error, ML3_ERR_ARGUMENT, "rollout.near is %g; it must be positive", s->near);
   if (s->horizon == 0) s->horizon = s->env->horizon;
   if (s->horizon < 1 || s->horizon > 10000)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "horizon is %d; 1 to 10000 are possible", s->horizon);
@@ -364,45 +112,60 @@ static int check(ml3_model_based_settings *s, ml3_error *error) {
                          "recorded rollouts have no gradient by their states; rollout.detach_state must be true");
   if (s->starts < 1 || s->starts > 4096)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "rollout.starts is %d; 1 to 4096 are possible", s->starts);
-  if (s->cost == ML3_COST_TRAJECTORY && (s->cost_from_step < 0 || s->cost_from_step > s->horizon))
+  if (s->cost != ML3_COST_FINAL && (s->cost_from_step < 0 || s->cost_from_step > s->horizon))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "cost.from_step is %d; 0 to the horizon %d are possible",
                          s->cost_from_step, s->horizon);
   if (s->extra && (s->extra_until_step < 1 || s->extra_until_step > s->horizon))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.until_step is %d; 1 to the horizon %d are possible",
                          s->extra_until_step, s->horizon);
-  if (s->env->state_dim > ML3_STATE_MAX || s->env->task_dim > ML3_STATE_MAX || s->env->goal_dim != s->env->state_dim ||
-      s->env->obs_dim < s->env->state_dim || s->env->obs_dim > 2 * s->env->state_dim)
-    return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
-                         "environment '%s' cannot be used model-based: observation and goal must be its state",
-                         s->env->name);
   return ML3_OK;
+}
+
+/* Observation, action, final distance and, where the goal is seen, the way to it from here and from the end, as it is and
+   finely near 0. */
+static void name_features(model_based *m) {
+  const ml3_env_spec *env = m->settings.env;
+  const ml3_geometry *at = &m->geometry;
+  int count = 0;
+  for (int i = 0; i < env->obs_dim; i++) m->names[count++] = env->obs[i].name;
+  for (int i = 0; i < env->action_dim; i++) m->names[count++] = env->action[i].name;
+  m->names[count++] = "final_distance";
+  static const char *const before[4] = {"to_goal_", "final_to_goal_", "near_goal_", "final_near_goal_"};
+  for (int i = 0; i < 4 * at->place_dim && at->goal_seen; i++) {
+    snprintf(m->made_names[i], sizeof m->made_names[i], "%s%.40s", before[i / at->place_dim],
+             at->place_names[i % at->place_dim]);
+    m->names[count++] = m->made_names[i];
+  }
+  m->problem.features = count;
+  m->problem.feature_names = m->names;
 }
 
 ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error) {
   const ml3_dynamics *dynamics =
       settings->ensemble ? &settings->ensemble->dynamics : ml3_model_based_dynamics(settings->env, error);
   ml3_model_based_settings s = *settings;
-  if (!dynamics || check(&s, error) != ML3_OK) return NULL;
+  ml3_geometry geometry;
+  if (!dynamics || ml3_geometry_init(&geometry, s.env, error) != ML3_OK || check(&s, error) != ML3_OK) return NULL;
 
   model_based *m = malloc(sizeof *m);
   if (!m) {
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the problem '%s'", s.env->name);
     return NULL;
   }
-  int size = (s.starts + 1) * s.env->state_dim + s.starts * s.env->task_dim;
+  int size = s.starts * s.env->state_dim + s.env->goal_dim + s.starts * s.env->task_dim;
   *m = (model_based){.problem = {.name = s.env->name,
                                  .theta_size = ml3_policy_size(&s.policy),
                                  .task_size = size,
                                  .inner_size = size,
                                  .outer_size = size,
-                                 .features = s.env->action_dim + 1 + s.env->obs_dim,
+
                                  .context_size = dynamics->context_size,
                                  .context = s.ensemble ? s.ensemble->context : NULL,
-                                 .build_features = build_features,
-                                 .build_task_loss = build_task_loss,
-                                 .build_extra_loss = s.extra ? build_extra_loss : NULL,
+                                 .build_features = ml3_model_based_features,
+                                 .build_task_loss = ml3_model_based_task_loss,
+                                 .build_extra_loss = s.extra ? ml3_model_based_extra_loss : NULL,
                                  .sample = sample,
-                                 .evaluate = evaluate,
+                                 .evaluate = ml3_model_based_evaluate,
                                  .success_name = "success",
                                  .distance_name = "distance",
                                  .save = save,
@@ -410,21 +173,17 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
                                  .user = m},
                      .settings = s,
                      .dynamics = dynamics};
-  const char **name = m->names;
-  for (int i = 0; i < s.env->state_dim; i++) *name++ = s.env->state[i].name;
-  for (int i = 0; i < s.env->action_dim; i++) *name++ = s.env->action[i].name;
-  *name++ = "final_distance";
-  for (int i = 0; i < seen_goal(m); i++) *name++ = s.env->goal[i].name;
-  m->problem.feature_names = m->names;
+  m->geometry = geometry;
+  name_features(m);
   m->problem.net = &m->settings.policy.net;
   if (s.recorded) {
-    m->problem.inner_size = ((s.horizon + 1) * s.starts + 1) * s.env->state_dim;
-    m->problem.build_features = build_recorded_features;
-    m->problem.collect = collect_recorded;
+    m->problem.inner_size = (s.horizon + 1) * s.starts * s.env->state_dim + s.env->goal_dim;
+    m->problem.build_features = ml3_model_based_recorded_features;
+    m->problem.collect = ml3_model_based_record;
   }
   return &m->problem;
 }
 
 const ml3_model_based_settings *ml3_model_based_settings_of(const ml3_problem *problem) {
-  return &self(problem)->settings;
+  return &ml3_model_based_self(problem)->settings;
 }

@@ -1,9 +1,14 @@
 /* Model-based RL with a learned loss: rollouts through a differentiable model, differentiated by
    back-propagation through time.
 
-     features, one row a time step   [s_t, u_t, distance of s_H to the goal (detached)]
+     features, one row a time step   [o_t, u_t, distance of s_H to the goal (detached)], and where o tells the goal, the way d
+                                     to it from s_t and from s_H (detached), and tanh(d / near)
      L_task                          trajectory: || S_{from..H} - goal ||_F        final: || s_H - goal ||_2
+                                     reach: mean over t = from..H of (distance of place t to the goal + w_v ||v_t||^2)
+                                     + w_u mean ||u_t||^2, u in half widths of its bounds
      L_extra                         exploration goal: || S_{0..until-1} - g_x ||_F
+
+   o is the observation, s - goal is of what geometry.h says is held against the goal: the state, or the reacher's fingertip.
 
    A task: start states (rows of `starts` x state_dim) and the goal, drawn from the environment's task ranges, and
    a fresh initial policy. */
@@ -11,6 +16,7 @@
 #define ML3_AGENTS_MODEL_BASED_H
 
 #include "agents/ensemble.h"
+#include "agents/geometry.h"
 #include "agents/policy.h"
 #include "metaloss/loss.h"
 #include "metaloss/problem.h"
@@ -19,9 +25,7 @@
 extern "C" {
 #endif
 
-typedef enum ml3_cost_kind { ML3_COST_TRAJECTORY, ML3_COST_FINAL } ml3_cost_kind;
-
-enum { ML3_STATE_MAX = 64 };
+typedef enum ml3_cost_kind { ML3_COST_TRAJECTORY, ML3_COST_FINAL, ML3_COST_REACH } ml3_cost_kind;
 
 typedef struct ml3_model_based_settings {
   const ml3_env_spec *env;
@@ -32,10 +36,12 @@ typedef struct ml3_model_based_settings {
   bool detach_state; /* in the inner step, features and policy see the states as data */
   bool
       recorded; /* ... and those are of rollouts in the environment itself, not through the model; needs detach_state */
+  double near;  /* of features, in the goal's unit; 0: 0.05 */
   ml3_cost_kind cost;
-  int cost_from_step;
-  bool extra;                       /* exploration goal */
-  double extra_goal[ML3_STATE_MAX]; /* [state_dim] */
+  int cost_from_step;                    /* trajectory, reach */
+  double velocity_weight, action_weight; /* reach */
+  bool extra;                            /* exploration goal */
+  double extra_goal[ML3_STATE_MAX];      /* [goal_dim] */
   int extra_until_step;
 } ml3_model_based_settings;
 
@@ -65,7 +71,8 @@ void ml3_model_based_start(const ml3_problem *problem, const ml3_real *task, int
    take place in. Start states and the goal, and with them the model's rollouts, stay as they are. */
 void ml3_model_based_set_parameters(const ml3_problem *problem, ml3_real *task, const double *env_task);
 
-const ml3_model_based_settings *ml3_model_based_settings_of(const ml3_problem *problem); /* of a problem that ml3_model_based_new has made */
+const ml3_model_based_settings *ml3_model_based_settings_of(
+    const ml3_problem *problem); /* of a problem that ml3_model_based_new has made */
 
 /* The reverse: puts start number `start` there, and the task's goal to where that environment task has it. */
 void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
@@ -74,6 +81,9 @@ void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int s
 /* M_phi of a state and action in a rollout that ends in last[state_dim]. */
 double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss,
                              const double *state, const double *action, const double *last);
+
+/* Of an action's bounds; 1 where there are none. */
+double ml3_model_based_half_width(const ml3_policy *policy, int action);
 
 /* Judges any recorded episode of `horizon` steps from that start, as `evaluate` does. */
 void ml3_model_based_judge(const ml3_problem *problem, const ml3_real *task, const ml3_episode *episode,

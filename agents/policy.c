@@ -29,7 +29,8 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
                          .obs_dim = env->obs_dim,
                          .action_dim = env->action_dim,
                          .log_std_min = -5,
-                         .log_std_max = 2};
+                         .log_std_max = 2,
+                         .output_gain = 1};
   if (depth) memcpy(policy->net.hidden, hidden, (size_t)depth * sizeof *hidden);
   for (int i = 0; i < ML3_POLICY_MAX_OBS; i++) policy->scale[i] = 1;
   for (int i = 0; i < env->action_dim; i++) {
@@ -75,7 +76,11 @@ static void set_log_std(const ml3_policy *policy, ml3_real *theta) {
 }
 
 void ml3_policy_draw(const ml3_policy *policy, ml3_random *random, ml3_real *theta) {
-  ml3_mlp_init(&policy->net, random, theta);
+  const ml3_mlp *net = &policy->net;
+  const int in = net->depth ? net->hidden[net->depth - 1] : net->inputs, size = ml3_mlp_size(net);
+  ml3_mlp_init(net, random, theta);
+  for (int i = size - net->outputs * (in + (net->bias ? 1 : 0)); i < size && policy->output_gain != 1; i++)
+    theta[i] *= (ml3_real)policy->output_gain;
   set_log_std(policy, theta);
 }
 

@@ -42,6 +42,7 @@ typedef struct ml3_policy {
   ml3_squash squash;
   double low[ML3_POLICY_MAX_ACTIONS], high[ML3_POLICY_MAX_ACTIONS];
   double log_std_init, log_std_min, log_std_max;
+  double output_gain; /* of ml3_policy_draw: the last layer's parameters times this; 1 from ml3_policy_init */
 } ml3_policy;
 
 /* A deterministic policy for that environment: its observation in, its action and bounds out. */

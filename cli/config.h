@@ -42,7 +42,7 @@ typedef struct cli_config {
   cli_numbers policy_hidden, policy_obs_scale;
   int policy_activation, policy_squash;
   int policy_kind;
-  double policy_log_std;
+  double policy_log_std, policy_output_gain;
   bool policy_bias, policy_goal, policy_normalize;
 
   int method;
@@ -67,6 +67,7 @@ typedef struct cli_config {
   int cost_kind, extra_kind;
   int64_t cost_from_step, extra_until_step, extra_demonstrations;
   cli_numbers extra_goal;
+  double cost_velocity_weight, cost_action_weight;
 
   int dynamics_kind;
   int64_t dynamics_transitions, dynamics_hold;
@@ -75,6 +76,7 @@ typedef struct cli_config {
   int64_t rollout_starts;
   bool rollout_detach_state;
   int64_t rollout_episodes, rollout_outer_episodes, rollout_judge_episodes;
+  double rollout_near;
   double rollout_discount, rollout_lambda;
   int rollout_credit, rollout_baseline;
 

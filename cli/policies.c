@@ -19,6 +19,7 @@ int cli_policy_init(const cli_config *c, const ml3_env_spec *env, ml3_policy *po
                            c->policy_bias, error);
   if (code != ML3_OK) return code;
   policy->squash = (ml3_squash)c->policy_squash;
+  policy->output_gain = c->policy_output_gain;
   if (c->policy_obs_scale.count && c->policy_obs_scale.count != env->obs_dim)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "policy.obs_scale has %d entries; environment '%s' has %d observations",

@@ -27,8 +27,11 @@ static ml3_problem *make_in(const cli_config *c, const ml3_env_spec *env, const 
                                 .horizon = (int)c->horizon,
                                 .starts = (int)c->rollout_starts,
                                 .detach_state = c->rollout_detach_state,
+                                .near = c->rollout_near,
                                 .cost = (ml3_cost_kind)c->cost_kind,
                                 .cost_from_step = (int)c->cost_from_step,
+                                .velocity_weight = c->cost_velocity_weight,
+                                .action_weight = c->cost_action_weight,
                                 .extra = c->extra_kind == CLI_EXTRA_EXPLORATION_GOAL,
                                 .extra_until_step = (int)c->extra_until_step};
   if (cli_policy_init(c, env, &s.policy, error) != ML3_OK) return NULL;
@@ -36,9 +39,9 @@ static ml3_problem *make_in(const cli_config *c, const ml3_env_spec *env, const 
     ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.kind: a model-based problem takes none or exploration_goal");
     return NULL;
   }
-  if (s.extra && c->extra_goal.count != env->state_dim) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
-                  c->extra_goal.count, env->name, env->state_dim);
+  if (s.extra && c->extra_goal.count != env->goal_dim) {
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; the goal of environment '%s' has %d",
+                  c->extra_goal.count, env->name, env->goal_dim);
     return NULL;
   }
   for (int i = 0; i < c->extra_goal.count && i < ML3_STATE_MAX; i++) s.extra_goal[i] = c->extra_goal.values[i];

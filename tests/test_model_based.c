@@ -1,0 +1,251 @@
+/* The model-based problem: what it makes of states, its models beside the simulators, its costs, its extra information. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/model.h"
+#include "agents/model_based.h"
+#include "metaloss/meta.h"
+#include "nn/program.h"
+
+#ifdef ML3_DOUBLE
+static const double tolerance = 1e-12;
+#else
+static const double tolerance = 1e-5;
+#endif
+
+/* ---- geometry ------------------------------------------------------------------------------------------------------- */
+
+/* Observation and outcome of the state that env is in: as numbers and as graphs, beside the environment's own. */
+static void check_geometry(ml3_env *env, const ml3_geometry *at) {
+  const ml3_env_spec *spec = env->spec;
+  ml3_error error = {0};
+  double state[ML3_STATE_MAX], goal[ML3_STATE_MAX], true_obs[ML3_POLICY_MAX_OBS], obs[ML3_POLICY_MAX_OBS];
+  double outcome[ML3_STATE_MAX], to_goal[ML3_STATE_MAX];
+  ml3_env_get_state(env, state);
+  ml3_env_set_state(env, state); /* wipes out what the reacher keeps of the past */
+  ml3_env_goal(env, goal);
+  ml3_env_observe(env, true_obs);
+  at->obs(at, state, goal, obs);
+  at->outcome(at, state, outcome);
+  for (int i = 0; i < spec->obs_dim; i++)
+    cr_expect_float_eq(obs[i], true_obs[i], 1e-9, "%s: %s is %g, not %g", spec->name, spec->obs[i].name, obs[i],
+                       true_obs[i]);
+  cr_expect_float_eq(ml3_geometry_to_goal(at, state, goal, to_goal), ml3_env_distance(env), 1e-9);
+
+  ml3_nn_graph *g = ml3_nn_graph_new();
+  ml3_node s = ml3_nn_input(g, 1, spec->state_dim), target = ml3_nn_input(g, 1, spec->goal_dim);
+  const ml3_nn_output outputs[2] = {{at->build_obs(at, g, s, target), 0}, {at->build_outcome(at, g, s), 0}};
+  ml3_nn_program *p = ml3_nn_compile(g, outputs, 2, &error);
+  cr_assert_not_null(p, "%s", error.message);
+  ml3_nn_workspace *w = ml3_nn_workspace_new(p, &error);
+  ml3_real in[ML3_STATE_MAX], to[ML3_STATE_MAX];
+  for (int i = 0; i < spec->state_dim; i++) in[i] = (ml3_real)state[i];
+  for (int i = 0; i < spec->goal_dim; i++) to[i] = (ml3_real)goal[i];
+  ml3_nn_bind_input(w, s, in);
+  ml3_nn_bind_input(w, target, to);
+  ml3_nn_run(w, 0);
+  for (int i = 0; i < spec->obs_dim; i++)
+    cr_expect_float_eq(ml3_nn_output_at(w, 0)[i], obs[i], tolerance * (1 + fabs(obs[i])), "%s: %s", spec->name,
+                       spec->obs[i].name);
+  for (int i = 0; i < spec->goal_dim; i++)
+    cr_expect_float_eq(ml3_nn_output_at(w, 1)[i], outcome[i], tolerance * (1 + fabs(outcome[i])));
+  ml3_nn_workspace_free(w);
+  ml3_nn_program_free(p);
+  ml3_nn_graph_free(g);
+}
+
+Test(geometry, tells_what_the_environment_shows_of_its_states) {
+  static const char *const names[] = {"pointmass", "pointmass_goal", "reacher"};
+  for (int i = 0; i < 3; i++) {
+    ml3_error error = {0};
+    const ml3_env_spec *spec = ml3_env_find(names[i], &error);
+    ml3_geometry at;
+    cr_assert_eq(ml3_geometry_init(&at, spec, &error), 0, "%s", error.message);
+    ml3_env *env = ml3_env_new(spec, &error);
+    for (uint32_t episode = 0; episode < 5; episode++) {
+      double task[ML3_STATE_MAX], action[2];
+      ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, episode, 0);
+      ml3_env_sample_task(spec, &random, task);
+      ml3_env_reset(env, task, &random);
+      for (int t = 0; t < 10; t++) {
+        for (int k = 0; k < 2; k++) action[k] = ml3_random_uniform(&random, -1, 1);
+        ml3_env_step(env, action);
+      }
+      check_geometry(env, &at);
+    }
+    ml3_env_free(env);
+  }
+}
+
+Test(geometry, refuses_what_it_does_not_know) {
+  ml3_error error = {0};
+  ml3_geometry at;
+  cr_expect_eq(ml3_geometry_init(&at, ml3_env_find("ant_goal", NULL), &error), ML3_ERR_UNAVAILABLE);
+  cr_expect_not_null(strstr(error.message, "ant_goal"), "%s", error.message);
+  cr_expect_eq(ml3_geometry_init(&at, ml3_env_find("reacher_goal", NULL), &error), ML3_ERR_UNAVAILABLE);
+  cr_expect_not_null(strstr(error.message, "rollout.fixed"), "%s", error.message);
+}
+
+/* ---- the reacher's equations ---------------------------------------------------------------------------------------- */
+
+/* One step from states at speed, and where an episode of small actions ends: the links' own inertia is left out. */
+Test(reacher_dynamics, are_the_simulation_s_but_for_the_links_inertia) {
+  ml3_error error = {0};
+  const ml3_env_spec *spec = ml3_env_find("reacher", &error);
+  const ml3_dynamics *dynamics = ml3_dynamics_find("reacher", &error);
+  cr_assert_not_null(dynamics, "%s", error.message);
+  ml3_model *model = ml3_model_of_dynamics(dynamics, NULL, spec, &error);
+  ml3_env *env = ml3_env_new(spec, &error);
+  ml3_random random = ml3_random_stream(2, ML3_PURPOSE_USER, 0, 0);
+  double state[8], next[8], imagined[8], action[2];
+  ml3_env_reset(env, NULL, &random);
+  ml3_env_get_state(env, state);
+  model->start(model, state);
+  for (int t = 0; t < 50; t++) {
+    for (int k = 0; k < 2; k++) action[k] = t % 10 ? action[k] : ml3_random_uniform(&random, -0.05, 0.05);
+    ml3_env_step(env, action);
+    model->step(model, action, imagined);
+  }
+  ml3_env_get_state(env, next);
+  for (int i = 0; i < 8; i++)
+    cr_expect_float_eq(imagined[i], next[i], 0.02, "%s: %g, not %g", spec->state[i].name, imagined[i], next[i]);
+  cr_expect_gt(fabs(next[0] - state[0]) + fabs(next[1] - state[1]), 0.3, "it should have moved");
+
+  double stopped[8] = {0, 3, 0.1, 0.1, 0, 2, 0, 0};
+  action[0] = action[1] = 0.1;
+  model->start(model, stopped);
+  model->step(model, action, imagined);
+  cr_expect_float_eq(imagined[1], 3, tolerance);
+  cr_expect_float_eq(imagined[5], 0, tolerance);
+  ml3_model_free(model);
+  ml3_env_free(env);
+}
+
+/* ---- the problem ---------------------------------------------------------------------------------------------------- */
+
+static ml3_model_based_settings settings_of(const char *name) {
+  ml3_error error = {0};
+  const int hidden[1] = {8};
+  ml3_model_based_settings s = {.env = ml3_env_find(name, &error),
+                                .starts = 1,
+                                .detach_state = true,
+                                .cost = ML3_COST_REACH,
+                                .cost_from_step = 30,
+                                .velocity_weight = 0.1,
+                                .action_weight = 0.2};
+  cr_assert_eq(ml3_policy_init(&s.policy, s.env, hidden, 1, ML3_TANH, true, &error), 0, "%s", error.message);
+  s.policy.squash = ML3_SQUASH_TANH;
+  s.policy.output_gain =
+      strcmp(name, "reacher") ? 0.2 : 0.02; /* an arm that hits its stop is not foreseen to a percent */
+  return s;
+}
+
+typedef struct fixture {
+  ml3_problem *problem;
+  ml3_meta *meta;
+  ml3_meta_work *work;
+  ml3_real *task, *theta;
+} fixture;
+
+static fixture open_fixture(const ml3_model_based_settings *settings) {
+  ml3_error error = {0};
+  fixture f = {.problem = ml3_model_based_new(settings, &error)};
+  cr_assert_not_null(f.problem, "%s", error.message);
+  const ml3_meta_settings meta = {
+      .loss = {.net = {.inputs = f.problem->features, .outputs = 1, .activation = ML3_ELU}, .rate = 0.1},
+      .inner_steps = 1,
+      .task_weight = 1,
+      .extra_weight = 1};
+  f.meta = ml3_meta_new(f.problem, &meta, &error);
+  cr_assert_not_null(f.meta, "%s", error.message);
+  f.work = ml3_meta_work_new(f.meta, &error);
+  f.task = calloc((size_t)f.problem->task_size, sizeof *f.task);
+  f.theta = calloc((size_t)f.problem->theta_size, sizeof *f.theta);
+  ml3_random random = ml3_random_stream(4, ML3_PURPOSE_TEST, 0, 0);
+  f.problem->sample(f.problem, ML3_SPLIT_TEST, &random, f.task, f.theta);
+  return f;
+}
+
+static void close_fixture(fixture *f) {
+  free(f->task);
+  free(f->theta);
+  ml3_meta_work_free(f->work);
+  ml3_meta_free(f->meta);
+  f->problem->free(f->problem);
+}
+
+/* The cost of the imagined rollout and of the real one, whose model is nearly exact. */
+Test(model_based, judges_in_the_simulator_what_it_imagines) {
+  static const char *const names[] = {"pointmass", "reacher"};
+  for (int i = 0; i < 2; i++) {
+    const ml3_model_based_settings s = settings_of(names[i]);
+    fixture f = open_fixture(&s);
+    ml3_error error = {0};
+    ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
+    ml3_outcome outcome;
+    double imagined;
+    cr_assert_eq(ml3_meta_task_gradient(f.work, f.task, f.theta, &random, &imagined, NULL, &error), 0, "%s",
+                 error.message);
+    cr_assert_eq(f.problem->evaluate(f.problem, f.task, f.theta, &outcome, &error), 0, "%s", error.message);
+    cr_expect_float_eq(imagined, outcome.task_loss, 0.01 * outcome.task_loss, "%s: %g imagined, %g", names[i], imagined,
+                       outcome.task_loss);
+    close_fixture(&f);
+  }
+}
+
+/* The rows of features, beside the value that viewers compute of single states. */
+Test(model_based, features_are_those_of_single_states) {
+  static const char *const names[] = {"pointmass_goal", "reacher"};
+  for (int i = 0; i < 2; i++) {
+    ml3_model_based_settings s = settings_of(names[i]);
+    ml3_env_spec env = *s.env;
+    ml3_env_parameter task[ML3_STATE_MAX];
+    memcpy(task, env.task, (size_t)env.task_dim * sizeof *task);
+    for (int k = 0; k < env.task_dim && i == 0; k++)
+      if (strcmp(task[k].name, "mass") == 0 || strcmp(task[k].name, "damping") == 0)
+        task[k].low = task[k].high = task[k].value;
+    env.task = task;
+    s.env = &env;
+    fixture f = open_fixture(&s);
+    ml3_error error = {0};
+    ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
+    const int rows = ml3_meta_rows(f.meta), cols = f.problem->features;
+    ml3_real *features = calloc((size_t)(rows * cols), sizeof *features);
+    cr_assert_eq(ml3_meta_features(f.work, f.task, f.theta, &random, features, &error), 0, "%s", error.message);
+    const ml3_loss_spec spec = {
+        .net = {.inputs = cols, .outputs = 1, .depth = 1, .hidden = {5}, .activation = ML3_TANH, .bias = true},
+        .rate = 1};
+    ml3_random init = ml3_random_stream(9, ML3_PURPOSE_USER, 0, 0);
+    ml3_loss *loss = ml3_loss_new(&spec, &init, &error);
+    ml3_episode *e = ml3_model_based_episode(f.problem, f.task, 0, f.theta, loss, &error);
+    cr_assert_not_null(e, "%s", error.message);
+    for (int t = 0; t < e->steps; t++) {
+      double row[64];
+      for (int k = 0; k < cols; k++) row[k] = features[t * cols + k];
+      cr_expect_float_eq(ml3_loss_value(loss, row), e->loss[t], 5e-3, "%s, step %d", names[i], t);
+    }
+    cr_expect_str_eq(f.problem->feature_names[cols - 1], "final_near_goal_y");
+    ml3_episode_free(e);
+    ml3_loss_free(loss);
+    free(features);
+    close_fixture(&f);
+  }
+}
+
+/* A policy that takes the goal as an input sees the same in the model and in the world. */
+Test(model_based, policies_may_see_the_goal) {
+  ml3_model_based_settings s = settings_of("reacher");
+  ml3_error error = {0};
+  cr_assert_eq(ml3_policy_add_goal(&s.policy, s.env, &error), 0, "%s", error.message);
+  fixture f = open_fixture(&s);
+  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
+  ml3_outcome outcome;
+  double imagined;
+  cr_assert_eq(ml3_meta_task_gradient(f.work, f.task, f.theta, &random, &imagined, NULL, &error), 0, "%s",
+               error.message);
+  cr_assert_eq(f.problem->evaluate(f.problem, f.task, f.theta, &outcome, &error), 0, "%s", error.message);
+  cr_expect_float_eq(imagined, outcome.task_loss, 0.01 * outcome.task_loss);
+  close_fixture(&f);
+}
