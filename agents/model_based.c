@@ -140,6 +140,16 @@ static void name_features(model_based *m) {
   m->problem.feature_names = m->names;
 }
 
+/* The learned dynamics are all that was fitted. */
+static int keep(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error) {
+  return ml3_nn_tensors_put(file, "problem.dynamics", 0, p->context_size, p->context, error);
+}
+
+static int restore(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error) {
+  return ml3_nn_tensors_get(file, "problem.dynamics", (size_t)p->context_size, self(p)->settings.ensemble->context,
+                            error);
+}
+
 ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error) {
   const ml3_dynamics *dynamics =
       settings->ensemble ? &settings->ensemble->dynamics : ml3_model_based_dynamics(settings->env, error);
@@ -169,6 +179,8 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
                                  .success_name = "success",
                                  .distance_name = "distance",
                                  .save = save,
+                                 .keep = s.ensemble ? keep : NULL,
+                                 .restore = s.ensemble ? restore : NULL,
                                  .free = free_problem,
                                  .user = m},
                      .settings = s,

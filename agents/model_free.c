@@ -396,6 +396,48 @@ static int save(const ml3_problem *p, const ml3_real *theta, const char *path, m
   return ml3_policy_save(&self(p)->settings.policy, theta, path, error);
 }
 
+/* ---- checkpoints: how observations are normalised, and the demonstrations ----------------------------------------- */
+
+typedef struct kept {
+  const char *name;
+  double *numbers;
+  int count;
+} kept;
+
+enum { KEPT = 6 };
+
+/* All that was fitted or planned; their number. */
+static int list_kept(const ml3_problem *p, kept list[KEPT]) {
+  model_free *m = p->user;
+  ml3_policy *policy = &m->settings.policy;
+  ml3_demonstrations *d = m->demonstrations;
+  int n = 0;
+  list[n++] = (kept){"problem.shift", policy->shift, policy->net.inputs};
+  list[n++] = (kept){"problem.scale", policy->scale, policy->net.inputs};
+  if (!d || m->settings.extra != ML3_MODEL_FREE_DEMONSTRATIONS) return n;
+  list[n++] = (kept){"problem.demonstration_tasks", d->task, d->count * d->env->task_dim};
+  list[n++] = (kept){"problem.demonstration_observations", d->obs, d->count * d->steps * d->env->obs_dim};
+  list[n++] = (kept){"problem.demonstration_actions", d->action, d->count * d->steps * d->env->action_dim};
+  list[n++] = (kept){"problem.demonstration_return", &d->episode_return, 1};
+  return n;
+}
+
+static int keep(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error) {
+  kept list[KEPT];
+  int code = ML3_OK;
+  for (int i = 0, n = list_kept(p, list); i < n && code == ML3_OK; i++)
+    code = ml3_nn_tensors_put_doubles(file, list[i].name, list[i].count, list[i].numbers, error);
+  return code;
+}
+
+static int restore(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error) {
+  kept list[KEPT];
+  int code = ML3_OK;
+  for (int i = 0, n = list_kept(p, list); i < n && code == ML3_OK; i++)
+    code = ml3_nn_tensors_get_doubles(file, list[i].name, list[i].count, list[i].numbers, error);
+  return code;
+}
+
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
 static void free_problem(ml3_problem *p) {
@@ -565,6 +607,8 @@ ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_err
                              .collect = collect,
                              .evaluate = evaluate,
                              .save = save,
+                             .keep = keep,
+                             .restore = restore,
                              .free = free_problem,
                              .user = m};
   if (make(m, error) == ML3_OK) return &m->problem;

@@ -3,6 +3,7 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,15 +12,15 @@
 int ml3_file_create(ml3_file *f, const char *path, ml3_error *error) {
   *f = (ml3_file){0};
   if (strlen(path) >= sizeof f->path)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%.80s...' is longer than %d characters",
-                         path, (int)sizeof f->path - 1);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%.80s...' is longer than %d characters", path,
+                         (int)sizeof f->path - 1);
   snprintf(f->path, sizeof f->path, "%s", path);
-  snprintf(f->temporary, sizeof f->temporary, "%s.XXXXXX", path);
+  snprintf(f->temporary, sizeof f->temporary, "%s.tmp-XXXXXX", path);
 
   int fd = mkstemp(f->temporary);
   if (fd < 0)
-    return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s; choose a folder you may write to",
-                         path, strerror(errno));
+    return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s; choose a folder you may write to", path,
+                         strerror(errno));
   fchmod(fd, 0644);
   f->stream = fdopen(fd, "wb");
   if (!f->stream) {
@@ -30,18 +31,58 @@ int ml3_file_create(ml3_file *f, const char *path, ml3_error *error) {
   return ML3_OK;
 }
 
-int ml3_file_commit(ml3_file *f, ml3_error *error) {
-  int failed = ferror(f->stream);
-  failed |= fflush(f->stream) != 0;
-  failed |= fsync(fileno(f->stream)) != 0;
-  failed |= fclose(f->stream) != 0;
-  f->stream = NULL;
-  if (!failed && rename(f->temporary, f->path) == 0) return ML3_OK;
+/* The folder's entry for the file on the disk too. Not every file system can; what it cannot is no error. */
+static void sync_folder(const char *path) {
+  char folder[1024];
+  const char *slash = strrchr(path, '/');
+  snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+  int fd = open(folder, O_RDONLY | O_DIRECTORY);
+  if (fd < 0) return;
+  fsync(fd);
+  close(fd);
+}
 
+/* All written and on the disk? 0, or the first reason why not. */
+static int close_synced(FILE *stream) {
+  errno = 0;
+  int reason = ferror(stream) ? (errno ? errno : EIO) : 0;
+  if (fflush(stream) != 0 && !reason) reason = errno;
+  if (fsync(fileno(stream)) != 0 && !reason) reason = errno;
+  if (fclose(stream) != 0 && !reason) reason = errno;
+  return reason;
+}
+
+/* The target under the name `previous` as well; at no moment is there neither. Without hard links it is moved. */
+static int keep_target(const ml3_file *f, const char *previous) {
+  char link_name[sizeof f->temporary + 1];
+  snprintf(link_name, sizeof link_name, "%s~", f->temporary);
+  if (access(f->path, F_OK) != 0) return 0;
+  if (link(f->path, link_name) != 0) return rename(f->path, previous) == 0 ? 0 : errno;
+  if (rename(link_name, previous) == 0) {
+    unlink(link_name); /* still there when both names were of one file */
+    return 0;
+  }
   int reason = errno;
+  unlink(link_name);
+  return reason;
+}
+
+int ml3_file_commit_keeping(ml3_file *f, const char *previous, ml3_error *error) {
+  int reason = close_synced(f->stream);
+  f->stream = NULL;
+  if (!reason && previous) reason = keep_target(f, previous);
+  if (!reason && rename(f->temporary, f->path) != 0) reason = errno;
+  if (!reason) {
+    sync_folder(f->path);
+    return ML3_OK;
+  }
   unlink(f->temporary);
-  return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s; the file is as it was before",
-                       f->path, strerror(reason));
+  return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s; the file is as it was before", f->path,
+                       strerror(reason));
+}
+
+int ml3_file_commit(ml3_file *f, ml3_error *error) {
+  return ml3_file_commit_keeping(f, NULL, error);
 }
 
 void ml3_file_abandon(ml3_file *f) {
@@ -59,8 +100,8 @@ static char *read_open(FILE *in, const char *path, size_t limit, size_t *size, m
     return NULL;
   }
   if ((unsigned long long)info.st_size > limit) {
-    ml3_error_set(error, ML3_ERR_FORMAT, "'%s' has %lld bytes; at most %zu are read", path,
-                  (long long)info.st_size, limit);
+    ml3_error_set(error, ML3_ERR_FORMAT, "'%s' has %lld bytes; at most %zu are read", path, (long long)info.st_size,
+                  limit);
     return NULL;
   }
 

@@ -15,14 +15,17 @@ extern "C" {
 typedef struct ml3_file {
   FILE *stream;             /* write here */
   char path[1024];          /* the target */
-  char temporary[1024 + 8]; /* path.tmp-XXXXXX pattern, in the same folder */
+  char temporary[1024 + 16]; /* PATH.tmp-XXXXXX, in the same folder; a killed process leaves it behind */
 } ml3_file;
 
 /* Opens a temporary file for path. After success call exactly one of commit and abandon. */
 int ml3_file_create(ml3_file *f, const char *path, ml3_error *error);
 
-/* Flushes, syncs and renames to the target. On failure the target is as it was. */
+/* Flushes, syncs file and folder, and renames to the target. On failure the target is as it was. */
 int ml3_file_commit(ml3_file *f, ml3_error *error);
+
+/* The same, and what was the target is kept as `previous`: whenever the machine stops, one of the two is whole. */
+int ml3_file_commit_keeping(ml3_file *f, const char *previous, ml3_error *error);
 
 /* Closes and removes the temporary file. */
 void ml3_file_abandon(ml3_file *f);

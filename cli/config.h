@@ -118,6 +118,8 @@ typedef struct cli_config {
   int64_t test_tasks, test_ilqr_restarts;
   double test_reinforce_rate;
   cli_numbers test_steps;
+
+  bool from_checkpoint; /* not a key: what a problem fits or plans when it is made will come from a checkpoint */
 } cli_config;
 
 void cli_config_defaults(cli_config *config);

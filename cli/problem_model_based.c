@@ -5,9 +5,10 @@
 #include "cli/policies.h"
 #include "cli/problems.h"
 
-/* An ensemble fitted to random transitions. */
+/* An ensemble fitted to random transitions; not fitted when a checkpoint has it. */
 static ml3_ensemble *fit_ensemble(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {
   const ml3_ensemble_settings settings = ml3_ensemble_defaults();
+  if (c->from_checkpoint) return ml3_ensemble_new(env, &settings, (uint64_t)c->seed, error);
   const ml3_ensemble_fit_settings fit = ml3_ensemble_fit_defaults((uint64_t)c->seed);
   ml3_transitions *data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)c->dynamics_hold,
                                                   (int)c->dynamics_transitions, (uint64_t)c->seed, error);

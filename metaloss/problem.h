@@ -13,6 +13,7 @@
 
 #include "base/random.h"
 #include "nn/mlp.h"
+#include "nn/tensor_file.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -68,6 +69,11 @@ struct ml3_problem {
 
   /* Writes the optimizee as a file of its own (safetensors). NULL: there is none. */
   int (*save)(const ml3_problem *p, const ml3_real *theta, const char *path, ml3_error *error);
+
+  /* What was fitted or planned when the problem was made (dynamics, normalisation, demonstrations), into a checkpoint and
+     back into a problem of the same configuration. Names begin with "problem.". NULL: there is nothing of the kind. */
+  int (*keep)(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error);
+  int (*restore)(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error);
 
   const ml3_mlp *net; /* the optimizee's network, where theta is one's parameters; else NULL */
 

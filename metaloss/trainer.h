@@ -71,7 +71,9 @@ const ml3_trainer_report *ml3_trainer_best_report(const ml3_trainer *trainer); /
 const ml3_meta *ml3_trainer_meta(const ml3_trainer *trainer); /* its programs, for batches of one */
 int64_t ml3_trainer_outer_step(const ml3_trainer *trainer); /* outer steps done so far */
 
-/* Everything to go on with the same bits. Loading checks that the file fits this problem and these settings. */
+/* Everything to go on with the same bits, as nn/checkpoint.h writes it: parameters, optimizer, counters, normalisation,
+   optimizees that live on, the best so far, and what the problem has fitted. Loading checks that the file is whole and fits
+   this problem and these settings; ml3_nn_checkpoint_find tells which of two generations is to be loaded. */
 int ml3_trainer_save(const ml3_trainer *trainer, const char *path, ml3_error *error);
 int ml3_trainer_load(ml3_trainer *trainer, const char *path, ml3_error *error);
 

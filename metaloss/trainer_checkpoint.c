@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "metaloss/trainer_internal.h"
+#include "nn/checkpoint.h"
 
 /* What the loss's network sees; 0 where no loss is learned. */
 static int inputs_of(const ml3_trainer *t) {
@@ -21,7 +22,7 @@ static void fingerprint(const ml3_trainer *t, char *text, size_t size) {
 }
 
 enum { COUNTERS = 11 };
-static const char *const format_name = "ml3 checkpoint 2";
+static const char *const format_name = "ml3 checkpoint 3";
 
 /* The numbers of a report, bit by bit, so that a resumed run writes the same files. */
 static void pack_best(const ml3_trainer_report *r, int64_t *counters) {
@@ -44,20 +45,6 @@ static void unpack_best(ml3_trainer_report *r, const int64_t *counters) {
 
 /* ---- normalisation and lives ---------------------------------------------------------------------------- */
 
-/* Doubles bit by bit, whatever ml3_real is. */
-static int put_doubles(ml3_nn_tensors *f, const char *name, const double *x, int count, ml3_error *error) {
-  int64_t bits[2 * ML3_LOSS_MAX_FEATURES + 1];
-  memcpy(bits, x, (size_t)count * sizeof *x);
-  return ml3_nn_tensors_put_ints(f, name, count, bits, error);
-}
-
-static int get_doubles(const ml3_nn_tensors *f, const char *name, double *x, int count, ml3_error *error) {
-  int64_t bits[2 * ML3_LOSS_MAX_FEATURES + 1];
-  int code = ml3_nn_tensors_get_ints(f, name, count, bits, error);
-  if (!code) memcpy(x, bits, (size_t)count * sizeof *x);
-  return code;
-}
-
 static int put_inputs(const ml3_trainer *t, ml3_nn_tensors *f, ml3_error *error) {
   const int inputs = inputs_of(t);
   if (inputs == 0) return ML3_OK;
@@ -65,9 +52,9 @@ static int put_inputs(const ml3_trainer *t, ml3_nn_tensors *f, ml3_error *error)
   if (!code) code = ml3_nn_tensors_put(f, "scale", 0, inputs, t->loss->scale, error);
   if (!code) code = ml3_nn_tensors_put(f, "best_shift", 0, inputs, t->best->shift, error);
   if (!code) code = ml3_nn_tensors_put(f, "best_scale", 0, inputs, t->best->scale, error);
-  if (!code) code = put_doubles(f, "running_count", &t->running.count, 1, error);
-  if (!code) code = put_doubles(f, "running_mean", t->running.mean, inputs, error);
-  if (!code) code = put_doubles(f, "running_squares", t->running.squares, inputs, error);
+  if (!code) code = ml3_nn_tensors_put_doubles(f, "running_count", 1, &t->running.count, error);
+  if (!code) code = ml3_nn_tensors_put_doubles(f, "running_mean", inputs, t->running.mean, error);
+  if (!code) code = ml3_nn_tensors_put_doubles(f, "running_squares", inputs, t->running.squares, error);
   return code;
 }
 
@@ -79,9 +66,9 @@ static int get_inputs(ml3_trainer *t, const ml3_nn_tensors *f, ml3_error *error)
   if (!code) code = ml3_nn_tensors_get(f, "scale", n, t->loss->scale, error);
   if (!code) code = ml3_nn_tensors_get(f, "best_shift", n, t->best->shift, error);
   if (!code) code = ml3_nn_tensors_get(f, "best_scale", n, t->best->scale, error);
-  if (!code) code = get_doubles(f, "running_count", &t->running.count, 1, error);
-  if (!code) code = get_doubles(f, "running_mean", t->running.mean, inputs, error);
-  if (!code) code = get_doubles(f, "running_squares", t->running.squares, inputs, error);
+  if (!code) code = ml3_nn_tensors_get_doubles(f, "running_count", 1, &t->running.count, error);
+  if (!code) code = ml3_nn_tensors_get_doubles(f, "running_mean", inputs, t->running.mean, error);
+  if (!code) code = ml3_nn_tensors_get_doubles(f, "running_squares", inputs, t->running.squares, error);
   return code;
 }
 
@@ -122,8 +109,9 @@ int ml3_trainer_save(const ml3_trainer *t, const char *path, ml3_error *error) {
   if (!code) code = ml3_nn_tensors_put(f, "moment2", 0, size, t->optimizer.v, error);
   if (!code) code = put_inputs(t, f, error);
   if (!code) code = put_lives(t, f, error);
+  if (!code && t->problem->keep) code = t->problem->keep(t->problem, f, error);
   if (!code) code = ml3_nn_tensors_put_ints(f, "counters", COUNTERS, counters, error);
-  if (!code) code = ml3_nn_tensors_save(f, path, error);
+  if (!code) code = ml3_nn_checkpoint_save(f, path, error);
   ml3_nn_tensors_free(f);
   return code;
 }
@@ -147,6 +135,7 @@ static int load_tensors(ml3_trainer *t, const ml3_nn_tensors *f, const char *pat
   if (!code) code = ml3_nn_tensors_get(f, "moment2", size, t->optimizer.v, error);
   if (!code) code = get_inputs(t, f, error);
   if (!code) code = get_lives(t, f, error);
+  if (!code && t->problem->restore) code = t->problem->restore(t->problem, f, error);
   if (code) return ml3_error_prefix(error, "checkpoint '%s'", path);
 
   t->outer_step = counters[0];
@@ -158,7 +147,7 @@ static int load_tensors(ml3_trainer *t, const ml3_nn_tensors *f, const char *pat
 }
 
 int ml3_trainer_load(ml3_trainer *t, const char *path, ml3_error *error) {
-  ml3_nn_tensors *f = ml3_nn_tensors_load(path, error);
+  ml3_nn_tensors *f = ml3_nn_checkpoint_load(path, error);
   if (!f) return error ? error->code : ML3_ERR_IO;
   int code = load_tensors(t, f, path, error);
   ml3_nn_tensors_free(f);

@@ -240,7 +240,7 @@ static int read_all(const char *path, const char *bytes, size_t size, ml3_nn_ten
 
 /* ---- public ------------------------------------------------------------------------------------------ */
 
-int ml3_nn_tensors_save(const ml3_nn_tensors *t, const char *path, ml3_error *error) {
+int ml3_nn_tensors_write(const ml3_nn_tensors *t, const char *path, const char *previous, ml3_error *error) {
   char *header = header_text(t);
   if (!header) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to write '%s'", path);
 
@@ -248,10 +248,14 @@ int ml3_nn_tensors_save(const ml3_nn_tensors *t, const char *path, ml3_error *er
   int code = ml3_file_create(&file, path, error);
   if (!code) {
     write_all(t, header, file.stream);
-    code = ml3_file_commit(&file, error);
+    code = ml3_file_commit_keeping(&file, previous, error);
   }
   free(header);
   return code;
+}
+
+int ml3_nn_tensors_save(const ml3_nn_tensors *t, const char *path, ml3_error *error) {
+  return ml3_nn_tensors_write(t, path, NULL, error);
 }
 
 ml3_nn_tensors *ml3_nn_tensors_load(const char *path, ml3_error *error) {

@@ -25,6 +25,8 @@ int ml3_nn_tensors_put(ml3_nn_tensors *t, const char *name, int rows, int cols, 
 /* 64-bit integers, for counters. */
 int ml3_nn_tensors_put_ints(ml3_nn_tensors *t, const char *name, int count, const int64_t *data,
                             ml3_error *error);
+/* F64, whatever ml3_real is. */
+int ml3_nn_tensors_put_doubles(ml3_nn_tensors *t, const char *name, int count, const double *data, ml3_error *error);
 int ml3_nn_tensors_put_text(ml3_nn_tensors *t, const char *key, const char *value, ml3_error *error);
 
 /* Reads into data[size], converting between F32 and F64. The tensor must have exactly size entries. */
@@ -32,6 +34,8 @@ int ml3_nn_tensors_get(const ml3_nn_tensors *t, const char *name, size_t size, m
                        ml3_error *error);
 int ml3_nn_tensors_get_ints(const ml3_nn_tensors *t, const char *name, int count, int64_t *data,
                             ml3_error *error);
+/* Of a tensor that is F64. */
+int ml3_nn_tensors_get_doubles(const ml3_nn_tensors *t, const char *name, int count, double *data, ml3_error *error);
 /* The string, or NULL when there is none of that key. Owned by t. */
 const char *ml3_nn_tensors_text(const ml3_nn_tensors *t, const char *key);
 /* Number of entries of a tensor, or 0 when there is none of that name. */

@@ -38,8 +38,7 @@ static void *copy_data(const char *name, const ml3_nn_tensor *x, const void *dat
   const size_t bytes = x->count * ml3_nn_dtype_bytes(x->type);
   void *copy = malloc(bytes ? bytes : 1);
   if (!copy)
-    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for tensor '%s' of %zu bytes", ml3_nn_show(name).text,
-                  bytes);
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for tensor '%s' of %zu bytes", ml3_nn_show(name).text, bytes);
   else if (bytes)
     memcpy(copy, data, bytes);
   return copy;
@@ -60,20 +59,17 @@ static int put(ml3_nn_tensors *t, const char *name, ml3_nn_tensor x, const void 
 
 static int check_name(const char *name, ml3_error *error) {
   if (!name[0] || strcmp(name, ml3_nn_metadata_key) == 0 || !is_utf8(name))
-    return ml3_error_set(
-        error, ML3_ERR_ARGUMENT,
-        "a tensor cannot be named '%s'; give it a name in UTF-8 that is neither empty nor '%s'",
-        ml3_nn_show(name).text, ml3_nn_metadata_key);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "a tensor cannot be named '%s'; give it a name in UTF-8 that is neither empty nor '%s'",
+                         ml3_nn_show(name).text, ml3_nn_metadata_key);
   return ML3_OK;
 }
 
 /* The tensor of that name and number of entries, or NULL with a sentence. */
-static const ml3_nn_tensor *find_sized(const ml3_nn_tensors *t, const char *name, size_t size,
-                                       ml3_error *error) {
+static const ml3_nn_tensor *find_sized(const ml3_nn_tensors *t, const char *name, size_t size, ml3_error *error) {
   const ml3_nn_tensor *found = find(t, name);
   if (!found) {
-    ml3_error_set(error, ML3_ERR_FORMAT,
-                  "%s: there is no tensor '%s' among the %d; was it written for something else?",
+    ml3_error_set(error, ML3_ERR_FORMAT, "%s: there is no tensor '%s' among the %d; was it written for something else?",
                   source_of(t), ml3_nn_show(name).text, t->count);
     return NULL;
   }
@@ -117,8 +113,7 @@ static bool reserve(ml3_nn_tensors *t) {
   return list != NULL;
 }
 
-int ml3_nn_tensors_append(ml3_nn_tensors *t, const char *name, ml3_nn_tensor x, const void *data,
-                          ml3_error *error) {
+int ml3_nn_tensors_append(ml3_nn_tensors *t, const char *name, ml3_nn_tensor x, const void *data, ml3_error *error) {
   x.data = copy_data(name, &x, data, error);
   if (!x.data) return ML3_ERR_MEMORY;
 
@@ -126,8 +121,7 @@ int ml3_nn_tensors_append(ml3_nn_tensors *t, const char *name, ml3_nn_tensor x, 
   if (!x.name || !reserve(t)) {
     free(x.name);
     free(x.data);
-    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for one more tensor, '%s'",
-                         ml3_nn_show(name).text);
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for one more tensor, '%s'", ml3_nn_show(name).text);
   }
   t->list[t->count++] = x;
   return ML3_OK;
@@ -161,8 +155,8 @@ int ml3_nn_tensors_put(ml3_nn_tensors *t, const char *name, int rows, int cols, 
   int code = check_name(name, error);
   if (code) return code;
   if (rows < 0 || cols < 0)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "tensor '%s' cannot have the shape %d x %d",
-                         ml3_nn_show(name).text, rows, cols);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "tensor '%s' cannot have the shape %d x %d", ml3_nn_show(name).text,
+                         rows, cols);
 
   ml3_nn_tensor x = {.type = sizeof(ml3_real) == 8 ? ML3_NN_F64 : ML3_NN_F32, .rank = rows ? 2 : 1};
   x.shape[0] = (size_t)(rows ? rows : cols);
@@ -171,16 +165,24 @@ int ml3_nn_tensors_put(ml3_nn_tensors *t, const char *name, int rows, int cols, 
   return put(t, name, x, data, error);
 }
 
-int ml3_nn_tensors_put_ints(ml3_nn_tensors *t, const char *name, int count, const int64_t *data,
-                            ml3_error *error) {
+/* A vector of that type. */
+static int put_vector(ml3_nn_tensors *t, const char *name, ml3_nn_dtype type, int count, const void *data,
+                      ml3_error *error) {
   int code = check_name(name, error);
   if (code) return code;
   if (count < 0)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "tensor '%s' cannot have %d entries",
-                         ml3_nn_show(name).text, count);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "tensor '%s' cannot have %d entries", ml3_nn_show(name).text, count);
 
-  const ml3_nn_tensor x = {.type = ML3_NN_I64, .rank = 1, .shape = {(size_t)count}, .count = (size_t)count};
+  const ml3_nn_tensor x = {.type = type, .rank = 1, .shape = {(size_t)count}, .count = (size_t)count};
   return put(t, name, x, data, error);
+}
+
+int ml3_nn_tensors_put_ints(ml3_nn_tensors *t, const char *name, int count, const int64_t *data, ml3_error *error) {
+  return put_vector(t, name, ML3_NN_I64, count, data, error);
+}
+
+int ml3_nn_tensors_put_doubles(ml3_nn_tensors *t, const char *name, int count, const double *data, ml3_error *error) {
+  return put_vector(t, name, ML3_NN_F64, count, data, error);
 }
 
 int ml3_nn_tensors_put_text(ml3_nn_tensors *t, const char *key, const char *value, ml3_error *error) {
@@ -192,14 +194,13 @@ int ml3_nn_tensors_put_text(ml3_nn_tensors *t, const char *key, const char *valu
   return ML3_OK;
 }
 
-int ml3_nn_tensors_get(const ml3_nn_tensors *t, const char *name, size_t size, ml3_real *data,
-                       ml3_error *error) {
+int ml3_nn_tensors_get(const ml3_nn_tensors *t, const char *name, size_t size, ml3_real *data, ml3_error *error) {
   const ml3_nn_tensor *x = find_sized(t, name, size, error);
   if (!x) return ML3_ERR_FORMAT;
   if (x->type == ML3_NN_I64)
     return ml3_error_set(error, ML3_ERR_FORMAT,
-                         "%s: tensor '%s' holds whole numbers (I64) where F32 or F64 is expected",
-                         source_of(t), ml3_nn_show(name).text);
+                         "%s: tensor '%s' holds whole numbers (I64) where F32 or F64 is expected", source_of(t),
+                         ml3_nn_show(name).text);
 
   const double *wide = x->data;
   const float *narrow = x->data;
@@ -207,16 +208,25 @@ int ml3_nn_tensors_get(const ml3_nn_tensors *t, const char *name, size_t size, m
   return ML3_OK;
 }
 
-int ml3_nn_tensors_get_ints(const ml3_nn_tensors *t, const char *name, int count, int64_t *data,
-                            ml3_error *error) {
+/* A vector of that type, as it is. */
+static int get_vector(const ml3_nn_tensors *t, const char *name, ml3_nn_dtype type, int count, void *data,
+                      ml3_error *error) {
   const ml3_nn_tensor *x = find_sized(t, name, count < 0 ? SIZE_MAX : (size_t)count, error);
   if (!x) return ML3_ERR_FORMAT;
-  if (x->type != ML3_NN_I64)
-    return ml3_error_set(error, ML3_ERR_FORMAT,
-                         "%s: tensor '%s' is %s where whole numbers (I64) are expected", source_of(t),
-                         ml3_nn_show(name).text, ml3_nn_dtype_name(x->type));
-  if (count) memcpy(data, x->data, (size_t)count * sizeof *data);
+  if (x->type != type)
+    return ml3_error_set(error, ML3_ERR_FORMAT, "%s: tensor '%s' is %s where %s (%s) are expected", source_of(t),
+                         ml3_nn_show(name).text, ml3_nn_dtype_name(x->type),
+                         type == ML3_NN_I64 ? "whole numbers" : "doubles", ml3_nn_dtype_name(type));
+  if (count) memcpy(data, x->data, (size_t)count * ml3_nn_dtype_bytes(type));
   return ML3_OK;
+}
+
+int ml3_nn_tensors_get_ints(const ml3_nn_tensors *t, const char *name, int count, int64_t *data, ml3_error *error) {
+  return get_vector(t, name, ML3_NN_I64, count, data, error);
+}
+
+int ml3_nn_tensors_get_doubles(const ml3_nn_tensors *t, const char *name, int count, double *data, ml3_error *error) {
+  return get_vector(t, name, ML3_NN_F64, count, data, error);
 }
 
 const char *ml3_nn_tensors_text(const ml3_nn_tensors *t, const char *key) {

@@ -37,6 +37,9 @@ struct ml3_nn_tensors {
 int ml3_nn_tensors_append(ml3_nn_tensors *t, const char *name, ml3_nn_tensor x, const void *data,
                           ml3_error *error);
 
+/* Writes atomically; `previous` (may be NULL): what was at path is kept under that name. In tensor_file.c. */
+int ml3_nn_tensors_write(const ml3_nn_tensors *t, const char *path, const char *previous, ml3_error *error);
+
 /* Text from a file or a caller, fit for a message: short and without control characters. */
 typedef struct ml3_nn_shown {
   char text[84];
