@@ -55,6 +55,9 @@ typedef struct ml3_learner_kind {
   void (*destroy)(ml3_learner *learner);
   int (*update)(ml3_learner *learner, ml3_learner_report *report, ml3_error *error); /* from learner->rollout */
   bool uniform; /* judged by uniform actions instead of its policy's mean */
+  /* What of learner->own a checkpoint needs; NULL: nothing. */
+  int (*put)(const ml3_learner *learner, ml3_nn_tensors *file, ml3_error *error);
+  int (*get)(ml3_learner *learner, const ml3_nn_tensors *file, ml3_error *error);
 } ml3_learner_kind;
 
 struct ml3_learner { /* read-only for callers */
@@ -87,12 +90,20 @@ int ml3_learner_update(ml3_learner *learner, ml3_learner_report *report, ml3_err
 int ml3_learner_evaluate(const ml3_learner *learner, const double *task, int episodes, uint64_t key,
                          ml3_outcome *outcome, ml3_error *error);
 
+/* Everything to go on with the same bits (parameters, optimizer, counters, normalisation, every environment as it stands), as
+   nn/checkpoint.h writes it. Loading checks that the file is whole and of a learner like this one. */
+int ml3_learner_save(const ml3_learner *learner, const char *path, ml3_error *error);
+int ml3_learner_load(ml3_learner *learner, const char *path, ml3_error *error);
+
 /* ---- for kinds -------------------------------------------------------------------------------------------- */
 
 /* parameters[size] of zeros and the optimizer for them. */
 int ml3_learner_allocate(ml3_learner *learner, int size, ml3_error *error);
 /* One step of the optimizer; a gradient that is not finite is an error that names `what`. */
 int ml3_learner_descend(ml3_learner *learner, const ml3_real *gradient, const char *what, ml3_error *error);
+/* A normalizer under that name. */
+int ml3_normalizer_put(const ml3_normalizer *normalizer, ml3_nn_tensors *file, const char *name, ml3_error *error);
+int ml3_normalizer_get(ml3_normalizer *normalizer, const ml3_nn_tensors *file, const char *name, ml3_error *error);
 
 extern const ml3_learner_kind ml3_learner_ppo, ml3_learner_reinforce, ml3_learner_random;
 

@@ -287,9 +287,25 @@ static int update(ml3_learner *l, ml3_learner_report *report, ml3_error *error) 
   return ML3_OK;
 }
 
+/* ---- checkpoints ---------------------------------------------------------------------------------------------------- */
+
+static int put_own(const ml3_learner *l, ml3_nn_tensors *file, ml3_error *error) {
+  const ppo *own = l->own;
+  int code = ml3_normalizer_put(&own->returns, file, "returns", error);
+  return code ? code : ml3_nn_tensors_put_doubles(file, "running_returns", l->settings.envs, own->running, error);
+}
+
+static int get_own(ml3_learner *l, const ml3_nn_tensors *file, ml3_error *error) {
+  ppo *own = l->own;
+  int code = ml3_normalizer_get(&own->returns, file, "returns", error);
+  return code ? code : ml3_nn_tensors_get_doubles(file, "running_returns", l->settings.envs, own->running, error);
+}
+
 const ml3_learner_kind ml3_learner_ppo = {.name = "ppo",
                                           .summary = "proximal policy optimisation",
                                           .collects = true,
                                           .create = create,
                                           .destroy = destroy,
-                                          .update = update};
+                                          .update = update,
+                                          .put = put_own,
+                                          .get = get_own};

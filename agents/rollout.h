@@ -8,6 +8,7 @@
 
 #include "agents/policy.h"
 #include "metaloss/problem.h"
+#include "nn/tensor_file.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -55,6 +56,11 @@ void ml3_sampler_goal(ml3_sampler *sampler, const double *task, double *goal);
    the one of the sampler, takes its normalisation from it. No allocation. */
 int ml3_sampler_collect(ml3_sampler *sampler, const ml3_real *theta, ml3_normalizer *normalizer, ml3_policy *policy,
                         ml3_rollout *rollout, ml3_error *error);
+
+/* Every environment as it stands between two collections, into a file and back into a sampler of the same kind: it then goes
+   on with the same bits. */
+int ml3_sampler_put(const ml3_sampler *sampler, ml3_nn_tensors *file, ml3_error *error);
+int ml3_sampler_get(ml3_sampler *sampler, const ml3_nn_tensors *file, ml3_error *error);
 
 /* Draws those parameters of the task that begin with "start_". */
 void ml3_task_draw_start(const ml3_env_spec *env, ml3_random *random, double *task);
