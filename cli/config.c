@@ -173,7 +173,7 @@ static const key keys[] = {
     {"validation.steps", KEY_INT, AT(validation_steps), "0", 0, 1000, NULL, "updates in validation; 0: inner.steps"},
     {"validation.select", KEY_CHOICE, AT(validation_select), "success", 0, 0, "loss|success|task_loss",
      "what is best; task_loss: as judged after the last update (model_free: minus the return)"},
-    {"checkpoint.every", KEY_INT, AT(checkpoint_every), "500", 1, 1e9, NULL, "outer steps"},
+    {"checkpoint.every", KEY_INT, AT(checkpoint_every), "500", 1, 1e9, NULL, "outer steps, or updates of a policy; after a minute at the latest"},
     {"learner.updates", KEY_INT, AT(learner_updates), "100", 1, 1e9, NULL, "of a policy by ppo, reinforce ..."},
     {"learner.envs", KEY_INT, AT(learner_envs), "8", 1, 65536, NULL, "environments side by side"},
     {"learner.steps", KEY_INT, AT(learner_steps), "256", 1, 1000000, NULL, "of each, an update"},

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "cli/experiment.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "nn/checkpoint.h"
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
@@ -206,6 +209,59 @@ int cli_run_open(const char *folder, cli_config *config, ml3_loss **loss, ml3_er
                          folder);
   *loss = ml3_loss_load(path, error);
   return *loss ? ML3_OK : error->code;
+}
+
+/* NAME.tmp-XXXXXX, NAME.tmp-XXXXXX~ (base/file.c) and NAME.tmp (cli/gnuplot.c). */
+static bool is_left_over(const char *name) {
+  const char *tail = strstr(name, ".tmp");
+  while (tail && strstr(tail + 1, ".tmp")) tail = strstr(tail + 1, ".tmp");
+  return tail && (strcmp(tail, ".tmp") == 0 || (strncmp(tail, ".tmp-", 5) == 0 && strlen(tail) >= 11 && strlen(tail) <= 12));
+}
+
+static void remove_left_overs(const char *folder) {
+  char path[CLI_PATH_MAX];
+  DIR *dir = opendir(folder);
+  for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
+    if (is_left_over(e->d_name)) cli_run_path(folder, e->d_name, path), unlink(path);
+  if (dir) closedir(dir);
+}
+
+int cli_run_find_checkpoint(const char *folder, char *found, ml3_error *error) {
+  char path[CLI_PATH_MAX], damaged[CLI_PATH_MAX], previous[CLI_PATH_MAX];
+  ml3_error damage = {0};
+  remove_left_overs(folder);
+  cli_run_path(folder, "checkpoint", path);
+  cli_run_path(folder, "checkpoint.damaged", damaged);
+  cli_run_path(folder, "checkpoint.previous", previous);
+  found[0] = '\0';
+  if (access(path, F_OK) != 0 && access(previous, F_OK) != 0) {
+    fprintf(stderr, "ml3 train: '%s' has no checkpoint yet; it begins at its first step\n", folder);
+    return ML3_OK;
+  }
+  int code = ml3_nn_checkpoint_find(path, found, CLI_PATH_MAX, &damage, error);
+  if (code != ML3_OK || damage.code == ML3_OK) return code;
+  fprintf(stderr, "ml3 train: %s; going on from the one before, '%s'\n", damage.message, found);
+  rename(path, damaged); /* or the next checkpoint would push out the good one for it; there may be none */
+  return ML3_OK;
+}
+
+void cli_run_clear(const char *folder) {
+  static const char *const names[] = {"checkpoint",       "checkpoint.previous", "checkpoint.damaged",
+                                      "loss.safetensors", "policy.safetensors",  "summary.json"};
+  char path[CLI_PATH_MAX];
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) cli_run_path(folder, names[i], path), unlink(path);
+  remove_left_overs(folder);
+}
+
+bool cli_checkpoint_due(int64_t done, int64_t every, double *saved_s) {
+  enum { LONGEST_S = 60 };
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  const double now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+  if (*saved_s == 0) *saved_s = now;
+  if (done % every != 0 && now - *saved_s < LONGEST_S) return false;
+  *saved_s = now;
+  return true;
 }
 
 /* ---- interruption --------------------------------------------------------------------------------------------- */

@@ -33,6 +33,17 @@ bool cli_is_mjcf(const char *name);
 /* Is this a run folder (has a config.yaml)? */
 bool cli_run_is(const char *folder);
 
+/* Which checkpoint a resumed run goes on from, into found[CLI_PATH_MAX]; "" when it has none yet and begins anew. When the
+   newest is damaged the one before is taken, which is said on stderr, and the damaged one kept as checkpoint.damaged. What
+   a killed process has left half-written is removed. */
+int cli_run_find_checkpoint(const char *folder, char *found, ml3_error *error);
+
+/* Removes what would be mistaken for this run's, from a folder that another run was in (--force). */
+void cli_run_clear(const char *folder);
+
+/* Is a checkpoint due? Every so many steps, and a minute after the last one (*saved_s, 0 before any; kept here). */
+bool cli_checkpoint_due(int64_t done, int64_t every, double *saved_s);
+
 /* ---- interruption ---------------------------------------------------------------------------------------- */
 
 /* SIGINT and SIGTERM set a flag instead of ending the process; a second one ends it. */

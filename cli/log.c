@@ -2,7 +2,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "cli/log.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
@@ -21,6 +20,7 @@ struct cli_log {
   FILE *csv, *json;
   char csv_path[1024], json_path[1024];
   cli_tensorboard *tensorboard;
+  bool goes_on;  /* the event file, with what had been said */
   int64_t first; /* the step that `started_s` belongs to; -1: none yet */
   double started_s;
 };
@@ -41,6 +41,13 @@ int cli_log_formats(const char *text, int *formats, ml3_error *error) {
                          nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
   }
   return ML3_OK;
+}
+
+int cli_log_formats_of(const char *folder) {
+  char path[1400];
+  int formats = cli_tensorboard_find(folder, path, sizeof path) ? CLI_LOG_TENSORBOARD : 0;
+  snprintf(path, sizeof path, "%.1000s/metrics.jsonl", folder);
+  return formats | (access(path, F_OK) == 0 ? CLI_LOG_JSON : 0);
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
@@ -71,15 +78,9 @@ static FILE *open_lines(const char *path, const char *header, const char *before
 
 /* A new run in an old folder (--force): its event files are another run's. */
 static void drop_event_files(const char *folder) {
-  DIR *dir = opendir(folder);
-  for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
-    const size_t n = strlen(e->d_name);
-    if (strncmp(e->d_name, "events.out.tfevents.", 20) != 0 || strcmp(e->d_name + n - 4, ".ml3") != 0) continue;
-    char path[1400];
-    snprintf(path, sizeof path, "%.1000s/%s", folder, e->d_name);
-    unlink(path);
-  }
-  if (dir) closedir(dir);
+  char path[1400];
+  while (cli_tensorboard_find(folder, path, sizeof path))
+    if (unlink(path) != 0) return;
 }
 
 static int open_files(cli_log *log, const char *folder, int formats, int64_t keep, ml3_error *error) {
@@ -96,8 +97,7 @@ static int open_files(cli_log *log, const char *folder, int formats, int64_t kee
     return ML3_ERR_IO;
   if (keep == 0) drop_event_files(folder);
   if (keep == 0 && !log->json) unlink(log->json_path);
-  if (formats & CLI_LOG_TENSORBOARD &&
-      !(log->tensorboard = cli_tensorboard_open(folder, keep > 0 ? keep + 1 : 0, error)))
+  if (formats & CLI_LOG_TENSORBOARD && !(log->tensorboard = cli_tensorboard_open(folder, keep, &log->goes_on, error)))
     return ML3_ERR_IO;
   return ML3_OK;
 }
@@ -178,11 +178,12 @@ int cli_log_write(cli_log *log, int64_t step, const double *values, ml3_error *e
 }
 
 int cli_log_text(cli_log *log, const char *name, const char *text, ml3_error *error) {
-  return log->tensorboard ? cli_tensorboard_text(log->tensorboard, name, text, error) : ML3_OK;
+  if (!log->tensorboard || log->goes_on) return ML3_OK;
+  return cli_tensorboard_text(log->tensorboard, name, text, error);
 }
 
 int cli_log_flush(cli_log *log, ml3_error *error) {
-  if (fflush(log->csv) != 0) return write_error(log->csv_path, error);
-  if (log->json && fflush(log->json) != 0) return write_error(log->json_path, error);
+  if (fflush(log->csv) != 0 || fsync(fileno(log->csv)) != 0) return write_error(log->csv_path, error);
+  if (log->json && (fflush(log->json) != 0 || fsync(fileno(log->json)) != 0)) return write_error(log->json_path, error);
   return log->tensorboard ? cli_tensorboard_flush(log->tensorboard, error) : ML3_OK;
 }

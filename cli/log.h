@@ -16,8 +16,12 @@ typedef struct cli_log cli_log;
 /* "tensorboard,json", "json" or "none" as flags. */
 int cli_log_formats(const char *text, int *formats, ml3_error *error);
 
+/* The formats that a run's folder has files of. */
+int cli_log_formats_of(const char *folder);
+
 /* Opens the files of a run's folder for the metrics names[count], whose pointers are kept. With keep > 0 the run is
-   resumed from that step: what the files say of later steps is dropped; otherwise they begin anew. */
+   resumed from that step: what the files say of later steps is cut off, and they go on as if it had never stopped (but for
+   the clock: `time`, charts/SPS); otherwise they begin anew. */
 cli_log *cli_log_open(const char *folder, const char *const *names, int count, int formats, int64_t keep,
                       ml3_error *error);
 void cli_log_close(cli_log *log); /* log may be NULL */
@@ -25,10 +29,10 @@ void cli_log_close(cli_log *log); /* log may be NULL */
 /* values[count]: a NaN is left out. */
 int cli_log_write(cli_log *log, int64_t step, const double *values, ml3_error *error);
 
-/* A text about the run, for TensorBoard. */
+/* A text about the run, for TensorBoard; not again in a file that goes on. */
 int cli_log_text(cli_log *log, const char *name, const char *text, ml3_error *error);
 
-/* Makes sure that all is in the files: before a checkpoint. */
+/* Makes sure that all is in the files, on the disk: before a checkpoint. */
 int cli_log_flush(cli_log *log, ml3_error *error);
 
 #endif

@@ -45,7 +45,7 @@ static long long seed_number(const crew *c, int i) {
    passes it on once. */
 static void become_training(const crew *c, int i) {
   const seed_run *r = &c->runs[i];
-  char file[CLI_PATH_MAX], checkpoint[CLI_PATH_MAX], seed[64], threads[16];
+  char file[CLI_PATH_MAX], seed[64], threads[16];
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   int log = open(r->log, O_WRONLY | O_CREAT | O_TRUNC, 0644), null = open("/dev/null", O_RDWR);
@@ -56,9 +56,8 @@ static void become_training(const crew *c, int i) {
   snprintf(threads, sizeof threads, "%d", c->threads);
   setenv("OMP_NUM_THREADS", threads, 1);
   cli_run_path(c->seeds->folder, "seeds.yaml", file);
-  cli_run_path(r->folder, "checkpoint", checkpoint);
   snprintf(seed, sizeof seed, "seed=%lld", seed_number(c, i));
-  const bool goes_on = c->seeds->resume && access(checkpoint, F_OK) == 0;
+  const bool goes_on = c->seeds->resume && cli_run_is(r->folder);
   const cli_options *o = c->seeds->options;
   const char *arguments[2 * CLI_SETS_MAX + 16] = {"ml3", "train", "--quiet", "--log", c->seeds->log};
   int n = 5;

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "cli/tensorboard.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 /* ---- checksums ------------------------------------------------------------------------------------------------ */
 
@@ -108,8 +111,7 @@ static void put_message(bytes *b, int field, bytes *inner) {
 /* ---- records ---------------------------------------------------------------------------------------------------- */
 
 /* Field numbers of event.proto, summary.proto and tensor.proto. */
-enum { EVENT_WALL_TIME = 1, EVENT_STEP = 2, EVENT_FILE_VERSION = 3, EVENT_SUMMARY = 5, EVENT_SESSION_LOG = 7 };
-enum { SESSION_STATUS = 1, SESSION_START = 1 };
+enum { EVENT_WALL_TIME = 1, EVENT_STEP = 2, EVENT_FILE_VERSION = 3, EVENT_SUMMARY = 5 };
 enum { SUMMARY_VALUE = 1, VALUE_TAG = 1, VALUE_SIMPLE = 2, VALUE_TENSOR = 8, VALUE_METADATA = 9 };
 enum { METADATA_PLUGIN = 1, METADATA_CLASS = 4, CLASS_TENSOR = 2, PLUGIN_NAME = 1 };
 enum { TENSOR_TYPE = 1, TENSOR_SHAPE = 2, TENSOR_STRING = 8, TYPE_STRING = 7 };
@@ -160,12 +162,73 @@ static FILE *make_file(const char *folder, char *path, size_t size) {
   return NULL;
 }
 
-cli_tensorboard *cli_tensorboard_open(const char *folder, int64_t purge_from, ml3_error *error) {
+/* ---- going on with a file ------------------------------------------------------------------------------------------ */
+
+static uint64_t little_endian(const unsigned char *at, int size) {
+  uint64_t x = 0;
+  for (int i = size; i-- > 0;) x = x << 8 | at[i];
+  return x;
+}
+
+/* The step of an event as begin_event has begun it; 0 where none is said. */
+static int64_t step_of(const unsigned char *event, size_t size) {
+  const size_t at = 9; /* behind the wall time */
+  uint64_t step = 0;
+  if (size <= at || event[at] != (EVENT_STEP << 3 | WIRE_VARINT)) return 0;
+  for (size_t i = at + 1, shift = 0; i < size && shift < 63; i++, shift += 7) {
+    step |= (uint64_t)(event[i] & 127) << shift;
+    if (!(event[i] & 128)) break;
+  }
+  return (int64_t)step;
+}
+
+/* How much of an event file is to stay: its whole records up to the first of a step beyond `keep`. */
+static size_t size_to_keep(const unsigned char *data, size_t size, int64_t keep) {
+  size_t at = 0;
+  while (size - at >= 16) {
+    const uint64_t length = little_endian(data + at, 8);
+    if (length > size - at - 16 || little_endian(data + at + 8, 4) != cli_crc32c_masked(data + at, 8)) break;
+    if (step_of(data + at + 12, (size_t)length) > keep) break;
+    at += (size_t)length + 16;
+  }
+  return at;
+}
+
+static bool is_event_file(const char *name) {
+  const size_t n = strlen(name);
+  return strncmp(name, "events.out.tfevents.", 20) == 0 && n > 4 && strcmp(name + n - 4, ".ml3") == 0;
+}
+
+bool cli_tensorboard_find(const char *folder, char *path, size_t size) {
+  char name[256] = "";
+  DIR *dir = opendir(folder);
+  for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
+    if (is_event_file(e->d_name) && strcmp(e->d_name, name) > 0) snprintf(name, sizeof name, "%s", e->d_name);
+  if (dir) closedir(dir);
+  snprintf(path, size, "%.1000s/%s", folder, name);
+  return name[0] != '\0';
+}
+
+/* The newest event file, cut back to `keep` and open for more; NULL when there is none that goes on. */
+static FILE *reopen(const char *folder, int64_t keep, char *path, size_t size) {
+  size_t bytes;
+  if (!cli_tensorboard_find(folder, path, size)) return NULL;
+  char *data = ml3_file_read(path, (size_t)1 << 31, &bytes, NULL);
+  const size_t kept = data ? size_to_keep((const unsigned char *)data, bytes, keep) : 0;
+  free(data);
+  if (kept == 0 || truncate(path, (off_t)kept) != 0) return NULL;
+  return fopen(path, "ab");
+}
+
+cli_tensorboard *cli_tensorboard_open(const char *folder, int64_t keep, bool *goes_on, ml3_error *error) {
   cli_tensorboard *t = calloc(1, sizeof *t);
   if (!t) {
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an event file");
     return NULL;
   }
+  t->file = keep > 0 ? reopen(folder, keep, t->path, sizeof t->path) : NULL;
+  *goes_on = t->file != NULL;
+  if (t->file) return t;
   if (!(t->file = make_file(folder, t->path, sizeof t->path))) {
     ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", t->path, strerror(errno));
     free(t);
@@ -173,15 +236,7 @@ cli_tensorboard *cli_tensorboard_open(const char *folder, int64_t purge_from, ml
   }
   begin_event(t, 0);
   put_text(&t->event, EVENT_FILE_VERSION, "brain.Event:2");
-  int code = end_event(t, error);
-  if (code == ML3_OK && purge_from > 0) {
-    begin_event(t, purge_from);
-    t->outer.size = 0;
-    put_integer(&t->outer, SESSION_STATUS, SESSION_START);
-    put_message(&t->event, EVENT_SESSION_LOG, &t->outer);
-    code = end_event(t, error);
-  }
-  if (code == ML3_OK) return t;
+  if (end_event(t, error) == ML3_OK) return t;
   cli_tensorboard_close(t);
   return NULL;
 }
@@ -222,7 +277,7 @@ int cli_tensorboard_text(cli_tensorboard *t, const char *name, const char *text,
 }
 
 int cli_tensorboard_flush(cli_tensorboard *t, ml3_error *error) {
-  if (fflush(t->file) == 0) return ML3_OK;
+  if (fflush(t->file) == 0 && fsync(fileno(t->file)) == 0) return ML3_OK;
   return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", t->path, strerror(errno));
 }
 

@@ -7,6 +7,7 @@
 #ifndef ML3_CLI_TENSORBOARD_H
 #define ML3_CLI_TENSORBOARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,9 +15,12 @@
 
 typedef struct cli_tensorboard cli_tensorboard;
 
-/* Makes FOLDER/events.out.tfevents.TIME.ml3. With purge_from > 0 what older files of the folder say of that step and later
-   ones is void (a resumed run). NULL with a message. */
-cli_tensorboard *cli_tensorboard_open(const char *folder, int64_t purge_from, ml3_error *error);
+/* Makes FOLDER/events.out.tfevents.TIME.ml3. With keep > 0 the folder's newest one is cut off behind that step and goes on
+   instead (a resumed run): *goes_on. Whoever reads it meanwhile sees nothing of this: the same records come again. NULL with
+   a message. */
+cli_tensorboard *cli_tensorboard_open(const char *folder, int64_t keep, bool *goes_on, ml3_error *error);
+/* The folder's newest event file, into path[size]; false when there is none. */
+bool cli_tensorboard_find(const char *folder, char *path, size_t size);
 
 /* One event: the finite values of names[count], as scalars. */
 int cli_tensorboard_scalars(cli_tensorboard *t, int64_t step, const char *const *names, const double *values, int count,

@@ -32,6 +32,7 @@ typedef struct training {
   cli_log *log;
   cli_progress progress;
   bool verbose;
+  double saved_s; /* of cli_checkpoint_due */
 } training;
 
 /* ---- metrics ------------------------------------------------------------------------------------------------ */
@@ -181,7 +182,8 @@ static int loop(training *t, ml3_error *error) {
     bool last = done == c->outer_steps;
     if (done % c->validation_every == 0 || last) code = validate(t, error);
     last = last || ml3_trainer_stale(t->trainer);
-    if (code == ML3_OK && (done % c->checkpoint_every == 0 || last)) code = save_checkpoint(t, error);
+    if (code == ML3_OK && (cli_checkpoint_due(done, c->checkpoint_every, &t->saved_s) || last))
+      code = save_checkpoint(t, error);
     show(t, report.objective);
   }
   return code;
@@ -210,23 +212,24 @@ static int make_trainer(training *t, ml3_error *error) {
 
 static int start(training *t, const cli_options *o, const char *output, const char *resume, bool force, int formats,
                  ml3_error *error) {
-  char path[CLI_PATH_MAX];
+  char path[CLI_PATH_MAX], from[CLI_PATH_MAX] = "";
   if (resume && !cli_run_is(resume))
     return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a run folder: it has no config.yaml", resume);
   int code = read_config(&t->config, o, resume, "config.yaml", error);
   if (code == ML3_OK && t->config.method >= METHOD_PPO)
-    return resume ? ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s' is a policy's run; those cannot be resumed, begin it anew", resume)
-                  : cli_train_policy(&t->config, output, force, o->quiet, formats, error);
+    return cli_train_policy(&t->config, output, resume, force, o->quiet, formats, error);
+  if (code == ML3_OK && resume) code = cli_run_find_checkpoint(resume, from, error);
+  t->config.from_checkpoint = from[0] != '\0';
   if (code == ML3_OK) code = make_trainer(t, error);
   if (code != ML3_OK) return code;
   if (resume) {
     snprintf(t->folder, sizeof t->folder, "%.900s", resume);
-    cli_run_path(resume, "checkpoint", path);
-    if ((code = ml3_trainer_load(t->trainer, path, error)) != ML3_OK) return code;
+    if (from[0] && (code = ml3_trainer_load(t->trainer, from, error)) != ML3_OK) return code;
   } else {
     if ((code = cli_run_create(output, &t->config, force, t->folder, error)) != ML3_OK) return code;
     cli_run_path(t->folder, "config.yaml", path);
     if ((code = cli_config_write(&t->config, path, error)) != ML3_OK) return code;
+    if (force) cli_run_clear(t->folder);
   }
   return open_log(t, formats, error);
 }
@@ -310,12 +313,12 @@ static int train_sweep(const cli_options *o, const char **texts, int seeds, cons
 }
 
 int cli_train(int argc, const char **argv) {
-  const char *output = NULL, *resume = NULL, *log = "tensorboard", **sweeps = NULL;
+  const char *output = NULL, *resume = NULL, *log = NULL, **sweeps = NULL;
   int force = 0, formats = 0, seeds = 0;
   const struct poptOption own[] = {
       {"output", 'o', POPT_ARG_STRING, &output, 0, "the run's folder (runs/DATE-ENVIRONMENT-SEED)", "FOLDER"},
       {"resume", 'r', POPT_ARG_STRING, &resume, 0, "go on with an interrupted run; the same bits as if it had not been", "RUN"},
-      {"log", 'l', POPT_ARG_STRING, &log, 0, "besides metrics.csv: tensorboard, json, both with a comma, none (tensorboard)", "FORMATS"},
+      {"log", 'l', POPT_ARG_STRING, &log, 0, "besides metrics.csv: tensorboard, json, both with a comma, none (tensorboard; resumed: as before)", "FORMATS"},
       {"seeds", 'n', POPT_ARG_INT, &seeds, 0, "so many seeds from `seed` on, a run folder each in FOLDER, and one table", "N"},
       {"sweep", '\0', POPT_ARG_ARGV, &sweeps, 0, "every combination of such values, with one table; may be repeated", "KEY=VALUES"},
       {"force", 'f', POPT_ARG_NONE, &force, 0, "write into a folder that exists", NULL},
@@ -329,7 +332,9 @@ int cli_train(int argc, const char **argv) {
 
   training t = {.verbose = options.verbose};
   ml3_error error = {0};
-  int code = cli_log_formats(log, &formats, &error);
+  int code = cli_log_formats(log ? log : "tensorboard", &formats, &error);
+  if (!log && resume && cli_run_is(resume)) formats = cli_log_formats_of(resume);
+  if (!log) log = "tensorboard";
   if (code == ML3_OK && (seeds != 0 || sweeps)) {
     code = sweeps ? train_sweep(&options, sweeps, seeds, output, resume, log, force, &error)
                   : train_seeds(&options, seeds, output, resume, log, force, &error);

@@ -1,5 +1,5 @@
 /* One policy by a learner: the loop and the files. metrics.csv has a line an update, by the names of CleanRL;
-   its charts/SPS (environment steps a second) is all that depends on the clock. */
+   its charts/SPS (environment steps a second of this process) is all that depends on the clock. */
 #define _POSIX_C_SOURCE 200809L
 #include "cli/train_policy.h"
 
@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "cli/experiment.h"
 #include "cli/log.h"
+#include "cli/metrics.h"
 #include "cli/plot.h"
 #include "cli/policies.h"
 #include "cli/progress.h"
@@ -58,9 +59,8 @@ typedef struct run {
   char folder[CLI_PATH_MAX];
   ml3_learner *learner;
   cli_log *log;
-  double *x, *y; /* [updates] environment steps and returns, where episodes ended */
-  int points;
-  double begin_s, last_return;
+  double begin_s, saved_s, last_return;
+  int64_t begin_steps; /* environment steps before begin_s */
 } run;
 
 static double now_s(void) {
@@ -78,7 +78,7 @@ static const char *const metrics[] = {"charts/updates",       "charts/episodic_r
 enum { METRICS = sizeof metrics / sizeof *metrics };
 
 static int write_line(run *r, const ml3_learner_report *p, ml3_error *error) {
-  const double sps = p->env_steps ? (double)p->env_steps / (now_s() - r->begin_s) : NAN;
+  const double sps = p->env_steps ? (double)(p->env_steps - r->begin_steps) / (now_s() - r->begin_s) : NAN;
   const double values[METRICS] = {(double)p->updates,
                                   p->episode_return,
                                   p->episode_length,
@@ -93,22 +93,39 @@ static int write_line(run *r, const ml3_learner_report *p, ml3_error *error) {
                                   p->approx_kl,
                                   p->clip_fraction,
                                   p->explained_variance};
-  if (p->episodes) {
-    r->x[r->points] = (double)p->env_steps, r->y[r->points++] = p->episode_return;
-    r->last_return = p->episode_return;
-  }
+  if (p->episodes) r->last_return = p->episode_return;
   return cli_log_write(r->log, p->env_steps ? p->env_steps : p->updates, values, error);
 }
 
+static int save_checkpoint(const run *r, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_run_path(r->folder, "checkpoint", path);
+  int code = cli_log_flush(r->log, error);
+  return code == ML3_OK ? ml3_learner_save(r->learner, path, error) : code;
+}
+
+static int stop(const run *r, ml3_error *error) {
+  int code = save_checkpoint(r, error);
+  if (code != ML3_OK) return code;
+  return ml3_error_set(error, ML3_ERR_INTERRUPTED,
+                       "interrupted at update %lld; the checkpoint is kept, go on with `ml3 train --resume %s`",
+                       (long long)r->learner->updates, r->folder);
+}
+
 static int loop(run *r, cli_progress *progress, ml3_error *error) {
-  for (int64_t i = 0; i < r->config->learner_updates && !cli_interrupted(); i++) {
+  const cli_config *c = r->config;
+  while (r->learner->updates < c->learner_updates) {
     ml3_learner_report report;
     char note[96];
+    if (cli_interrupted()) return stop(r, error);
     int code = ml3_learner_update(r->learner, &report, error);
+    if (code == ML3_OK) code = write_line(r, &report, error);
+    const bool last = report.updates == c->learner_updates;
+    if (code == ML3_OK && (cli_checkpoint_due(report.updates, c->checkpoint_every, &r->saved_s) || last))
+      code = save_checkpoint(r, error);
     if (code != ML3_OK) return code;
-    if ((code = write_line(r, &report, error)) != ML3_OK) return code;
     snprintf(note, sizeof note, "return %.2f", r->last_return);
-    cli_progress_update(progress, (long)i + 1, note);
+    cli_progress_update(progress, (long)report.updates, note);
   }
   return ML3_OK;
 }
@@ -137,7 +154,7 @@ static int judge(const run *r, ml3_outcome *mean, ml3_error *error) {
 static int save_summary(const run *r, const ml3_outcome *mean, double seconds, ml3_error *error) {
   char path[CLI_PATH_MAX];
   cli_run_path(r->folder, "summary.json", path);
-  const double steps = (double)r->learner->env_steps;
+  const double steps = (double)(r->learner->env_steps - r->begin_steps);
   json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "environment", r->config->environment,
                            "method", method_names[r->config->method], "seed", (json_int_t)r->config->seed, "updates",
                            (json_int_t)r->learner->updates, "env_steps", (json_int_t)r->learner->env_steps, "seconds",
@@ -156,6 +173,27 @@ static int save_summary(const run *r, const ml3_outcome *mean, double seconds, m
   return code;
 }
 
+/* The returns in metrics.csv as a picture. */
+static int save_curve(const run *r, ml3_error *error) {
+  char path[CLI_PATH_MAX];
+  cli_metrics m;
+  int code = cli_metrics_read(&m, r->folder, error);
+  if (code != ML3_OK) return code;
+  double *x = calloc(2 * ((size_t)m.rows + 1), sizeof *x), *y = x + m.rows + 1;
+  const int points = x ? cli_metrics_points(&m, cli_metrics_find(&m, "charts/episodic_return", NULL), x, y) : 0;
+  const cli_curve curve = {.label = method_names[r->config->method], .count = points, .x = x, .y = y};
+  const cli_plot plot = {.title = r->config->environment,
+                         .x_label = "environment steps",
+                         .y_label = "return of an episode",
+                         .curves = &curve,
+                         .count = 1};
+  cli_run_path(r->folder, "learning_curve", path);
+  if (points > 1) code = cli_plot_save(&plot, path, error);
+  free(x);
+  cli_metrics_free(&m);
+  return code;
+}
+
 static int save(run *r, double seconds, ml3_error *error) {
   char path[CLI_PATH_MAX];
   ml3_outcome mean;
@@ -164,42 +202,45 @@ static int save(run *r, double seconds, ml3_error *error) {
   if (code == ML3_OK) code = judge(r, &mean, error);
   if (code == ML3_OK) code = save_summary(r, &mean, seconds, error);
   if (code != ML3_OK) return code;
-  const cli_curve curve = {.label = method_names[r->config->method], .count = r->points, .x = r->x, .y = r->y};
-  const cli_plot plot = {.title = r->config->environment,
-                         .x_label = "environment steps",
-                         .y_label = "return of an episode",
-                         .curves = &curve,
-                         .count = 1};
   ml3_error no_plot = {0};
-  cli_run_path(r->folder, "learning_curve", path);
-  if (r->points > 1 && cli_plot_save(&plot, path, &no_plot) != ML3_OK)
-    fprintf(stderr, "ml3 train: no plot: %s\n", no_plot.message);
+  if (save_curve(r, &no_plot) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", no_plot.message);
   printf(
       "%s: return %.2f, success %.1f %%, distance %.4f on 100 episodes after %lld updates, %lld environment steps, "
       "%.0f a second\n",
       r->folder, mean.episode_return, 100 * mean.success, mean.distance, (long long)r->learner->updates,
-      (long long)r->learner->env_steps, (double)r->learner->env_steps / fmax(seconds, 1e-9));
+      (long long)r->learner->env_steps, (double)(r->learner->env_steps - r->begin_steps) / fmax(seconds, 1e-9));
   return ML3_OK;
 }
 
-static int open(run *r, const char *output, bool force, int formats, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  if (!(r->learner = cli_learner_new(r->config, error))) return error->code;
-  r->x = calloc(2 * (size_t)r->config->learner_updates, sizeof *r->x);
-  if (!r->x)
-    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %lld updates", (long long)r->config->learner_updates);
-  r->y = r->x + r->config->learner_updates;
-  int code = cli_run_create(output, r->config, force, r->folder, error);
-  cli_run_path(r->folder, "config.yaml", path);
-  if (code == ML3_OK) code = cli_config_write(r->config, path, error);
+/* The step in metrics.csv that the learner has come to. */
+static int64_t logged_step(const run *r) {
+  return r->learner->env_steps ? r->learner->env_steps : r->learner->updates;
+}
+
+static int open(run *r, const char *output, const char *resume, bool force, int formats, ml3_error *error) {
+  char path[CLI_PATH_MAX], from[CLI_PATH_MAX] = "";
+  int code = resume ? cli_run_find_checkpoint(resume, from, error) : ML3_OK;
   if (code != ML3_OK) return code;
-  r->log = cli_log_open(r->folder, metrics, METRICS, formats, 0, error);
+  if (!(r->learner = cli_learner_new(r->config, error))) return error->code;
+  if (resume) {
+    snprintf(r->folder, sizeof r->folder, "%.900s", resume);
+    if (from[0]) code = ml3_learner_load(r->learner, from, error);
+  } else {
+    code = cli_run_create(output, r->config, force, r->folder, error);
+    cli_run_path(r->folder, "config.yaml", path);
+    if (code == ML3_OK) code = cli_config_write(r->config, path, error);
+    if (code == ML3_OK && force) cli_run_clear(r->folder);
+  }
+  if (code != ML3_OK) return code;
+  r->begin_steps = r->learner->env_steps;
+  r->log = cli_log_open(r->folder, metrics, METRICS, formats, logged_step(r), error);
   return r->log ? ML3_OK : error->code;
 }
 
-int cli_train_policy(const cli_config *c, const char *output, bool force, bool quiet, int formats, ml3_error *error) {
+int cli_train_policy(cli_config *c, const char *output, const char *resume, bool force, bool quiet, int formats,
+                     ml3_error *error) {
   run r = {.config = c, .last_return = NAN};
-  int code = open(&r, output, force, formats, error);
+  int code = open(&r, output, resume, force, formats, error);
   if (code == ML3_OK) {
     cli_progress progress;
     if (!quiet) fprintf(stderr, "run folder: %s\n", r.folder);
@@ -213,6 +254,5 @@ int cli_train_policy(const cli_config *c, const char *output, bool force, bool q
   }
   cli_log_close(r.log);
   ml3_learner_free(r.learner);
-  free(r.x);
   return code;
 }

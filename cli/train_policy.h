@@ -11,8 +11,9 @@ ml3_learner_settings cli_learner_settings(const cli_config *config, const ml3_en
 /* The learner of a configuration, for the task of learner.task; NULL with a sentence. */
 ml3_learner *cli_learner_new(const cli_config *config, ml3_error *error);
 
-/* Trains and leaves a run folder: config.yaml, metrics.csv (and what cli_log_open makes of `formats`), policy.safetensors, learning_curve.png, summary.json. */
-int cli_train_policy(const cli_config *config, const char *output, bool force, bool quiet, int formats,
+/* Trains and leaves a run folder: config.yaml, metrics.csv (and what cli_log_open makes of `formats`), checkpoint,
+   policy.safetensors, learning_curve.png, summary.json. resume (or NULL): the run folder that goes on, with the same bits. */
+int cli_train_policy(cli_config *config, const char *output, const char *resume, bool force, bool quiet, int formats,
                      ml3_error *error);
 
 #endif

@@ -214,7 +214,6 @@ Test(cli, trains_policies_by_themselves_and_model_free_losses) {
                    "--set learner.steps=50 --set learner.minibatches=2"), 0, "%s", output);
   cr_expect_not_null(strstr(output, "after 2 updates, 200 environment steps"), "%s", output);
   cr_expect(exists("ppo/policy.safetensors") && exists("ppo/metrics.csv") && exists("ppo/summary.json"));
-  expect("train --resume ppo", 2, "begin it anew");
   cr_assert_eq(ml3("train model_free -o free --quiet --set environment=reacher --set loss.hidden=[4] --set policy.hidden=[4] --set outer.steps=2 "
                    "--set outer.tasks=2 --set validation.tasks=2 --set horizon=10"), 0, "%s", output);
   cr_expect_eq(ml3("adapt free -n 2"), 0, "%s", output);

@@ -197,8 +197,21 @@ Test(cli_log, a_resumed_run_drops_what_was_said_of_later_steps) {
   cr_expect_eq(shell("for run in whole run; do grep -v validation $run/metrics.jsonl | "
                      "sed -E 's/, \"(time|charts.SPS)\": [^,}]*//g' >$run.lines; done; cmp whole.lines run.lines"),
                0, "the JSON lines differ from those of a run that was not interrupted");
+  cr_expect_eq(shell("test $(ls run/events* | wc -l) = 1"), 0, "the event file goes on");
+  static events whole;
   read_events(&e, "run");
-  cr_expect_eq(e.starts, 2, "each resumption begins a session, which voids what older files say of later steps");
+  read_events(&whole, "whole");
+  cr_expect_eq(e.records, whole.records);
+  for (int i = 0; i < whole.count; i++)
+    if (strcmp(whole.scalars[i].name, "charts/SPS") != 0)
+      cr_expect_eq(scalar_at(&e, whole.scalars[i].name, whole.scalars[i].step), whole.scalars[i].value, "%s at %ld",
+                   whole.scalars[i].name, (long)whole.scalars[i].step);
+}
+
+Test(cli_log, a_resumed_run_is_logged_as_it_was_before) {
+  cr_assert_eq(ml3("train -o run --log json " TINY "--set outer.steps=5"), 0, "%s", output);
+  cr_assert_eq(ml3("train --resume run --quiet --set outer.steps=10"), 0, "%s", output);
+  cr_expect_eq(shell("grep -q '\"step\": 10' run/metrics.jsonl && ! ls run/events* 2>/dev/null"), 0);
 }
 
 Test(cli_log, a_new_run_in_an_old_folder_begins_new_logs) {
