@@ -43,11 +43,13 @@ int cli_log_formats(const char *text, int *formats, ml3_error *error) {
   return ML3_OK;
 }
 
-int cli_log_formats_of(const char *folder) {
+void cli_log_formats_of(const char *folder, int *formats) {
   char path[1400];
-  int formats = cli_tensorboard_find(folder, path, sizeof path) ? CLI_LOG_TENSORBOARD : 0;
+  snprintf(path, sizeof path, "%.1000s/metrics.csv", folder);
+  if (access(path, F_OK) != 0) return;
+  *formats = cli_tensorboard_find(folder, path, sizeof path) ? CLI_LOG_TENSORBOARD : 0;
   snprintf(path, sizeof path, "%.1000s/metrics.jsonl", folder);
-  return formats | (access(path, F_OK) == 0 ? CLI_LOG_JSON : 0);
+  if (access(path, F_OK) == 0) *formats |= CLI_LOG_JSON;
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */

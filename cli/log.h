@@ -16,8 +16,8 @@ typedef struct cli_log cli_log;
 /* "tensorboard,json", "json" or "none" as flags. */
 int cli_log_formats(const char *text, int *formats, ml3_error *error);
 
-/* The formats that a run's folder has files of. */
-int cli_log_formats_of(const char *folder);
+/* The formats that a run's folder has files of; *formats stays as it is where nothing has been logged yet. */
+void cli_log_formats_of(const char *folder, int *formats);
 
 /* Opens the files of a run's folder for the metrics names[count], whose pointers are kept. With keep > 0 the run is
    resumed from that step: what the files say of later steps is cut off, and they go on as if it had never stopped (but for

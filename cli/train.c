@@ -333,7 +333,7 @@ int cli_train(int argc, const char **argv) {
   training t = {.verbose = options.verbose};
   ml3_error error = {0};
   int code = cli_log_formats(log ? log : "tensorboard", &formats, &error);
-  if (!log && resume && cli_run_is(resume)) formats = cli_log_formats_of(resume);
+  if (!log && resume) cli_log_formats_of(resume, &formats);
   if (!log) log = "tensorboard";
   if (code == ML3_OK && (seeds != 0 || sweeps)) {
     code = sweeps ? train_sweep(&options, sweeps, seeds, output, resume, log, force, &error)
