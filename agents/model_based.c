@@ -146,8 +146,8 @@ static int keep(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error) {
 }
 
 static int restore(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error) {
-  return ml3_nn_tensors_get(file, "problem.dynamics", (size_t)p->context_size, self(p)->settings.ensemble->context,
-                            error);
+  return ml3_nn_tensors_get(file, "problem.dynamics", (size_t)p->context_size,
+                            ml3_model_based_self(p)->settings.ensemble->context, error);
 }
 
 ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error) {
