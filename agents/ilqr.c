@@ -21,7 +21,7 @@ typedef struct schedule {
   double mu, growth;
 } schedule;
 
-typedef enum outcome { GO_ON, CONVERGED, STUCK } outcome;
+typedef enum outcome { GO_ON, CONVERGED, STUCK, BROKEN } outcome;
 
 /* ---- construction ------------------------------------------------------------------------------------------------ */
 
@@ -103,6 +103,8 @@ static bool allocate_arrays(ml3_ilqr *w) {
       {&w->room_high, m},
       {&w->qu_new, m},
       {&w->qus_new, m * n},
+      {&w->k_now, m},
+      {&w->gains_now, m * n},
   };
   const size_t num_arrays = sizeof arrays / sizeof *arrays, trajectory = (T + 1) * n + T * m;
   size_t total = (size_t)w->lane_count * trajectory;
@@ -174,7 +176,8 @@ static bool observed_enough(const ml3_ilqr *w, const ml3_ilqr_report *report, do
 }
 
 /* One backward and one forward pass with the derivatives at hand. *moved says whether those are now stale. */
-static outcome iterate(ml3_ilqr *w, schedule *s, int *small_in_a_row, bool *moved, ml3_ilqr_report *report) {
+static outcome iterate(ml3_ilqr *w, schedule *s, int *small_in_a_row, bool *moved, ml3_ilqr_report *report,
+                       ml3_error *error) {
   const ml3_ilqr_settings *settings = &w->settings;
   const double before = report->cost, mu = s->mu, noise = w->lanes[0].model->precision * fabs(before);
   const double tolerance = fmax(settings->cost_tolerance * fabs(before), noise);
@@ -185,6 +188,8 @@ static outcome iterate(ml3_ilqr *w, schedule *s, int *small_in_a_row, bool *move
     if (settled && (w->largest_relative <= settings->gradient_tolerance || expected <= noise))
       return CONVERGED;
     alpha = ml3_ilqr_search_line(w, &report->cost);
+  } else if (ml3_ilqr_check_derivatives(w, error) != ML3_OK) {
+    return BROKEN;
   }
   *moved = alpha > 0;
   if (observed_enough(w, report, before, alpha, mu)) return STUCK;
@@ -199,14 +204,16 @@ static outcome iterate(ml3_ilqr *w, schedule *s, int *small_in_a_row, bool *move
 }
 
 /* Gains of the solution itself, with the least regularisation that works; none when nothing does. */
-static void settle_gains(ml3_ilqr *w) {
+static int settle_gains(ml3_ilqr *w, ml3_error *error) {
   schedule s = {.mu = 0, .growth = 1};
   bool done = ml3_ilqr_backward(w, s.mu);
+  if (!done && ml3_ilqr_check_derivatives(w, error) != ML3_OK) return ML3_ERR_NUMERIC;
   while (!done && raise_regularization(w, &s)) done = ml3_ilqr_backward(w, s.mu);
   if (!done) {
     memset(w->gains, 0, w->horizon * w->m * w->n * sizeof *w->gains);
     w->slope = w->curvature = 0;
   }
+  return ML3_OK;
 }
 
 /* From w->start and the policy in w to the solution in w. */
@@ -224,19 +231,20 @@ static int optimize(ml3_ilqr *w, ml3_ilqr_report *report, ml3_error *error) {
   for (int small_in_a_row = 0; now == GO_ON && report->iterations < w->settings.max_iterations;) {
     if (!ml3_ilqr_affords(w, (stale ? 2 : 1) * w->horizon))
       break; /* nothing would come of derivatives alone */
-    if (stale && ml3_ilqr_differentiate(w, error) != ML3_OK) return ML3_ERR_NUMERIC;
+    if (stale) ml3_ilqr_differentiate(w);
     stale = false;
     report->iterations++;
-    now = iterate(w, &s, &small_in_a_row, &stale, report);
+    now = iterate(w, &s, &small_in_a_row, &stale, report, error);
+    if (now == BROKEN) return ML3_ERR_NUMERIC;
   }
   if (stale && ml3_ilqr_affords(w, w->horizon)) {
-    if (ml3_ilqr_differentiate(w, error) != ML3_OK) return ML3_ERR_NUMERIC;
+    ml3_ilqr_differentiate(w);
     stale = false;
   }
   if (stale)
     memset(w->gains, 0, w->horizon * w->m * w->n * sizeof *w->gains);
-  else
-    settle_gains(w);
+  else if (settle_gains(w, error) != ML3_OK)
+    return ML3_ERR_NUMERIC;
   memset(w->feed_forward, 0, w->horizon * w->m * sizeof *w->feed_forward);
   report->converged = now == CONVERGED;
   report->expected_decrease = -(w->slope + w->curvature);

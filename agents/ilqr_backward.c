@@ -9,133 +9,196 @@
    ~ is regularised: Q_uu + mu I, or V_ss' + mu I inside. Tassa, Erez, Todorov (IROS 2012), equations 10 and
    11; Tassa, Mansard, Todorov (ICRA 2014), section IV.
 
-   The pass is inlined into callers with constant n and m for the smallest problems, whose loops then vanish. */
+   The pass is inlined into callers with constant n and m for the smallest problems: their loops vanish, and what is carried
+   from step to step stays in registers. */
 #include <math.h>
 #include <string.h>
 
 #include "agents/ilqr_internal.h"
 
-#define INLINE static inline __attribute__((always_inline))
+/* The value's expansion at the present step, the action value's, and what regularisation makes of it. */
+typedef struct local {
+  double *vs, *vss;                  /* [n], [n][n] */
+  double *qs, *qu, *qss, *quu, *qus; /* [n], [m], [n][n], [m][m], [m][n] */
+  double *quu_reg, *qus_reg;         /* [m][m], [m][n] */
+  double *va, *vb;                   /* [n][n], [n][m] scratch */
+  double *qu_new, *qus_new;          /* [m], [m][n] scratch */
+  double slope, curvature, largest;  /* as in the workspace */
+} local;
 
 /* c[p][q] = or += a' b with a[r][p], b[r][q]: the one product needed, as V_ss and Q_uu are symmetric. */
-INLINE void product(size_t p, size_t q, size_t r, bool add, double scale, const double *restrict a,
-                    const double *restrict b, double *restrict c) {
+ML3_ILQR_INLINE void product(size_t p, size_t q, size_t r, bool add, const double *restrict a, const double *restrict b,
+                             double *restrict c) {
   for (size_t i = 0; i < p; i++) {
     for (size_t j = 0; j < q; j++) {
-      double sum = add ? c[i * q + j] : 0;
-      for (size_t k = 0; k < r; k++) sum += scale * a[k * p + i] * b[k * q + j];
+      double sum = add ? c[i * q + j] : a[i] * b[j];
+      for (size_t k = add ? 0 : 1; k < r; k++) sum += a[k * p + i] * b[k * q + j];
       c[i * q + j] = sum;
     }
   }
 }
 
-INLINE void copy(double *restrict to, const double *restrict from, size_t count) {
+/* The same for a result that is known to be symmetric: half of it is computed. */
+ML3_ILQR_INLINE void symmetric_product(size_t p, size_t r, const double *restrict a, const double *restrict b,
+                                       double *restrict c) {
+  for (size_t i = 0; i < p; i++) {
+    for (size_t j = 0; j <= i; j++) {
+      double sum = c[i * p + j];
+      for (size_t k = 0; k < r; k++) sum += a[k * p + i] * b[k * p + j];
+      c[i * p + j] = c[j * p + i] = sum;
+    }
+  }
+}
+
+ML3_ILQR_INLINE void copy(double *restrict to, const double *restrict from, size_t count) {
   for (size_t i = 0; i < count; i++) to[i] = from[i];
 }
 
-INLINE void expand_action_value(ml3_ilqr *w, size_t t, double mu, size_t n, size_t m) {
+ML3_ILQR_INLINE void expand_action_value(const ml3_ilqr *w, local *l, size_t t, double mu, size_t n, size_t m) {
   const double *a = w->a + t * n * n, *b = w->b + t * n * m;
   const double *ls = w->expansion + t * (n + m + n * n + m * m + m * n), *lu = ls + n, *lss = lu + m;
   const double *luu = lss + n * n, *lus = luu + m * m;
-  copy(w->qs, ls, n);
-  copy(w->qu, lu, m);
-  copy(w->qss, lss, n * n);
-  copy(w->quu, luu, m * m);
-  copy(w->qus, lus, m * n);
-  product(n, n, n, false, 1, w->vss, a, w->va);
-  product(n, m, n, false, 1, w->vss, b, w->vb);
-  product(n, 1, n, true, 1, a, w->vs, w->qs);
-  product(m, 1, n, true, 1, b, w->vs, w->qu);
-  product(n, n, n, true, 1, a, w->va, w->qss);
-  product(m, m, n, true, 1, b, w->vb, w->quu);
-  product(m, n, n, true, 1, b, w->va, w->qus);
+  copy(l->qs, ls, n);
+  copy(l->qu, lu, m);
+  copy(l->qss, lss, n * n);
+  copy(l->quu, luu, m * m);
+  copy(l->qus, lus, m * n);
+  product(n, n, n, false, l->vss, a, l->va);
+  product(n, m, n, false, l->vss, b, l->vb);
+  product(n, 1, n, true, a, l->vs, l->qs);
+  product(m, 1, n, true, b, l->vs, l->qu);
+  symmetric_product(n, n, a, l->va, l->qss);
+  symmetric_product(m, n, b, l->vb, l->quu);
+  product(m, n, n, true, b, l->va, l->qus);
 
-  copy(w->quu_reg, w->quu, m * m);
-  copy(w->qus_reg, w->qus, m * n);
+  copy(l->quu_reg, l->quu, m * m);
+  copy(l->qus_reg, l->qus, m * n);
   if (w->settings.regularize_state) {
-    product(m, m, n, true, mu, b, b, w->quu_reg);
-    product(m, n, n, true, mu, b, a, w->qus_reg);
+    for (size_t i = 0; i < n * n; i++) l->va[i] = mu * a[i];
+    for (size_t i = 0; i < n * m; i++) l->vb[i] = mu * b[i];
+    symmetric_product(m, n, b, l->vb, l->quu_reg);
+    product(m, n, n, true, b, l->va, l->qus_reg);
   } else {
-    for (size_t i = 0; i < m; i++) w->quu_reg[i * m + i] += mu;
+    for (size_t i = 0; i < m; i++) l->quu_reg[i * m + i] += mu;
   }
 }
 
-/* One control alone: the parabola's lowest point, or the bound nearer to it. */
-INLINE bool minimize_one(const ml3_ilqr *w, double low, double high, size_t n, double *k, double *gain) {
-  const double h = w->quu_reg[0], g = w->qu[0];
-  if (!(h > 0) || !isfinite(h)) return false;
-  const double best = -g / h;
-  const bool held = best <= low || best >= high;
+/* One control alone: the parabola's lowest point, or the bound nearer to it. gain = slope Q~us, slope 0 at a bound. */
+ML3_ILQR_INLINE bool minimize_one(const local *l, double low, double high, size_t n, double *k, double *gain,
+                                  double *slope) {
+  const double h = l->quu_reg[0], inverse = 1 / h, best = -l->qu[0] * inverse;
+  if (!(h > 0)) return false;
+  const bool held = (best <= low) | (best >= high);
+  *slope = held ? 0 : -inverse;
   k[0] = best <= low ? low : best >= high ? high : best;
-  for (size_t j = 0; j < n; j++) gain[j] = held ? 0 : -w->qus_reg[j] / h;
+  for (size_t j = 0; j < n; j++) gain[j] = l->qus_reg[j] * *slope;
   return true;
+}
+
+/* The value's Hessian for one control, K = slope Q~us: Q_ss + slope (P + slope R) with P and R that do not wait for slope. */
+ML3_ILQR_INLINE void update_hessian_one(local *l, size_t n, double slope) {
+  const double *q = l->qus, *g = l->qus_reg;
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j <= i; j++) {
+      const double p = g[i] * q[j] + q[i] * g[j], r = l->quu[0] * g[i] * g[j];
+      l->vss[i * n + j] = l->vss[j * n + i] = l->qss[i * n + j] + slope * (p + slope * r);
+    }
+}
+
+/* V_ss of any number: what is symmetric of K' (Q_us + Q_uu K) + Q_us' K, which it all is but for rounding. */
+ML3_ILQR_INLINE void update_hessian(local *l, size_t n, size_t m, const double *gains) {
+  copy(l->qus_new, l->qus, m * n);
+  product(m, n, m, true, l->quu, gains, l->qus_new); /* Q_us + Q_uu K */
+  for (size_t i = 0; i < n; i++)
+    for (size_t j = 0; j <= i; j++) {
+      double sum = 0;
+      for (size_t r = 0; r < m; r++) {
+        sum += gains[r * n + i] * l->qus_new[r * n + j] + l->qus[r * n + i] * gains[r * n + j];
+        if (j < i) sum += gains[r * n + j] * l->qus_new[r * n + i] + l->qus[r * n + j] * gains[r * n + i];
+      }
+      l->vss[i * n + j] = l->vss[j * n + i] = l->qss[i * n + j] + (j < i ? 0.5 : 1) * sum;
+    }
 }
 
 /* k_t and K_t. k_t starts from the next step's, whose set of clamped controls is often the same. */
-INLINE bool minimize_over_action(ml3_ilqr *w, size_t t, size_t n, size_t m) {
-  const ml3_model *model = w->lanes[0].model;
+ML3_ILQR_INLINE bool minimize_over_action(ml3_ilqr *w, local *l, size_t t, size_t n, size_t m, const double *low,
+                                          const double *high, double *k, double *gains, double *slope) {
   const double *u = w->actions + t * m;
-  double *k = w->feed_forward + t * m, *gains = w->gains + t * m * n;
   if (m == 1) {
-    if (!minimize_one(w, model->low[0] - u[0], model->high[0] - u[0], n, k, gains)) return false;
+    if (!minimize_one(l, low[0] - u[0], high[0] - u[0], n, k, gains, slope)) return false;
   } else {
     for (size_t i = 0; i < m; i++) {
-      w->room_low[i] = model->low[i] - u[i];
-      w->room_high[i] = model->high[i] - u[i];
-      k[i] = t + 1 < w->horizon ? k[m + i] : 0;
+      w->room_low[i] = low[i] - u[i];
+      w->room_high[i] = high[i] - u[i];
+      k[i] = t + 1 < w->horizon ? w->feed_forward[(t + 1) * m + i] : 0;
     }
-    if (ml3_boxqp_solve(w->qp, w->quu_reg, w->qu, w->room_low, w->room_high, k) < 0) return false;
-    ml3_boxqp_sensitivity(w->qp, (int)n, w->qus_reg, gains);
+    if (ml3_boxqp_solve(w->qp, l->quu_reg, l->qu, w->room_low, w->room_high, k) < 0) return false;
+    ml3_boxqp_sensitivity(w->qp, (int)n, l->qus_reg, gains);
   }
-  for (size_t i = 0; i < m; i++) {
-    if (!isfinite(k[i])) return false;
-    const double relative = fabs(k[i]) / (1 + fabs(u[i]));
-    if (relative > w->largest_relative) w->largest_relative = relative;
+  for (size_t i = 0; i < m; i++) { /* |k| / (1 + |u|), without a division where it is not the largest */
+    const double size = 1 + fabs(u[i]);
+    if (fabs(k[i]) > l->largest * size) l->largest = fabs(k[i]) / size;
   }
   return true;
 }
 
-INLINE void update_value(ml3_ilqr *w, size_t t, size_t n, size_t m) {
-  const double *k = w->feed_forward + t * m, *gains = w->gains + t * m * n;
-  copy(w->qu_new, w->qu, m);
-  copy(w->qus_new, w->qus, m * n);
-  product(m, 1, m, true, 1, w->quu, k, w->qu_new);      /* Q_u  + Q_uu k */
-  product(m, n, m, true, 1, w->quu, gains, w->qus_new); /* Q_us + Q_uu K */
+ML3_ILQR_INLINE void update_value(local *l, size_t n, size_t m, const double *k, const double *gains, double slope) {
+  copy(l->qu_new, l->qu, m);
+  product(m, 1, m, true, l->quu, k, l->qu_new); /* Q_u + Q_uu k */
   for (size_t i = 0; i < m; i++) {
-    w->slope += k[i] * w->qu[i];
-    w->curvature += 0.5 * k[i] * (w->qu_new[i] - w->qu[i]);
+    l->slope += k[i] * l->qu[i];
+    l->curvature += 0.5 * k[i] * (l->qu_new[i] - l->qu[i]);
   }
-  copy(w->vs, w->qs, n);
-  product(n, 1, m, true, 1, gains, w->qu_new, w->vs);
-  product(n, 1, m, true, 1, w->qus, k, w->vs);
-  copy(w->vss, w->qss, n * n);
-  product(n, n, m, true, 1, gains, w->qus_new, w->vss);
-  product(n, n, m, true, 1, w->qus, gains, w->vss);
-  for (size_t i = 0; i < n; i++) {
-    for (size_t j = 0; j < i; j++) {
-      const double mean = 0.5 * (w->vss[i * n + j] + w->vss[j * n + i]);
-      w->vss[i * n + j] = w->vss[j * n + i] = mean;
-    }
-  }
+  copy(l->vs, l->qs, n);
+  product(n, 1, m, true, gains, l->qu_new, l->vs);
+  product(n, 1, m, true, l->qus, k, l->vs);
+  if (m == 1)
+    update_hessian_one(l, n, slope);
+  else
+    update_hessian(l, n, m, gains);
 }
 
-INLINE bool pass(ml3_ilqr *w, double mu, size_t n, size_t m) {
-  w->slope = w->curvature = w->largest_relative = 0;
+/* k and gains: [m] and [m][n], where one step's are worked on. */
+ML3_ILQR_INLINE bool pass(ml3_ilqr *w, local *l, double mu, size_t n, size_t m, const double *low, const double *high,
+                          double *k, double *gains) {
   const ml3_ilqr_expansion end = ml3_ilqr_expansion_at(w, w->horizon);
-  copy(w->vs, end.ls, n);
-  copy(w->vss, end.lss, n * n);
+  copy(l->vs, end.ls, n);
+  copy(l->vss, end.lss, n * n);
   for (size_t t = w->horizon; t-- > 0;) {
-    expand_action_value(w, t, mu, n, m);
-    if (!minimize_over_action(w, t, n, m)) return false;
-    update_value(w, t, n, m);
-    if (!isfinite(w->slope + w->curvature)) return false;
+    expand_action_value(w, l, t, mu, n, m);
+    double slope = 0;
+    if (!minimize_over_action(w, l, t, n, m, low, high, k, gains, &slope)) return false;
+    copy(w->feed_forward + t * m, k, m);
+    copy(w->gains + t * m * n, gains, m * n);
+    update_value(l, n, m, k, gains, slope);
   }
-  return true;
+  w->slope = l->slope;
+  w->curvature = l->curvature;
+  w->largest_relative = l->largest;
+  /* What is not finite anywhere stays so, down to here. */
+  return isfinite(l->slope + l->curvature) && ml3_ilqr_all_finite(l->vs, n) && ml3_ilqr_all_finite(l->vss, n * n);
 }
+
+/* For constant n and m, with everything on the stack. */
+#define FIXED(n, m)                                                                                             \
+  static bool pass_##n##_##m(ml3_ilqr *w, double mu) {                                                          \
+    double vs[n], vss[(n) * (n)], qs[n], qu[m], qss[(n) * (n)], quu[(m) * (m)], qus[(m) * (n)];                 \
+    double quu_reg[(m) * (m)], qus_reg[(m) * (n)], va[(n) * (n)], vb[(n) * (m)], qu_new[m], qus_new[(m) * (n)]; \
+    double k[m], gains[(m) * (n)], low[m], high[m];                                                             \
+    copy(low, w->lanes[0].model->low, m);                                                                       \
+    copy(high, w->lanes[0].model->high, m);                                                                     \
+    local l = {vs, vss, qs, qu, qss, quu, qus, quu_reg, qus_reg, va, vb, qu_new, qus_new, 0, 0, 0};             \
+    return pass(w, &l, mu, n, m, low, high, k, gains);                                                          \
+  }
+FIXED(2, 1)
+FIXED(4, 1)
+FIXED(4, 2)
 
 bool ml3_ilqr_backward(ml3_ilqr *w, double mu) {
-  if (w->n == 2 && w->m == 1) return pass(w, mu, 2, 1);
-  if (w->n == 4 && w->m == 1) return pass(w, mu, 4, 1);
-  if (w->n == 4 && w->m == 2) return pass(w, mu, 4, 2);
-  return pass(w, mu, w->n, w->m);
+  if (w->n == 2 && w->m == 1) return pass_2_1(w, mu);
+  if (w->n == 4 && w->m == 1) return pass_4_1(w, mu);
+  if (w->n == 4 && w->m == 2) return pass_4_2(w, mu);
+  local l = {w->vs,      w->vss, w->qs, w->qu,     w->qss,     w->quu, w->qus, w->quu_reg,
+             w->qus_reg, w->va,  w->vb, w->qu_new, w->qus_new, 0,      0,      0};
+  return pass(w, &l, mu, w->n, w->m, w->lanes[0].model->low, w->lanes[0].model->high, w->k_now, w->gains_now);
 }

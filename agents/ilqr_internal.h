@@ -33,14 +33,15 @@ struct ml3_ilqr {
 
   double *states, *actions; /* [T + 1][n], [T][m]: the best trajectory yet */
 
-  double *a, *b;                /* [T][n][n], [T][n][m]: s' = s'_t + a (s - s_t) + b (u - u_t) */
-  double *expansion;            /* [T + 1][n + m + n n + m m + m n]: ls, lu, lss, luu, lus of each step */
-  double *feed_forward, *gains; /* [T][m], [T][m][n]: u = u_t + alpha k_t + K_t (s - s_t) */
-  double *vs, *vss;             /* [n], [n][n]: the value's expansion at the present step */
+  double *a, *b;                          /* [T][n][n], [T][n][m]: s' = s'_t + a (s - s_t) + b (u - u_t) */
+  double *expansion;                      /* [T + 1][n + m + n n + m m + m n]: ls, lu, lss, luu, lus of each step */
+  double *feed_forward, *gains;           /* [T][m], [T][m][n]: u = u_t + alpha k_t + K_t (s - s_t) */
+  double *vs, *vss;                       /* [n], [n][n]: the value's expansion at the present step */
   double *qs, *qu, *qss, *quu, *qus;      /* the same of the action value; quu and qus with */
   double *quu_reg, *qus_reg;              /* ... and these with regularisation */
   double *va, *vb, *room_low, *room_high; /* scratch: [n][n], [n][m], [m], [m] */
   double *qu_new, *qus_new;               /* scratch: [m], [m][n] */
+  double *k_now, *gains_now;              /* [m], [m][n] of the present step */
   ml3_boxqp *qp;
 
   double slope, curvature; /* cost change of a step alpha: alpha slope + alpha^2 curvature */
@@ -65,7 +66,14 @@ static inline bool ml3_ilqr_affords(const ml3_ilqr *w, size_t steps) {
   return most <= 0 || w->rollout_steps + w->linearizations + (long)steps <= most;
 }
 
-bool ml3_ilqr_all_finite(const double *x, size_t count);
+/* Inlined where counts are constant: these loops vanish for the smallest problems. */
+#define ML3_ILQR_INLINE static inline __attribute__((always_inline))
+
+ML3_ILQR_INLINE bool ml3_ilqr_all_finite(const double *x, size_t count) {
+  double sum = 0; /* infinite or not a number as soon as one entry is */
+  for (size_t i = 0; i < count; i++) sum += x[i] * 0;
+  return sum == 0;
+}
 
 /* u_t + alpha k_t + K_t (s - s_t), clipped. */
 void ml3_ilqr_control(const ml3_ilqr *w, size_t t, double alpha, const double *state, double *action);
@@ -77,7 +85,10 @@ double ml3_ilqr_first_rollout(ml3_ilqr *w);
 double ml3_ilqr_search_line(ml3_ilqr *w, double *cost);
 
 /* Derivatives of model and cost along the best trajectory. */
-int ml3_ilqr_differentiate(ml3_ilqr *w, ml3_error *error);
+void ml3_ilqr_differentiate(ml3_ilqr *w);
+
+/* Where one of them is not finite: ML3_ERR_NUMERIC. To be asked after a backward pass that failed, which they all make fail. */
+int ml3_ilqr_check_derivatives(const ml3_ilqr *w, ml3_error *error);
 
 /* Fills feed_forward, gains, slope, curvature and largest_relative from the derivatives, regularised by
    mu. False when some Q_uu is not positive definite or a number overflows: try a larger mu. */

@@ -14,26 +14,24 @@ static double clip(double x, double low, double high) {
   return x < low ? low : x > high ? high : x;
 }
 
-bool ml3_ilqr_all_finite(const double *x, size_t count) {
-  double sum = 0; /* infinite or not a number as soon as one entry is */
-  for (size_t i = 0; i < count; i++) sum += x[i] * 0;
-  return sum == 0;
-}
-
-void ml3_ilqr_control(const ml3_ilqr *w, size_t t, double alpha, const double *state, double *action) {
+ML3_ILQR_INLINE void control(const ml3_ilqr *w, size_t t, double alpha, const double *state, double *action, size_t n,
+                             size_t m) {
   const ml3_model *model = w->lanes[0].model;
-  const double *nominal = w->states + t * w->n;
-  for (size_t i = 0; i < w->m; i++) {
-    const double *gain = w->gains + (t * w->m + i) * w->n;
-    double u = w->actions[t * w->m + i] + alpha * w->feed_forward[t * w->m + i];
-    for (size_t j = 0; j < w->n; j++) u += gain[j] * (state[j] - nominal[j]);
+  const double *nominal = w->states + t * n;
+  for (size_t i = 0; i < m; i++) {
+    const double *gain = w->gains + (t * m + i) * n;
+    double u = w->actions[t * m + i] + alpha * w->feed_forward[t * m + i];
+    for (size_t j = 0; j < n; j++) u += gain[j] * (state[j] - nominal[j]);
     action[i] = clip(u, model->low[i], model->high[i]);
   }
 }
 
+void ml3_ilqr_control(const ml3_ilqr *w, size_t t, double alpha, const double *state, double *action) {
+  control(w, t, alpha, state, action, w->n, w->m);
+}
+
 /* Fills the lane's trajectory, its cost and where it broke. */
-static void roll_out(const ml3_ilqr *w, ml3_ilqr_lane *lane, double alpha) {
-  const size_t n = w->n, m = w->m;
+ML3_ILQR_INLINE void roll_out_sized(const ml3_ilqr *w, ml3_ilqr_lane *lane, double alpha, size_t n, size_t m) {
   ml3_model *model = lane->model;
   double total = 0;
   lane->trial = NAN;
@@ -43,16 +41,20 @@ static void roll_out(const ml3_ilqr *w, ml3_ilqr_lane *lane, double alpha) {
     const double *state = lane->states + t * n;
     double *action = t < w->horizon ? lane->actions + t * m : NULL;
     lane->broken = t;
-    if (!ml3_ilqr_all_finite(state, n)) return;
-    if (action) {
-      ml3_ilqr_control(w, t, alpha, state, action);
-      if (!ml3_ilqr_all_finite(action, m)) return;
-    }
+    if (action) control(w, t, alpha, state, action, n, m);
+    if (!ml3_ilqr_all_finite(state, n) || (action && !ml3_ilqr_all_finite(action, m))) return;
     total += lane->cost.evaluate(lane->cost.user, w->first_step + (int)t, state, action, NULL);
     if (!isfinite(total)) return;
     if (action) model->step(model, action, lane->states + (t + 1) * n);
   }
   lane->trial = total;
+}
+
+static void roll_out(const ml3_ilqr *w, ml3_ilqr_lane *lane, double alpha) {
+  if (w->n == 2 && w->m == 1)
+    roll_out_sized(w, lane, alpha, 2, 1);
+  else
+    roll_out_sized(w, lane, alpha, w->n, w->m);
 }
 
 static void keep(ml3_ilqr *w, ml3_ilqr_lane *lane) {
@@ -71,14 +73,21 @@ double ml3_ilqr_first_rollout(ml3_ilqr *w) {
   return lane->trial;
 }
 
+static void roll_out_apart(const ml3_ilqr *w, int wave, int first) {
+#pragma omp parallel for num_threads(wave) schedule(static, 1)
+  for (int i = 0; i < wave; i++) roll_out(w, &w->lanes[i], w->step_sizes[first + i]);
+}
+
 double ml3_ilqr_search_line(ml3_ilqr *w, double *cost) {
   const int count = w->settings.line_search_steps;
   for (int first = 0; first < count; first += w->lane_count) {
     int wave = count - first < w->lane_count ? count - first : w->lane_count;
     while (wave > 0 && !ml3_ilqr_affords(w, (size_t)wave * w->horizon)) wave--;
     if (wave == 0) return 0;
-#pragma omp parallel for num_threads(wave) schedule(static, 1) if (wave > 1)
-    for (int i = 0; i < wave; i++) roll_out(w, &w->lanes[i], w->step_sizes[first + i]);
+    if (wave == 1)
+      roll_out(w, &w->lanes[0], w->step_sizes[first]);
+    else
+      roll_out_apart(w, wave, first);
 
     for (int i = 0; i < wave; i++) {
       const double alpha = w->step_sizes[first + i], actual = *cost - w->lanes[i].trial;

@@ -2,6 +2,7 @@
 #include "agents/model.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,8 +37,9 @@ static void env_start(ml3_model *model, const double *state) {
 
 static void env_step(ml3_model *model, const double *action, double *next) {
   ml3_env *env = ((env_model *)model)->env;
-  ml3_env_step(env, action);
+  const ml3_env_result result = ml3_env_step(env, action);
   ml3_env_get_state(env, next);
+  if (result.code) next[0] = NAN; /* a simulation that diverged is back where it began: not where the action led */
 }
 
 static void env_linearize(ml3_model *model, int count, const double *states, const double *actions, double *a,

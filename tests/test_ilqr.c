@@ -1,6 +1,7 @@
 /* iLQR against the Riccati solution of a linear-quadratic problem, its limits, and what it says of a bad start. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,10 +182,57 @@ Test(ilqr, never_leaves_the_limits_and_meets_the_optimality_conditions_there) {
     }
 }
 
+Test(ilqr, a_simulation_that_diverges_is_no_next_state) {
+  ml3_error error = {0};
+  ml3_env *env = ml3_env_new(ml3_env_find("pointmass", &error), &error);
+  ml3_model *model = ml3_model_of_env(env, &error);
+  cr_assert_not_null(model, "%s", error.message);
+  const double far[4] = {0, 0, 1e30, 0}, still[2] = {0};
+  double next[4] = {0};
+  model->start(model, far);
+  model->step(model, still, next);
+  cr_expect(isnan(next[0]), "MuJoCo puts it back to where it began, which no action leads to: %g", next[0]);
+  ml3_model_free(model);
+  ml3_env_free(env);
+}
+
 static double not_a_number(void *user, int t, const double *state, const double *action,
                            ml3_ilqr_expansion *e) {
   (void)user, (void)t, (void)state, (void)action, (void)e;
   return NAN;
+}
+
+/* Finite itself, with a gradient that is not at one step. */
+static double broken_gradient(void *user, int t, const double *state, const double *action, ml3_ilqr_expansion *e) {
+  const int *at = user;
+  if (e) {
+    for (int i = 0; i < N; i++) e->lss[i * N + i] = 1, e->ls[i] = t == *at ? NAN : state[i];
+    if (action) e->luu[0] = 1, e->lu[0] = action[0];
+  }
+  return 1;
+}
+
+Test(ilqr, a_derivative_that_is_not_finite_is_told_with_its_step) {
+  ml3_error error = {0};
+  ml3_env_spec spec = spec_with(free_action);
+  ml3_env *env = ml3_env_new(&spec, &error);
+  ml3_model *model = ml3_model_of_env(env, &error);
+  for (int at = 0; at <= T; at += T / 2) { /* the first, one between, the end */
+    ml3_ilqr_settings settings = ml3_ilqr_defaults(T);
+    const ml3_ilqr_cost cost = {.evaluate = broken_gradient, .user = &at};
+    char told[32];
+    for (int iterations = 0; iterations <= 5; iterations += 5) {
+      settings.max_iterations = iterations;
+      ml3_ilqr *ilqr = ml3_ilqr_new(model, &cost, &settings, &error);
+      double actions[T] = {0.25}, state[N] = {1, -0.5};
+      cr_expect_eq(ml3_ilqr_solve(ilqr, state, 0, actions, NULL, &error), ML3_ERR_NUMERIC);
+      snprintf(told, sizeof told, "at step %d of", at);
+      cr_expect_not_null(strstr(error.message, told), "%s", error.message);
+      ml3_ilqr_free(ilqr);
+    }
+  }
+  ml3_model_free(model);
+  ml3_env_free(env);
 }
 
 Test(ilqr, a_start_that_is_not_finite_is_told_and_left_alone) {
