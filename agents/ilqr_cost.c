@@ -39,6 +39,13 @@ ml3_ilqr_cost ml3_ilqr_goal(const ml3_ilqr_goal_cost *cost) {
   return (ml3_ilqr_cost){.evaluate = goal_evaluate, .user = (void *)cost};
 }
 
+void ml3_ilqr_goal_weights(const ml3_env_spec *env, const double *goal, double *weights) {
+  for (int i = 0; i < env->state_dim; i++) {
+    const char *per = strrchr(env->state[i].unit, '/');
+    weights[i] = per && per[1] == 's' && goal[i] == 0 ? 0.1 : 1;
+  }
+}
+
 static double energy_evaluate(void *user, int step, const double *state, const double *action,
                               ml3_ilqr_expansion *e) {
   const ml3_ilqr_energy_cost *c = user;
@@ -226,18 +233,21 @@ static double moved(const reward *r, int i, double hi, int j, double hj) {
   return value;
 }
 
+/* h_ij = (f(+i+j) + f(-i-j) - f(+i) - f(-i) - f(+j) - f(-j) + 2 f) / (2 h_i h_j): of second order, with two values a pair
+   instead of four (Abramowitz and Stegun, 25.3.27). */
 static void difference(const reward *r, double value) {
   const int k = r->n + r->m;
+  double around[k]; /* f(+i) + f(-i) - 2 f */
   for (int i = 0; i < k; i++) {
     const double hi = DIFFERENCE_STEP * (1 + fabs(r->x[i]));
     const double plus = moved(r, i, hi, i, 0), minus = moved(r, i, -hi, i, 0);
+    around[i] = plus - 2 * value + minus;
     r->gradient[i] = (plus - minus) / (2 * hi);
-    r->h[i * k + i] = (plus - 2 * value + minus) / (hi * hi);
+    r->h[i * k + i] = around[i] / (hi * hi);
     for (int j = 0; j < i; j++) {
       const double hj = DIFFERENCE_STEP * (1 + fabs(r->x[j]));
-      const double mixed = moved(r, i, hi, j, hj) - moved(r, i, hi, j, -hj) - moved(r, i, -hi, j, hj) +
-                           moved(r, i, -hi, j, -hj);
-      r->h[i * k + j] = r->h[j * k + i] = mixed / (4 * hi * hj);
+      const double mixed = moved(r, i, hi, j, hj) - 2 * value + moved(r, i, -hi, j, -hj) - around[i] - around[j];
+      r->h[i * k + j] = r->h[j * k + i] = mixed / (2 * hi * hj);
     }
   }
 }

@@ -22,8 +22,7 @@ typedef struct ml3_ilqr_expansion {
 
 typedef struct ml3_ilqr_cost {
   /* Cost of step t, or of the last state when action is NULL. Fills expansion unless it is NULL. */
-  double (*evaluate)(void *user, int step, const double *state, const double *action,
-                     ml3_ilqr_expansion *expansion);
+  double (*evaluate)(void *user, int step, const double *state, const double *action, ml3_ilqr_expansion *expansion);
   void *user;
   /* Where evaluate writes into user: another one for another thread, freed by `free` before the first. Else both NULL. */
   void *(*clone)(void *user, ml3_error *error);
@@ -44,6 +43,10 @@ typedef struct ml3_ilqr_goal_cost {
 } ml3_ilqr_goal_cost;
 ml3_ilqr_cost ml3_ilqr_goal(const ml3_ilqr_goal_cost *cost); /* keeps the pointer */
 
+/* weights[state_dim] to begin with: 1, but 0.1 for rates (units of "... / s") whose goal is 0: to come to rest counts less than
+   to be there, or a swing-up would cost more on its way than it gains. */
+void ml3_ilqr_goal_weights(const ml3_env_spec *env, const double *goal, double *weights);
+
 /* Energy: 1/2 weight |u|^2 a step, to be added to another cost. */
 typedef struct ml3_ilqr_energy_cost {
   int action_dim;
@@ -52,12 +55,11 @@ typedef struct ml3_ilqr_energy_cost {
 ml3_ilqr_cost ml3_ilqr_energy(const ml3_ilqr_energy_cost *cost); /* keeps the pointer */
 
 /* A sum of costs. Keeps the terms' users. NULL evaluate with a sentence on failure. */
-ml3_ilqr_cost ml3_ilqr_sum(const ml3_ilqr_cost *terms, int count, int state_dim, int action_dim,
-                           ml3_error *error);
+ml3_ilqr_cost ml3_ilqr_sum(const ml3_ilqr_cost *terms, int count, int state_dim, int action_dim, ml3_error *error);
 
 /* The environment's own reward, turned: -reward(s, u) of the step that starts in s, plus 1/2 action_weight |u|^2, which keeps the
    problem definite where the reward does not see the action; nothing at the end of the horizon. Gradient and Hessian by
-   centred differences with h = 1e-4 (1 + |x|): 1 + 2 k^2 simulator steps a point, k = n + m. The simulator is an
+   centred differences with h = 1e-4 (1 + |x|): 1 + k + k^2 simulator steps a point, k = n + m. The simulator is an
    instance of its own with env's task; it serves under any model, also a learned one. */
 ml3_ilqr_cost ml3_ilqr_reward(const ml3_env *env, double action_weight, ml3_error *error);
 
@@ -74,7 +76,8 @@ typedef struct ml3_ilqr_graph_cost {
   int input_size[4];
   const ml3_real *input[4]; /* kept */
 } ml3_ilqr_graph_cost;
-ml3_ilqr_cost ml3_ilqr_graph(const ml3_ilqr_graph_cost *cost, ml3_error *error); /* the cost of that graph; keeps the pointer */
+ml3_ilqr_cost ml3_ilqr_graph(const ml3_ilqr_graph_cost *cost,
+                             ml3_error *error); /* the cost of that graph; keeps the pointer */
 
 /* A learned loss M_phi as the cost of a step: its features are [state, action, rest], rest[features - n - m] held
    constant (for the model-based problems: the distance of the rollout's end to the goal), plus the energy

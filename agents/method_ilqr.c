@@ -1,6 +1,6 @@
 /* iLQR as a method of comparison: where it starts, in which model it plans, how its plan is carried out.
 
-   The cost is goal tracking where the goal is a state, 1/2 |s - goal|^2 a step (none where the problem's cost is of the last
+   The cost is goal tracking where the goal is a state, 1/2 |s - goal|^2 a step with the weights of ml3_ilqr_goal_weights (none where the problem's cost is of the last
    state alone), 100/2 |s_H - goal|^2 at the end and 1e-3/2 |u|^2; elsewhere the environment's own reward. A restarted
    search keeps the plan with the least cost in its model. Its curve: the best plan after each iteration, judged. */
 #include <math.h>
@@ -146,7 +146,7 @@ static int make_cost(search *s, ml3_error *error) {
   if (spec->goal_dim == spec->state_dim) {
     const bool last_only = t->arena->play.last_only;
     ml3_env_goal(env, s->goal);
-    for (int i = 0; i < spec->state_dim; i++) s->weights[i] = 1;
+    ml3_ilqr_goal_weights(spec, s->goal, s->weights);
     s->tracking = (ml3_ilqr_goal_cost){.state_dim = spec->state_dim,
                                        .action_dim = spec->action_dim,
                                        .goal = s->goal,

@@ -30,7 +30,7 @@ static int make_solver(cli_plan *p, const double *env_task, ml3_error *error) {
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env_reset(env, env_task, &none);
   ml3_env_goal(env, p->goal);
-  for (int i = 0; i < spec->state_dim; i++) p->weights[i] = 1;
+  ml3_ilqr_goal_weights(spec, p->goal, p->weights);
   p->tracking = (ml3_ilqr_goal_cost){.state_dim = spec->state_dim,
                                      .action_dim = spec->action_dim,
                                      .goal = p->goal,

@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "agents/ilqr.h"
 #include "agents/mpc.h"
 #include "base/file.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
+#include "cli/plan_time.h"
+#include "cli/progress.h"
 #include "cli/verb.h"
 #include "viewer/viewer.h"
 
@@ -31,20 +32,18 @@ typedef struct planning {
   double *start, *goal, *weights, *actions;
   ml3_ilqr_settings settings;
   ml3_episode *episode;
+  ml3_ilqr_cost inner_cost; /* while it is being asked */
+  FILE *log;                /* or NULL */
+  bool quiet;
+  cli_progress progress;
 } planning;
-
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- what to plan ---------------------------------------------------------------------------------------------------- */
 
-/* "1,0.1": a weight each state entry; all 1 where none are given. */
+/* "1,0.1": a weight each state entry; those of ml3_ilqr_goal_weights where none are given. */
 static int read_weights(planning *p, ml3_error *error) {
   const char *at = p->own->weights;
-  for (int i = 0; i < p->spec->state_dim; i++) p->weights[i] = 1;
+  ml3_ilqr_goal_weights(p->spec, p->goal, p->weights);
   for (int i = 0; at && i < p->spec->state_dim; i++) {
     char *end;
     p->weights[i] = strtod(at, &end);
@@ -71,9 +70,9 @@ static int make_cost(planning *p, ml3_error *error) {
     p->cost = ml3_ilqr_reward(p->env, own->action_weight, error);
     return p->cost.evaluate ? ML3_OK : ML3_ERR_MEMORY;
   }
+  ml3_env_goal(p->env, p->goal);
   const int code = read_weights(p, error);
   if (code != ML3_OK) return code;
-  ml3_env_goal(p->env, p->goal);
   p->tracking = (ml3_ilqr_goal_cost){.state_dim = spec->state_dim,
                                      .action_dim = spec->action_dim,
                                      .goal = p->goal,
@@ -123,89 +122,25 @@ static void close_all(planning *p) {
   free(p->start);
 }
 
-/* ---- time ------------------------------------------------------------------------------------------------------------ */
-
-/* Seconds that as many steps and linearisations of the model as a solve takes do by themselves, and as many costs and
-   expansions, along the plan. */
-typedef struct price {
-  double model, cost;
-} price;
-
-static void roll_out(planning *p, double *states) {
-  const size_t T = (size_t)p->horizon, n = (size_t)p->spec->state_dim, m = (size_t)p->spec->action_dim;
-  memcpy(states, p->start, n * sizeof *states);
-  p->model->start(p->model, p->start);
-  for (size_t t = 0; t < T; t++) p->model->step(p->model, p->actions + t * m, states + (t + 1) * n);
-}
-
-static double evaluate(planning *p, const double *states, ml3_ilqr_expansion *e) {
-  const size_t T = (size_t)p->horizon, n = (size_t)p->spec->state_dim, m = (size_t)p->spec->action_dim;
-  double sum = 0;
-  for (size_t t = 0; t <= T; t++)
-    sum += p->cost.evaluate(p->cost.user, (int)t, states + t * n, t < T ? p->actions + t * m : NULL, e);
-  return sum;
-}
-
-static price measure(planning *p, const ml3_ilqr_report *report) {
-  const size_t T = (size_t)p->horizon, n = (size_t)p->spec->state_dim, m = (size_t)p->spec->action_dim;
-  const long rollouts = report->rollout_steps / p->horizon, passes = report->linearizations / p->horizon;
-  double *states = calloc((T + 1) * n + T * n * (n + m) + n + m + n * n + m * m + m * n, sizeof *states);
-  price best = {INFINITY, INFINITY};
-  if (!states) return best;
-  double *a = states + (T + 1) * n, *b = a + T * n * n, *x = b + T * n * m;
-  ml3_ilqr_expansion e = {x, x + n, x + n + m, x + n + m + n * n, x + n + m + n * n + m * m};
-  volatile double sum = 0; /* the costs must be computed */
-  for (int r = 0; r < p->own->repeat; r++) {
-    double begun = now_s();
-    for (long i = 0; i < rollouts; i++) roll_out(p, states);
-    for (long i = 0; i < passes; i++) p->model->linearize(p->model, p->horizon, states, p->actions, a, b);
-    best.model = fmin(best.model, now_s() - begun);
-    begun = now_s();
-    for (long i = 0; i < rollouts; i++) sum += evaluate(p, states, NULL);
-    for (long i = 0; i < passes; i++) sum += evaluate(p, states, &e);
-    best.cost = fmin(best.cost, now_s() - begun);
-  }
-  (void)sum;
-  free(states);
-  return best;
-}
-
-/* Solves again and again from zero controls; prints the least time an iteration took and what its own parts take. */
-static int time_solves(planning *p, const ml3_ilqr_report *report, ml3_error *error) {
-  const size_t size = (size_t)p->horizon * (size_t)p->spec->action_dim;
-  double *actions = calloc(size, sizeof *actions), best = INFINITY;
-  p->settings.observe = NULL;
-  ml3_ilqr *ilqr = ml3_ilqr_new(p->model, &p->cost, &p->settings, error);
-  int code = ilqr && actions ? ML3_OK : ML3_ERR_MEMORY;
-  for (int r = 0; r < p->own->repeat && code == ML3_OK; r++) {
-    memset(actions, 0, size * sizeof *actions);
-    const double begun = now_s();
-    code = ml3_ilqr_solve(ilqr, p->start, 0, actions, NULL, error);
-    best = fmin(best, now_s() - begun);
-  }
-  if (code == ML3_OK) {
-    const price x = measure(p, report);
-    const double own = x.model, cost = x.cost;
-    if (p->own->json)
-      printf(
-          "{\"engine\": \"ml3\", \"problem\": \"%s\", \"horizon\": %d, \"threads\": %d, \"cost\": %.12g, "
-          "\"iterations\": %d, "
-          "\"us_iteration\": %.3f, \"us_dynamics\": %.3f, \"us_cost\": %.3f, \"ratio\": %.4f, \"ratio_with_cost\": "
-          "%.4f}\n",
-          p->spec->name, p->horizon, p->settings.threads, report->cost, report->iterations,
-          1e6 * best / report->iterations, 1e6 * own / report->iterations, 1e6 * cost / report->iterations, best / own,
-          best / (own + cost));
-    else
-      printf(
-          "an iteration takes %.3g us; its rollouts and derivatives of the model %.3g us, of the cost %.3g us: %.2f "
-          "and %.2f "
-          "times those\n",
-          1e6 * best / report->iterations, 1e6 * own / report->iterations, 1e6 * cost / report->iterations, best / own,
-          best / (own + cost));
-  }
-  ml3_ilqr_free(ilqr);
-  free(actions);
-  return code;
+/* Where the time of a solve goes, as JSON or as a sentence. */
+static int print_time(planning *p, ml3_error *error) {
+  cli_plan_time t;
+  const int code = cli_plan_measure(p->model, &p->cost, &p->settings, p->start, p->own->repeat, &t, error);
+  if (code != ML3_OK) return code;
+  const double us = 1e6 / t.iterations, both = t.model_s + t.cost_s;
+  if (p->own->json)
+    printf(
+        "{\"engine\": \"ml3\", \"problem\": \"%s\", \"horizon\": %d, \"cost\": %.12g, \"iterations\": %d, "
+        "\"us_iteration\": %.3f, \"us_dynamics\": %.3f, \"us_cost\": %.3f, \"ratio\": %.4f, \"ratio_with_cost\": "
+        "%.4f, \"steps\": %ld, \"linearizations\": %ld, \"costs\": %ld, \"expansions\": %ld}\n",
+        p->spec->name, p->horizon, t.cost, t.iterations, us * t.solve_s, us * t.model_s, us * t.cost_s,
+        t.solve_s / t.model_s, t.solve_s / both, t.steps, t.linearizations, t.costs, t.expansions);
+  else
+    printf(
+        "an iteration takes %.3g us; its own steps and derivatives of the model, replayed, %.3g us, of the cost %.3g "
+        "us: %.2f and %.2f times those\n",
+        us * t.solve_s, us * t.model_s, us * t.cost_s, t.solve_s / t.model_s, t.solve_s / both);
+  return ML3_OK;
 }
 
 /* ---- planning -------------------------------------------------------------------------------------------------------- */
@@ -233,11 +168,54 @@ static ml3_ilqr_observer observer_of(const char *path) {
   return ml3_ilqr_log_text;
 }
 
+/* Told as a search for its end: derivatives by differences can take minutes. */
+static double interruptible(void *user, int step, const double *state, const double *action, ml3_ilqr_expansion *e) {
+  const ml3_ilqr_cost *cost = &((planning *)user)->inner_cost;
+  if (!cli_interrupted()) return cost->evaluate(cost->user, step, state, action, e);
+  if (e) e->ls[0] = NAN;
+  return NAN;
+}
+
+static void *clone_interruptible(void *user, ml3_error *error) {
+  planning *p = user, *copy = malloc(sizeof *copy);
+  if (!copy) {
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a cost");
+    return NULL;
+  }
+  *copy = *p;
+  if (!p->inner_cost.clone || (copy->inner_cost.user = p->inner_cost.clone(p->inner_cost.user, error))) return copy;
+  free(copy);
+  return NULL;
+}
+
+static void free_interruptible(void *user) {
+  planning *p = user;
+  if (p->inner_cost.clone) p->inner_cost.free(p->inner_cost.user);
+  free(p);
+}
+
+/* The log, and progress. */
+static int observe(void *user, const ml3_ilqr_iteration *i) {
+  planning *p = user;
+  char note[48];
+  snprintf(note, sizeof note, "cost %.6g", i->cost);
+  cli_progress_update(&p->progress, i->iteration, note);
+  if (p->log) observer_of(p->own->log)(p->log, i);
+  return cli_interrupted();
+}
+
 static int solve(planning *p, ml3_ilqr_report *report, ml3_error *error) {
-  ml3_ilqr *ilqr = ml3_ilqr_new(p->model, &p->cost, &p->settings, error);
+  const ml3_ilqr_cost cost = {
+      .evaluate = interruptible, .user = p, .clone = clone_interruptible, .free = free_interruptible};
+  p->inner_cost = p->cost;
+  p->settings.observe = observe;
+  p->settings.observe_user = p;
+  cli_progress_begin(&p->progress, "planning", p->settings.max_iterations, p->quiet || p->own->json);
+  ml3_ilqr *ilqr = ml3_ilqr_new(p->model, &cost, &p->settings, error);
   const int code = ilqr ? ml3_ilqr_solve(ilqr, p->start, 0, p->actions, report, error) : ML3_ERR_MEMORY;
   ml3_ilqr_free(ilqr);
-  return code;
+  cli_progress_end(&p->progress);
+  return cli_interrupted() ? ml3_error_set(error, ML3_ERR_INTERRUPTED, "planning was interrupted") : code;
 }
 
 /* With the log, if one is asked for, which appears only when whole. */
@@ -246,8 +224,7 @@ static int solve_logged(planning *p, ml3_ilqr_report *report, ml3_error *error) 
   if (!p->own->log) return solve(p, report, error);
   int code = ml3_file_create(&file, p->own->log, error);
   if (code != ML3_OK) return code;
-  p->settings.observe = observer_of(p->own->log);
-  p->settings.observe_user = file.stream;
+  p->log = file.stream;
   code = solve(p, report, error);
   if (code == ML3_OK) return ml3_file_commit(&file, error);
   ml3_file_abandon(&file);
@@ -290,7 +267,8 @@ int cli_plan(int argc, const char **argv) {
        "a line an iteration: FILE.csv, FILE.json (a JSON object a line), or text", "FILE"},
       {"receding", 'r', POPT_ARG_NONE, &own.receding, 0, "plan again at every step", NULL},
       {"cost", '\0', POPT_ARG_STRING, &own.cost, 0, "goal, reward, or auto: goal where that is a state", "KIND"},
-      {"weights", '\0', POPT_ARG_STRING, &own.weights, 0, "goal: a weight each state entry (all 1)", "W,W,..."},
+      {"weights", '\0', POPT_ARG_STRING, &own.weights, 0,
+       "goal: a weight each state entry (1, of rates 0.1 where they shall be 0)", "W,W,..."},
       {"state-weight", '\0', POPT_ARG_DOUBLE, &own.state_weight, 0, "goal: of each step's distance (1)", "X"},
       {"final-weight", '\0', POPT_ARG_DOUBLE, &own.final_weight, 0, "goal: of the last state's (100)", "X"},
       {"action-weight", '\0', POPT_ARG_DOUBLE, &own.action_weight, 0, "of the actions' energy (0.001)", "X"},
@@ -308,13 +286,13 @@ int cli_plan(int argc, const char **argv) {
       "out. horizon and threads may be --set; the bits do not depend on threads.",
       NULL);
   if (answer >= 0) return answer;
-  planning p = {.own = &own};
+  planning p = {.own = &own, .quiet = options.quiet};
   ml3_error error = {0};
   ml3_ilqr_report report = {0};
   int code = open_all(&p, &options, &error);
   if (code == ML3_OK) code = solve_logged(&p, &report, &error);
   if (code == ML3_OK) code = carry_out(&p, &report, &error);
-  if (code == ML3_OK && own.repeat > 0) code = time_solves(&p, &report, &error);
+  if (code == ML3_OK && own.repeat > 0) code = print_time(&p, &error);
   if (code == ML3_OK && own.video) {
     const ml3_view_options view = {.plots = true, .labels = true};
     const ml3_view_source source = ml3_view_recorded(&p.episode, 1);

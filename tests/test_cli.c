@@ -252,6 +252,19 @@ Test(cli, stops_early_when_nothing_gets_better) {
   cr_expect_eq(system(command), 0, "it went on");
 }
 
+Test(cli, plans_a_swing_up_and_tells_where_the_time_goes) {
+  cr_assert_eq(ml3("plan pendulum --quiet"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, ", success"), "%s", output);
+  cr_assert_eq(ml3("plan mountain_car --time 2 --json"), 0, "%s", output);
+  long steps = 0, linearizations = 0;
+  const char *at = strstr(output, "\"steps\": ");
+  cr_assert(at && sscanf(at, "\"steps\": %ld, \"linearizations\": %ld", &steps, &linearizations) == 2, "%s", output);
+  cr_assert_eq(ml3("plan mountain_car"), 0, "%s", output);
+  char told[64];
+  snprintf(told, sizeof told, "%ld model steps", steps + linearizations);
+  cr_expect_not_null(strstr(output, told), "what is replayed is what is counted: '%s' in %s", told, output);
+}
+
 Test(cli, plans_and_logs_its_iterations) {
   cr_assert_eq(ml3("plan mountain_car --log plan.csv"), 0, "%s", output);
   cr_expect_not_null(strstr(output, "success"), "%s", output);
