@@ -15,16 +15,38 @@ ml3_ensemble_settings ml3_ensemble_defaults(void) {
 
 /* Where parts of the context begin. */
 static int inputs_of(const ml3_ensemble *e) {
-  return e->dynamics.state_dim + e->dynamics.action_dim;
+  return e->moving + e->dynamics.action_dim;
 }
 static int normalization_at(const ml3_ensemble *e) {
   return e->settings.members * ml3_mlp_size(&e->net);
 }
 
+int ml3_ensemble_moving(const ml3_ensemble *e, int i) {
+  return e->settings.moving_count ? e->settings.moving[i] : i;
+}
+
+/* The entries of the state that move, [rows, k]. */
+static ml3_node build_moving(const ml3_ensemble *e, ml3_nn_graph *g, ml3_node state) {
+  ml3_node columns[ML3_ENSEMBLE_MAX_STATE];
+  if (!e->settings.moving_count) return state;
+  for (int i = 0; i < e->moving; i++) columns[i] = ml3_nn_slice_cols(g, state, e->settings.moving[i], 1);
+  return ml3_nn_concat_cols(g, columns, e->moving);
+}
+
+/* The state with those entries changed. */
+static ml3_node build_state(const ml3_ensemble *e, ml3_nn_graph *g, ml3_node state, ml3_node moved) {
+  ml3_node columns[ML3_ENSEMBLE_MAX_STATE];
+  const int n = e->dynamics.state_dim;
+  if (!e->settings.moving_count) return moved;
+  for (int i = 0; i < n; i++) columns[i] = ml3_nn_slice_cols(g, state, i, 1);
+  for (int i = 0; i < e->moving; i++) columns[e->settings.moving[i]] = ml3_nn_slice_cols(g, moved, i, 1);
+  return ml3_nn_concat_cols(g, columns, n);
+}
+
 static ml3_node build_normalized(const ml3_ensemble *e, ml3_nn_graph *g, ml3_node context, ml3_node state,
                                  ml3_node action) {
   const int at = normalization_at(e), k = inputs_of(e);
-  const ml3_node parts[2] = {state, action};
+  const ml3_node parts[2] = {build_moving(e, g, state), action};
   ml3_node x = ml3_nn_concat_cols(g, parts, 2);
   return ml3_nn_mul(g, ml3_nn_sub(g, x, ml3_nn_view(g, context, at, 1, k)), ml3_nn_view(g, context, at + k, 1, k));
 }
@@ -72,13 +94,14 @@ static ml3_node step(const ml3_dynamics *dynamics, ml3_nn_graph *g, ml3_node con
     change = i ? ml3_nn_add(g, change, mean) : mean;
   }
   change = ml3_nn_scale(g, change, 1.0 / e->settings.members);
-  if (!e->settings.second_order) return build_bounded(e, g, ml3_nn_add(g, state, change));
+  ml3_node now = build_moving(e, g, state);
+  if (!e->settings.second_order) return build_bounded(e, g, build_state(e, g, state, ml3_nn_add(g, now, change)));
 
   const int half = e->predicted;
-  ml3_node v = ml3_nn_add(g, ml3_nn_slice_cols(g, state, half, half), change);
-  ml3_node q = ml3_nn_add(g, ml3_nn_slice_cols(g, state, 0, half), ml3_nn_scale(g, v, e->spec->dt_s));
+  ml3_node v = ml3_nn_add(g, ml3_nn_slice_cols(g, now, half, half), change);
+  ml3_node q = ml3_nn_add(g, ml3_nn_slice_cols(g, now, 0, half), ml3_nn_scale(g, v, e->spec->dt_s));
   const ml3_node next[2] = {q, v};
-  return build_bounded(e, g, ml3_nn_concat_cols(g, next, 2));
+  return build_bounded(e, g, build_state(e, g, state, ml3_nn_concat_cols(g, next, 2)));
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
@@ -90,10 +113,21 @@ static int check(const ml3_env_spec *spec, const ml3_ensemble_settings *s, ml3_e
   if (s->depth < 0 || s->depth > ML3_MLP_MAX_DEPTH)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "ensemble: %d hidden layers; 0 to %d are possible", s->depth,
                          ML3_MLP_MAX_DEPTH);
-  if (s->second_order && spec->state_dim % 2)
+  if (spec->state_dim > ML3_ENSEMBLE_MAX_STATE)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "ensemble: '%s' has %d state entries; at most %d are possible",
+                         spec->name, spec->state_dim, ML3_ENSEMBLE_MAX_STATE);
+  if (s->moving_count < 0 || s->moving_count > spec->state_dim)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "ensemble: %d entries of the state move; '%s' has %d",
+                         s->moving_count, spec->name, spec->state_dim);
+  for (int i = 0; i < s->moving_count; i++)
+    if (s->moving[i] < 0 || s->moving[i] >= spec->state_dim)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "ensemble: entry %d of the state is to move; '%s' has %d",
+                           s->moving[i], spec->name, spec->state_dim);
+  const int moving = s->moving_count ? s->moving_count : spec->state_dim;
+  if (s->second_order && moving % 2)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "a second-order ensemble takes the state in halves; '%s' has %d entries", spec->name,
-                         spec->state_dim);
+                         "a second-order ensemble takes the state in halves; of '%s' %d entries move", spec->name,
+                         moving);
   if (!(s->variance_min > 0))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "ensemble: the least variance must be above 0, not %g",
                          s->variance_min);
@@ -110,8 +144,9 @@ ml3_ensemble *ml3_ensemble_new(const ml3_env_spec *spec, const ml3_ensemble_sett
   }
   e->settings = *settings;
   e->spec = spec;
-  e->predicted = settings->second_order ? spec->state_dim / 2 : spec->state_dim;
-  e->net = (ml3_mlp){.inputs = spec->state_dim + spec->action_dim,
+  e->moving = settings->moving_count ? settings->moving_count : spec->state_dim;
+  e->predicted = settings->second_order ? e->moving / 2 : e->moving;
+  e->net = (ml3_mlp){.inputs = e->moving + spec->action_dim,
                      .outputs = 2 * e->predicted,
                      .depth = settings->depth,
                      .activation = ML3_TANH,
@@ -170,11 +205,36 @@ int ml3_ensemble_save(const ml3_ensemble *e, const char *path, ml3_error *error)
   int code = ml3_nn_tensors_put_text(t, "format", "ml3 ensemble 1", error);
   if (!code) code = ml3_nn_tensors_put_text(t, "environment", e->spec->name, error);
   if (!code) code = ml3_nn_tensors_put_ints(t, "shape", SHAPE, shape, error);
+  int64_t moving[ML3_ENSEMBLE_MAX_STATE];
+  for (int i = 0; i < e->settings.moving_count; i++) moving[i] = e->settings.moving[i];
+  if (!code && e->settings.moving_count)
+    code = ml3_nn_tensors_put_ints(t, "moving", e->settings.moving_count, moving, error);
   if (!code) code = ml3_nn_tensors_put(t, "variance_min", 0, 1, &least, error);
   if (!code) code = ml3_nn_tensors_put(t, "context", 0, e->dynamics.context_size, e->context, error);
   if (!code) code = ml3_nn_tensors_save(t, path, error);
   ml3_nn_tensors_free(t);
   return code;
+}
+
+/* Files of before, and those of whole states, have none. */
+static bool read_moving(const ml3_nn_tensors *t, const ml3_env_spec *spec, ml3_ensemble_settings *s, ml3_error *error) {
+  int64_t moving[ML3_ENSEMBLE_MAX_STATE];
+  const size_t count = ml3_nn_tensors_size(t, "moving");
+  if (count == 0) return true;
+  if (count > (size_t)spec->state_dim || count > ML3_ENSEMBLE_MAX_STATE)
+    return ml3_error_set(error, ML3_ERR_FORMAT, "the ensemble moves %zu entries of a state of %d", count,
+                         spec->state_dim),
+           false;
+  if (ml3_nn_tensors_get_ints(t, "moving", (int)count, moving, error) != ML3_OK) return false;
+  for (size_t i = 0; i < count; i++) {
+    if (moving[i] < 0 || moving[i] >= spec->state_dim)
+      return ml3_error_set(error, ML3_ERR_FORMAT, "the ensemble moves entry %lld of a state of %d",
+                           (long long)moving[i], spec->state_dim),
+             false;
+    s->moving[i] = (int)moving[i];
+  }
+  s->moving_count = (int)count;
+  return true;
 }
 
 static ml3_ensemble *read_tensors(const ml3_env_spec *spec, const ml3_nn_tensors *t, ml3_error *error) {
@@ -202,6 +262,7 @@ static ml3_ensemble *read_tensors(const ml3_env_spec *spec, const ml3_nn_tensors
   ml3_ensemble_settings s = {
       .members = (int)shape[2], .second_order = shape[3] != 0, .depth = (int)shape[4], .variance_min = least};
   for (int i = 0; i < ML3_MLP_MAX_DEPTH; i++) s.hidden[i] = (int)shape[5 + i];
+  if (!read_moving(t, spec, &s, error)) return NULL;
   ml3_ensemble *e = ml3_ensemble_new(spec, &s, 0, error);
   if (e && ml3_nn_tensors_get(t, "context", (size_t)e->dynamics.context_size, e->context, error)) {
     ml3_ensemble_free(e);

@@ -9,6 +9,9 @@
 
    A second-order ensemble takes the state as (q, v) in halves, predicts the change of v and moves q by v' dt.
 
+   With `moving` entries, s is those of the state, in that order; the others stay as they are and are not looked at, such as
+   where a target is.
+
    All its numbers are one vector, the `context` of its dynamics: the problem of a learned loss can take it as context, and
    fitting again changes the numbers, not the programs. */
 #ifndef ML3_AGENTS_ENSEMBLE_H
@@ -22,13 +25,14 @@
 extern "C" {
 #endif
 
-enum { ML3_ENSEMBLE_MAX_MEMBERS = 32 };
+enum { ML3_ENSEMBLE_MAX_MEMBERS = 32, ML3_ENSEMBLE_MAX_STATE = 256 };
 
 typedef struct ml3_ensemble_settings {
   int members;
   int hidden[ML3_MLP_MAX_DEPTH], depth;
-  bool second_order;   /* state (q, v); dt from the environment */
-  double variance_min; /* of the normalised change */
+  bool second_order;                                /* state (q, v); dt from the environment */
+  double variance_min;                              /* of the normalised change */
+  int moving[ML3_ENSEMBLE_MAX_STATE], moving_count; /* entries of the state; 0: all */
 } ml3_ensemble_settings;
 ml3_ensemble_settings ml3_ensemble_defaults(void); /* 3 members, 100-30 tanh, first order, 1e-3 */
 
@@ -36,11 +40,15 @@ typedef struct ml3_ensemble {
   ml3_dynamics dynamics; /* environment: the spec's name */
   ml3_ensemble_settings settings;
   const ml3_env_spec *spec;
-  ml3_mlp net;       /* of one member: n + m inputs, mean and raw variance of each predicted entry out */
-  int predicted;     /* entries that are predicted: n, or n / 2 */
-  ml3_real *context; /* [dynamics.context_size]: members' parameters, in_shift, in_scale [n + m], out_shift, out_scale
+  int moving;        /* k, entries of the state that it is about */
+  ml3_mlp net;       /* of one member: k + m inputs, mean and raw variance of each predicted entry out */
+  int predicted;     /* entries that are predicted: k, or the last k / 2 */
+  ml3_real *context; /* [dynamics.context_size]: members' parameters, in_shift, in_scale [k + m], out_shift, out_scale
                         [predicted] */
 } ml3_ensemble;
+
+/* Which entry of the state is number i of those that move. */
+int ml3_ensemble_moving(const ml3_ensemble *ensemble, int i);
 
 /* Members with initial parameters from the streams (seed, BASELINE, member, 1). */
 ml3_ensemble *ml3_ensemble_new(const ml3_env_spec *spec, const ml3_ensemble_settings *settings, uint64_t seed,

@@ -71,17 +71,20 @@ static void normalization(const double *rows, int count, int width, int column, 
 /* Fills x and y from the transitions, and unless `keep` the normalisation of context. */
 static bool normalize(fitting *f, const ml3_transitions *data, bool keep, ml3_real *context) {
   const ml3_ensemble *e = f->ensemble;
-  const int n = data->state_dim, m = data->action_dim, first = n - f->p; /* predicted entries come last */
+  const int n = data->state_dim, m = data->action_dim, k = e->moving,
+            first = k - f->p; /* predicted entries come last */
   ml3_real *in_shift = context + e->settings.members * f->size, *in_scale = in_shift + f->k;
   ml3_real *out_shift = in_scale + f->k, *out_scale = out_shift + f->p;
   double *raw = calloc((size_t)f->count * (size_t)(f->k + f->p), sizeof *raw);
   if (!raw) return false;
   double *change = raw + (size_t)f->count * (size_t)f->k;
   for (int i = 0; i < f->count; i++) {
-    memcpy(raw + i * f->k, data->states + i * n, (size_t)n * sizeof *raw);
-    memcpy(raw + i * f->k + n, data->actions + i * m, (size_t)m * sizeof *raw);
-    for (int j = 0; j < f->p; j++)
-      change[i * f->p + j] = data->next[i * n + first + j] - data->states[i * n + first + j];
+    for (int j = 0; j < k; j++) raw[i * f->k + j] = data->states[i * n + ml3_ensemble_moving(e, j)];
+    memcpy(raw + i * f->k + k, data->actions + i * m, (size_t)m * sizeof *raw);
+    for (int j = 0; j < f->p; j++) {
+      const int entry = ml3_ensemble_moving(e, first + j);
+      change[i * f->p + j] = data->next[i * n + entry] - data->states[i * n + entry];
+    }
   }
   for (int j = 0; j < f->k && !keep; j++) normalization(raw, f->count, f->k, j, &in_shift[j], &in_scale[j]);
   for (int j = 0; j < f->p && !keep; j++) normalization(change, f->count, f->p, j, &out_shift[j], &out_scale[j]);

@@ -70,6 +70,8 @@ static int save(const ml3_problem *p, const ml3_real *theta, const char *path, m
 
 static void free_problem(ml3_problem *p) {
   model_based *m = p->user; /* the problem is a part of it */
+  ml3_model_check_free(m->check);
+  ml3_transitions_free(m->transitions);
   ml3_ensemble_free(m->ensemble);
   free(m->env);
   free(m);
@@ -140,16 +142,6 @@ static void name_features(model_based *m) {
   m->problem.feature_names = m->names;
 }
 
-/* The learned dynamics are all that was fitted. */
-static int keep(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error) {
-  return ml3_nn_tensors_put(file, "problem.dynamics", 0, p->context_size, p->context, error);
-}
-
-static int restore(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error) {
-  return ml3_nn_tensors_get(file, "problem.dynamics", (size_t)p->context_size,
-                            ml3_model_based_self(p)->settings.ensemble->context, error);
-}
-
 ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error) {
   const ml3_dynamics *dynamics =
       settings->ensemble ? &settings->ensemble->dynamics : ml3_model_based_dynamics(settings->env, error);
@@ -176,11 +168,12 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
                                  .build_extra_loss = s.extra ? ml3_model_based_extra_loss : NULL,
                                  .sample = sample,
                                  .evaluate = ml3_model_based_evaluate,
+                                 .measure = ml3_model_based_measure,
                                  .success_name = "success",
                                  .distance_name = "distance",
                                  .save = save,
-                                 .keep = s.ensemble ? keep : NULL,
-                                 .restore = s.ensemble ? restore : NULL,
+                                 .keep = s.ensemble ? ml3_model_based_keep : NULL,
+                                 .restore = s.ensemble ? ml3_model_based_restore : NULL,
                                  .free = free_problem,
                                  .user = m},
                      .settings = s,
@@ -194,6 +187,10 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
     m->problem.collect = ml3_model_based_record;
   }
   return &m->problem;
+}
+
+const ml3_ensemble *ml3_model_based_ensemble(const ml3_problem *problem) {
+  return ml3_model_based_self(problem)->settings.ensemble;
 }
 
 const ml3_model_based_settings *ml3_model_based_settings_of(const ml3_problem *problem) {

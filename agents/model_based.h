@@ -56,6 +56,12 @@ const ml3_dynamics *ml3_model_based_dynamics(const ml3_env_spec *env, ml3_error 
    NULL: not. */
 void ml3_model_based_own(ml3_problem *problem, void *env, ml3_ensemble *ensemble);
 
+/* Lets the ensemble that the problem owns be learned on: `data`, which it was fitted to, is handed over and grows by what
+   problem->gather adds; problem->learn fits again. */
+void ml3_model_based_let_learn(ml3_problem *problem, ml3_transitions *data, const ml3_ensemble_fit_settings *fit);
+const ml3_ensemble *ml3_model_based_ensemble(
+    const ml3_problem *problem); /* as it is now; NULL: the model is analytic */
+
 /* Judges and films: rolls theta out in the real environment from start state number `start` of the task.
    The caller frees the episode. When loss is not NULL, episode->loss is filled with M_phi of each step. */
 

@@ -43,6 +43,11 @@ static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node the
   return r;
 }
 
+ml3_node ml3_model_based_rollout_states(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                                        ml3_node context) {
+  return build_rollout(m, g, theta, data, context, false).states;
+}
+
 /* ---- features ------------------------------------------------------------------------------------------------------ */
 
 /* The same row of the last states [starts, k] under every time step: [H * starts, k]. */

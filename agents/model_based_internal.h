@@ -1,5 +1,6 @@
 /* What the files of the model-based problem share: model_based.c (tasks, making), model_based_graph.c (rollouts and losses as
-   graphs), model_based_judge.c (episodes in the real environment).
+   graphs), model_based_judge.c (episodes in the real environment),
+   model_based_learn.c (the model's error, and learning it).
 
    A task's numbers: start states [starts][n], the goal [goal_dim], then what the environment calls the task of each start
    [starts][task_dim]. Rows of a rollout are time-major: all starts at t = 0, all starts at t = 1 ... */
@@ -10,6 +11,8 @@
 
 enum { ML3_MODEL_BASED_MAX_FEATURES = ML3_POLICY_MAX_OBS + ML3_POLICY_MAX_ACTIONS + 1 + 4 * ML3_STATE_MAX };
 
+typedef struct ml3_model_check ml3_model_check; /* programs that measure the model's error */
+
 typedef struct model_based {
   ml3_problem problem;
   ml3_model_based_settings settings;
@@ -19,6 +22,11 @@ typedef struct model_based {
   char made_names[4 * ML3_STATE_MAX][ML3_LOSS_NAME_MAX];
   void *env;              /* owned, or NULL */
   ml3_ensemble *ensemble; /* owned, or NULL */
+
+  /* Of a model that is learned on the way. */
+  ml3_transitions *transitions; /* owned, or NULL */
+  ml3_ensemble_fit_settings fit;
+  ml3_model_check *check; /* made when it is first needed */
 } model_based;
 
 static inline const model_based *ml3_model_based_self(const ml3_problem *p) {
@@ -45,6 +53,16 @@ ml3_node ml3_model_based_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_no
                                    ml3_node context);
 ml3_node ml3_model_based_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                     ml3_node context);
+
+ml3_node ml3_model_based_rollout_states(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                                        ml3_node context); /* [(H + 1) * starts, n] */
+
+/* model_based_learn.c */
+int ml3_model_based_measure(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_model_error *off,
+                            ml3_error *error);
+int ml3_model_based_keep(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error);
+int ml3_model_based_restore(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error);
+void ml3_model_check_free(ml3_model_check *check);
 
 /* model_based_judge.c */
 int ml3_model_based_evaluate(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_outcome *outcome,

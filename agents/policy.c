@@ -61,6 +61,15 @@ int ml3_policy_add_goal(ml3_policy *policy, const ml3_env_spec *env, ml3_error *
   return ml3_mlp_check(&policy->net, "policy", error);
 }
 
+int ml3_policy_make_relative(ml3_policy *policy, int i, int j, ml3_error *error) {
+  const int inputs = policy->net.inputs;
+  if (i < 0 || j < 0 || i >= inputs || j >= inputs || i == j)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy: input %d cannot be taken relative to %d; there are %d", i, j,
+                         inputs);
+  policy->minus[i] = j + 1;
+  return ML3_OK;
+}
+
 /* log_std at the end of theta. */
 static int free_log_stds(const ml3_policy *p) {
   return p->kind == ML3_POLICY_GAUSSIAN ? p->action_dim : 0;
@@ -101,7 +110,9 @@ static double half(const ml3_policy *p, int i) {
 }
 
 static double input(const ml3_policy *p, const double *obs, const double *goal, int i) {
-  const double raw = i < p->obs_dim ? obs[i] : goal[i - p->obs_dim];
+  double raw = i < p->obs_dim ? obs[i] : goal[i - p->obs_dim];
+  const int other = p->minus[i] - 1;
+  if (other >= 0) raw -= other < p->obs_dim ? obs[other] : goal[other - p->obs_dim];
   const double x = (raw - p->shift[i]) * p->scale[i];
   return p->clip_input ? fmin(fmax(x, -INPUT_LIMIT), INPUT_LIMIT) : x;
 }
@@ -178,9 +189,23 @@ static ml3_node build_row(ml3_nn_graph *g, const double *values, int count) {
   return ml3_nn_concat_cols(g, columns, count);
 }
 
+/* Entries less others, where there are such. */
+static ml3_node build_relative(ml3_nn_graph *g, const ml3_policy *policy, ml3_node obs) {
+  ml3_node columns[ML3_POLICY_MAX_OBS];
+  bool relative = false;
+  for (int i = 0; i < policy->net.inputs; i++) {
+    columns[i] = ml3_nn_slice_cols(g, obs, i, 1);
+    if (!policy->minus[i]) continue;
+    columns[i] = ml3_nn_sub(g, columns[i], ml3_nn_slice_cols(g, obs, policy->minus[i] - 1, 1));
+    relative = true;
+  }
+  return relative ? ml3_nn_concat_cols(g, columns, policy->net.inputs) : obs;
+}
+
 /* Normalised inputs; nothing where that changes nothing. */
 static ml3_node build_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node obs) {
   const int n = policy->net.inputs;
+  obs = build_relative(g, policy, obs);
   bool shifted = false, scaled = false;
   for (int i = 0; i < n; i++) shifted = shifted || policy->shift[i] != 0, scaled = scaled || policy->scale[i] != 1;
   if (shifted) obs = ml3_nn_sub(g, obs, build_row(g, policy->shift, n));

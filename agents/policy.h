@@ -1,6 +1,7 @@
 /* Policies: from an observation to an action.
 
-     input          x = clamp((obs - shift) * scale, +-10), with the goal's entries behind it where `goal_dim` is not 0
+     input          x = clamp((obs - shift) * scale, +-10), with the goal's entries behind it where `goal_dim` is not 0;
+                    entries may be taken relative to others first (`minus`), such as a position to the goal's
      deterministic  action = squash(net(x))
      Gaussian       action ~ N(squash(net(x)), sigma^2), sigma = exp(log_std): one number an action at the end of theta,
                     or a second half of the network's outputs, kept within [log_std_min, log_std_max]
@@ -38,7 +39,9 @@ typedef struct ml3_policy {
   ml3_policy_kind kind;
   int obs_dim, goal_dim, action_dim;                           /* goal_dim 0: the goal is not an input */
   double shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS]; /* [inputs]; 0 and 1 from ml3_policy_init */
-  bool clip_input; /* x within +-10; false from ml3_policy_init: rollouts through models differentiate x */
+  int minus
+      [ML3_POLICY_MAX_OBS]; /* [inputs] 1 + the input that is taken away from it first; 0 from ml3_policy_init: none */
+  bool clip_input;          /* x within +-10; false from ml3_policy_init: rollouts through models differentiate x */
   ml3_squash squash;
   double low[ML3_POLICY_MAX_ACTIONS], high[ML3_POLICY_MAX_ACTIONS];
   double log_std_init, log_std_min, log_std_max;
@@ -52,6 +55,9 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
 int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double log_std_init, ml3_error *error);
 /* Puts the goal behind the observation. */
 int ml3_policy_add_goal(ml3_policy *policy, const ml3_env_spec *env, ml3_error *error);
+
+/* Input i becomes its difference to input j. */
+int ml3_policy_make_relative(ml3_policy *policy, int i, int j, ml3_error *error);
 
 int ml3_policy_size(const ml3_policy *policy); /* of theta */
 /* Fresh parameters: weights as ml3_mlp_init, log_std at log_std_init. */
@@ -115,7 +121,8 @@ typedef struct ml3_policy_player {
   const ml3_real *theta;
   const double *goal; /* [goal_dim]; may be NULL where it is no input */
 } ml3_policy_player;
-void ml3_policy_play(void *user, int step, const double *obs, const double *state, double *action); /* an ml3_env_policy; user: an ml3_policy_player */
+void ml3_policy_play(void *user, int step, const double *obs, const double *state,
+                     double *action); /* an ml3_env_policy; user: an ml3_policy_player */
 
 #ifdef __cplusplus
 }

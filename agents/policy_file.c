@@ -44,6 +44,9 @@ int ml3_policy_save(const ml3_policy *p, const ml3_real *theta, const char *path
   if (!code) code = ml3_nn_tensors_put(t, "action_low", 0, actions, low, error);
   if (!code) code = ml3_nn_tensors_put(t, "action_high", 0, actions, high, error);
   if (!code) code = ml3_nn_tensors_put_ints(t, "clip_input", 1, &(int64_t){p->clip_input}, error);
+  int64_t minus[ML3_POLICY_MAX_OBS];
+  for (int i = 0; i < inputs; i++) minus[i] = p->minus[i];
+  if (!code) code = ml3_nn_tensors_put_ints(t, "minus", inputs, minus, error);
   if (!code) code = ml3_nn_tensors_save(t, path, error);
   free(shape);
   ml3_nn_tensors_free(t);
@@ -70,16 +73,23 @@ int ml3_policy_load(ml3_policy *p, ml3_real *theta, const char *path, ml3_error 
   ml3_nn_tensors *t = ml3_nn_tensors_load(path, error);
   if (!t) return error ? error->code : ML3_ERR_IO;
   ml3_real shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS];
-  int64_t clip = 0;
+  int64_t clip = 0, minus[ML3_POLICY_MAX_OBS] = {0};
   const size_t inputs = (size_t)p->net.inputs;
   int code = check(t, p, path, error);
   bool right = code == ML3_OK;
   if (!code) code = ml3_nn_tensors_get(t, "shift", inputs, shift, error);
   if (!code) code = ml3_nn_tensors_get(t, "scale", inputs, scale, error);
   if (!code) code = ml3_nn_tensors_get_ints(t, "clip_input", 1, &clip, error);
+  if (!code && ml3_nn_tensors_size(t, "minus") > 0) /* files of before have none */
+    code = ml3_nn_tensors_get_ints(t, "minus", (int)inputs, minus, error);
   if (!code) code = ml3_nn_tensors_get(t, "theta", (size_t)ml3_policy_size(p), theta, error);
+  for (size_t i = 0; i < inputs && !code; i++)
+    if (minus[i] < 0 || minus[i] > (int64_t)inputs)
+      code = ml3_error_set(error, ML3_ERR_FORMAT, "input %zu is relative to %lld; there are %zu", i,
+                           (long long)minus[i] - 1, inputs);
   if (code && right) ml3_error_prefix(error, "'%s'", path);
-  for (size_t i = 0; i < inputs && !code; i++) p->shift[i] = shift[i], p->scale[i] = scale[i];
+  for (size_t i = 0; i < inputs && !code; i++)
+    p->shift[i] = shift[i], p->scale[i] = scale[i], p->minus[i] = (int)minus[i];
   if (!code) p->clip_input = clip != 0;
   ml3_nn_tensors_free(t);
   return code;

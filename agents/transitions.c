@@ -35,6 +35,22 @@ void ml3_transitions_free(ml3_transitions *t) {
   free(t);
 }
 
+int ml3_transitions_reserve(ml3_transitions *t, int capacity, ml3_error *error) {
+  if (capacity <= t->capacity) return ML3_OK;
+  ml3_transitions *grown = ml3_transitions_new(t->state_dim, t->action_dim, capacity, error);
+  if (!grown) return error ? error->code : ML3_ERR_MEMORY;
+  const size_t n = (size_t)(t->count * t->state_dim), m = (size_t)(t->count * t->action_dim);
+  memcpy(grown->states, t->states, n * sizeof *t->states);
+  memcpy(grown->actions, t->actions, m * sizeof *t->actions);
+  memcpy(grown->next, t->next, n * sizeof *t->next);
+  grown->count = t->count;
+  ml3_transitions old = *t;
+  *t = *grown;
+  *grown = old;
+  ml3_transitions_free(grown);
+  return ML3_OK;
+}
+
 int ml3_transitions_add(ml3_transitions *t, const double *state, const double *action, const double *next) {
   if (t->count == t->capacity) return 0;
   const size_t n = (size_t)t->state_dim, m = (size_t)t->action_dim, at = (size_t)t->count++;

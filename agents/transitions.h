@@ -13,8 +13,12 @@ typedef struct ml3_transitions {
   double *states, *actions, *next; /* [count][n], [count][m], [count][n] */
 } ml3_transitions;
 
-ml3_transitions *ml3_transitions_new(int state_dim, int action_dim, int capacity, ml3_error *error); /* room for so many; NULL with a sentence */
+ml3_transitions *ml3_transitions_new(int state_dim, int action_dim, int capacity,
+                                     ml3_error *error);  /* room for so many; NULL with a sentence */
 void ml3_transitions_free(ml3_transitions *transitions); /* may be NULL */
+
+int ml3_transitions_reserve(ml3_transitions *t, int capacity,
+                            ml3_error *error); /* room for at least so many; those there stay */
 
 /* Adds one, or those of an episode; what does not fit is left out. Returns the number added. */
 int ml3_transitions_add(ml3_transitions *t, const double *state, const double *action, const double *next);

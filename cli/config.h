@@ -40,6 +40,7 @@ typedef struct cli_config {
   int64_t seed, threads, horizon;
 
   cli_numbers policy_hidden, policy_obs_scale;
+  cli_texts policy_relative;
   int policy_activation, policy_squash;
   int policy_kind;
   double policy_log_std, policy_output_gain;
@@ -70,7 +71,10 @@ typedef struct cli_config {
   double cost_velocity_weight, cost_action_weight;
 
   int dynamics_kind;
-  int64_t dynamics_transitions, dynamics_hold;
+  int64_t dynamics_transitions, dynamics_hold, dynamics_every, dynamics_tasks, dynamics_members, dynamics_epochs;
+  cli_numbers dynamics_hidden;
+  bool dynamics_second_order;
+  char dynamics_file[CLI_TEXT_MAX];
 
   cli_texts rollout_fixed;
   int64_t rollout_starts;

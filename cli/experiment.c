@@ -119,6 +119,8 @@ int cli_trainer_settings(const cli_config *c, const ml3_problem *problem, ml3_tr
       .validation_tasks = (int)c->validation_tasks,
       .validation_steps = (int)c->validation_steps,
       .select = (ml3_select)c->validation_select,
+      .gather_every = (int)c->dynamics_every,
+      .gather_tasks = (int)c->dynamics_tasks,
       .patience = (int)c->validation_patience};
   for (int i = 0; i < c->inner_weight_list.count && i < ML3_META_MAX_WEIGHTS; i++)
     settings->meta.weight_list[i] = c->inner_weight_list.values[i];
@@ -207,8 +209,15 @@ int cli_run_open(const char *folder, cli_config *config, ml3_loss **loss, ml3_er
   if (access(path, F_OK) != 0)
     return ml3_error_set(error, ML3_ERR_IO, "the run '%s' has no learned loss yet; go on with `ml3 train --resume %s`", folder,
                          folder);
-  *loss = ml3_loss_load(path, error);
-  return *loss ? ML3_OK : error->code;
+  if (!(*loss = ml3_loss_load(path, error))) return error->code;
+  cli_run_path(folder, CLI_ENSEMBLE, path); /* what was learned of the environment is not learned again */
+  if (!config->dynamics_kind || access(path, F_OK) != 0) return ML3_OK;
+  if (strlen(path) >= sizeof config->dynamics_file)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%s' is too long; at most %zu characters are possible", path,
+                         sizeof config->dynamics_file - 1);
+  strcpy(config->dynamics_file, path);
+  config->dynamics_every = 0;
+  return ML3_OK;
 }
 
 /* NAME.tmp-XXXXXX, NAME.tmp-XXXXXX~ (base/file.c) and NAME.tmp (cli/gnuplot.c). */

@@ -24,7 +24,9 @@ void cli_run_path(const char *folder, const char *name, char *path);
    is an error unless `force`. folder[CLI_PATH_MAX] gets its name. */
 int cli_run_create(const char *wanted, const cli_config *config, bool force, char *folder, ml3_error *error);
 
-/* A trained run: its configuration and its best loss. Not a run folder, or not trained yet: an error. */
+#define CLI_ENSEMBLE "ensemble.safetensors" /* of a run that has learned its environment */
+
+/* A trained run: its configuration and its best loss; where it has learned a model, dynamics.file names it. Not a run folder, or not trained yet: an error. */
 int cli_run_open(const char *folder, cli_config *config, ml3_loss **loss, ml3_error *error);
 
 /* Does the name end in .xml: a user's own environment? */

@@ -1,6 +1,9 @@
 /* From policy.* to a policy: see policies.h. */
 #include "cli/policies.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "agents/narrow.h"
 #include "cli/problems.h"
 
@@ -9,6 +12,31 @@ ml3_env_spec *cli_env_new(const cli_config *c, ml3_error *error) {
   const char *names[CLI_LIST_MAX];
   for (int i = 0; i < c->rollout_fixed.count; i++) names[i] = c->rollout_fixed.values[i];
   return env ? ml3_env_narrow(env, names, c->rollout_fixed.count, error) : NULL;
+}
+
+/* Which observation has that name, or a negative code with the names there are. */
+static int find_obs(const ml3_env_spec *env, const char *name, ml3_error *error) {
+  char all[600] = "";
+  for (int i = 0; i < env->obs_dim; i++) {
+    if (strcmp(env->obs[i].name, name) == 0) return i;
+    snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", env->obs[i].name);
+  }
+  return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy.relative: environment '%s' has no observation '%s'; it has: %s",
+                       env->name, name, all);
+}
+
+static int make_relative(const cli_texts *pairs, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
+  if (pairs->count % 2)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy.relative has %d names; they come in pairs, such as [x, goal_x]",
+                         pairs->count);
+  for (int i = 0; i < pairs->count; i += 2) {
+    const int first = find_obs(env, pairs->values[i], error);
+    const int second = first < 0 ? first : find_obs(env, pairs->values[i + 1], error);
+    if (second < 0) return second;
+    const int code = ml3_policy_make_relative(policy, first, second, error);
+    if (code != ML3_OK) return code;
+  }
+  return ML3_OK;
 }
 
 int cli_policy_init(const cli_config *c, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
@@ -25,6 +53,7 @@ int cli_policy_init(const cli_config *c, const ml3_env_spec *env, ml3_policy *po
                          "policy.obs_scale has %d entries; environment '%s' has %d observations",
                          c->policy_obs_scale.count, env->name, env->obs_dim);
   for (int i = 0; i < c->policy_obs_scale.count; i++) policy->scale[i] = c->policy_obs_scale.values[i];
+  if ((code = make_relative(&c->policy_relative, env, policy, error)) != ML3_OK) return code;
   if (c->policy_kind != ML3_POLICY_DETERMINISTIC)
     code = ml3_policy_make_gaussian(policy, (ml3_policy_kind)c->policy_kind, c->policy_log_std, error);
   return code == ML3_OK && c->policy_goal ? ml3_policy_add_goal(policy, env, error) : code;

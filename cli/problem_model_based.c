@@ -1,24 +1,51 @@
 /* problem: model_based. Rollouts of a policy through a differentiable model of an environment. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "agents/model_based.h"
 #include "cli/policies.h"
 #include "cli/problems.h"
 
-/* An ensemble fitted to random transitions; not fitted when a checkpoint has it. */
-static ml3_ensemble *fit_ensemble(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {
-  const ml3_ensemble_settings settings = ml3_ensemble_defaults();
-  if (c->from_checkpoint) return ml3_ensemble_new(env, &settings, (uint64_t)c->seed, error);
-  const ml3_ensemble_fit_settings fit = ml3_ensemble_fit_defaults((uint64_t)c->seed);
-  ml3_transitions *data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)c->dynamics_hold,
-                                                  (int)c->dynamics_transitions, (uint64_t)c->seed, error);
-  ml3_ensemble *ensemble = data ? ml3_ensemble_new(env, &settings, (uint64_t)c->seed, error) : NULL;
-  if (ensemble && ml3_ensemble_fit(ensemble, data, &fit, NULL, error) != ML3_OK) {
-    ml3_ensemble_free(ensemble);
-    ensemble = NULL;
-  }
-  ml3_transitions_free(data);
-  return ensemble;
+/* What an ensemble is learned with. */
+typedef struct learning {
+  ml3_ensemble *ensemble;
+  ml3_transitions *data;
+  ml3_ensemble_fit_settings fit;
+} learning;
+
+static int ensemble_settings(const cli_config *c, const ml3_env_spec *env, ml3_ensemble_settings *s, ml3_error *error) {
+  ml3_geometry geometry;
+  *s = ml3_ensemble_defaults();
+  s->members = (int)c->dynamics_members;
+  s->depth = c->dynamics_hidden.count;
+  s->second_order = c->dynamics_second_order;
+  int code = cli_copy_widths(&c->dynamics_hidden, s->hidden, "dynamics.hidden", error);
+  if (code == ML3_OK) code = ml3_geometry_init(&geometry, env, error);
+  if (code != ML3_OK || geometry.moving_dim == env->state_dim) return code;
+  s->moving_count = geometry.moving_dim;
+  for (int i = 0; i < geometry.moving_dim; i++) s->moving[i] = geometry.moving[i];
+  return ML3_OK;
+}
+
+/* An ensemble fitted to random transitions, or one from a file; not fitted when a checkpoint has it. */
+static int learn(const cli_config *c, const ml3_env_spec *env, learning *l, ml3_error *error) {
+  ml3_ensemble_settings settings;
+  l->fit = ml3_ensemble_fit_defaults((uint64_t)c->seed);
+  l->fit.epochs = (int)c->dynamics_epochs;
+  l->fit.threads = (int)c->threads;
+  if (*c->dynamics_file && !c->dynamics_every)
+    return (l->ensemble = ml3_ensemble_load(env, c->dynamics_file, error)) ? ML3_OK : error->code;
+  int code = ensemble_settings(c, env, &settings, error);
+  if (code != ML3_OK) return code;
+  l->data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)c->dynamics_hold,
+                                    (int)c->dynamics_transitions, (uint64_t)c->seed, error);
+  if (!l->data) return error->code;
+  if (*c->dynamics_file)
+    l->ensemble = ml3_ensemble_load(env, c->dynamics_file, error);
+  else
+    l->ensemble = ml3_ensemble_new(env, &settings, (uint64_t)c->seed, error);
+  if (!l->ensemble) return error->code;
+  return *c->dynamics_file || c->from_checkpoint ? ML3_OK : ml3_ensemble_fit(l->ensemble, l->data, &l->fit, NULL, error);
 }
 
 static ml3_problem *make_in(const cli_config *c, const ml3_env_spec *env, const ml3_ensemble *ensemble,
@@ -55,15 +82,22 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
     free(env);
     return NULL;
   }
-  ml3_ensemble *ensemble = env && c->dynamics_kind ? fit_ensemble(c, env, error) : NULL;
-  ml3_problem *problem = env && (ensemble || !c->dynamics_kind) ? make_in(c, env, ensemble, error) : NULL;
+  learning l = {0};
+  const bool ready = env && (!c->dynamics_kind || learn(c, env, &l, error) == ML3_OK);
+  ml3_problem *problem = ready ? make_in(c, env, l.ensemble, error) : NULL;
   if (problem) {
-    ml3_model_based_own(problem, env, ensemble);
+    ml3_model_based_own(problem, env, l.ensemble);
+    if (l.data) ml3_model_based_let_learn(problem, l.data, &l.fit);
   } else {
-    ml3_ensemble_free(ensemble);
+    ml3_transitions_free(l.data);
+    ml3_ensemble_free(l.ensemble);
     free(env);
   }
   return problem;
+}
+
+const ml3_ensemble *cli_problem_ensemble(const cli_config *config, const ml3_problem *problem) {
+  return strcmp(config->problem, cli_problem_model_based.name) == 0 ? ml3_model_based_ensemble(problem) : NULL;
 }
 
 const cli_problem_kind cli_problem_model_based = {

@@ -4,6 +4,7 @@
 
 #include "agents/playable.h"
 #include "cli/config.h"
+#include "agents/ensemble.h"
 #include "metaloss/supervised.h"
 
 typedef struct cli_problem_kind {
@@ -26,6 +27,9 @@ const char *cli_problem_title(const cli_config *config);
 
 /* The problem of a configuration; NULL with a sentence. Freed by problem->free. */
 ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error);
+
+/* The model that a problem of that configuration has learned of its environment, or NULL. */
+const ml3_ensemble *cli_problem_ensemble(const cli_config *config, const ml3_problem *problem);
 
 /* For kinds: a list of widths as the layers of a network, named `what` in errors. */
 int cli_copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error);

@@ -28,6 +28,12 @@ typedef struct ml3_outcome {
   double env_steps;      /* simulator steps that this judgement took */
 } ml3_outcome;
 
+/* How far a model that a problem imagines with is off the real thing, on a rollout that it has not learned from. */
+typedef struct ml3_model_error {
+  double step;    /* of single steps: root mean square, as share of that of the steps' own changes */
+  double horizon; /* between where imagined and real rollout end, in the goal's unit */
+} ml3_model_error;
+
 /* Which tasks are drawn: problems may keep goals, digits or rows of a table apart for each. */
 typedef enum ml3_split { ML3_SPLIT_TRAIN, ML3_SPLIT_VALIDATION, ML3_SPLIT_TEST } ml3_split;
 
@@ -67,10 +73,20 @@ struct ml3_problem {
   int (*evaluate)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_outcome *outcome,
                   ml3_error *error);
 
+  /* Problems that imagine with a model. measure: the model's error on a rollout of theta; thread-safe. NULL: no model. */
+  int (*measure)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_model_error *off,
+                 ml3_error *error);
+
+  /* Problems that learn their context while meta-training goes on (all NULL: it does not change); one thread at a time, while
+     no other uses the problem. gather: what theta does on the task in the real world is added to what is learned from;
+     learn: fits the context to all that was gathered, round = 1, 2 ... keep and restore take all of it. */
+  int (*gather)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_error *error);
+  int (*learn)(const ml3_problem *p, int64_t round, ml3_error *error);
+
   /* Writes the optimizee as a file of its own (safetensors). NULL: there is none. */
   int (*save)(const ml3_problem *p, const ml3_real *theta, const char *path, ml3_error *error);
 
-  /* What was fitted or planned when the problem was made (dynamics, normalisation, demonstrations), into a checkpoint and
+  /* What was fitted or planned when the problem was made or since (dynamics, normalisation, demonstrations), into a checkpoint and
      back into a problem of the same configuration. Names begin with "problem.". NULL: there is nothing of the kind. */
   int (*keep)(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error);
   int (*restore)(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error);

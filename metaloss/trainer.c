@@ -326,6 +326,8 @@ const batch_task *ml3_trainer_first_failure(const batch *b) {
 }
 
 int ml3_trainer_step(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
+  const int gathered = ml3_trainer_gather(t, error);
+  if (gathered != ML3_OK) return gathered;
 #pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1)
   for (int i = 0; i < t->train.count / t->train.unit; i++) run_unit(t, i, omp_get_thread_num());
 

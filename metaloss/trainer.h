@@ -12,7 +12,12 @@
 extern "C" {
 #endif
 
-typedef enum ml3_select { ML3_SELECT_LOSS, ML3_SELECT_SUCCESS, ML3_SELECT_TASK_LOSS } ml3_select;
+typedef enum ml3_select {
+  ML3_SELECT_LOSS,
+  ML3_SELECT_SUCCESS,
+  ML3_SELECT_TASK_LOSS,
+  ML3_SELECT_DISTANCE /* the median one */
+} ml3_select;
 
 /* How the inputs of a learned loss are shifted and scaled to mean 0 and deviation 1. */
 typedef enum ml3_normalize {
@@ -35,7 +40,10 @@ typedef struct ml3_trainer_settings {
   int validation_tasks; /* fixed, from the stream VALIDATION */
   int validation_steps; /* updates in validation; the objective is then the loss after the last. 0: as in training */
   ml3_select select;    /* best by validation objective, by success and then objective, or by the task loss as judged */
-  int patience;         /* validations without a new best after which ml3_trainer_stale says so; 0: never */
+  int gather_every; /* outer steps between rounds of data for problems that learn a model: before steps gather_every, 2
+                           gather_every ... 0: never */
+  int gather_tasks; /* tasks of a round: theta_0 .. theta_K of each are rolled out in the real world */
+  int patience;     /* validations without a new best after which ml3_trainer_stale says so; 0: never */
 } ml3_trainer_settings;
 
 typedef struct ml3_trainer ml3_trainer;
@@ -46,9 +54,11 @@ typedef struct ml3_trainer_report {
   double objective;     /* J of the batch (step) or of the validation tasks */
   double gradient_norm; /* before clipping */
   double inner_rate;
-  int skipped;         /* tasks left out of the batch because their gradient was not finite */
-  ml3_outcome outcome; /* validation only: after K inner steps */
-  bool is_best;        /* validation only: this loss is now the best */
+  int skipped;            /* tasks left out of the batch because their gradient was not finite */
+  ml3_outcome outcome;    /* validation only: after K inner steps */
+  double median_distance; /* validation only */
+  ml3_model_error model;  /* validation only: means over tasks; NAN without a model */
+  bool is_best;           /* validation only: this loss is now the best */
 } ml3_trainer_report;
 
 /* Keeps the pointer to problem. The loss starts from the stream (seed, INIT). */
@@ -68,8 +78,8 @@ bool ml3_trainer_stale(const ml3_trainer *trainer);
 const ml3_loss *ml3_trainer_loss(const ml3_trainer *trainer);      /* present */
 const ml3_loss *ml3_trainer_best_loss(const ml3_trainer *trainer); /* best validated; present before any validation */
 const ml3_trainer_report *ml3_trainer_best_report(const ml3_trainer *trainer); /* NULL before any validation */
-const ml3_meta *ml3_trainer_meta(const ml3_trainer *trainer); /* its programs, for batches of one */
-int64_t ml3_trainer_outer_step(const ml3_trainer *trainer); /* outer steps done so far */
+const ml3_meta *ml3_trainer_meta(const ml3_trainer *trainer);                  /* its programs, for batches of one */
+int64_t ml3_trainer_outer_step(const ml3_trainer *trainer);                    /* outer steps done so far */
 
 /* Everything to go on with the same bits, as nn/checkpoint.h writes it: parameters, optimizer, counters, normalisation,
    optimizees that live on, the best so far, and what the problem has fitted. Loading checks that the file is whole and fits

@@ -21,25 +21,28 @@ static void fingerprint(const ml3_trainer *t, char *text, size_t size) {
            spec->momentum, t->settings.lifetime, t->settings.tasks, (unsigned long long)t->settings.seed);
 }
 
-enum { COUNTERS = 11 };
+enum { COUNTERS = 14 };
 static const char *const format_name = "ml3 checkpoint 3";
 
 /* The numbers of a report, bit by bit, so that a resumed run writes the same files. */
 static void pack_best(const ml3_trainer_report *r, int64_t *counters) {
-  const double values[6] = {r->objective,       r->inner_rate,       r->outcome.task_loss,
-                            r->outcome.success, r->outcome.distance, r->outcome.episode_return};
+  const double values[9] = {r->objective,       r->inner_rate,       r->outcome.task_loss,
+                            r->outcome.success, r->outcome.distance, r->outcome.episode_return,
+                            r->median_distance, r->model.step,       r->model.horizon};
   counters[0] = r->outer_step;
   memcpy(counters + 1, values, sizeof values);
 }
 
 static void unpack_best(ml3_trainer_report *r, const int64_t *counters) {
-  double values[6];
+  double values[9];
   memcpy(values, counters + 1, sizeof values);
   *r = (ml3_trainer_report){
       .outer_step = counters[0],
       .objective = values[0],
       .inner_rate = values[1],
       .outcome = {.task_loss = values[2], .success = values[3], .distance = values[4], .episode_return = values[5]},
+      .median_distance = values[6],
+      .model = {.step = values[7], .horizon = values[8]},
       .is_best = true};
 }
 

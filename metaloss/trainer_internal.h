@@ -11,6 +11,7 @@ typedef struct batch_task {
   double *moments;                   /* its unit's: sums, sums of squares [inputs each], number of rows; or NULL */
   double objective;
   ml3_outcome outcome;
+  ml3_model_error model;
   int code;
   ml3_error error;
 } batch_task;
@@ -42,7 +43,7 @@ struct ml3_trainer {
   ml3_loss *loss, *best;
   ml3_nn_optimizer optimizer;
   ml3_meta_work **works, **unit_works, **long_works; /* [threads] */
-  ml3_real **pieces;                   /* [threads][loss size] a task's gradient, when a unit is taken apart */
+  ml3_real **pieces; /* [threads][loss size] a task's gradient, when a unit is taken apart */
   int threads;
   batch train, validation;
   running running;
@@ -58,6 +59,9 @@ int ml3_trainer_first_features(ml3_trainer *t, ml3_error *error);             /*
 void ml3_trainer_clear_moments(const batch_task *b, const ml3_loss *loss);    /* of b's unit */
 void ml3_trainer_add_moments(const batch_task *b, const ml3_meta_work *work); /* of work's last meta-gradient */
 void ml3_trainer_merge_moments(ml3_trainer *t); /* the batch's into the running ones, and shift and scale from these */
+
+/* trainer_gather.c: a round of data and learning from it, when there is one before the next outer step */
+int ml3_trainer_gather(ml3_trainer *t, ml3_error *error);
 
 /* Mean over the tasks that succeeded; their number is returned. */
 int ml3_trainer_mean_objective(const batch *b, double *objective);

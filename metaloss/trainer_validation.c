@@ -1,6 +1,7 @@
 /* Validation: the present loss on tasks that training does not see; the best loss is kept. */
 #include <math.h>
 #include <omp.h>
+#include <stdlib.h>
 
 #include "metaloss/trainer_internal.h"
 
@@ -13,7 +14,9 @@ static void validate_task(ml3_trainer *t, int i, ml3_meta_work *work) {
   ml3_meta_begin(work, t->loss, b->theta);
   b->outcome = (ml3_outcome){0};
   b->code = ml3_meta_objective(work, t->loss, b->task, b->theta, &random, adapted, &b->objective, &b->error);
+  b->model = (ml3_model_error){NAN, NAN};
   if (b->code == ML3_OK && p->evaluate) b->code = p->evaluate(p, b->task, adapted, &b->outcome, &b->error);
+  if (b->code == ML3_OK && p->measure) b->code = p->measure(p, b->task, adapted, &b->model, &b->error);
 }
 
 static ml3_outcome mean_outcome(const batch *b) {
@@ -29,6 +32,37 @@ static ml3_outcome mean_outcome(const batch *b) {
   return mean;
 }
 
+static int by_size(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Over all tasks; a task that failed is as far off as can be. NAN without memory. */
+static double median_distance(const batch *b) {
+  double *x = malloc((size_t)b->count * sizeof *x);
+  if (!x) return NAN;
+  for (int i = 0; i < b->count; i++) {
+    const double d = b->items[i].outcome.distance;
+    x[i] = b->items[i].code == ML3_OK && isfinite(d) ? d : INFINITY;
+  }
+  qsort(x, (size_t)b->count, sizeof *x, by_size);
+  const double median = (x[(b->count - 1) / 2] + x[b->count / 2]) / 2;
+  free(x);
+  return median;
+}
+
+static ml3_model_error mean_model(const batch *b) {
+  ml3_model_error sum = {0};
+  int count = 0;
+  for (int i = 0; i < b->count; i++) {
+    const ml3_model_error *e = &b->items[i].model;
+    if (b->items[i].code != ML3_OK || !isfinite(e->step) || !isfinite(e->horizon)) continue;
+    sum.step += e->step, sum.horizon += e->horizon;
+    count++;
+  }
+  return count ? (ml3_model_error){sum.step / count, sum.horizon / count} : (ml3_model_error){NAN, NAN};
+}
+
 static bool better(const ml3_trainer *t, const ml3_trainer_report *now) {
   const ml3_trainer_report *best = &t->best_report;
   if (!isfinite(now->objective)) return false;
@@ -38,6 +72,8 @@ static bool better(const ml3_trainer *t, const ml3_trainer_report *now) {
                                          : now->outcome.task_loss < best->outcome.task_loss;
   if (t->settings.select == ML3_SELECT_SUCCESS && now->outcome.success != best->outcome.success)
     return now->outcome.success > best->outcome.success;
+  if (t->settings.select == ML3_SELECT_DISTANCE && now->median_distance != best->median_distance)
+    return now->median_distance < best->median_distance;
   return now->objective < best->objective;
 }
 
@@ -54,6 +90,8 @@ int ml3_trainer_validate(ml3_trainer *t, ml3_trainer_report *report, ml3_error *
   *report = (ml3_trainer_report){.outer_step = t->outer_step, .inner_rate = ml3_loss_rate(t->loss)};
   report->skipped = t->validation.count - ml3_trainer_mean_objective(&t->validation, &report->objective);
   report->outcome = mean_outcome(&t->validation);
+  report->median_distance = median_distance(&t->validation);
+  report->model = mean_model(&t->validation);
   if (report->skipped * 2 <= t->validation.count && better(t, report)) {
     ml3_loss_copy(t->best, t->loss);
     t->has_best = report->is_best = true;

@@ -1,12 +1,14 @@
 /* The model-based problem: what it makes of states, its models beside the simulators, its costs, its extra information. */
+#define _DEFAULT_SOURCE /* mkstemp */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agents/model.h"
 #include "agents/model_based.h"
-#include "metaloss/meta.h"
+#include "metaloss/trainer.h"
 #include "nn/program.h"
 
 #ifdef ML3_DOUBLE
@@ -248,4 +250,122 @@ Test(model_based, policies_may_see_the_goal) {
   cr_assert_eq(f.problem->evaluate(f.problem, f.task, f.theta, &outcome, &error), 0, "%s", error.message);
   cr_expect_float_eq(imagined, outcome.task_loss, 0.01 * outcome.task_loss);
   close_fixture(&f);
+}
+
+/* ---- a model that is learned on the way ----------------------------------------------------------------------------- */
+
+/* The reacher through a small ensemble, fitted to few random transitions. */
+static ml3_problem *learning_problem(void) {
+  ml3_error error = {0};
+  ml3_model_based_settings s = settings_of("reacher");
+  s.horizon = 12, s.cost_from_step = 8;
+  ml3_geometry at;
+  cr_assert_eq(ml3_geometry_init(&at, s.env, &error), 0, "%s", error.message);
+  ml3_ensemble_settings shape = {.members = 2, .hidden = {8}, .depth = 1, .second_order = true, .variance_min = 1e-3};
+  shape.moving_count = at.moving_dim;
+  memcpy(shape.moving, at.moving, sizeof at.moving);
+  ml3_ensemble_fit_settings fit = ml3_ensemble_fit_defaults(3);
+  fit.epochs = 5;
+  ml3_transitions *data = ml3_transitions_explore(s.env, NULL, ML3_EXPLORE_ROLLOUTS, 5, 200, 3, &error);
+  ml3_ensemble *e = ml3_ensemble_new(s.env, &shape, 3, &error);
+  cr_assert(data && e, "%s", error.message);
+  cr_assert_eq(ml3_ensemble_fit(e, data, &fit, NULL, &error), 0, "%s", error.message);
+  s.ensemble = e;
+  ml3_problem *p = ml3_model_based_new(&s, &error);
+  cr_assert_not_null(p, "%s", error.message);
+  ml3_model_based_own(p, NULL, e);
+  ml3_model_based_let_learn(p, data, &fit);
+  return p;
+}
+
+static ml3_trainer *learning_trainer(const ml3_problem *p, int threads) {
+  ml3_error error = {0};
+  const ml3_trainer_settings s = {
+      .meta = {.loss = {.net = {.inputs = p->features,
+                                .outputs = 1,
+                                .depth = 1,
+                                .hidden = {6},
+                                .activation = ML3_ELU,
+                                .bias = true},
+                        .rate = 0.1,
+                        .target_count = 2,
+                        .targets = {10, 11}},
+               .inner_steps = 2,
+               .weights = ML3_WEIGHTS_ALL,
+               .task_weight = 1},
+      .optimizer = {.kind = ML3_NN_ADAM, .rate = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .total_steps = 8},
+      .seed = 5,
+      .threads = threads,
+      .tasks = 4,
+      .validation_tasks = 4,
+      .select = ML3_SELECT_DISTANCE,
+      .gather_every = 2,
+      .gather_tasks = 2};
+  ml3_trainer *t = ml3_trainer_new(p, &s, &error);
+  cr_assert_not_null(t, "%s", error.message);
+  return t;
+}
+
+static void take_steps(ml3_trainer *t, int count) {
+  ml3_error error = {0};
+  ml3_trainer_report report;
+  for (int i = 0; i < count; i++) cr_assert_eq(ml3_trainer_step(t, &report, &error), 0, "%s", error.message);
+}
+
+/* Random transitions, then rollouts of theta_0, theta_1, theta_2 of two tasks in every second step; a run that was stopped
+   between goes on with the same loss and the same model, whatever the threads. */
+Test(model_based, learns_its_model_on_the_way_and_resumes_with_the_same_bits) {
+  ml3_error error = {0};
+  char path[] = "/tmp/ml3_checkpoint_XXXXXX";
+  close(mkstemp(path));
+  ml3_problem *p[3];
+  ml3_trainer *t[3];
+  for (int i = 0; i < 3; i++) p[i] = learning_problem(), t[i] = learning_trainer(p[i], 1 + i);
+  const ml3_ensemble *first = ml3_model_based_ensemble(p[0]), *last = ml3_model_based_ensemble(p[2]);
+  const size_t size = (size_t)first->dynamics.context_size * sizeof *first->context;
+  ml3_real *begun = malloc(size);
+  memcpy(begun, first->context, size);
+
+  ml3_trainer_report report, resumed;
+  take_steps(t[0], 6);
+  cr_assert_eq(ml3_trainer_validate(t[0], &report, &error), 0, "%s", error.message);
+  cr_expect_neq(memcmp(begun, first->context, size), 0, "the model has not learned");
+  cr_expect(isfinite(report.model.step) && isfinite(report.model.horizon) && report.model.horizon > 0);
+  cr_expect_gt(report.median_distance, 0);
+
+  take_steps(t[1], 4); /* in the middle: the round before the fifth step is still to come */
+  cr_assert_eq(ml3_trainer_save(t[1], path, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_trainer_load(t[2], path, &error), 0, "%s", error.message);
+  take_steps(t[2], 2);
+  cr_assert_eq(ml3_trainer_validate(t[2], &resumed, &error), 0, "%s", error.message);
+  cr_expect_eq(memcmp(first->context, last->context, size), 0, "another model");
+  const ml3_loss *one = ml3_trainer_loss(t[0]), *other = ml3_trainer_loss(t[2]);
+  cr_expect_eq(memcmp(one->phi, other->phi, (size_t)one->size * sizeof *one->phi), 0, "another loss");
+  cr_expect_eq(report.model.horizon, resumed.model.horizon);
+
+  unlink(path);
+  free(begun);
+  for (int i = 0; i < 3; i++) {
+    ml3_trainer_free(t[i]);
+    p[i]->free(p[i]);
+  }
+}
+
+/* The target is no part of what the ensemble knows, and stays where it is. */
+Test(model_based, ensembles_leave_what_does_not_move) {
+  ml3_error error = {0};
+  ml3_problem *p = learning_problem();
+  const ml3_ensemble *e = ml3_model_based_ensemble(p);
+  cr_expect_eq(e->net.inputs, 6);
+  cr_expect_eq(e->predicted, 2);
+  ml3_model *model = ml3_model_of_dynamics(&e->dynamics, e->context, e->spec, &error);
+  const double state[8] = {0.1, -0.2, 0.12, -0.07, 1, 2, 0, 0}, action[2] = {0.1, -0.1};
+  double next[8];
+  model->start(model, state);
+  model->step(model, action, next);
+  cr_expect_float_eq(next[2], 0.12, 1e-7);
+  cr_expect_float_eq(next[3], -0.07, 1e-7);
+  cr_expect_float_eq(next[0], 0.1 + 0.02 * next[4], 1e-6, "positions follow from velocities");
+  ml3_model_free(model);
+  p->free(p);
 }
