@@ -248,11 +248,49 @@ static int save_bars(const cli_comparison *c, const row *rows, int count, const 
 
 enum { GRID = 48 };
 
+static cli_interval interval_at(const cli_comparison *c, const double *x) {
+  return cli_group_interval(x, c->seeds, c->compare->tasks / c->seeds, c->settings->seed);
+}
+
+/* A method with one answer a trial and nothing before it: a point where its steps are taken, with a bar; a line from end to
+   end where it takes none. */
+static int fill_answer(const cli_comparison *c, const ml3_compare_series *s, quantity q, double first, double last,
+                       double *x, double *numbers, cli_curve *curve) {
+  double steps = 0;
+  for (int j = 0; j < c->compare->tasks; j++) {
+    const ml3_compare_point *p = ml3_compare_at(&s->trials[j], -1);
+    x[j] = value_of(p, q) * (q == SUCCESS ? 100 : 1);
+    steps += (p ? p->env_steps : 0) / c->compare->tasks;
+  }
+  const cli_interval in = interval_at(c, x);
+  const int count = steps > 0 ? 1 : 2;
+  for (int i = 0; i < count; i++) {
+    numbers[i] = steps > 0 ? steps : i ? last : first;
+    numbers[GRID + i] = in.mean, numbers[2 * GRID + i] = in.low, numbers[3 * GRID + i] = in.high;
+  }
+  *curve = (cli_curve){.label = s->label,
+                       .count = count,
+                       .x = numbers,
+                       .y = numbers + GRID,
+                       .low = numbers + 2 * GRID,
+                       .high = numbers + 3 * GRID,
+                       .dots = steps > 0,
+                       .dashed = true};
+  return count;
+}
+
+static bool has_one_answer(const cli_comparison *c, const ml3_compare_series *s) {
+  for (int j = 0; j < c->compare->tasks; j++)
+    if (s->trials[j].count > 1) return false;
+  return true;
+}
+
 /* A method's mean over trials by steps taken, from where all of them have something to show. */
 static int fill_curve(const cli_comparison *c, const ml3_compare_series *s, quantity q, double first, double last,
                       double *x, double *numbers, cli_curve *curve) {
   double *xs = numbers, *mean = numbers + GRID, *low = numbers + 2 * GRID, *high = numbers + 3 * GRID, longest = 0;
   int count = 0;
+  if (has_one_answer(c, s)) return fill_answer(c, s, q, first, last, x, numbers, curve);
   for (int j = 0; j < c->compare->tasks; j++) {
     const ml3_compare_point *p = ml3_compare_at(&s->trials[j], -1);
     if (p) longest = fmax(longest, p->env_steps);
@@ -266,7 +304,7 @@ static int fill_curve(const cli_comparison *c, const ml3_compare_series *s, quan
       x[j] = value_of(p, q) * (q == SUCCESS ? 100 : 1);
     }
     if (!all) continue;
-    const cli_interval in = cli_group_interval(x, c->seeds, c->compare->tasks / c->seeds, c->settings->seed);
+    const cli_interval in = interval_at(c, x);
     xs[count] = steps, mean[count] = in.mean, low[count] = in.low, high[count] = in.high;
     count++;
     if (steps >= longest) break; /* nothing changes any more */

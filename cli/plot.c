@@ -62,18 +62,21 @@ static void write_curves(FILE *out, const void *what) {
   fprintf(out, p->count > 6 ? "set key outside right center vertical\nplot " : "set key outside top center horizontal\nplot ");
   const char *comma = "";
   for (int i = 0; i < p->count; i++) {
-    if (!p->curves[i].low) continue;
+    if (!p->curves[i].low || p->curves[i].dots) continue;
     fprintf(out, "%s$data%d using 1:3:4 with filledcurves fs transparent solid 0.15 noborder lc rgb '%s' notitle ", comma, i,
             colors[i % COLORS]);
     comma = ", ";
   }
   for (int i = 0; i < p->count; i++) {
     const cli_curve *c = &p->curves[i];
-    fprintf(out, "%s$data%d using 1:2 axes x1y%d with ", comma, i, c->right ? 2 : 1);
-    if (c->dots)
+    const bool bars = c->dots && c->low;
+    fprintf(out, "%s$data%d using 1:2%s axes x1y%d with ", comma, i, bars ? ":3:4" : "", c->right ? 2 : 1);
+    if (bars)
+      fprintf(out, "yerrorbars pt 7 ps 1.6 lw 2.5 lc rgb '%s' title ", colors[i % COLORS]);
+    else if (c->dots)
       fprintf(out, "points pt 7 ps 1.2 lc rgb '%s' title ", colors[i % COLORS]);
     else
-      fprintf(out, "lines lw 2.5 dt %d lc rgb '%s' title ", 1 + i / COLORS, colors[i % COLORS]);
+      fprintf(out, "lines lw 2.5 dt %d lc rgb '%s' title ", c->dashed ? 4 : 1 + i / COLORS, colors[i % COLORS]);
     quote(out, c->label);
     fprintf(out, " noenhanced ");
     comma = ", ";

@@ -12,7 +12,8 @@ typedef struct cli_curve {
   const double *x, *y;      /* NaN: a gap */
   const double *low, *high; /* ends of its band, or NULL */
   bool right;               /* against the right axis */
-  bool dots;                /* points instead of a line */
+  bool dots;                /* points instead of a line, with bars for the band */
+  bool dashed;              /* a line, whatever its colour's own dashes are */
 } cli_curve;
 
 typedef struct cli_plot {
