@@ -22,8 +22,9 @@ typedef struct adapting {
 
 /* The run's own loss, or another (`other`) for what the argument names; without argument for what that was learned on. */
 static int open_loss(adapting *a, const char *argument, const char *other, ml3_error *error) {
-  char path[CLI_PATH_MAX];
+  char path[CLI_PATH_MAX], folder[CLI_PATH_MAX];
   if (!argument && !other) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run? `ml3 list` shows them");
+  if (argument && !(argument = cli_zoo_folder(argument, folder, error))) return error->code;
   if (!other) return cli_run_open(argument, &a->config, &a->loss, error);
   int code = cli_loss_open(other, &a->config, &a->loss, error);
   if (code != ML3_OK || !argument) return code;
@@ -103,7 +104,7 @@ int cli_adapt(int argc, const char **argv) {
        "where the policy or model goes (RUN/policy.safetensors or RUN/model.safetensors)", "FILE"},
       POPT_TABLEEND};
   cli_options options = {0};
-  int answer = cli_options_read(&options, argc, argv, own, "RUN|PRESET|ENVIRONMENT [OPTIONS]",
+  int answer = cli_options_read(&options, argc, argv, own, "RUN|zoo:NAME|PRESET|ENVIRONMENT [OPTIONS]",
                                 "Trains a fresh policy or model with the learned loss of a run on a task it "
                                 "has not seen: the loss alone, no\n"
                                 "task loss, no extra information.",

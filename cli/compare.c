@@ -16,6 +16,7 @@
 #include "cli/progress.h"
 #include "cli/train_policy.h"
 #include "cli/verb.h"
+#include "cli/zoo.h"
 #include "viewer/viewer.h"
 
 enum { METHODS_TEXT = 1024, EPISODES_MAX = 64, SEEDS_MAX = 1000 };
@@ -168,8 +169,11 @@ static int open_run(opened *c, const cli_options *o, const char *run, const char
   return ML3_OK;
 }
 
-static int open_environment(opened *c, const cli_options *o, const char *name, ml3_error *error) {
+static int open_environment(opened *c, const cli_options *o, const char *name, const char *with, ml3_error *error) {
   cli_config_defaults(&c->config);
+  if (with)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "--with %.200s is compared with a run's loss; '%.100s' is an environment",
+                         with, name);
   int code = cli_config_set(&c->config, "method=ppo", error); /* the policy that learners begin with */
   if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
   const ml3_env_spec *env = code == ML3_OK ? ml3_env_find(name, error) : NULL;
@@ -197,19 +201,23 @@ static int set_learners(opened *c, ml3_error *error) {
 
 /* Opens what the argument names for seed number i. */
 static int open_seed(opened *c, const cli_options *o, const own_options *own, int i, ml3_error *error) {
-  char pattern[CLI_PATH_MAX], run[CLI_PATH_MAX], other[CLI_PATH_MAX];
+  char pattern[CLI_PATH_MAX], first[CLI_PATH_MAX], second[CLI_PATH_MAX], folder[CLI_PATH_MAX],
+      other_folder[CLI_PATH_MAX];
   const bool each = names_each_seed(o->argument, pattern, sizeof pattern);
-  put_seed(pattern, i, run);
+  put_seed(pattern, i, first);
   int code;
   *c = (opened){0};
+  const char *run = cli_zoo_folder(first, folder, error), *other = NULL;
+  if (!run) return error->code;
   if (own->with) {
     names_each_seed(own->with, pattern, sizeof pattern);
-    put_seed(pattern, i, other);
+    put_seed(pattern, i, second);
+    if (!(other = cli_zoo_folder(second, other_folder, error))) return error->code;
   }
   if (each || cli_run_is(run) || (strchr(run, '/') && !cli_is_mjcf(run)))
-    code = open_run(c, o, run, own->with ? other : NULL, own->label, error);
+    code = open_run(c, o, run, other, own->label, error);
   else
-    code = open_environment(c, o, run, error);
+    code = open_environment(c, o, run, own->with, error);
   if (code != ML3_OK) return code;
   ml3_compare_settings *s = &c->arena.settings;
   *s = cli_compare_settings(&c->config);
@@ -264,7 +272,8 @@ static int make_folder(const cli_options *o, const own_options *own, char *folde
   cli_config config;
   cli_config_defaults(&config);
   const char *slash = strrchr(o->argument, '/');
-  snprintf(wanted, sizeof wanted, "runs/compare-%.200s", slash ? slash + 1 : o->argument);
+  const char *name = slash ? slash + 1 : o->argument;
+  snprintf(wanted, sizeof wanted, "runs/compare-%.200s", cli_zoo_is(name) ? name + 4 : name);
   return cli_run_create(own->output ? own->output : wanted, &config, true, folder, error);
 }
 
@@ -322,7 +331,8 @@ static int compare_seed(comparing *c, int seed, cli_progress *progress, ml3_erro
 /* Problems without an environment: the runs named (--with: others, commas between them), seed by seed. */
 static int compare_supervised(comparing *c, ml3_error *error) {
   const own_options *own = c->own;
-  char with[2 * CLI_PATH_MAX], label[METHODS_TEXT], pattern[CLI_PATH_MAX], paths[ML3_META_TEST_MAX_RULES][CLI_PATH_MAX];
+  char with[2 * CLI_PATH_MAX], label[METHODS_TEXT], pattern[CLI_PATH_MAX], paths[ML3_META_TEST_MAX_RULES][CLI_PATH_MAX],
+      folders[ML3_META_TEST_MAX_RULES][CLI_PATH_MAX];
   const char *others[ML3_META_TEST_MAX_RULES - 1], *runs[ML3_META_TEST_MAX_RULES],
       *labels[ML3_META_TEST_MAX_RULES] = {NULL};
   const int most = ML3_META_TEST_MAX_RULES - 1;
@@ -339,7 +349,9 @@ static int compare_supervised(comparing *c, ml3_error *error) {
       names_each_seed(others[i], pattern, sizeof pattern);
       put_seed(pattern, seed, paths[i + 1]);
     }
-    for (int i = 0; i <= count; i++) runs[i] = paths[i];
+    for (int i = 0; i <= count; i++)
+      if (!(runs[i] = cli_zoo_folder(paths[i], folders[i], error))) code = error->code;
+    if (code != ML3_OK) break;
     code =
         cli_supervised_compare(&all, c->options, runs, labels, count + 1, all.runs_differ ? 0 : (uint64_t)seed, error);
   }
@@ -365,7 +377,10 @@ static int compare_all(comparing *c, ml3_error *error) {
   const bool each = names_each_seed(c->options->argument, pattern, sizeof pattern);
   char first[CLI_PATH_MAX];
   put_seed(pattern, 0, first);
-  if (cli_run_is_supervised(first)) return compare_supervised(c, error);
+  char folder[CLI_PATH_MAX];
+  const char *run = cli_zoo_folder(first, folder, error);
+  if (!run) return error->code;
+  if (cli_run_is_supervised(run)) return compare_supervised(c, error);
   int code = ML3_OK;
   for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) code = compare_seed(c, seed, &progress, error);
   cli_progress_end(&progress);
@@ -418,7 +433,7 @@ int cli_compare(int argc, const char **argv) {
   cli_options options = {0};
   char notes[4096];
   method_notes(notes, sizeof notes);
-  const int answer = cli_options_read(&options, argc, argv, table, "RUN|ENVIRONMENT [OPTIONS]",
+  const int answer = cli_options_read(&options, argc, argv, table, "RUN|zoo:NAME|ENVIRONMENT [OPTIONS]",
                                       "Every method gets the same held-out tasks: initial policy, start state, goal, "
                                       "horizon, and the same judge; the steps\n"
                                       "that it takes to learn or to plan are counted alike. test.tasks, test.steps and "

@@ -15,6 +15,7 @@
 #include "cli/options.h"
 #include "cli/plot.h"
 #include "cli/verb.h"
+#include "cli/zoo.h"
 
 /* ---- opening -------------------------------------------------------------------------------------------------- */
 
@@ -38,8 +39,16 @@ int cli_inspect_learn(inspecting *s, int number, ml3_error *error) {
 
 static int open_run(inspecting *s, const cli_options *o, ml3_error *error) {
   if (!o->argument) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run? `ml3 list` shows them");
+  char folder[CLI_PATH_MAX], wanted[CLI_PATH_MAX];
+  const char *where = cli_zoo_folder(o->argument, folder, error);
+  if (!where) return error->code;
   s->folder = o->argument;
-  int code = cli_run_open(s->folder, &s->config, &s->loss, error);
+  int code = cli_run_open(where, &s->config, &s->loss, error);
+  if (code == ML3_OK && where != o->argument) {
+    snprintf(wanted, sizeof wanted, "runs/inspect-%.200s", o->argument + 4);
+    code = cli_run_create(wanted, &s->config, true, s->made, error);
+    s->folder = s->made;
+  }
   if (code == ML3_OK) code = cli_options_apply(o, &s->config, error);
   if (code != ML3_OK) return code;
   if (!(s->problem = cli_problem_new(&s->config, error))) return error->code;

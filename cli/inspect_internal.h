@@ -9,6 +9,7 @@
 typedef struct inspecting {
   cli_config config;
   const char *folder, *features; /* features: "X,Y" or NULL */
+  char made[CLI_PATH_MAX];       /* the folder, where it is not the run's */
   ml3_problem *problem;
   ml3_loss *loss;
   ml3_meta *meta;

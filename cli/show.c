@@ -6,6 +6,7 @@
 #include "cli/live.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
+#include "cli/zoo.h"
 
 /* ---- what both take -------------------------------------------------------------------------------------------- */
 
@@ -58,10 +59,13 @@ static cli_live *open_main(const cli_options *o, cli_cast cast, ml3_error *error
     ml3_error_set(error, ML3_ERR_ARGUMENT, "which run or environment? `ml3 list` shows them");
     return NULL;
   }
-  if (cli_live_is_policy(o->argument)) return cli_live_of_policy(o->argument, error);
-  if (cli_run_is(o->argument) || (strchr(o->argument, '/') && !cli_is_mjcf(o->argument)))
-    return cli_live_of_run(o->argument, o, cast, error);
-  return cli_live_of_environment(o->argument, error);
+  char folder[CLI_PATH_MAX];
+  const char *where = cli_zoo_folder(o->argument, folder, error);
+  if (!where) return NULL;
+  if (cli_live_is_policy(where)) return cli_live_of_policy(where, error);
+  if (cli_run_is(where) || (strchr(where, '/') && !cli_is_mjcf(where)))
+    return cli_live_of_run(where, o, cast, error);
+  return cli_live_of_environment(where, error);
 }
 
 static cli_live *open_live(const cli_options *o, const shown *given, cli_cast cast, ml3_error *error) {
@@ -107,7 +111,7 @@ int cli_view(int argc, const char **argv) {
   char notes[2048];
   key_notes(notes, sizeof notes);
   int answer = cli_options_read(
-      &options, argc, argv, own, "RUN|ENVIRONMENT|FILE.xml [OPTIONS]",
+      &options, argc, argv, own, "RUN|zoo:NAME|ENVIRONMENT|FILE.xml [OPTIONS]",
       "Opens a window on a held-out task of a run. Two pupils start from the same untrained policy: u lets the\n"
       "learned loss teach one of them, o its opponent the other; the environment's reward is shown, not used.\n"
       "Beside them: the untrained policy, iLQR, the pupil one update ago. An environment plays random actions.",
@@ -129,12 +133,12 @@ static int on_progress(void *user, int done, int total) {
   return cli_interrupted();
 }
 
-/* RUN/rollouts.mp4, or the environment's name. */
+/* RUN/rollouts.mp4, or the name of the environment or of the zoo's loss. */
 static void default_path(const char *argument, char *path) {
   if (cli_run_is(argument))
     cli_run_path(argument, "rollouts.mp4", path);
   else
-    snprintf(path, CLI_PATH_MAX, "%.900s.mp4", argument);
+    snprintf(path, CLI_PATH_MAX, "%.900s.mp4", argument + (cli_zoo_is(argument) ? 4 : 0));
 }
 
 int cli_record(int argc, const char **argv) {
@@ -158,7 +162,7 @@ int cli_record(int argc, const char **argv) {
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(
-      &options, argc, argv, own, "RUN|ENVIRONMENT|FILE.xml [OPTIONS]",
+      &options, argc, argv, own, "RUN|zoo:NAME|ENVIRONMENT|FILE.xml [OPTIONS]",
       "Writes a held-out task of a run as video (through ffmpeg) or as PNG frames: the untrained policy, the learned\n"
       "loss after each number of updates in test.steps, its opponent and iLQR. Needs no display.",
       NULL);

@@ -41,21 +41,32 @@ static int tell_unknown(const char *name, ml3_error *error) {
                        nearest ? "; did you mean 'zoo:" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+bool cli_zoo_is(const char *argument) {
+  return strncmp(argument, "zoo:", 4) == 0;
+}
+
+const char *cli_zoo_folder(const char *argument, char *path, ml3_error *error) {
+  const char *name = argument + 4;
+  if (!cli_zoo_is(argument)) return argument;
+  if (!*name || strchr(name, '/') || !find(name, "loss.safetensors", path, CLI_PATH_MAX)) {
+    tell_unknown(name, error);
+    return NULL;
+  }
+  find(name, "", path, CLI_PATH_MAX);
+  return path;
+}
+
 int cli_loss_open(const char *name, cli_config *config, ml3_loss **loss, ml3_error *error) {
-  char path[1200];
+  char path[CLI_PATH_MAX];
   struct stat info;
   *loss = NULL;
-  if (strncmp(name, "zoo:", 4) == 0) {
-    if (!name[4] || strchr(name + 4, '/') || !find(name + 4, "loss.safetensors", path, sizeof path))
-      return tell_unknown(name + 4, error);
-    find(name + 4, "", path, sizeof path);
-    return cli_run_open(path, config, loss, error);
-  }
-  if (stat(name, &info) != 0)
+  const char *where = cli_zoo_folder(name, path, error);
+  if (!where) return error->code;
+  if (stat(where, &info) != 0)
     return ml3_error_set(error, ML3_ERR_IO,
                          "there is no loss '%.500s'; a run's folder, a file and zoo:NAME are possible", name);
-  if (S_ISDIR(info.st_mode)) return cli_run_open(name, config, loss, error);
+  if (S_ISDIR(info.st_mode)) return cli_run_open(where, config, loss, error);
   cli_config_defaults(config);
-  *loss = ml3_loss_load(name, error);
+  *loss = ml3_loss_load(where, error);
   return *loss ? ML3_OK : error->code;
 }

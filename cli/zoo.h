@@ -16,4 +16,10 @@ const char *cli_zoo_summary(const char *name, char *line, size_t size);
    configuration is not known: the defaults). */
 int cli_loss_open(const char *name, cli_config *config, ml3_loss **loss, ml3_error *error);
 
+/* Where to read what an argument of a verb names: the folder of zoo:NAME into path[CLI_PATH_MAX], else the argument as it is.
+   NULL with a sentence: the zoo has no such. Nothing is to be written there. */
+const char *cli_zoo_folder(const char *argument, char *path, ml3_error *error);
+
+bool cli_zoo_is(const char *argument); /* zoo:NAME, whether or not there is one */
+
 #endif

@@ -32,6 +32,8 @@ Test(cli, mistakes_are_told_in_sentences) {
   expect("plan mountain_car --cost beauty", 2, "expected auto, goal or reward");
   expect("plan mountain_car --weights 1", 2, "expected 2 numbers");
   expect("plan reacher --cost goal", 2, "use --cost reward");
+  expect("compare mountain_car --with runs/a", 2, "'mountain_car' is an environment");
+  expect("compare zoo:nothing", 2, "the zoo has no loss 'nothing'");
   expect("compare nothing", 2, "unknown environment 'nothing'");
   expect("compare nothing/here", 1, "not a run folder");
   expect("compare mountain_car -m ilqrr", 2, "did you mean 'ilqr'?");

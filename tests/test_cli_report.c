@@ -82,6 +82,13 @@ Test(cli_report, sweeps_over_combinations_with_one_table) {
 
 Test(cli_report, the_zoo_has_losses_that_do_what_their_cards_say) {
   expect("list zoo", 0, "zoo:mountain_car");
+  cr_assert_eq(ml3("compare zoo:mountain_car --quiet --set test.tasks=2 -m untrained,learned_loss"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "learned loss, 5 updates"), "%s", output);
+  cr_assert_eq(ml3("compare zoo:sine --quiet --set test.tasks=2 --set validation.tasks=2"), 0, "%s", output);
+  cr_assert_eq(ml3("record zoo:mountain_car --quiet --width 32 --height 32 --fps 1"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "mountain_car.mp4"), "not into the zoo: %s", output);
+  cr_assert_eq(ml3("inspect zoo:mountain_car --quiet"), 0, "%s", output);
+  expect("view zoo:sine", 2, "no rollouts to look at");
   cr_assert_eq(ml3("adapt mountain_car --loss zoo:mountain_car -o policy.safetensors"), 0, "%s", output);
   const char *last = strstr(output, "\n5 ");
   cr_expect(last && strstr(last, "100.0 %"), "the car is not at the flag after five updates: %s", output);
