@@ -4,6 +4,7 @@
 #include "cli/config.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@ static const key keys[] = {
     {"environment", KEY_TEXT, AT(environment), "mountain_car", 1, 0, NULL, "see `ml3 list`"},
     {"seed", KEY_INT, AT(seed), "0", 0, 9e15, NULL, "same seed, same bits"},
     {"threads", KEY_INT, AT(threads), "0", 0, 1024, NULL, "tasks at a time; 0: all cores"},
+    {"numerics", KEY_CHOICE, AT(numerics), "skip", 0, 0, "skip|stop|reduce",
+     "a task of meta-training whose numbers become NaN or infinite: leave it out, end, or halve its inner step"},
     {"horizon", KEY_INT, AT(horizon), "0", 0, 10000, NULL, "steps of a rollout; 0: the environment's"},
     {"policy.kind", KEY_CHOICE, AT(policy_kind), "deterministic", 0, 0, "deterministic|gaussian|gaussian_state",
      "gaussian: deviations are parameters; gaussian_state: they depend on the state"},
@@ -250,6 +253,13 @@ static void choice_name(const char *choices, int index, char *name, size_t size)
   snprintf(name, size, "%.*s", (int)strcspn(at, "|"), at);
 }
 
+/* What a YAML file can hold. */
+static bool is_utf8(const char *text) {
+  json_t *string = json_string(text);
+  json_decref(string);
+  return string != NULL;
+}
+
 /* "key=value key=value" */
 static int assign_all(cli_config *c, const char *assignments, ml3_error *error) {
   char text[1024];
@@ -275,8 +285,8 @@ static int assign_scalar(cli_config *c, const char *where, const key *k, const c
   int code = ML3_OK, choice;
   switch (k->type) {
     case KEY_TEXT:
-      if (strlen(text) < k->low || strlen(text) >= CLI_TEXT_MAX)
-        return wrong(error, where, k, text, "a text of at most 255 characters");
+      if (strlen(text) < k->low || strlen(text) >= CLI_TEXT_MAX || !is_utf8(text))
+        return wrong(error, where, k, text, "a text of at most 255 characters, in UTF-8");
       if (k->offset == AT(problem) && strcmp(field, text) != 0) return assign_problem(c, where, text, error);
       strcpy(field, text);
       break;
@@ -311,8 +321,8 @@ static int assign_scalar(cli_config *c, const char *where, const key *k, const c
 static int append_text(cli_texts *list, const char *where, const key *k, const char *text, ml3_error *error) {
   if (list->count == CLI_LIST_MAX)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %s has more than %d entries", where, k->name, CLI_LIST_MAX);
-  if (strlen(text) == 0 || strlen(text) >= sizeof *list->values)
-    return wrong(error, where, k, text, "names of 1 to 63 characters");
+  if (strlen(text) == 0 || strlen(text) >= sizeof *list->values || !is_utf8(text))
+    return wrong(error, where, k, text, "names of 1 to 63 characters, in UTF-8");
   strcpy(list->values[list->count++], text);
   return ML3_OK;
 }
@@ -506,12 +516,23 @@ void cli_config_defaults(cli_config *config) {
   }
 }
 
-/* As a double-quoted text of YAML. */
+/* As a double-quoted text of YAML. Line breaks and what YAML forbids are escaped: C0 and C1 controls, U+2028, U+2029,
+   U+FEFF, U+FFFE and U+FFFF. */
 static void print_text(const char *text, const char *before, FILE *out) {
   fprintf(out, "%s\"", before);
-  for (; *text; text++) {
-    if (*text == '"' || *text == '\\') fputc('\\', out);
-    fputc(*text, out);
+  for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+    const bool three = c[1] && c[2];
+    if (*c == '"' || *c == '\\')
+      fprintf(out, "\\%c", *c);
+    else if (*c < 0x20 || *c == 0x7f)
+      fprintf(out, "\\x%02X", *c);
+    else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+      fprintf(out, "\\x%02X", *++c);
+    else if (three && ((*c == 0xe2 && c[1] == 0x80 && (c[2] & 0xfe) == 0xa8) || (*c == 0xef && c[1] == 0xbb && c[2] == 0xbf) ||
+                       (*c == 0xef && c[1] == 0xbf && c[2] >= 0xbe)))
+      fprintf(out, "\\u%04X", (*c & 0xfu) << 12 | (c[1] & 0x3fu) << 6 | (c[2] & 0x3fu)), c += 2;
+    else
+      fputc(*c, out);
   }
   fputc('"', out);
 }

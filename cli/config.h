@@ -63,6 +63,7 @@ typedef struct cli_config {
   int64_t outer_steps, outer_tasks, outer_warmup;
   int outer_optimizer, outer_schedule;
   double outer_rate, outer_final_rate, outer_clip_norm, outer_task_clip_norm;
+  int numerics;
   double outer_task_weight, outer_extra_weight;
 
   int cost_kind, extra_kind;

@@ -115,6 +115,7 @@ int cli_trainer_settings(const cli_config *c, const ml3_problem *problem, ml3_tr
       .tasks = (int)c->outer_tasks,
       .task_clip_norm = c->outer_task_clip_norm,
       .normalize = (ml3_normalize)c->loss_normalize,
+      .numerics = (ml3_numerics)c->numerics,
       .lifetime = (int)c->inner_lifetime,
       .validation_tasks = (int)c->validation_tasks,
       .validation_steps = (int)c->validation_steps,

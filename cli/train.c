@@ -33,22 +33,24 @@ typedef struct training {
   cli_progress progress;
   bool verbose;
   double saved_s; /* of cli_checkpoint_due */
+  bool told_trouble;
 } training;
 
 /* ---- metrics ------------------------------------------------------------------------------------------------ */
 
 static const char *const metrics[] = {"losses/objective",     "losses/gradient_norm", "charts/inner_rate",
-                                      "charts/skipped_tasks", "validation/objective", "validation/task_loss",
+                                      "charts/skipped_tasks", "charts/reduced_tasks", "validation/objective", "validation/task_loss",
                                       "validation/success",   "validation/distance",  "charts/episodic_return",
                                       "validation/median_distance", "model/step_error", "model/horizon_error"};
-enum { METRICS = sizeof metrics / sizeof *metrics, STEP_METRICS = 4 };
+enum { METRICS = sizeof metrics / sizeof *metrics, STEP_METRICS = 5 };
 
 static int write_metrics(training *t, const ml3_trainer_report *step, const ml3_trainer_report *validation,
                          ml3_error *error) {
   double values[METRICS];
   for (int i = 0; i < METRICS; i++) values[i] = NAN;
   if (step) {
-    const double now[] = {step->objective, step->gradient_norm, step->inner_rate, step->skipped};
+    const double now[] = {step->objective, step->gradient_norm, step->inner_rate, step->skipped,
+                          step->reduced};
     memcpy(values, now, sizeof now);
   }
   if (validation) {
@@ -98,23 +100,48 @@ static int save_loss(training *t, ml3_error *error) {
   return ml3_ensemble_save(model, path, error);
 }
 
+/* How many tasks of all outer steps were left out, and taken with smaller steps: from metrics.csv, which a resumed run has
+   whole. */
+static int count_trouble(training *t, json_int_t counts[2], ml3_error *error) {
+  static const char *const names[] = {"charts/skipped_tasks", "charts/reduced_tasks"};
+  cli_metrics m;
+  int code = cli_log_flush(t->log, error);
+  if (code == ML3_OK) code = cli_metrics_read(&m, t->folder, error);
+  if (code != ML3_OK) return code;
+  for (int k = 0; k < 2; k++) {
+    const int column = cli_metrics_find(&m, names[k], NULL);
+    double sum = 0;
+    for (int i = 0; column >= 0 && i < m.rows; i++) {
+      const double x = m.values[(size_t)i * (size_t)m.columns + (size_t)column];
+      if (isfinite(x)) sum += x;
+    }
+    counts[k] = (json_int_t)sum;
+  }
+  cli_metrics_free(&m);
+  return ML3_OK;
+}
+
 static int save_summary(training *t, ml3_error *error) {
   char path[CLI_PATH_MAX];
+  json_int_t trouble[2];
   cli_run_path(t->folder, "summary.json", path);
+  int code = count_trouble(t, trouble, error);
+  if (code != ML3_OK) return code;
   const ml3_trainer_report *b = ml3_trainer_best_report(t->trainer);
-  json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "problem", t->config.problem, "environment",
+  json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:I}", "problem", t->config.problem, "environment",
                            cli_problem_title(&t->config), "seed",
                            (json_int_t)t->config.seed, "outer_steps",
                            (json_int_t)ml3_trainer_outer_step(t->trainer), "best_outer_step",
                            (json_int_t)b->outer_step, "best_objective", b->objective, "best_task_loss",
-                           b->outcome.task_loss, "best_success", b->outcome.success, "inner_rate", b->inner_rate);
+                           b->outcome.task_loss, "best_success", b->outcome.success, "inner_rate", b->inner_rate,
+                           "skipped_tasks", trouble[0], "reduced_tasks", trouble[1]);
   const double also[] = {b->median_distance, b->model.step, b->model.horizon};
   static const char *const names[] = {"best_median_distance", "model_step_error", "model_horizon_error"};
   for (int i = t->problem->distance_name ? 0 : 1; json && i < 3; i++)
     if (isfinite(also[i])) json_object_set_new(json, names[i], json_real(also[i]));
   char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
   ml3_file file;
-  int code = text ? ml3_file_create(&file, path, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
+  code = text ? ml3_file_create(&file, path, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
   if (code == ML3_OK) {
     fprintf(file.stream, "%s\n", text);
     code = ml3_file_commit(&file, error);
@@ -184,6 +211,15 @@ static void show(training *t, double objective) {
   cli_progress_update(&t->progress, (long)ml3_trainer_outer_step(t->trainer), note);
 }
 
+/* What was not finite, once; with --verbose every time. */
+static void tell_trouble(training *t, const ml3_trainer_report *r) {
+  ml3_error what;
+  if (!ml3_trainer_trouble(t->trainer, &what) || (t->told_trouble && !t->verbose)) return;
+  t->told_trouble = true;
+  cli_progress_say(&t->progress, "%s; %d of %lld tasks left out, %d taken with smaller steps", what.message, r->skipped,
+                   (long long)t->config.outer_tasks, r->reduced);
+}
+
 /* A diverged step ends training; the files keep what was best. */
 static int loop(training *t, ml3_error *error) {
   const cli_config *c = &t->config;
@@ -199,6 +235,7 @@ static int loop(training *t, ml3_error *error) {
     }
     ml3_trainer_report report;
     code = ml3_trainer_step(t->trainer, &report, error);
+    if (code == ML3_OK) tell_trouble(t, &report);
     if (code == ML3_OK) code = write_metrics(t, &report, NULL, error);
     if (code != ML3_OK) break;
     int64_t done = ml3_trainer_outer_step(t->trainer);

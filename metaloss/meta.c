@@ -182,6 +182,7 @@ ml3_meta_work *ml3_meta_work_new(const ml3_meta *m, ml3_error *error) {
   const bool momentum = m->settings.loss.momentum > 0;
   *w = (ml3_meta_work){
       .meta = m,
+      .slowed = 1,
       .outer = ml3_nn_workspace_new(m->outer, error),
       .task = ml3_nn_workspace_new(m->task, error),
       .features = ml3_nn_workspace_new(m->features, error),

@@ -85,6 +85,9 @@ void ml3_meta_begin(ml3_meta_work *work, const ml3_loss *loss, ml3_real *theta);
    without momentum. */
 ml3_real *ml3_meta_velocity(ml3_meta_work *work);
 
+/* Inner steps are that much shorter from now on, learned step sizes too: 1 is as they are. */
+void ml3_meta_slow(ml3_meta_work *work, double factor);
+
 /* Whether that loss can be used with these programs: 0, or ML3_ERR_ARGUMENT with a sentence. */
 int ml3_meta_fits(const ml3_meta *meta, const ml3_loss *loss, ml3_error *error);
 

@@ -25,7 +25,7 @@ struct ml3_meta {
   double *weights; /* [K + 1] w_k */
   ml3_nn_program *inner, *outer, *task, *features;
   /* Inputs of inner and features; of outer and task. */
-  ml3_node in_theta, in_phi, in_shift, in_scale, in_data, in_context, in_lambda, in_velocity, in_nu;
+  ml3_node in_theta, in_phi, in_shift, in_scale, in_data, in_context, in_lambda, in_velocity, in_nu, in_slowed;
   ml3_node out_theta, out_data, out_context;
 };
 
@@ -34,6 +34,7 @@ struct ml3_meta_work {
   ml3_nn_workspace **inner; /* [kept]: of the last inner steps, the last one first */
   int kept;
   ml3_nn_workspace *outer, *task, *features;
+  ml3_real slowed;    /* times the step size; 1 unless ml3_meta_slow said otherwise */
   ml3_real *theta;    /* [K + 1][batch][theta_size] */
   ml3_real *velocity; /* [K + 1][batch][theta_size]; NULL without momentum */
   ml3_real *data;     /* [K][batch][inner_size]; unused when D is the task */

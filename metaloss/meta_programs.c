@@ -45,9 +45,10 @@ static ml3_node batch_task_losses(const ml3_meta *m, ml3_nn_graph *g) {
   return sum;
 }
 
-/* The step size for every parameter of every task: one number, or [1, batch * theta_size]. */
+/* The step size for every parameter of every task, slowed: one number, or [1, batch * theta_size]. */
 static ml3_node batch_rate(const ml3_meta *m, ml3_nn_graph *g) {
-  ml3_node rates[ML3_META_MAX_BATCH], rate = ml3_loss_build_rate(g, &m->settings.loss, m->in_phi);
+  ml3_node rates[ML3_META_MAX_BATCH];
+  ml3_node rate = ml3_nn_mul(g, ml3_loss_build_rate(g, &m->settings.loss, m->in_phi), m->in_slowed);
   if (ml3_nn_cols(g, rate) == 1) return rate;
   for (int i = 0; i < m->batch; i++) rates[i] = rate;
   return ml3_nn_view(g, ml3_nn_concat_rows(g, rates, m->batch), 0, 1, m->batch * m->problem->theta_size);
@@ -66,6 +67,7 @@ static void make_inputs(ml3_meta *m, ml3_nn_graph *g) {
   m->in_lambda = ml3_nn_input(g, 1, n);
   m->in_velocity = ml3_nn_input(g, 1, n);
   m->in_nu = ml3_nn_input(g, 1, n);
+  m->in_slowed = ml3_nn_input(g, 1, 1);
 }
 
 /* The inner step and its pullback, as outputs[INNER_OUTPUTS]; value is the sum of the tasks' inner losses. */

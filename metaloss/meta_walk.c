@@ -36,16 +36,21 @@ static int inner_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *th
   for (int i = 0; i < m->batch && code == ML3_OK; i++)
     code = p->collect(p, task + (size_t)i * (size_t)p->task_size, theta + (size_t)i * (size_t)p->theta_size, &random[i],
                       fresh + (size_t)i * (size_t)p->inner_size, NULL, error);
+  if (code == ML3_OK && !ml3_nn_all_finite(fresh, (size_t)m->batch * (size_t)p->inner_size))
+    return not_finite(m, "the data of the rollouts", k, error);
   return code;
 }
 
-static int outer_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random,
+static int outer_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random, int k,
                       const ml3_real **data, ml3_error *error) {
   const ml3_problem *p = w->meta->problem;
   *data = task;
   if (!p->collect) return ML3_OK;
   *data = w->fresh;
-  return p->collect(p, task, theta, random, NULL, w->fresh, error);
+  int code = p->collect(p, task, theta, random, NULL, w->fresh, error);
+  if (code == ML3_OK && !ml3_nn_all_finite(w->fresh, (size_t)p->outer_size))
+    return not_finite(w->meta, "the data of the rollouts that judge", k, error);
+  return code;
 }
 
 static void bind_inner(const ml3_meta *m, ml3_nn_workspace *w, const ml3_loss *loss, const ml3_real *theta,
@@ -71,6 +76,7 @@ static int inner_step(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *th
     ml3_nn_bind_input(inner, m->in_velocity, velocity);
     ml3_nn_bind_output(inner, INNER_VELOCITY, velocity_next);
   }
+  ml3_nn_bind_input(inner, m->in_slowed, &w->slowed);
   ml3_nn_run(inner, 0);
   if (!isfinite(ml3_nn_output_at(inner, INNER_VALUE)[0]))
     return not_finite(m, loss->spec.kind == ML3_LOSS_LEARNED ? "the learned loss" : "the task's inner loss", k, error);
@@ -84,7 +90,7 @@ static int loss_at(ml3_meta_work *w, ml3_nn_workspace *outer, const ml3_real *ta
                    ml3_random *random, int k, double *value, ml3_real *gradient, ml3_error *error) {
   const ml3_meta *m = w->meta;
   const ml3_real *data;
-  int code = outer_data(w, task, theta, random, &data, error);
+  int code = outer_data(w, task, theta, random, k, &data, error);
   if (code != ML3_OK) return code;
 
   ml3_nn_bind_input(outer, m->out_theta, theta);
@@ -141,6 +147,9 @@ static int walk_forward(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *
   const ml3_meta *m = w->meta;
   const size_t size = (size_t)m->batch * (size_t)m->problem->theta_size;
   const bool moments = m->settings.moments && m->settings.loss.kind == ML3_LOSS_LEARNED;
+  if (!ml3_nn_all_finite(task, (size_t)m->batch * (size_t)m->problem->task_size))
+    return not_finite(m, "the task's data", 0, error);
+  if (!ml3_nn_all_finite(theta_0, size)) return not_finite(m, "the initial parameter vector", 0, error);
   memcpy(w->theta, theta_0, size * sizeof *theta_0);
   memset(w->sums, 0, 2 * (size_t)m->settings.loss.net.inputs * sizeof *w->sums);
   w->rows = 0;
@@ -227,6 +236,10 @@ void ml3_meta_begin(ml3_meta_work *w, const ml3_loss *loss, ml3_real *theta) {
   if (w->velocity) memset(w->velocity, 0, batch * size * sizeof *w->velocity);
 }
 
+void ml3_meta_slow(ml3_meta_work *w, double factor) {
+  w->slowed = (ml3_real)factor;
+}
+
 ml3_real *ml3_meta_velocity(ml3_meta_work *w) {
   return w->velocity;
 }
@@ -284,6 +297,7 @@ int ml3_meta_inner_loss(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *
     ml3_nn_bind_input(inner, w->meta->in_velocity, w->velocity);
     ml3_nn_bind_output(inner, INNER_VELOCITY, w->nu);
   }
+  ml3_nn_bind_input(inner, w->meta->in_slowed, &w->slowed);
   ml3_nn_run(inner, 0);
   *value = ml3_nn_output_at(inner, INNER_VALUE)[0];
   return isfinite(*value) ? ML3_OK : not_finite(w->meta, "the inner loss", 0, error);

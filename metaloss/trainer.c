@@ -248,11 +248,26 @@ static void keep(ml3_trainer *t, int i, const ml3_meta_work *work, int place) {
   if (velocity) memcpy(t->lives.velocity + (size_t)i * size, velocity + (size_t)place * size, bytes);
 }
 
-static void run_task(ml3_trainer *t, int i, ml3_meta_work *work, ml3_real *gradient) {
+static void try_task(ml3_trainer *t, int i, ml3_meta_work *work, ml3_real *gradient) {
   batch_task *b = &t->train.items[i];
   ml3_random random = draw(t, i);
+  ml3_error now = {0};
   begin(t, i, 1, work);
-  b->code = ml3_meta_gradient(work, t->loss, b->task, b->theta, &random, gradient, &b->objective, NULL, &b->error);
+  b->code = ml3_meta_gradient(work, t->loss, b->task, b->theta, &random, gradient, &b->objective, NULL, &now);
+  if (b->code != ML3_OK && b->halved == 0) b->error = now;
+}
+
+/* With shorter inner steps, if that is wanted, until its numbers are finite. */
+static void run_task(ml3_trainer *t, int i, ml3_meta_work *work, ml3_real *gradient) {
+  enum { HALVINGS_MAX = 4 };
+  batch_task *b = &t->train.items[i];
+  b->halved = 0;
+  try_task(t, i, work, gradient);
+  while (b->code == ML3_ERR_NUMERIC && t->settings.numerics == ML3_NUMERICS_REDUCE && b->halved < HALVINGS_MAX) {
+    ml3_meta_slow(work, ldexp(1, -++b->halved));
+    try_task(t, i, work, gradient);
+  }
+  ml3_meta_slow(work, 1);
   if (b->code == ML3_OK) {
     clip_task(t, gradient);
     keep(t, i, work, 0);
@@ -274,7 +289,7 @@ static bool run_together(ml3_trainer *t, int first, ml3_meta_work *work) {
   if (ml3_meta_gradient(work, t->loss, b->task, b->theta, random, b->gradient, objective, NULL, &error) != ML3_OK)
     return false;
   for (int i = 0; i < t->train.unit; i++) {
-    b[i].code = ML3_OK, b[i].objective = objective[i];
+    b[i].code = ML3_OK, b[i].halved = 0, b[i].objective = objective[i];
     keep(t, first + i, work, i);
   }
   ml3_trainer_add_moments(b, work);
@@ -325,7 +340,18 @@ const batch_task *ml3_trainer_first_failure(const batch *b) {
   return NULL;
 }
 
+bool ml3_trainer_trouble(const ml3_trainer *t, ml3_error *what) {
+  for (int i = 0; i < t->train.count; i++) {
+    const batch_task *b = &t->train.items[i];
+    if (b->code == ML3_OK && b->halved == 0) continue;
+    ml3_error_set(what, ML3_ERR_NUMERIC, "outer step %lld, task %d: %s", (long long)t->tried_step, i, b->error.message);
+    return true;
+  }
+  return false;
+}
+
 int ml3_trainer_step(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
+  t->tried_step = t->outer_step;
   const int gathered = ml3_trainer_gather(t, error);
   if (gathered != ML3_OK) return gathered;
 #pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1)
@@ -334,10 +360,21 @@ int ml3_trainer_step(ml3_trainer *t, ml3_trainer_report *report, ml3_error *erro
   *report = (ml3_trainer_report){.outer_step = t->outer_step};
   int good = ml3_trainer_mean_objective(&t->train, &report->objective);
   report->skipped = t->train.count - good;
+  for (int i = 0; i < t->train.count; i++)
+    report->reduced += t->train.items[i].code == ML3_OK && t->train.items[i].halved > 0;
   const batch_task *failed = ml3_trainer_first_failure(&t->train);
   if (failed && failed->code != ML3_ERR_NUMERIC) {
     if (error) *error = failed->error;
     return failed->code;
+  }
+  if (failed && t->settings.numerics == ML3_NUMERICS_STOP) {
+    ml3_error what;
+    ml3_trainer_trouble(t, &what);
+    return ml3_error_set(
+        error, ML3_ERR_NUMERIC,
+        "%.400s; the loss is as it was before; `numerics: skip` leaves such tasks out, `reduce` takes them with "
+        "smaller steps",
+        what.message);
   }
   if (2 * good < t->train.count)
     return ml3_error_set(

@@ -27,6 +27,13 @@ typedef enum ml3_normalize {
                            it less */
 } ml3_normalize;
 
+/* What is done about a task of an outer step whose numbers become NaN or infinite. */
+typedef enum ml3_numerics {
+  ML3_NUMERICS_SKIP,  /* it is left out of the batch, and counted */
+  ML3_NUMERICS_STOP,  /* the outer step fails, and the loss is as it was */
+  ML3_NUMERICS_REDUCE /* it is tried again with half the inner step size, up to four times, then left out; counted too */
+} ml3_numerics;
+
 typedef struct ml3_trainer_settings {
   ml3_meta_settings meta; /* its batch is not looked at */
   ml3_nn_optimizer_settings optimizer;
@@ -35,6 +42,7 @@ typedef struct ml3_trainer_settings {
   int tasks;             /* a batch, one outer step */
   double task_clip_norm; /* each task's meta-gradient is clipped to this norm before the mean; 0: not */
   ml3_normalize normalize;
+  ml3_numerics numerics;
   int lifetime; /* outer steps that a task and its optimizee live: each goes on from where the last left theta and
                            velocity. 0 or 1: drawn anew each step */
   int validation_tasks; /* fixed, from the stream VALIDATION */
@@ -54,7 +62,8 @@ typedef struct ml3_trainer_report {
   double objective;     /* J of the batch (step) or of the validation tasks */
   double gradient_norm; /* before clipping */
   double inner_rate;
-  int skipped;            /* tasks left out of the batch because their gradient was not finite */
+  int skipped;            /* tasks left out of the batch because their numbers were not finite */
+  int reduced;            /* tasks taken with a smaller inner step size (ML3_NUMERICS_REDUCE) */
   ml3_outcome outcome;    /* validation only: after K inner steps */
   double median_distance; /* validation only */
   ml3_model_error model;  /* validation only: means over tasks; NAN without a model */
@@ -65,8 +74,12 @@ typedef struct ml3_trainer_report {
 ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_settings *settings, ml3_error *error);
 void ml3_trainer_free(ml3_trainer *trainer);
 
-/* One outer step. Tasks whose numbers are not finite are left out and counted; when more than half are, or the
-   sum is not finite, phi stays as it was and the answer is ML3_ERR_NUMERIC with a sentence. */
+/* What was not finite in the first task that the last outer step left out or took with a smaller step: a sentence that names
+   outer step, task, quantity and inner step. False when there was none. */
+bool ml3_trainer_trouble(const ml3_trainer *trainer, ml3_error *what);
+
+/* One outer step. Tasks whose numbers are not finite are treated as settings.numerics says; when more than half are left
+   out, or the sum is not finite, phi stays as it was and the answer is ML3_ERR_NUMERIC with a sentence. */
 int ml3_trainer_step(ml3_trainer *trainer, ml3_trainer_report *report, ml3_error *error);
 
 /* Judges the present loss on the validation tasks and remembers it when it is the best so far. */

@@ -13,7 +13,8 @@ typedef struct batch_task {
   ml3_outcome outcome;
   ml3_model_error model;
   int code;
-  ml3_error error;
+  int halved;      /* times that its inner step size was */
+  ml3_error error; /* of the first try */
 } batch_task;
 
 typedef struct batch {
@@ -48,7 +49,7 @@ struct ml3_trainer {
   batch train, validation;
   running running;
   lives lives;
-  int64_t outer_step;
+  int64_t outer_step, tried_step; /* done so far; the one that the batch is of */
   bool has_best;
   int64_t stale; /* validations since the best */
   ml3_trainer_report best_report;

@@ -66,6 +66,13 @@ Test(cli, the_complete_configuration_reads_back_the_same) {
   free(first);
 }
 
+Test(cli, a_text_with_line_breaks_and_controls_reads_back_the_same) {
+  expect("config sine --set \"$(printf 'data=a\\nb\\t\\302\\205\\342\\200\\250\\001 \\303\\244\\\\')\" > one.yaml", 0, "");
+  expect("config one.yaml > two.yaml", 0, "");
+  cr_expect_eq(shell("cmp one.yaml two.yaml && grep -q 'data: \"a.x0Ab.x09.x85.u2028.x01 ' one.yaml"), 0);
+  expect("config sine --set \"$(printf 'data=\\377')\"", 2, "expected a text of at most 255 characters, in UTF-8");
+}
+
 Test(cli, trains_adapts_and_compares) {
   cr_assert_eq(ml3("train mountain_car -o run " TINY "--set outer.steps=10 --set test.tasks=3"), 0, "%s", output);
   static const char *const files[] = {"config.yaml", "metrics.csv", "checkpoint", "loss.safetensors", "summary.json"};
@@ -132,6 +139,19 @@ Test(cli, an_inner_loop_that_diverges_is_told) {
   expect("train sine -o run --quiet --set inner.rate=1e6 --set inner.steps=20 --set inner.learn_rate=none --set outer.steps=5 "
          "--set loss.base=loss",
          1, "not finite at inner step");
+}
+
+Test(cli, what_is_not_finite_is_treated_as_configured_and_counted) {
+  const char *const diverging = "train sine --quiet --force --set inner.rate=1e6 --set inner.steps=20 --set inner.learn_rate=none "
+                                "--set outer.steps=5 --set loss.base=loss -o run --set numerics=";
+  char line[512];
+  snprintf(line, sizeof line, "%sstop", diverging);
+  expect(line, 1, "outer step 0, task 0: problem 'sine': ");
+  expect(line, 1, "is not finite at inner step");
+  snprintf(line, sizeof line, "%sgive_up", diverging);
+  expect(line, 2, "expected one of skip|stop|reduce");
+  expect("train shaped_sine " TINY "--set outer.steps=5 -o good", 0, "");
+  cr_expect_eq(shell("grep -q '\"skipped_tasks\": 0' good/summary.json && head -1 good/metrics.csv | grep -q charts/reduced_tasks"), 0);
 }
 
 Test(cli, mistakes_in_data_are_told_and_leave_nothing) {

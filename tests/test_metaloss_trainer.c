@@ -55,17 +55,23 @@ Test(trainer, gives_the_same_bits_on_one_two_and_four_threads) {
 }
 
 /* Sixteen tasks without clipping are taken four at a time. */
-static ml3_trainer *make_batching_trainer(ml3_problem *problem, int threads) {
+static ml3_trainer *make_batching_trainer_with(ml3_problem *problem, int threads, ml3_numerics numerics, double rate) {
   ml3_error error = {0};
   ml3_trainer_settings s = {.meta = make_settings(2, ML3_WEIGHTS_ALL, ML3_RATE_SCALAR, 0),
                             .optimizer = ml3_nn_adam(1e-2),
                             .seed = 12,
                             .threads = threads,
                             .tasks = 16,
+                            .numerics = numerics,
                             .validation_tasks = 7};
+  s.meta.loss.rate = rate;
   ml3_trainer *t = ml3_trainer_new(problem, &s, &error);
   cr_assert_not_null(t, "%s", error.message);
   return t;
+}
+
+static ml3_trainer *make_batching_trainer(ml3_problem *problem, int threads) {
+  return make_batching_trainer_with(problem, threads, ML3_NUMERICS_SKIP, 0.5);
 }
 
 Test(trainer, gives_the_same_bits_on_any_number_of_threads_in_batches) {
@@ -109,6 +115,74 @@ Test(trainer, leaves_a_spoilt_task_out_and_keeps_the_rest_of_its_batch) {
   cr_expect_gt(skipped, 5);
   cr_expect_lt(skipped, 40);
   expect_same(one, two);
+  ml3_trainer_free(one);
+  ml3_trainer_free(two);
+  problem->free(problem);
+}
+
+Test(trainer, ends_at_a_spoilt_task_if_that_is_wanted_and_names_it) {
+  ml3_problem *problem = make_problem(ML3_SQUASH_CLAMP, 1);
+  all_samples = problem->sample;
+  problem->sample = spoilt_samples;
+  ml3_error errors[2] = {{0}};
+  for (int k = 0; k < 2; k++) {
+    ml3_trainer *t = make_batching_trainer_with(problem, k + 1, ML3_NUMERICS_STOP, 0.5);
+    const ml3_loss *loss = ml3_trainer_loss(t);
+    const size_t bytes = (size_t)loss->size * sizeof *loss->phi;
+    ml3_real *before = malloc(bytes);
+    ml3_trainer_report report;
+    int code = ML3_OK;
+    for (int i = 0; i < 6 && code == ML3_OK; i++) {
+      memcpy(before, loss->phi, bytes);
+      code = ml3_trainer_step(t, &report, &errors[k]);
+    }
+    cr_expect_eq(code, ML3_ERR_NUMERIC);
+    cr_expect_eq(memcmp(before, loss->phi, bytes), 0);
+    free(before);
+    ml3_trainer_free(t);
+  }
+  cr_expect_not_null(strstr(errors[0].message, "outer step "), "%s", errors[0].message);
+  cr_expect_not_null(strstr(errors[0].message, "the task's data is not finite"), "%s", errors[0].message);
+  cr_expect_str_eq(errors[0].message, errors[1].message);
+  problem->free(problem);
+}
+
+/* Data that are no numbers where the optimizee has gone too far. */
+static int spoilt_when_far(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
+                           ml3_real *inner, ml3_real *outer, ml3_error *error) {
+  (void)random, (void)error;
+  double squares = 0;
+  for (int i = 0; i < p->theta_size; i++) squares += (double)theta[i] * (double)theta[i];
+  memcpy(inner ? inner : outer, task, (size_t)p->task_size * sizeof *task);
+  if (squares > 8) (inner ? inner : outer)[0] = (ml3_real)INFINITY;
+  return ML3_OK;
+}
+
+Test(trainer, takes_a_task_that_goes_too_far_with_smaller_steps) {
+  ml3_problem *problem = make_problem(ML3_SQUASH_CLAMP, 1);
+  problem->collect = spoilt_when_far;
+  ml3_trainer *skips = make_batching_trainer_with(problem, 1, ML3_NUMERICS_SKIP, 8),
+              *one = make_batching_trainer_with(problem, 1, ML3_NUMERICS_REDUCE, 8),
+              *two = make_batching_trainer_with(problem, 2, ML3_NUMERICS_REDUCE, 8);
+  ml3_error error = {0}, what = {0};
+  int skipped = 0, reduced = 0, left_out = 0;
+  for (int i = 0; i < 3; i++) {
+    ml3_trainer_report report;
+    cr_assert_eq(ml3_trainer_step(skips, &report, &error), 0, "%s", error.message);
+    skipped += report.skipped;
+    cr_assert_eq(ml3_trainer_step(two, &report, &error), 0, "%s", error.message);
+    cr_assert_eq(ml3_trainer_step(one, &report, &error), 0, "%s", error.message);
+    reduced += report.reduced, left_out += report.skipped;
+    if (report.reduced + report.skipped > 0) {
+      cr_expect(ml3_trainer_trouble(one, &what));
+      cr_expect_not_null(strstr(what.message, "the data of the rollouts"), "%s", what.message);
+    }
+  }
+  cr_expect_gt(skipped, 0);
+  cr_expect_gt(reduced, 0, "%d skipped, %d reduced, %d left out all the same", skipped, reduced, left_out);
+  cr_expect_lt(left_out, skipped);
+  expect_same(one, two);
+  ml3_trainer_free(skips);
   ml3_trainer_free(one);
   ml3_trainer_free(two);
   problem->free(problem);
