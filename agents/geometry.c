@@ -135,12 +135,57 @@ static int init_reacher(ml3_geometry *geometry, ml3_error *error) {
   return ML3_OK;
 }
 
+/* ---- reacher_joints ------------------------------------------------------------------------------------------------ */
+
+static ml3_node joints_build_outcome(const ml3_geometry *geometry, ml3_nn_graph *g, ml3_node state) {
+  (void)geometry;
+  return ml3_nn_slice_cols(g, state, SHOULDER, 2);
+}
+
+static void joints_outcome(const ml3_geometry *geometry, const double *state, double *outcome) {
+  (void)geometry;
+  memcpy(outcome, state + SHOULDER, 2 * sizeof *outcome);
+}
+
+static ml3_node joints_build_obs(const ml3_geometry *geometry, ml3_nn_graph *g, ml3_node state, ml3_node goal) {
+  (void)geometry;
+  const ml3_node columns[3] = {ml3_nn_slice_cols(g, state, SHOULDER, 2),
+                               ml3_nn_slice_cols(g, state, SHOULDER_VELOCITY, 2),
+                               ml3_nn_broadcast(g, goal, ml3_nn_rows(g, state), 2)};
+  return ml3_nn_concat_cols(g, columns, 3);
+}
+
+static void joints_obs(const ml3_geometry *geometry, const double *state, const double *goal, double *obs) {
+  (void)geometry;
+  memcpy(obs, state + SHOULDER, 2 * sizeof *obs);
+  memcpy(obs + 2, state + SHOULDER_VELOCITY, 2 * sizeof *obs);
+  memcpy(obs + 4, goal, 2 * sizeof *obs);
+}
+
+static int init_joints(ml3_geometry *geometry, ml3_error *error) {
+  (void)error;
+  *geometry = (ml3_geometry){.env = geometry->env,
+                             .goal_seen = true,
+                             .place_dim = 2,
+                             .place = {0, 1},
+                             .place_names = {"shoulder", "elbow"},
+                             .velocity_dim = 2,
+                             .velocity = {SHOULDER_VELOCITY, ELBOW_VELOCITY},
+                             .moving_dim = 4,
+                             .moving = {SHOULDER, ELBOW, SHOULDER_VELOCITY, ELBOW_VELOCITY},
+                             .build_obs = joints_build_obs,
+                             .build_outcome = joints_build_outcome,
+                             .obs = joints_obs,
+                             .outcome = joints_outcome};
+  return ML3_OK;
+}
+
 /* ---- all ---------------------------------------------------------------------------------------------------------- */
 
 static const struct {
   const char *environment;
   int (*init)(ml3_geometry *geometry, ml3_error *error);
-} others[] = {{"reacher", init_reacher}, {"reacher_goal", init_reacher}};
+} others[] = {{"reacher", init_reacher}, {"reacher_goal", init_reacher}, {"reacher_joints", init_joints}};
 
 int ml3_geometry_init(ml3_geometry *geometry, const ml3_env_spec *env, ml3_error *error) {
   *geometry = (ml3_geometry){.env = env};

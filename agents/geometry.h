@@ -3,6 +3,7 @@
 
      usual    the observation is the state, with entries of the goal behind it where there is room for them; the goal is a
               state, and says where to be as far as its entries are no velocities
+     reacher_joints  the arm's angles, velocities and goal angles; the angles are held against the goal's
      reacher  cosines, sines, target, velocities, fingertip - target; the fingertip is held against the target
 
    Adding an environment of another kind: its functions and a line in geometry.c. */

@@ -84,12 +84,17 @@ void ml3_model_based_own(ml3_problem *p, void *env, ml3_ensemble *ensemble) {
 }
 
 const ml3_dynamics *ml3_model_based_dynamics(const ml3_env_spec *env, ml3_error *error) {
+  static const char *const endings[] = {"_goal", "_joints"};
   char name[128];
   const size_t length = strlen(env->name);
-  if (length < 5 || length >= sizeof name || strcmp(env->name + length - 5, "_goal") != 0)
-    return ml3_dynamics_find(env->name, error);
-  memcpy(name, env->name, length - 5);
-  name[length - 5] = '\0';
+  size_t stem = length;
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+    const size_t ending = strlen(endings[i]);
+    if (length > ending && strcmp(env->name + length - ending, endings[i]) == 0) stem = length - ending;
+  }
+  if (stem == length || stem >= sizeof name) return ml3_dynamics_find(env->name, error);
+  memcpy(name, env->name, stem);
+  name[stem] = '\0';
   for (int i = 0; i < env->task_dim; i++) {
     const ml3_env_parameter *p = &env->task[i];
     if (strncmp(p->name, "goal_", 5) == 0 || strncmp(p->name, "start_", 6) == 0 ||
@@ -124,7 +129,7 @@ static int check(ml3_model_based_settings *s, ml3_error *error) {
 }
 
 /* Observation, action, final distance and, where the goal is seen, the way to it from here and from the end, as it is and
-   finely near 0. */
+   finely near 0, velocities at the end, and the time. */
 static void name_features(model_based *m) {
   const ml3_env_spec *env = m->settings.env;
   const ml3_geometry *at = &m->geometry;
@@ -138,6 +143,12 @@ static void name_features(model_based *m) {
              at->place_names[i % at->place_dim]);
     m->names[count++] = m->made_names[i];
   }
+  for (int i = 0; i < at->velocity_dim && at->goal_seen; i++) {
+    char *name = m->made_names[4 * at->place_dim + i];
+    snprintf(name, sizeof m->made_names[0], "final_%.40s", env->state[at->velocity[i]].name);
+    m->names[count++] = name;
+  }
+  if (at->goal_seen) m->names[count++] = "time";
   m->problem.features = count;
   m->problem.feature_names = m->names;
 }

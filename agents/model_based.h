@@ -2,7 +2,8 @@
    back-propagation through time.
 
      features, one row a time step   [o_t, u_t, distance of s_H to the goal (detached)], and where o tells the goal, the way d
-                                     to it from s_t and from s_H (detached), and tanh(d / near)
+                                     to it from s_t and from s_H (detached), tanh(d / near), velocities at s_H
+                                     (detached), and t / H
      L_task                          trajectory: || S_{from..H} - goal ||_F        final: || s_H - goal ||_2
                                      reach: mean over t = from..H of (distance of place t to the goal + w_v ||v_t||^2)
                                      + w_u mean ||u_t||^2, u in half widths of its bounds
@@ -48,7 +49,7 @@ typedef struct ml3_model_based_settings {
 /* ML3_ERR_UNAVAILABLE when there is no differentiable model of that environment. */
 ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error);
 
-/* The analytic model of that environment. An environment `X_goal` has X's, where all but goal and start are as there. NULL with a
+/* The analytic model of that environment. Environments `X_goal` and `X_joints` have X's, where all but goal and start are as there. NULL with a
    sentence when there is none. */
 const ml3_dynamics *ml3_model_based_dynamics(const ml3_env_spec *env, ml3_error *error);
 
@@ -84,8 +85,8 @@ const ml3_model_based_settings *ml3_model_based_settings_of(
 void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
                                const double *state);
 
-/* M_phi of a state and action in a rollout that ends in last[state_dim]. */
-double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss,
+/* M_phi of the state and action at time step `step` of a rollout that ends in last[state_dim]. */
+double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss, int step,
                              const double *state, const double *action, const double *last);
 
 /* Of an action's bounds; 1 where there are none. */

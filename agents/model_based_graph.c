@@ -68,18 +68,33 @@ static ml3_node build_to_goal(const model_based *m, ml3_nn_graph *g, ml3_node st
                     ml3_geometry_build_place(at, g, at->build_outcome(at, g, states)));
 }
 
+/* t / H of every row. */
+static ml3_node build_time(const model_based *m, ml3_nn_graph *g) {
+  const int starts = m->settings.starts, horizon = m->settings.horizon;
+  ml3_node *times = malloc((size_t)horizon * sizeof *times);
+  if (!times) return ML3_NN_NONE;
+  for (int t = 0; t < horizon; t++)
+    times[t] = ml3_nn_broadcast(g, ml3_nn_constant(g, 1, 1, (double)t / horizon), starts, 1);
+  ml3_node all = ml3_nn_concat_rows(g, times, horizon);
+  free(times);
+  return all;
+}
+
 /* F of states [H * starts, n] and actions there, ending in `last` [starts, n]. */
 static ml3_node join_features(const model_based *m, ml3_nn_graph *g, ml3_node states, ml3_node actions, ml3_node last,
                               ml3_node goal) {
   const ml3_geometry *at = &m->geometry;
   ml3_node off = ml3_nn_stop_gradient(g, ml3_nn_sub(g, at->build_outcome(at, g, last), goal));
-  ml3_node columns[7] = {at->build_obs(at, g, states, goal), actions, build_under_all(m, g, build_norm(g, off))};
+  ml3_node columns[9] = {at->build_obs(at, g, states, goal), actions, build_under_all(m, g, build_norm(g, off))};
   if (!at->goal_seen) return ml3_nn_concat_cols(g, columns, 3);
   columns[3] = build_to_goal(m, g, states, goal);
   columns[4] = build_under_all(m, g, ml3_nn_stop_gradient(g, build_to_goal(m, g, last, goal)));
   for (int i = 0; i < 2; i++) /* finely near 0 */
     columns[5 + i] = ml3_nn_tanh(g, ml3_nn_scale(g, columns[3 + i], 1 / m->settings.near));
-  return ml3_nn_concat_cols(g, columns, 7);
+  columns[7] = build_under_all(
+      m, g, ml3_nn_stop_gradient(g, ml3_geometry_build_velocity(at, g, last))); /* is it at rest there? */
+  columns[8] = build_time(m, g);
+  return ml3_nn_concat_cols(g, columns, 9);
 }
 
 ml3_node ml3_model_based_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,

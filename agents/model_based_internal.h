@@ -9,7 +9,7 @@
 
 #include "agents/model_based.h"
 
-enum { ML3_MODEL_BASED_MAX_FEATURES = ML3_POLICY_MAX_OBS + ML3_POLICY_MAX_ACTIONS + 1 + 4 * ML3_STATE_MAX };
+enum { ML3_MODEL_BASED_MAX_FEATURES = ML3_POLICY_MAX_OBS + ML3_POLICY_MAX_ACTIONS + 2 + 5 * ML3_STATE_MAX };
 
 typedef struct ml3_model_check ml3_model_check; /* programs that measure the model's error */
 
@@ -19,7 +19,7 @@ typedef struct model_based {
   const ml3_dynamics *dynamics;
   ml3_geometry geometry;
   const char *names[ML3_MODEL_BASED_MAX_FEATURES]; /* of the features; the last ones point into made_names */
-  char made_names[4 * ML3_STATE_MAX][ML3_LOSS_NAME_MAX];
+  char made_names[5 * ML3_STATE_MAX][ML3_LOSS_NAME_MAX];
   void *env;              /* owned, or NULL */
   ml3_ensemble *ensemble; /* owned, or NULL */
 

@@ -26,7 +26,7 @@ static ml3_env *open_start(const model_based *m, const ml3_real *task, int start
   return env;
 }
 
-double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss,
+double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss, int step,
                              const double *state, const double *action, const double *last) {
   const model_based *m = ml3_model_based_self(problem);
   const ml3_geometry *at = &m->geometry;
@@ -44,6 +44,9 @@ double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, c
     ml3_geometry_to_goal(at, last, goal, next + a + 1 + at->place_dim);
     for (int i = 0; i < 2 * at->place_dim; i++)
       next[a + 1 + 2 * at->place_dim + i] = tanh(next[a + 1 + i] / m->settings.near);
+    next += a + 1 + 4 * at->place_dim;
+    for (int i = 0; i < at->velocity_dim; i++) *next++ = last[at->velocity[i]];
+    *next = (double)step / m->settings.horizon;
   }
   return ml3_loss_value(loss, row);
 }
@@ -52,8 +55,8 @@ double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, c
 static void value_steps(const model_based *m, const ml3_real *task, const ml3_loss *loss, ml3_episode *e) {
   const int n = m->settings.env->state_dim, a = m->settings.env->action_dim;
   for (int t = 0; t < e->steps; t++)
-    e->loss[t] =
-        ml3_model_based_value(&m->problem, task, loss, e->states + t * n, e->actions + t * a, e->states + e->steps * n);
+    e->loss[t] = ml3_model_based_value(&m->problem, task, loss, t, e->states + t * n, e->actions + t * a,
+                                       e->states + e->steps * n);
 }
 
 ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real *task, int start, const ml3_real *theta,

@@ -22,7 +22,7 @@ static void put_model_based(const ml3_problem *p, const double *env_task, const 
 static void value_model_based(const ml3_problem *p, const ml3_real *task, const ml3_loss *loss, ml3_episode *e) {
   const int n = e->spec->state_dim, m = e->spec->action_dim;
   for (int t = 0; t < e->steps; t++)
-    e->loss[t] = ml3_model_based_value(p, task, loss, e->states + t * n, e->actions + t * m, e->states + e->steps * n);
+    e->loss[t] = ml3_model_based_value(p, task, loss, t, e->states + t * n, e->actions + t * m, e->states + e->steps * n);
 }
 
 ml3_playable ml3_model_based_playable(const ml3_problem *problem) {

@@ -233,7 +233,7 @@ static void value(void *user, int k, ml3_episode *e) {
   (void)k;
   for (int t = 0; t < e->steps; t++)
     e->loss[t] =
-        ml3_model_based_value(l->problem, l->task, l->loss, e->states + t * n, e->actions + t * m, last_state(e));
+        ml3_model_based_value(l->problem, l->task, l->loss, t, e->states + t * n, e->actions + t * m, last_state(e));
 }
 
 static double value_at(void *user, int k, const ml3_episode *e, const double *state) {
@@ -243,7 +243,7 @@ static double value_at(void *user, int k, const ml3_episode *e, const double *st
   ml3_env_set_state(l->probe, state);
   ml3_env_observe(l->probe, obs);
   if (l->actors[k].theta) act_by_policy(l, k, obs, action);
-  return ml3_model_based_value(l->problem, l->task, l->loss, state, action, last_state(e));
+  return ml3_model_based_value(l->problem, l->task, l->loss, e->steps / 2, state, action, last_state(e));
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */

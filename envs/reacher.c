@@ -9,7 +9,12 @@
    - the constraint solver starts from its last answer, which moves a state by up to 1e-6 while the elbow is
      at its stop.
 
-   `reacher` is Gymnasium's; in `reacher_goal` every task also has its own start, link lengths, masses and damping. */
+   `reacher` is Gymnasium's; in `reacher_goal` every task also has its own start, link lengths, masses and damping;
+   `reacher_joints` is Gymnasium's arm seen in joint angles, with the target as the angles that reach it:
+
+     cos q2 = (r^2 - l1^2 - l2^2) / (2 l1 l2),   q1 = atan2(y, x) - atan2(l2 sin q2, l1 + l2 cos q2)
+
+   of the two answers the one that turns the shoulder less. */
 #include "envs/difference.h"
 #include "envs/env.h"
 #include "envs/mjcf.h"
@@ -168,6 +173,27 @@ static void goal_now(const ml3_env *env, double *goal) {
   memcpy(goal, r->simulation.data->qpos + 2, 2 * sizeof *goal);
 }
 
+/* Shoulder and elbow with the fingertip at the target. */
+static void joints_goal_now(const ml3_env *env, double *goal) {
+  double target[2];
+  goal_now(env, target);
+  const double l1 = env->task[UPPER_ARM_LENGTH], l2 = env->task[FOREARM_LENGTH] + TIP_BEYOND_M;
+  const double squared = target[0] * target[0] + target[1] * target[1];
+  const double bend = acos(fmin(fmax((squared - l1 * l1 - l2 * l2) / (2 * l1 * l2), -1), 1)), stop = 3;
+  for (int sign = 1; sign >= -1; sign -= 2) {
+    const double elbow = sign * fmin(bend, stop);
+    double shoulder = atan2(target[1], target[0]) - atan2(l2 * sin(elbow), l1 + l2 * cos(elbow));
+    shoulder = remainder(shoulder, 2 * 3.14159265358979323846);
+    if (sign == 1 || fabs(shoulder) < fabs(goal[0])) goal[0] = shoulder, goal[1] = elbow;
+  }
+}
+
+static void joints_observe(const ml3_env *env, double *obs) {
+  const mjData *d = ((const reacher *)env->data)->simulation.data;
+  for (int i = 0; i < ARM_JOINTS; i++) obs[i] = d->qpos[i], obs[ARM_JOINTS + i] = d->qvel[i];
+  joints_goal_now(env, obs + 2 * ARM_JOINTS);
+}
+
 static void get_state(const ml3_env *env, double *state) {
   ml3_simulation_get_state(&((const reacher *)env->data)->simulation, state);
 }
@@ -312,20 +338,34 @@ static const ml3_env_parameter varied[TASK_DIM] = {
     [DAMPING] = {.name = "damping", .unit = "N m s", .value = 1, .low = 0.5, .high = 2},
 };
 
+static const ml3_env_field joints_obs_fields[] = {
+    {.name = "shoulder_angle", .unit = "rad", .low = -INFINITY, .high = INFINITY},
+    {.name = "elbow_angle", .unit = "rad", .low = -INFINITY, .high = INFINITY}, /* the stop gives way a little */
+    {.name = "shoulder_velocity", .unit = "rad/s", .low = -INFINITY, .high = INFINITY},
+    {.name = "elbow_velocity", .unit = "rad/s", .low = -INFINITY, .high = INFINITY},
+    {.name = "goal_shoulder_angle", .unit = "rad", .low = -PI, .high = PI},
+    {.name = "goal_elbow_angle", .unit = "rad", .low = -3, .high = 3},
+};
+
 #define REACHER                                                                                                     \
-  .dt_s = 0.02, .horizon = 50, .state_dim = STATE_DIM, .obs_dim = sizeof obs_fields / sizeof obs_fields[0],         \
-  .action_dim = ACTION_DIM, .goal_dim = 2, .task_dim = TASK_DIM, .state = state_fields, .obs = obs_fields,          \
-  .action = action_fields, .goal = goal_fields, .create = create, .destroy = destroy, .change_task = change_task,   \
-  .reset = reset, .step = step, .observe = observe, .goal_now = goal_now, .get_state = get_state,                   \
+  .dt_s = 0.02, .horizon = 50, .state_dim = STATE_DIM,         \
+  .action_dim = ACTION_DIM, .goal_dim = 2, .task_dim = TASK_DIM, .state = state_fields,          \
+  .action = action_fields, .create = create, .destroy = destroy, .change_task = change_task,   \
+  .reset = reset, .step = step, .get_state = get_state,                   \
   .set_state = set_state, .full_dim = full_dim, .get_full = get_full, .set_full = set_full, .load = load,           \
   .borrow = borrow, .distance = distance, .success = success, .linearize = linearize, .scene_xml = ml3_reacher_xml, \
   .pose = pose, .arrange = arrange, .plane = &joint_plane, .move_goal = move_goal, .push = push
+
+#define GYMNASIUM_VIEW                                                                                       \
+  .obs_dim = sizeof obs_fields / sizeof obs_fields[0], .obs = obs_fields, .goal = goal_fields, .observe = observe, \
+  .goal_now = goal_now
 
 const ml3_env_spec ml3_reacher = {
     REACHER,
     .name = "reacher",
     .summary = "a two-link arm that reaches for a target (Gymnasium Reacher-v5, MuJoCo)",
     .task = of_gymnasium,
+    GYMNASIUM_VIEW,
 };
 
 const ml3_env_spec ml3_reacher_goal = {
@@ -333,4 +373,17 @@ const ml3_env_spec ml3_reacher_goal = {
     .name = "reacher_goal",
     .summary = "the reacher with target, start, link lengths, masses and damping from a task distribution",
     .task = varied,
+    GYMNASIUM_VIEW,
+};
+
+const ml3_env_spec ml3_reacher_joints = {
+    REACHER,
+    .name = "reacher_joints",
+    .summary = "the reacher in joint angles, its target by inverse kinematics",
+    .task = of_gymnasium,
+    .obs_dim = sizeof joints_obs_fields / sizeof joints_obs_fields[0],
+    .obs = joints_obs_fields,
+    .goal = joints_obs_fields + 2 * ARM_JOINTS,
+    .observe = joints_observe,
+    .goal_now = joints_goal_now,
 };
