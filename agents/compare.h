@@ -23,6 +23,7 @@ enum {
   ML3_COMPARE_MAX_ERRORS = 8
 };
 
+/* A learned loss that takes part. */
 typedef struct ml3_compare_loss {
   const char *label; /* "learned loss", "MAML" */
   const ml3_loss *loss;
@@ -38,6 +39,7 @@ typedef struct ml3_compare_error {
   double relative;
 } ml3_compare_error;
 
+/* On which tasks, for how long, under which conditions. */
 typedef struct ml3_compare_settings {
   uint64_t seed;                    /* tasks are drawn from the stream (seed, TEST, task) */
   int tasks;                        /* held-out tasks */
@@ -81,6 +83,7 @@ typedef struct ml3_compare_point {
   bool last; /* the method's answer, not one on the way to it */
 } ml3_compare_point;
 
+/* The points of one trial, by time. */
 typedef struct ml3_compare_points {
   ml3_compare_point *points;
   int count, capacity;
@@ -96,6 +99,7 @@ typedef struct ml3_compare_series {
   ml3_compare_points *trials; /* [tasks]; none: the method failed there */
 } ml3_compare_series;
 
+/* The outcome of a comparison. */
 typedef struct ml3_compare {
   int tasks, count;
   ml3_compare_series *series;

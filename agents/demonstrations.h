@@ -10,6 +10,7 @@
 extern "C" {
 #endif
 
+/* An expert's episodes. */
 typedef struct ml3_demonstrations {
   const ml3_env_spec *env;
   int count, steps;      /* episodes, all of that many steps */

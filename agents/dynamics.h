@@ -12,6 +12,7 @@ extern "C" {
 #endif
 
 typedef struct ml3_dynamics ml3_dynamics;
+/* A differentiable model of an environment: one step as a graph. */
 struct ml3_dynamics {
   const char *environment; /* the one it is a model of */
   int state_dim, action_dim;

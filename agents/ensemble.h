@@ -27,6 +27,7 @@ extern "C" {
 
 enum { ML3_ENSEMBLE_MAX_MEMBERS = 32, ML3_ENSEMBLE_MAX_STATE = 256 };
 
+/* The shape of an ensemble. */
 typedef struct ml3_ensemble_settings {
   int members;
   int hidden[ML3_MLP_MAX_DEPTH], depth;
@@ -36,6 +37,7 @@ typedef struct ml3_ensemble_settings {
 } ml3_ensemble_settings;
 ml3_ensemble_settings ml3_ensemble_defaults(void); /* 3 members, 100-30 tanh, first order, 1e-3 */
 
+/* An ensemble of networks as dynamics. */
 typedef struct ml3_ensemble {
   ml3_dynamics dynamics; /* environment: the spec's name */
   ml3_ensemble_settings settings;
@@ -55,6 +57,7 @@ ml3_ensemble *ml3_ensemble_new(const ml3_env_spec *spec, const ml3_ensemble_sett
                                ml3_error *error);
 void ml3_ensemble_free(ml3_ensemble *ensemble);
 
+/* How an ensemble is fitted. */
 typedef struct ml3_ensemble_fit_settings {
   int epochs, patience; /* at most, and without a better held-out likelihood before a member stops; 0: never */
   int batch;
@@ -65,6 +68,7 @@ typedef struct ml3_ensemble_fit_settings {
 } ml3_ensemble_fit_settings;
 ml3_ensemble_fit_settings ml3_ensemble_fit_defaults(uint64_t seed); /* 500 epochs, patience 30, batch 64, rate 1e-3 */
 
+/* What came of a fit. */
 typedef struct ml3_ensemble_fit_report {
   int epochs[ML3_ENSEMBLE_MAX_MEMBERS];      /* taken */
   double held_out[ML3_ENSEMBLE_MAX_MEMBERS]; /* mean negative log-likelihood there, of the parameters kept */

@@ -20,6 +20,7 @@ extern "C" {
 enum { ML3_STATE_MAX = 64 };
 
 typedef struct ml3_geometry ml3_geometry;
+/* How observations and distances come from a state, as graphs. */
 struct ml3_geometry {
   const ml3_env_spec *env;
   bool goal_seen;                            /* the observation tells the goal */

@@ -40,6 +40,7 @@ int ml3_ilqr_log_text(void *file, const ml3_ilqr_iteration *iteration);
 int ml3_ilqr_log_csv(void *file, const ml3_ilqr_iteration *iteration);
 int ml3_ilqr_log_json(void *file, const ml3_ilqr_iteration *iteration);
 
+/* Horizon, ends of the search, regularisation, line search. */
 typedef struct ml3_ilqr_settings {
   int horizon;           /* T, steps */
   int max_iterations;    /* backward and forward passes; 0: the start is only rolled out and differentiated */
@@ -66,6 +67,7 @@ ml3_ilqr *ml3_ilqr_new(ml3_model *model, const ml3_ilqr_cost *cost, const ml3_il
                        ml3_error *error);
 void ml3_ilqr_free(ml3_ilqr *ilqr);
 
+/* What came of a solve. */
 typedef struct ml3_ilqr_report {
   bool converged;
   int iterations;

@@ -20,6 +20,7 @@ typedef struct ml3_ilqr_expansion {
   double *lus; /* [m][n] */
 } ml3_ilqr_expansion;
 
+/* A cost: a function with its data. */
 typedef struct ml3_ilqr_cost {
   /* Cost of step t, or of the last state when action is NULL. Fills expansion unless it is NULL. */
   double (*evaluate)(void *user, int step, const double *state, const double *action, ml3_ilqr_expansion *expansion);

@@ -12,6 +12,7 @@
 extern "C" {
 #endif
 
+/* What is learned, where, and how. */
 typedef struct ml3_learner_settings {
   const ml3_env_spec *env;
   void *owned;         /* freed with the learner, or when making it fails: the narrowed env; or NULL */
@@ -47,6 +48,7 @@ typedef struct ml3_learner_report {
 
 typedef struct ml3_learner ml3_learner;
 
+/* A kind of learner: a table of functions. */
 typedef struct ml3_learner_kind {
   const char *name, *summary;
   bool collects;                                         /* false: it takes no steps */
@@ -60,6 +62,7 @@ typedef struct ml3_learner_kind {
   int (*get)(ml3_learner *learner, const ml3_nn_tensors *file, ml3_error *error);
 } ml3_learner_kind;
 
+/* A learner at work. */
 struct ml3_learner { /* read-only for callers */
   const ml3_learner_kind *kind;
   ml3_learner_settings settings;

@@ -13,6 +13,7 @@ extern "C" {
 #endif
 
 typedef struct ml3_trial ml3_trial;
+/* One method on one task. */
 struct ml3_trial {
   const ml3_arena *arena;
   const ml3_compare_loss *loss; /* of methods that need one */
@@ -43,6 +44,7 @@ struct ml3_trial {
 
 enum { ML3_NEEDS_PROBLEM = 1, ML3_NEEDS_LOSS = 2 }; /* a loss implies a problem */
 
+/* One way to act: a line in the table of methods. */
 typedef struct ml3_method {
   const char *name;    /* for --methods */
   const char *label;   /* in tables; a learned loss's own label goes in its place with "%s" */

@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 typedef struct ml3_model ml3_model;
+/* A model: a table of functions with its own state. */
 struct ml3_model {
   const char *name;
   int state_dim, action_dim;

@@ -26,8 +26,10 @@
 extern "C" {
 #endif
 
+/* Which states the task loss counts. */
 typedef enum ml3_cost_kind { ML3_COST_TRAJECTORY, ML3_COST_FINAL, ML3_COST_REACH } ml3_cost_kind;
 
+/* What a model-based problem is. */
 typedef struct ml3_model_based_settings {
   const ml3_env_spec *env;
   const ml3_ensemble *ensemble; /* the model that rollouts go through; NULL: the environment's analytic one */

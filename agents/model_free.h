@@ -32,10 +32,13 @@
 extern "C" {
 #endif
 
+/* What the learned loss sees of rewards. */
 typedef enum ml3_credit { ML3_CREDIT_ADVANTAGE, ML3_CREDIT_REWARD_TO_GO } ml3_credit;
 
+/* What is subtracted from rewards to go. */
 typedef enum ml3_baseline_kind { ML3_BASELINE_LINEAR, ML3_BASELINE_EPISODES } ml3_baseline_kind;
 
+/* Extra information while meta-training. */
 typedef enum ml3_model_free_extra {
   ML3_MODEL_FREE_NONE,
   ML3_MODEL_FREE_EXPLORATION_GOAL,
@@ -43,6 +46,7 @@ typedef enum ml3_model_free_extra {
   ML3_MODEL_FREE_DEMONSTRATIONS
 } ml3_model_free_extra;
 
+/* What a model-free problem is. */
 typedef struct ml3_model_free_settings {
   const ml3_env_spec *env;
   void *owned;       /* freed with the problem, or when making it fails: the narrowed env; or NULL */

@@ -12,6 +12,7 @@
 extern "C" {
 #endif
 
+/* How it plans, and how often. */
 typedef struct ml3_mpc_settings {
   ml3_ilqr_settings ilqr; /* horizon: steps planned ahead; max_iterations: of the first plan */
   int iterations;         /* of each later plan, which starts from the one before; 0: as many as the first */
@@ -21,7 +22,7 @@ typedef struct ml3_mpc_settings {
 } ml3_mpc_settings;
 ml3_mpc_settings ml3_mpc_defaults(int horizon); /* 10 iterations a plan, every step, no episode's end */
 
-typedef struct ml3_mpc ml3_mpc;
+typedef struct ml3_mpc ml3_mpc; /* a planner in receding horizon */
 
 /* As ml3_ilqr_new. */
 ml3_mpc *ml3_mpc_new(ml3_model *model, const ml3_ilqr_cost *cost, const ml3_mpc_settings *settings,

@@ -11,6 +11,7 @@
 extern "C" {
 #endif
 
+/* A problem as comparisons see it. */
 typedef struct ml3_playable {
   const ml3_problem *problem; /* NULL: there is none */
   const ml3_env_spec *env;

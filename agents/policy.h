@@ -22,6 +22,7 @@ extern "C" {
 
 enum { ML3_POLICY_MAX_ACTIONS = 32, ML3_POLICY_MAX_OBS = 256 };
 
+/* What a policy makes of an observation: an action, or a Gaussian of actions. */
 typedef enum ml3_policy_kind {
   ML3_POLICY_DETERMINISTIC,
   ML3_POLICY_GAUSSIAN,      /* log_std are parameters */
@@ -34,6 +35,7 @@ typedef enum ml3_squash {
   ML3_SQUASH_TANH   /* mid + half tanh((x - mid) / half): smooth; needs finite bounds */
 } ml3_squash;
 
+/* A policy's shape, bounds and normalisation; its parameters are elsewhere. */
 typedef struct ml3_policy {
   ml3_mlp net; /* inputs: observation, goal; outputs: actions, and their log_std where they depend on the state */
   ml3_policy_kind kind;
@@ -83,6 +85,7 @@ void ml3_policy_input(const ml3_policy *policy, const double *obs, const double 
 /* obs [rows, net.inputs], not yet normalised -> action or mean [rows, action_dim]. */
 ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs);
 
+/* A Gaussian policy's outputs in a graph. */
 typedef struct ml3_policy_nodes {
   ml3_node mean;    /* [rows, action_dim] */
   ml3_node log_std; /* [rows, action_dim]; ML3_NN_NONE for a deterministic policy */

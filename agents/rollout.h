@@ -14,8 +14,10 @@
 extern "C" {
 #endif
 
+/* How a step ended. */
 typedef enum ml3_end { ML3_GOES_ON, ML3_TERMINATED, ML3_TRUNCATED } ml3_end;
 
+/* What rollouts of many environments side by side have seen. */
 typedef struct ml3_rollout {
   int envs, steps, inputs, action_dim, state_dim;
   ml3_real *x;           /* [steps][envs][inputs] what the policy saw, normalised */

@@ -8,6 +8,7 @@
 extern "C" {
 #endif
 
+/* Steps of an environment: state, action, next state. */
 typedef struct ml3_transitions {
   int state_dim, action_dim, count, capacity;
   double *states, *actions, *next; /* [count][n], [count][m], [count][n] */

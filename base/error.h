@@ -23,6 +23,7 @@ enum {
   ML3_ERR_INTERRUPTED = -7  /* stopped by the user */
 };
 
+/* What went wrong: a code and a sentence. */
 typedef struct ml3_error {
   int code;
   char message[640];

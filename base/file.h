@@ -12,6 +12,7 @@
 extern "C" {
 #endif
 
+/* A file that is being written, under another name until it is whole. */
 typedef struct ml3_file {
   FILE *stream;             /* write here */
   char path[1024];          /* the target */

@@ -24,6 +24,7 @@ typedef enum ml3_purpose {
   ML3_PURPOSE_USER = 100      /* free for programs built on the library */
 } ml3_purpose;
 
+/* A stream of random numbers: its name and how far it has been read. */
 typedef struct ml3_random {
   uint32_t key[2];     /* seed */
   uint32_t counter[4]; /* position, step, task, purpose */

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-typedef struct ml3_env_batch ml3_env_batch;
+typedef struct ml3_env_batch ml3_env_batch; /* many simulations, stepped together */
 
 /* count environments of that spec; `threads` <= 0 means all cores. Environment i draws from the stream
    (seed, ML3_PURPOSE_RESET, i, episode). sample_tasks: a new task from the ranges each episode, else the

@@ -30,7 +30,7 @@ typedef struct ml3_dataset_info {
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
-typedef struct ml3_dataset_writer ml3_dataset_writer;
+typedef struct ml3_dataset_writer ml3_dataset_writer; /* a data set that is being written */
 
 /* A new data set in the folder `path`, which must not exist yet; it appears when it is committed, whole. After success call
    exactly one of commit and abandon. */

@@ -56,6 +56,7 @@ typedef struct ml3_env ml3_env;
 struct mjModel_; /* MuJoCo's mjModel */
 struct ml3_env_lanes;
 
+/* What an environment is. */
 typedef struct ml3_env_spec {
   const char *name;
   const char *summary; /* one line for `ml3 list` */

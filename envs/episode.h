@@ -8,6 +8,7 @@
 extern "C" {
 #endif
 
+/* An episode as it was: states, observations, actions, rewards. */
 typedef struct ml3_episode {
   const ml3_env_spec *spec;
   char label[96]; /* for a legend: "learned loss, 5 steps" */

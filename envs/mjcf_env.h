@@ -21,6 +21,7 @@ typedef enum mjcf_quantity {
   MJCF_TO_GOAL
 } mjcf_quantity;
 
+/* One number of the simulation that the YAML beside a model names. */
 typedef struct mjcf_entry {
   mjcf_quantity quantity;
   int index;
@@ -38,6 +39,7 @@ typedef enum mjcf_variable {
   MJCF_GRAVITY         /* downwards */
 } mjcf_variable;
 
+/* A parameter of the task: what it changes in the model. */
 typedef struct mjcf_parameter {
   mjcf_variable variable;
   int index;
@@ -51,6 +53,7 @@ typedef struct mjcf_limit {
 
 typedef enum mjcf_term { MJCF_DISTANCE, MJCF_CONTROL, MJCF_VELOCITY, MJCF_ALIVE, MJCF_SUCCESS, MJCF_TERMS } mjcf_term;
 
+/* What the YAML beside a model says, checked against it. */
 typedef struct mjcf_env_file {
   ml3_env_spec spec; /* first: a spec of this kind is one of these */
   struct mjcf_env_file *next;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 
+/* A MuJoCo model, shared or its own, and its data. */
 typedef struct ml3_simulation {
   const mjModel *model; /* the one in use: shared, or own */
   const mjModel *shared;

@@ -13,6 +13,7 @@
 extern "C" {
 #endif
 
+/* Rows of inputs and targets, in memory. */
 typedef struct ml3_dataset {
   int rows, inputs, outputs; /* outputs: columns of y; 1 for classes */
   int classes;               /* 0: regression; else y holds class numbers 0 .. classes - 1 */

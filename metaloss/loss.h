@@ -28,11 +28,13 @@
 extern "C" {
 #endif
 
+/* What an inner step descends. */
 typedef enum ml3_loss_kind {
   ML3_LOSS_LEARNED, /* M_phi */
   ML3_LOSS_TASK     /* the problem's build_inner_loss */
 } ml3_loss_kind;
 
+/* Which of the inner step's sizes are learned. */
 typedef enum ml3_learn_rate {
   ML3_RATE_FIXED,     /* rate */
   ML3_RATE_SCALAR,    /* one learned number, starting at rate */
@@ -49,6 +51,7 @@ typedef enum ml3_weighting {
 
 enum { ML3_LOSS_MAX_FEATURES = 256, ML3_LOSS_MAX_TARGETS = 32, ML3_LOSS_NAME_MAX = 64 };
 
+/* The shape of a learned loss. */
 typedef struct ml3_loss_spec {
   ml3_loss_kind kind;
   ml3_mlp net; /* outputs: 1, or 2 with weighting; output (identity or softplus) is the value's alone */
@@ -65,6 +68,7 @@ typedef struct ml3_loss_spec {
   int theta_size; /* for a step size a parameter and for learn_start */
 } ml3_loss_spec;
 
+/* A learned loss: its shape and its parameters. */
 typedef struct ml3_loss {
   ml3_loss_spec spec;
   int size;        /* of phi */

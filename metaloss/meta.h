@@ -24,6 +24,7 @@
 extern "C" {
 #endif
 
+/* How the losses after each inner step count in the objective. */
 typedef enum ml3_step_weights {
   ML3_WEIGHTS_LAST,   /* w_K = 1 */
   ML3_WEIGHTS_ALL,    /* w_k = 1/K, k = 1..K */
@@ -42,6 +43,7 @@ typedef enum ml3_derivatives {
 
 enum { ML3_META_MAX_WEIGHTS = 64 };
 
+/* What programs are made for: loss, inner steps, objective. */
 typedef struct ml3_meta_settings {
   ml3_loss_spec loss;
   int inner_steps; /* K >= 1 */

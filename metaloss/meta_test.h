@@ -27,6 +27,7 @@ typedef struct ml3_rule {
   const ml3_loss *loss;
 } ml3_rule;
 
+/* Which tasks, how many, and after which updates. */
 typedef struct ml3_meta_test_settings {
   uint64_t seed;                      /* tasks are drawn from the stream (seed, TEST, task) */
   int tasks;                          /* held-out tasks */
@@ -37,6 +38,7 @@ typedef struct ml3_meta_test_settings {
   int threads; /* 0: all cores */
 } ml3_meta_test_settings;
 
+/* What a rule came to after a number of updates. */
 typedef struct ml3_meta_test_row {
   char method[64];
   int updates;
@@ -44,6 +46,7 @@ typedef struct ml3_meta_test_row {
   ml3_outcome *outcome; /* [tasks] */
 } ml3_meta_test_row;
 
+/* Rules side by side on the same held-out tasks. */
 typedef struct ml3_meta_test {
   int tasks, count;
   ml3_meta_test_row

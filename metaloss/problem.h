@@ -38,6 +38,7 @@ typedef struct ml3_model_error {
 typedef enum ml3_split { ML3_SPLIT_TRAIN, ML3_SPLIT_VALIDATION, ML3_SPLIT_TEST } ml3_split;
 
 typedef struct ml3_problem ml3_problem;
+/* A problem: sizes, names and functions. */
 struct ml3_problem {
   const char *name;
   int theta_size, task_size, context_size;

@@ -8,14 +8,17 @@
 extern "C" {
 #endif
 
+/* Uniform from low to high. */
 typedef struct ml3_range {
   double low, high;
 } ml3_range;
 
+/* What sines are drawn from. */
 typedef struct ml3_sine_range {
   ml3_range amplitude, phase, x;
 } ml3_sine_range;
 
+/* The sine problem's distributions. */
 typedef struct ml3_sine_settings {
   ml3_sine_range train, test;
   bool validate_on_test_range; /* validation tasks are drawn as test tasks are, but are others */
@@ -29,6 +32,7 @@ ml3_problem *ml3_sine_new(const ml3_sine_settings *settings, const ml3_supervise
 
 /* ---- shaped sine ---- */
 
+/* The shaped sine's distributions. */
 typedef struct ml3_shaped_sine_settings {
   ml3_range start, goal; /* theta_0 and the goal, drawn uniformly; start from one number when low = high */
   bool both_signs;       /* theta_0 gets a sign by chance */

@@ -25,6 +25,7 @@
 extern "C" {
 #endif
 
+/* Extra information while meta-training. */
 typedef enum ml3_extra { ML3_EXTRA_NOTHING, ML3_EXTRA_DEMONSTRATION, ML3_EXTRA_PHYSICS } ml3_extra;
 
 /* One task's samples, to be filled in: row-major, x[points][inputs], y[points][outputs]; y is one-hot for classes. */
@@ -33,6 +34,7 @@ typedef struct ml3_samples {
   int points;
 } ml3_samples;
 
+/* Where samples come from: a table of functions. */
 typedef struct ml3_sample_source {
   /* Draws a task. `extra` has 0 points when there is no extra information. Thread-safe. */
   void (*draw)(const void *user, ml3_split split, ml3_random *random, ml3_samples *inner, ml3_samples *outer,
@@ -41,6 +43,7 @@ typedef struct ml3_sample_source {
   void *user;
 } ml3_sample_source;
 
+/* What a supervised problem is. */
 typedef struct ml3_supervised_settings {
   const char *name;
   ml3_mlp model; /* classification: one output a class, linear */

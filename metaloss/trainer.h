@@ -12,6 +12,7 @@
 extern "C" {
 #endif
 
+/* What is the best of all validations. */
 typedef enum ml3_select {
   ML3_SELECT_LOSS,
   ML3_SELECT_SUCCESS,
@@ -34,6 +35,7 @@ typedef enum ml3_numerics {
   ML3_NUMERICS_REDUCE /* it is tried again with half the inner step size, up to four times, then left out; counted too */
 } ml3_numerics;
 
+/* The outer loop's settings. */
 typedef struct ml3_trainer_settings {
   ml3_meta_settings meta; /* its batch is not looked at */
   ml3_nn_optimizer_settings optimizer;
@@ -54,7 +56,7 @@ typedef struct ml3_trainer_settings {
   int patience;     /* validations without a new best after which ml3_trainer_stale says so; 0: never */
 } ml3_trainer_settings;
 
-typedef struct ml3_trainer ml3_trainer;
+typedef struct ml3_trainer ml3_trainer; /* the outer loop's state */
 
 /* What an outer step or a validation found; means over tasks. */
 typedef struct ml3_trainer_report {

@@ -18,8 +18,8 @@
 extern "C" {
 #endif
 
-typedef struct ml3_nn_graph ml3_nn_graph;
-typedef int ml3_node;
+typedef struct ml3_nn_graph ml3_nn_graph; /* a graph of operations on matrices, to be compiled */
+typedef int ml3_node; /* a node of a graph, by its number */
 #define ML3_NN_NONE (-1)
 
 ml3_nn_graph *ml3_nn_graph_new(void); /* NULL when out of memory */

@@ -12,6 +12,7 @@
 extern "C" {
 #endif
 
+/* What follows a layer. */
 typedef enum ml3_activation {
   ML3_IDENTITY,
   ML3_TANH,
@@ -29,6 +30,7 @@ typedef enum ml3_mlp_start {
 
 enum { ML3_MLP_MAX_DEPTH = 8, ML3_MLP_MAX_WIDTH = 4096 };
 
+/* The shape of a network; its parameters are elsewhere, in one flat vector. */
 typedef struct ml3_mlp {
   int inputs, outputs;
   int depth;                     /* hidden layers, 0 .. ML3_MLP_MAX_DEPTH */

@@ -13,6 +13,7 @@
 extern "C" {
 #endif
 
+/* The optimizers there are. */
 typedef enum ml3_nn_optimizer_kind {
   ML3_NN_SGD,
   ML3_NN_MOMENTUM,
@@ -20,12 +21,14 @@ typedef enum ml3_nn_optimizer_kind {
   ML3_NN_ADAMW
 } ml3_nn_optimizer_kind;
 
+/* How the step size goes. */
 typedef enum ml3_nn_schedule {
   ML3_NN_CONSTANT,
   ML3_NN_LINEAR, /* to final_rate at total_steps */
   ML3_NN_COSINE  /* to final_rate at total_steps */
 } ml3_nn_schedule;
 
+/* Which optimizer, and how large its steps are. */
 typedef struct ml3_nn_optimizer_settings {
   ml3_nn_optimizer_kind kind;
   double rate;             /* step size */

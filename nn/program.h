@@ -19,14 +19,16 @@
 extern "C" {
 #endif
 
-typedef struct ml3_nn_program ml3_nn_program;
-typedef struct ml3_nn_workspace ml3_nn_workspace;
+typedef struct ml3_nn_program ml3_nn_program; /* a compiled graph: immutable, shared by threads */
+typedef struct ml3_nn_workspace ml3_nn_workspace; /* a program's numbers: one a thread */
 
+/* A node that is wanted, and the stage of the run at which it is there. */
 typedef struct ml3_nn_output {
   ml3_node node;
   int stage; /* 0 .. */
 } ml3_nn_output;
 
+/* What a program takes: operations, memory, arithmetic. */
 typedef struct ml3_nn_report {
   int instructions, products, elementwise; /* all; matrix products; fused elementwise passes */
   int nodes;                               /* operations in those */

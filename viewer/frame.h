@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-typedef struct ml3_frame ml3_frame;
+typedef struct ml3_frame ml3_frame; /* a drawer of one environment's states, without a display */
 
 /* Pictures of width x height pixels, 16 to 8192 each. Used and freed by the thread that made it. */
 ml3_frame *ml3_frame_new(const ml3_env_spec *spec, int width, int height, ml3_error *error);

@@ -7,6 +7,7 @@
 
 enum { ML3_MAP_CELLS = 48 };
 
+/* The learned loss over two entries of the state, as it lies under a scene. */
 typedef struct ml3_map {
   float value[ML3_MAP_CELLS][ML3_MAP_CELLS]; /* [y][x] */
   float low, high;                           /* of the picture painted last */

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 
+/* A place to draw without a display. */
 typedef struct ml3_offscreen {
   void *display, *context;
 } ml3_offscreen;

@@ -9,6 +9,7 @@
 /* A colour for each actor, readable for colour-blind eyes on light and dark. */
 extern const float ml3_actor_colours[ML3_VIEW_ACTORS][4];
 
+/* Plots and texts over a picture. */
 typedef struct ml3_panel {
   mjvFigure reward, loss, action, updates;
 } ml3_panel;

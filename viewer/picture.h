@@ -6,6 +6,7 @@
 #include "viewer/map.h"
 #include "viewer/panel.h"
 
+/* A session drawn into frames. */
 typedef struct ml3_picture {
   ml3_scene scene;
   ml3_map heat;

@@ -7,6 +7,7 @@
 
 #include "envs/episode.h"
 
+/* A scene: model, camera, and the actors' poses. */
 typedef struct ml3_scene {
   ml3_env *env;
   mjModel *model;
@@ -22,6 +23,7 @@ typedef struct ml3_scene {
   bool *is_goal;     /* [nbody] is it a part of the goal, or fixed to it */
 } ml3_scene;
 
+/* How a scene looks. */
 typedef struct ml3_scene_settings {
   int width, height;  /* bound off-screen pictures; 0 for a window */
   double pixel_scale; /* of a window: 1, or more on a display with small pixels */

@@ -10,6 +10,7 @@
 
 enum { ML3_SESSION_UPDATES = 512 };
 
+/* What is shown, at which step, and what keys have changed of it. */
 typedef struct ml3_session {
   ml3_view_source source;
   const ml3_env_spec *spec;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
+/* An encoder that is fed with frames. */
 typedef struct ml3_video {
   int pipe; /* to ffmpeg, -1 when closed */
   pid_t child;

@@ -14,6 +14,7 @@ extern "C" {
 
 enum { ML3_VIEW_ACTORS = 8, ML3_VIEW_TEACHERS = 2 };
 
+/* Who acts, and how: what a viewer asks for. */
 typedef struct ml3_view_source {
   const ml3_env_spec *spec;
   int horizon; /* steps of a rollout; 0: the environment's */
@@ -42,12 +43,14 @@ typedef struct ml3_view_source {
 /* A source of recorded episodes, at most ML3_VIEW_ACTORS. */
 ml3_view_source ml3_view_recorded(ml3_episode *const *episodes, int count);
 
+/* Where several actors are. */
 typedef enum ml3_view_layout {
   ML3_VIEW_SINGLE, /* one actor; a recording shows one after the other */
   ML3_VIEW_GHOSTS, /* one solid, the others transparent in the same scene */
   ML3_VIEW_TILES   /* side by side */
 } ml3_view_layout;
 
+/* How it is shown; zeros are good defaults. */
 typedef struct ml3_view_options {
   int width, height; /* pixels; 0: 1280 x 720 */
   double fps;   /* recording: frames a second of video; 0: one frame an environment step at real time, at least 25 */

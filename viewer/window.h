@@ -21,6 +21,7 @@ typedef struct ml3_hand {
   bool moved;                       /* since the last frame */
 } ml3_hand;
 
+/* The window: GLFW's, with what it draws and listens to. */
 typedef struct ml3_window {
   GLFWwindow *handle;
   ml3_session session;
