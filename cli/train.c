@@ -19,8 +19,10 @@
 #include "cli/plot.h"
 #include "cli/presets.h"
 #include "cli/progress.h"
+#include "cli/ranks.h"
 #include "cli/seeds.h"
 #include "cli/sweep.h"
+#include "cli/tensorboard.h"
 #include "cli/train_policy.h"
 #include "cli/verb.h"
 
@@ -29,12 +31,19 @@ typedef struct training {
   char folder[CLI_PATH_MAX];
   ml3_problem *problem;
   ml3_trainer *trainer;
-  cli_log *log;
+  cli_log *log;           /* NULL on ranks that do not write */
+  const ml3_ranks *ranks; /* NULL: one process */
   cli_progress progress;
-  bool verbose;
+  bool verbose, lost; /* lost: a rank is gone, or this one alone has failed */
+  int speaker;        /* the rank that tells what all have failed at */
   double saved_s; /* of cli_checkpoint_due */
   bool told_trouble;
 } training;
+
+/* Of several ranks the first one writes and speaks. */
+static bool writes(const training *t) {
+  return !t->ranks || t->ranks->rank == 0;
+}
 
 /* ---- metrics ------------------------------------------------------------------------------------------------ */
 
@@ -47,6 +56,7 @@ enum { METRICS = sizeof metrics / sizeof *metrics, STEP_METRICS = 5 };
 static int write_metrics(training *t, const ml3_trainer_report *step, const ml3_trainer_report *validation,
                          ml3_error *error) {
   double values[METRICS];
+  if (!writes(t)) return ML3_OK;
   for (int i = 0; i < METRICS; i++) values[i] = NAN;
   if (step) {
     const double now[] = {step->objective, step->gradient_norm, step->inner_rate, step->skipped,
@@ -66,6 +76,7 @@ static int write_metrics(training *t, const ml3_trainer_report *step, const ml3_
 static int open_log(training *t, int formats, ml3_error *error) {
   char *text = NULL;
   size_t size = 0;
+  if (!writes(t)) return ML3_OK;
   FILE *out = open_memstream(&text, &size);
   t->log = cli_log_open(t->folder, metrics, METRICS, formats, ml3_trainer_outer_step(t->trainer), error);
   int code = t->log ? ML3_OK : error->code;
@@ -84,7 +95,7 @@ static int open_log(training *t, int formats, ml3_error *error) {
 
 static int save_checkpoint(training *t, ml3_error *error) {
   char path[CLI_PATH_MAX];
-  int code = cli_log_flush(t->log, error);
+  int code = writes(t) ? cli_log_flush(t->log, error) : ML3_OK;
   if (code != ML3_OK) return code;
   cli_run_path(t->folder, "checkpoint", path);
   return ml3_trainer_save(t->trainer, path, error);
@@ -140,14 +151,15 @@ static int save_summary(training *t, ml3_error *error) {
   for (int i = t->problem->distance_name ? 0 : 1; json && i < 3; i++)
     if (isfinite(also[i])) json_object_set_new(json, names[i], json_real(also[i]));
   char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+  json_decref(json);
+  if (!text) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
   ml3_file file;
-  code = text ? ml3_file_create(&file, path, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
+  code = ml3_file_create(&file, path, error);
   if (code == ML3_OK) {
     fprintf(file.stream, "%s\n", text);
     code = ml3_file_commit(&file, error);
   }
   free(text);
-  json_decref(json);
   return code;
 }
 
@@ -187,10 +199,23 @@ static const char *tell_more(const training *t, const ml3_trainer_report *r, cha
   return text;
 }
 
+/* What this rank alone has tried: when that fails, the others cannot know. */
+static int alone(training *t, int code) {
+  t->lost = t->lost || (t->ranks && code != ML3_OK);
+  return code;
+}
+
+/* The trainer's answers are the same on all ranks, but for this one. */
+static int told(training *t, int code) {
+  t->lost = t->lost || (t->ranks && code == ML3_ERR_UNAVAILABLE);
+  return code;
+}
+
 static int validate(training *t, ml3_error *error) {
   ml3_trainer_report report;
-  int code = ml3_trainer_validate(t->trainer, &report, error);
-  if (code == ML3_OK) code = write_metrics(t, NULL, &report, error);
+  int code = told(t, ml3_trainer_validate(t->trainer, &report, error));
+  if (code != ML3_OK || !writes(t)) return code;
+  code = alone(t, write_metrics(t, NULL, &report, error));
   if (code != ML3_OK) return code;
   char more[160];
   if (t->verbose)
@@ -198,7 +223,7 @@ static int validate(training *t, ml3_error *error) {
                      (long long)ml3_trainer_outer_step(t->trainer), report.objective, report.outcome.task_loss,
                      100 * report.outcome.success, tell_more(t, &report, more, sizeof more),
                      report.is_best ? ", the best so far" : "");
-  return report.is_best ? save_loss(t, error) : ML3_OK;
+  return report.is_best ? alone(t, save_loss(t, error)) : ML3_OK;
 }
 
 static void show(training *t, double objective) {
@@ -220,31 +245,50 @@ static void tell_trouble(training *t, const ml3_trainer_report *r) {
                    (long long)t->config.outer_tasks, r->reduced);
 }
 
+/* What all ranks do next is the first one's to say: it has the clock, the files and the person before it. */
+typedef enum what_next { GO_ON, SAVE, SAVE_AND_STOP } what_next;
+
+static int agree(training *t, what_next *next, ml3_error *error) {
+  return alone(t, ml3_ranks_broadcast(t->ranks, 0, next, sizeof *next, error));
+}
+
+static int stop(training *t, ml3_error *error) {
+  int code = alone(t, save_checkpoint(t, error));
+  if (code != ML3_OK) return code;
+  return ml3_error_set(error, ML3_ERR_INTERRUPTED,
+                       "interrupted at outer step %lld; the checkpoint is kept, go on with `ml3 train --resume %s`",
+                       (long long)ml3_trainer_outer_step(t->trainer), t->folder);
+}
+
+/* One outer step, and a validation where one is due. */
+static int step(training *t, double *objective, ml3_error *error) {
+  const cli_config *c = &t->config;
+  ml3_trainer_report report;
+  int code = told(t, ml3_trainer_step(t->trainer, &report, error));
+  if (code != ML3_OK) return code;
+  *objective = report.objective;
+  if (writes(t)) tell_trouble(t, &report);
+  code = alone(t, write_metrics(t, &report, NULL, error));
+  const int64_t done = ml3_trainer_outer_step(t->trainer);
+  return code == ML3_OK && (done % c->validation_every == 0 || done == c->outer_steps) ? validate(t, error) : code;
+}
+
+static bool ended(const training *t) {
+  return ml3_trainer_outer_step(t->trainer) >= t->config.outer_steps || ml3_trainer_stale(t->trainer);
+}
+
 /* A diverged step ends training; the files keep what was best. */
 static int loop(training *t, ml3_error *error) {
-  const cli_config *c = &t->config;
   int code = ml3_trainer_outer_step(t->trainer) == 0 ? validate(t, error) : ML3_OK;
-  while (code == ML3_OK && ml3_trainer_outer_step(t->trainer) < c->outer_steps && !ml3_trainer_stale(t->trainer)) {
-    if (cli_interrupted()) {
-      code = save_checkpoint(t, error);
-      if (code == ML3_OK)
-        code = ml3_error_set(error, ML3_ERR_INTERRUPTED,
-                             "interrupted at outer step %lld; the checkpoint is kept, go on with `ml3 train --resume %s`",
-                             (long long)ml3_trainer_outer_step(t->trainer), t->folder);
-      return code;
-    }
-    ml3_trainer_report report;
-    code = ml3_trainer_step(t->trainer, &report, error);
-    if (code == ML3_OK) tell_trouble(t, &report);
-    if (code == ML3_OK) code = write_metrics(t, &report, NULL, error);
-    if (code != ML3_OK) break;
-    int64_t done = ml3_trainer_outer_step(t->trainer);
-    bool last = done == c->outer_steps;
-    if (done % c->validation_every == 0 || last) code = validate(t, error);
-    last = last || ml3_trainer_stale(t->trainer);
-    if (code == ML3_OK && (cli_checkpoint_due(done, c->checkpoint_every, &t->saved_s) || last))
-      code = save_checkpoint(t, error);
-    show(t, report.objective);
+  while (code == ML3_OK && !ended(t)) {
+    double objective;
+    if ((code = step(t, &objective, error)) != ML3_OK) return code;
+    const bool due = cli_checkpoint_due(ml3_trainer_outer_step(t->trainer), t->config.checkpoint_every, &t->saved_s);
+    what_next next = ended(t) ? SAVE : cli_interrupted() ? SAVE_AND_STOP : due ? SAVE : GO_ON;
+    if ((code = agree(t, &next, error)) != ML3_OK) return code;
+    if (next == SAVE_AND_STOP) return stop(t, error);
+    if (next == SAVE) code = alone(t, save_checkpoint(t, error));
+    if (writes(t)) show(t, objective);
   }
   return code;
 }
@@ -260,14 +304,65 @@ static int read_config(cli_config *c, const cli_options *o, const char *resume, 
   return code == ML3_OK ? cli_options_apply(o, c, error) : code;
 }
 
+/* Of all keys but `threads`. */
+static uint32_t checksum_of(const cli_config *config) {
+  cli_config same = *config;
+  char *text = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&text, &size);
+  same.threads = 0;
+  if (out) cli_config_print(&same, out, false), fclose(out);
+  const uint32_t sum = text ? cli_crc32c(text, size) : 0;
+  free(text);
+  return sum;
+}
+
 /* Problem and trainer of t->config. */
 static int make_trainer(training *t, ml3_error *error) {
   ml3_trainer_settings settings;
   if (!(t->problem = cli_problem_new(&t->config, error))) return error->code;
   int code = cli_trainer_settings(&t->config, t->problem, &settings, error);
   if (code != ML3_OK) return code;
+  settings.ranks = t->ranks;
+  if (t->ranks && settings.threads == 0) settings.threads = cli_ranks_threads(t->ranks);
   t->trainer = ml3_trainer_new(t->problem, &settings, error);
   return t->trainer ? ML3_OK : error->code;
+}
+
+/* The first rank looks which of two checkpoints is whole; all load that one. */
+static int find_checkpoint(training *t, const char *folder, char from[CLI_PATH_MAX], ml3_error *error) {
+  int codes[2] = {writes(t) ? cli_run_find_checkpoint(folder, from, error) : ML3_OK};
+  codes[1] = ml3_ranks_broadcast(t->ranks, 0, &codes[0], sizeof codes[0], error);
+  if (codes[1] == ML3_OK) codes[1] = ml3_ranks_broadcast(t->ranks, 0, from, CLI_PATH_MAX, error);
+  return codes[0] != ML3_OK ? codes[0] : codes[1];
+}
+
+/* All or none: how every rank has started, and whether with the same configuration, data and parameters. */
+static int start_together(training *t, int code, ml3_error *error) {
+  typedef struct started { int64_t code, step; uint32_t sum; } started;
+  const int count = t->ranks ? t->ranks->count : 0, me = t->ranks ? t->ranks->rank : 0;
+  started all[count + 1];
+  if (!t->ranks) return code;
+  memset(all, 0, sizeof all);
+  all[me] = (started){.code = code};
+  if (code == ML3_OK) {
+    const ml3_loss *loss = ml3_trainer_loss(t->trainer);
+    all[me].step = ml3_trainer_outer_step(t->trainer);
+    all[me].sum = cli_crc32c(loss->phi, (size_t)loss->size * sizeof *loss->phi) ^ checksum_of(&t->config);
+    for (int i = 0; i < loss->spec.net.inputs; i++) all[me].sum += cli_crc32c(&loss->scale[i], sizeof loss->scale[i]);
+  }
+  ml3_error lost = {0};
+  if (alone(t, ml3_ranks_share(t->ranks, all, count, sizeof *all, &lost)) != ML3_OK)
+    return code != ML3_OK ? code : ml3_error_set(error, lost.code, "%s", lost.message);
+  for (int i = 0; i < count; i++) {
+    if (all[i].code != ML3_OK) return t->speaker = i, (int)all[i].code;
+    if (all[i].step != all[0].step || all[i].sum != all[0].sum)
+      return ml3_error_set(error, ML3_ERR_FORMAT,
+                           "rank %d begins with other numbers than rank 0: another configuration, build, checkpoint or "
+                           "kind of processor; ranks need the same of each",
+                           i);
+  }
+  return alone(t, ml3_ranks_broadcast(t->ranks, 0, t->folder, sizeof t->folder, error));
 }
 
 static int start(training *t, const cli_options *o, const char *output, const char *resume, bool force, int formats,
@@ -276,16 +371,21 @@ static int start(training *t, const cli_options *o, const char *output, const ch
   if (resume && !cli_run_is(resume))
     return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a run folder: it has no config.yaml", resume);
   int code = read_config(&t->config, o, resume, "config.yaml", error);
+  if (code == ML3_OK && t->config.method >= METHOD_PPO && t->ranks)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "%d ranks share out the tasks of an outer step; a policy by itself (method) has none: start one "
+                         "process",
+                         t->ranks->count);
   if (code == ML3_OK && t->config.method >= METHOD_PPO)
     return cli_train_policy(&t->config, output, resume, force, o->quiet, formats, error);
-  if (code == ML3_OK && resume) code = cli_run_find_checkpoint(resume, from, error);
+  if (code == ML3_OK && resume) code = find_checkpoint(t, resume, from, error);
   t->config.from_checkpoint = from[0] != '\0';
   if (code == ML3_OK) code = make_trainer(t, error);
   if (code != ML3_OK) return code;
   if (resume) {
     snprintf(t->folder, sizeof t->folder, "%.900s", resume);
     if (from[0] && (code = ml3_trainer_load(t->trainer, from, error)) != ML3_OK) return code;
-  } else {
+  } else if (writes(t)) {
     if ((code = cli_run_create(output, &t->config, force, t->folder, error)) != ML3_OK) return code;
     cli_run_path(t->folder, "config.yaml", path);
     if ((code = cli_config_write(&t->config, path, error)) != ML3_OK) return code;
@@ -316,6 +416,25 @@ static void print_best(const training *t, const ml3_trainer_report *best) {
   printf("task loss %.4g after %lld updates on %lld validation tasks%s\n", best->outcome.task_loss,
          (long long)t->config.inner_steps, (long long)t->config.validation_tasks,
          tell_more(t, best, more, sizeof more));
+}
+
+/* The files of a run that is whole, and a line about it. */
+static int conclude(training *t, ml3_error *error) {
+  int code = save_loss(t, error);
+  const ml3_trainer_report *best = ml3_trainer_best_report(t->trainer);
+  if (code == ML3_OK && best) code = save_summary(t, error);
+  if (code != ML3_OK) return code;
+  ml3_error plot = {0};
+  if (save_curve(t, &plot) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", plot.message);
+  if (best) print_best(t, best);
+  return ML3_OK;
+}
+
+/* Of several ranks all but the first one are quiet. */
+static int open_ranks(training *t, cli_options *o, ml3_error *error) {
+  int code = cli_ranks_open(&t->ranks, error);
+  if (!writes(t)) o->quiet = true, t->verbose = false;
+  return code;
 }
 
 /* --seeds: what one seed would do is tried first, so that a mistake is told once. */
@@ -397,7 +516,11 @@ int cli_train(int argc, const char **argv) {
   int code = cli_log_formats(log ? log : "tensorboard", &formats, &error);
   if (!log && resume) cli_log_formats_of(resume, &formats);
   if (!log) log = "tensorboard";
-  if (code == ML3_OK && (seeds != 0 || sweeps)) {
+  if (code == ML3_OK) code = open_ranks(&t, &options, &error);
+  if (code == ML3_OK && (seeds != 0 || sweeps) && t.ranks)
+    code = ml3_error_set(&error, ML3_ERR_ARGUMENT,
+                         "--seeds and --sweep start trainings of their own; ranks share out the tasks of one: use either");
+  else if (code == ML3_OK && (seeds != 0 || sweeps)) {
     code = sweeps ? train_sweep(&options, sweeps, seeds, output, resume, log, force, &error)
                   : train_seeds(&options, seeds, output, resume, log, force, &error);
     for (int i = 0; sweeps && sweeps[i]; i++) free((char *)sweeps[i]);
@@ -405,23 +528,20 @@ int cli_train(int argc, const char **argv) {
     if (code == ML3_ERR_ARGUMENT) return cli_fail("train", &error), CLI_USAGE;
     return code == ML3_OK ? CLI_DONE : cli_fail("train", &error);
   }
-  if (code == ML3_OK) code = start(&t, &options, output, resume, force, formats, &error);
+  if (code == ML3_OK) code = start_together(&t, start(&t, &options, output, resume, force, formats, &error), &error);
   if (code == ML3_OK && t.config.method >= METHOD_PPO) return CLI_DONE;
   if (code == ML3_OK) {
     if (!options.quiet) fprintf(stderr, "run folder: %s\n", t.folder);
     if (options.verbose) tell_programs(&t);
+    cli_ranks_keep(t.ranks, t.folder);
     cli_progress_begin(&t.progress, "meta-training", (long)t.config.outer_steps, options.quiet);
     code = loop(&t, &error);
     cli_progress_end(&t.progress);
   }
-  if (code == ML3_OK) code = save_loss(&t, &error);
-  const ml3_trainer_report *best = code == ML3_OK ? ml3_trainer_best_report(t.trainer) : NULL;
-  if (best) code = save_summary(&t, &error);
-  ml3_error plot = {0};
-  if (code == ML3_OK && save_curve(&t, &plot) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", plot.message);
-  if (code == ML3_OK && best)
-    print_best(&t, best);
+  if (code == ML3_OK && writes(&t)) code = alone(&t, conclude(&t, &error));
+  if (code != ML3_OK && (!t.ranks || t.lost || t.ranks->rank == t.speaker)) cli_fail("train", &error);
   finish(&t);
-  if (code == ML3_ERR_ARGUMENT) return cli_fail("train", &error) == CLI_FAILED ? CLI_USAGE : CLI_FAILED;
-  return code == ML3_OK ? CLI_DONE : cli_fail("train", &error);
+  cli_ranks_close(t.ranks, t.lost);
+  if (code == ML3_ERR_ARGUMENT) return CLI_USAGE;
+  return code == ML3_OK ? CLI_DONE : code == ML3_ERR_INTERRUPTED ? CLI_INTERRUPTED : CLI_FAILED;
 }

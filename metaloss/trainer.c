@@ -110,6 +110,16 @@ static int make_long(ml3_trainer *t, ml3_error *error) {
   return ML3_OK;
 }
 
+/* What messages to other ranks need. */
+static int make_shared(ml3_trainer *t) {
+  const ml3_trainer_settings *s = &t->settings;
+  const size_t tasks = (size_t)(s->tasks > s->validation_tasks ? s->tasks : s->validation_tasks);
+  if (!s->ranks) return ML3_OK;
+  t->received = calloc((size_t)t->loss->size, sizeof *t->received);
+  t->shared = calloc(tasks * ML3_TRAINER_TOLD, sizeof *t->shared);
+  return t->received && t->shared ? ML3_OK : ML3_ERR_MEMORY;
+}
+
 static int make_parts(ml3_trainer *t, ml3_error *error) {
   const ml3_problem *p = t->problem;
   const ml3_trainer_settings *s = &t->settings;
@@ -129,6 +139,8 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
   t->unit_works = calloc((size_t)t->threads, sizeof(ml3_meta_work *));
   t->pieces = calloc((size_t)t->threads, sizeof(ml3_real *));
   const int unit = unit_size(s);
+  if (make_shared(t) != ML3_OK)
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for what %d ranks tell each other", s->ranks->count);
   if (!t->works || !t->unit_works || !t->pieces || !make_batch(&t->train, s->tasks, unit, p, t->loss->size) ||
       !make_batch(&t->validation, s->validation_tasks, 1, p, p->theta_size) || !make_state(t))
     return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for batches of %d and %d tasks", s->tasks,
@@ -175,6 +187,8 @@ void ml3_trainer_free(ml3_trainer *t) {
   free(t->unit_works);
   free(t->long_works);
   free(t->pieces);
+  free(t->received);
+  free(t->shared);
   free(t->train.items);
   free(t->train.memory);
   free(t->train.moments);
@@ -311,17 +325,6 @@ static void run_unit(ml3_trainer *t, int unit, int thread) {
   }
 }
 
-/* items[0].gradient becomes the sum of all units', in an order that depends on their number alone. */
-static void add_gradients(const batch *b, int size, int threads) {
-  for (int stride = b->unit; stride < b->count; stride *= 2)
-    for (int i = 0; i + stride < b->count; i += 2 * stride) {
-      ml3_real *to = b->items[i].gradient;
-      const ml3_real *from = b->items[i + stride].gradient;
-#pragma omp parallel for num_threads(threads) schedule(static) if (size > 20000)
-      for (int j = 0; j < size; j++) to[j] += from[j];
-    }
-}
-
 int ml3_trainer_mean_objective(const batch *b, double *objective) {
   int good = 0;
   double sum = 0;
@@ -340,22 +343,34 @@ const batch_task *ml3_trainer_first_failure(const batch *b) {
   return NULL;
 }
 
+const batch_task *ml3_trainer_first_trouble(const batch *b) {
+  for (int i = 0; i < b->count; i++)
+    if (b->items[i].code != ML3_OK || b->items[i].halved > 0) return &b->items[i];
+  return NULL;
+}
+
 bool ml3_trainer_trouble(const ml3_trainer *t, ml3_error *what) {
-  for (int i = 0; i < t->train.count; i++) {
-    const batch_task *b = &t->train.items[i];
-    if (b->code == ML3_OK && b->halved == 0) continue;
-    ml3_error_set(what, ML3_ERR_NUMERIC, "outer step %lld, task %d: %s", (long long)t->tried_step, i, b->error.message);
-    return true;
-  }
-  return false;
+  const batch_task *b = ml3_trainer_first_trouble(&t->train);
+  if (b)
+    ml3_error_set(what, ML3_ERR_NUMERIC, "outer step %lld, task %d: %s", (long long)t->tried_step,
+                  (int)(b - t->train.items), b->error.message);
+  return b != NULL;
+}
+
+/* The tasks of this rank, and what the others tell of theirs. */
+static int run_batch(ml3_trainer *t, ml3_error *error) {
+  int first, end;
+  ml3_ranks_own(t->settings.ranks, t->train.count / t->train.unit, &first, &end);
+#pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1)
+  for (int i = first; i < end; i++) run_unit(t, i, omp_get_thread_num());
+  return ml3_trainer_share_batch(t, &t->train, error);
 }
 
 int ml3_trainer_step(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
   t->tried_step = t->outer_step;
-  const int gathered = ml3_trainer_gather(t, error);
-  if (gathered != ML3_OK) return gathered;
-#pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1)
-  for (int i = 0; i < t->train.count / t->train.unit; i++) run_unit(t, i, omp_get_thread_num());
+  int code = ml3_trainer_gather(t, error);
+  if (code == ML3_OK) code = run_batch(t, error);
+  if (code != ML3_OK) return code;
 
   *report = (ml3_trainer_report){.outer_step = t->outer_step};
   int good = ml3_trainer_mean_objective(&t->train, &report->objective);
@@ -383,7 +398,7 @@ int ml3_trainer_step(ml3_trainer *t, ml3_trainer_report *report, ml3_error *erro
         (long long)t->outer_step, report->skipped, t->train.count, (int)(failed - t->train.items),
         failed->error.message);
 
-  add_gradients(&t->train, t->loss->size, t->threads);
+  if ((code = ml3_trainer_sum_gradients(t, error)) != ML3_OK) return code;
   ml3_real *gradient = t->train.items[0].gradient;
   for (int i = 0; i < t->loss->size; i++) gradient[i] /= (ml3_real)good;
   report->gradient_norm = ml3_nn_optimizer_update(&t->optimizer, t->loss->phi, gradient);

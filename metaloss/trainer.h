@@ -1,10 +1,16 @@
 /* The outer loop: batches of tasks over threads, an optimizer on phi, validation, the best loss kept.
 
    Same seed, same bits: task i of outer step n draws from the stream (seed, TRAIN, i, n); gradients are added
-   in task order by a fixed pairwise tree; a checkpoint holds everything. */
+   in task order by a fixed pairwise tree; a checkpoint holds everything.
+
+   Over several ranks (base/ranks.h) each has a trainer of the same problem and settings: they share out the tasks of a step
+   and of a validation, and all end with the same loss, the one that a single rank would have. Every rank calls
+   ml3_trainer_step, _validate, _save and _load alike; an answer other than ML3_OK is the same on all of them, unless a rank
+   is gone (ML3_ERR_UNAVAILABLE) or cannot write. */
 #ifndef ML3_METALOSS_TRAINER_H
 #define ML3_METALOSS_TRAINER_H
 
+#include "base/ranks.h"
 #include "metaloss/meta.h"
 #include "nn/optimizer.h"
 
@@ -54,6 +60,7 @@ typedef struct ml3_trainer_settings {
                            gather_every ... 0: never */
   int gather_tasks; /* tasks of a round: theta_0 .. theta_K of each are rolled out in the real world */
   int patience;     /* validations without a new best after which ml3_trainer_stale says so; 0: never */
+  const ml3_ranks *ranks; /* kept; NULL: there is one */
 } ml3_trainer_settings;
 
 typedef struct ml3_trainer ml3_trainer; /* the outer loop's state */
@@ -98,7 +105,8 @@ int64_t ml3_trainer_outer_step(const ml3_trainer *trainer);                    /
 
 /* Everything to go on with the same bits, as nn/checkpoint.h writes it: parameters, optimizer, counters, normalisation,
    optimizees that live on, the best so far, and what the problem has fitted. Loading checks that the file is whole and fits
-   this problem and these settings; ml3_nn_checkpoint_find tells which of two generations is to be loaded. */
+   this problem and these settings. Of several ranks the first writes, and all read. ml3_nn_checkpoint_find tells which of
+   two generations is to be loaded. */
 int ml3_trainer_save(const ml3_trainer *trainer, const char *path, ml3_error *error);
 int ml3_trainer_load(ml3_trainer *trainer, const char *path, ml3_error *error);
 

@@ -21,20 +21,21 @@ static void fingerprint(const ml3_trainer *t, char *text, size_t size) {
            spec->momentum, t->settings.lifetime, t->settings.tasks, (unsigned long long)t->settings.seed);
 }
 
-enum { COUNTERS = 14 };
-static const char *const format_name = "ml3 checkpoint 3";
+enum { BEST = 10, COUNTERS = 5 + BEST };
+static const char *const format_name = "ml3 checkpoint 4";
 
 /* The numbers of a report, bit by bit, so that a resumed run writes the same files. */
 static void pack_best(const ml3_trainer_report *r, int64_t *counters) {
-  const double values[9] = {r->objective,       r->inner_rate,       r->outcome.task_loss,
-                            r->outcome.success, r->outcome.distance, r->outcome.episode_return,
-                            r->median_distance, r->model.step,       r->model.horizon};
+  const double values[BEST] = {r->objective,       r->inner_rate,       r->outcome.task_loss,
+                               r->outcome.success, r->outcome.distance, r->outcome.episode_return,
+                               r->median_distance, r->model.step,       r->model.horizon,
+                               (double)r->skipped};
   counters[0] = r->outer_step;
   memcpy(counters + 1, values, sizeof values);
 }
 
 static void unpack_best(ml3_trainer_report *r, const int64_t *counters) {
-  double values[9];
+  double values[BEST];
   memcpy(values, counters + 1, sizeof values);
   *r = (ml3_trainer_report){
       .outer_step = counters[0],
@@ -43,6 +44,7 @@ static void unpack_best(ml3_trainer_report *r, const int64_t *counters) {
       .outcome = {.task_loss = values[2], .success = values[3], .distance = values[4], .episode_return = values[5]},
       .median_distance = values[6],
       .model = {.step = values[7], .horizon = values[8]},
+      .skipped = (int)values[9],
       .is_best = true};
 }
 
@@ -97,12 +99,14 @@ static int get_lives(ml3_trainer *t, const ml3_nn_tensors *f, ml3_error *error) 
 
 int ml3_trainer_save(const ml3_trainer *t, const char *path, ml3_error *error) {
   const int size = t->loss->size;
+  int code = ml3_trainer_share_lives(t, error);
+  if (code != ML3_OK || (t->settings.ranks && t->settings.ranks->rank > 0)) return code;
   int64_t counters[COUNTERS] = {t->outer_step, t->optimizer.step, t->has_best, t->stale};
   pack_best(&t->best_report, counters + 4);
   char print[512];
   fingerprint(t, print, sizeof print);
   ml3_nn_tensors *f = ml3_nn_tensors_new();
-  int code = f ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the checkpoint '%s'", path);
+  if (!f) code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the checkpoint '%s'", path);
 
   if (!code) code = ml3_nn_tensors_put_text(f, "format", format_name, error);
   if (!code) code = ml3_nn_tensors_put_text(f, "fits", print, error);

@@ -1,5 +1,5 @@
 /* What the trainer's files share: trainer.c (making, an outer step), trainer_features.c (normalisation),
-   trainer_validation.c and trainer_checkpoint.c. */
+   trainer_validation.c, trainer_ranks.c and trainer_checkpoint.c. */
 #ifndef ML3_METALOSS_TRAINER_INTERNAL_H
 #define ML3_METALOSS_TRAINER_INTERNAL_H
 
@@ -44,7 +44,9 @@ struct ml3_trainer {
   ml3_loss *loss, *best;
   ml3_nn_optimizer optimizer;
   ml3_meta_work **works, **unit_works, **long_works; /* [threads] */
-  ml3_real **pieces; /* [threads][loss size] a task's gradient, when a unit is taken apart */
+  ml3_real **pieces;  /* [threads][loss size] a task's gradient, when a unit is taken apart */
+  ml3_real *received; /* [loss size] another rank's sum; NULL without ranks */
+  double *shared;     /* what ranks tell each other of tasks; NULL without */
   int threads;
   batch train, validation;
   running running;
@@ -64,8 +66,18 @@ void ml3_trainer_merge_moments(ml3_trainer *t); /* the batch's into the running 
 /* trainer_gather.c: a round of data and learning from it, when there is one before the next outer step */
 int ml3_trainer_gather(ml3_trainer *t, ml3_error *error);
 
+enum { ML3_TRAINER_TOLD = 10 }; /* numbers that ranks tell of a task, at most */
+
+/* trainer_ranks.c: over several ranks what the own tasks have come to is told to all */
+int ml3_trainer_share_batch(
+    ml3_trainer *t, batch *b,
+    ml3_error *error); /* codes, objectives, outcomes, moments; sentences of the first with trouble */
+int ml3_trainer_sum_gradients(ml3_trainer *t, ml3_error *error);     /* items[0].gradient: of all units */
+int ml3_trainer_share_lives(const ml3_trainer *t, ml3_error *error); /* before a checkpoint */
+
 /* Mean over the tasks that succeeded; their number is returned. */
 int ml3_trainer_mean_objective(const batch *b, double *objective);
+const batch_task *ml3_trainer_first_trouble(const batch *b); /* a failure or smaller steps; or NULL */
 const batch_task *ml3_trainer_first_failure(const batch *b); /* or NULL */
 
 #endif

@@ -78,10 +78,14 @@ static bool better(const ml3_trainer *t, const ml3_trainer_report *now) {
 }
 
 int ml3_trainer_validate(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
+  int first, end;
+  ml3_ranks_own(t->settings.ranks, t->validation.count, &first, &end);
 #pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1)
-  for (int i = 0; i < t->validation.count; i++)
+  for (int i = first; i < end; i++)
     validate_task(t, i, (t->long_works ? t->long_works : t->works)[omp_get_thread_num()]);
 
+  int code = ml3_trainer_share_batch(t, &t->validation, error);
+  if (code != ML3_OK) return code;
   const batch_task *failed = ml3_trainer_first_failure(&t->validation);
   if (failed && failed->code != ML3_ERR_NUMERIC) {
     if (error) *error = failed->error;
