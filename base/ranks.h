@@ -15,7 +15,8 @@
 extern "C" {
 #endif
 
-typedef struct ml3_ranks ml3_ranks;
+typedef struct ml3_ranks ml3_ranks; /* see below */
+/* A rank's place among them, and what carries its messages. */
 struct ml3_ranks {
   int rank, count;
   /* Messages between two ranks arrive whole and in order; both may wait for the other side. An error (a rank is gone) is
@@ -29,6 +30,7 @@ struct ml3_ranks {
 int ml3_ranks_first(const ml3_ranks *ranks, int rank, int items);
 /* This rank's own: from *first up to *end. */
 void ml3_ranks_own(const ml3_ranks *ranks, int items, int *first, int *end);
+/* Whose item it is. */
 int ml3_ranks_owner(const ml3_ranks *ranks, int item, int items);
 
 /* data[bytes] becomes on every rank what it is on rank `from`: along a binomial tree, log2(count) messages deep. */
