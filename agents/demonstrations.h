@@ -30,6 +30,11 @@ void ml3_demonstrations_free(ml3_demonstrations *demonstrations);
 ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, int steps, uint64_t seed, int threads,
                                             ml3_error *error);
 
+/* From a data set (envs/dataset.h) of that environment: its first `count` episodes, or all (0), each of at least `steps` steps, of
+   which the first are taken. Task parameters that env does not draw must have its values. */
+ml3_demonstrations *ml3_demonstrations_read(const ml3_env_spec *env, const char *path, int count, int steps,
+                                            ml3_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -10,16 +10,28 @@
 
 /* ---- tasks ------------------------------------------------------------------------------------------- */
 
+static void put_demonstration(const model_based *m, int number, ml3_real *task) {
+  const ml3_demonstrations *d = m->settings.demonstrations;
+  const int obs = d->steps * d->env->obs_dim, actions = d->steps * d->env->action_dim;
+  ml3_real *to = task + ml3_model_based_demonstration_at(m);
+  for (int i = 0; i < obs; i++) *to++ = (ml3_real)d->obs[number * obs + i];
+  for (int i = 0; i < actions; i++) *to++ = (ml3_real)d->action[number * actions + i];
+  *to = 1;
+}
+
 static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
   const model_based *m = ml3_model_based_self(p);
   const ml3_env_spec *spec = m->settings.env;
   double env_task[ML3_STATE_MAX], state[ML3_STATE_MAX], goal[ML3_STATE_MAX];
 
-  (void)split; /* the environment's distribution is the same for all */
+  const ml3_demonstrations *shown = split == ML3_SPLIT_TRAIN ? m->settings.demonstrations : NULL;
+  const int number = shown ? (int)ml3_random_below(random, (uint32_t)shown->count) : -1;
   memset(task, 0, (size_t)p->task_size * sizeof *task);
   ml3_env *env = ml3_env_new(spec, NULL);
   for (int start = 0; env && start < m->settings.starts; start++) {
     ml3_env_sample_task(spec, random, env_task);
+    if (shown && start == 0)
+      memcpy(env_task, shown->task + number * spec->task_dim, (size_t)spec->task_dim * sizeof *env_task);
     ml3_env_reset(env, env_task, random);
     ml3_env_get_state(env, state);
     for (int i = 0; i < spec->state_dim; i++) task[start * spec->state_dim + i] = (ml3_real)state[i];
@@ -29,6 +41,7 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
     for (int i = 0; i < spec->goal_dim; i++) ml3_model_based_goal(m, task)[i] = (ml3_real)goal[i];
   }
   ml3_env_free(env);
+  if (shown) put_demonstration(m, number, task);
   ml3_policy_draw(&m->settings.policy, random, theta);
 }
 
@@ -73,6 +86,7 @@ static void free_problem(ml3_problem *p) {
   ml3_model_check_free(m->check);
   ml3_transitions_free(m->transitions);
   ml3_ensemble_free(m->ensemble);
+  ml3_demonstrations_free(m->demonstrations);
   free(m->env);
   free(m);
 }
@@ -81,6 +95,10 @@ void ml3_model_based_own(ml3_problem *p, void *env, ml3_ensemble *ensemble) {
   model_based *m = p->user;
   m->env = env;
   m->ensemble = ensemble;
+}
+
+void ml3_model_based_own_demonstrations(ml3_problem *p, ml3_demonstrations *demonstrations) {
+  ((model_based *)p->user)->demonstrations = demonstrations;
 }
 
 const ml3_dynamics *ml3_model_based_dynamics(const ml3_env_spec *env, ml3_error *error) {
@@ -122,6 +140,9 @@ static int check(ml3_model_based_settings *s, ml3_error *error) {
   if (s->cost != ML3_COST_FINAL && (s->cost_from_step < 0 || s->cost_from_step > s->horizon))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "cost.from_step is %d; 0 to the horizon %d are possible",
                          s->cost_from_step, s->horizon);
+  if (s->demonstrations && s->demonstrations->env->obs_dim != s->env->obs_dim)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "demonstrations of %d observations for '%s', which has %d",
+                         s->demonstrations->env->obs_dim, s->env->name, s->env->obs_dim);
   if (s->extra && (s->extra_until_step < 1 || s->extra_until_step > s->horizon))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.until_step is %d; 1 to the horizon %d are possible",
                          s->extra_until_step, s->horizon);
@@ -166,29 +187,31 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
     return NULL;
   }
   int size = s.starts * s.env->state_dim + s.env->goal_dim + s.starts * s.env->task_dim;
-  *m = (model_based){.problem = {.name = s.env->name,
-                                 .theta_size = ml3_policy_size(&s.policy),
-                                 .task_size = size,
-                                 .inner_size = size,
-                                 .outer_size = size,
+  if (s.demonstrations) size += s.demonstrations->steps * (s.env->obs_dim + s.env->action_dim) + 1;
+  *m = (model_based){
+      .problem = {.name = s.env->name,
+                  .theta_size = ml3_policy_size(&s.policy),
+                  .task_size = size,
+                  .inner_size = size,
+                  .outer_size = size,
 
-                                 .context_size = dynamics->context_size,
-                                 .context = s.ensemble ? s.ensemble->context : NULL,
-                                 .build_features = ml3_model_based_features,
-                                 .build_task_loss = ml3_model_based_task_loss,
-                                 .build_extra_loss = s.extra ? ml3_model_based_extra_loss : NULL,
-                                 .sample = sample,
-                                 .evaluate = ml3_model_based_evaluate,
-                                 .measure = ml3_model_based_measure,
-                                 .success_name = "success",
-                                 .distance_name = "distance",
-                                 .save = save,
-                                 .keep = s.ensemble ? ml3_model_based_keep : NULL,
-                                 .restore = s.ensemble ? ml3_model_based_restore : NULL,
-                                 .free = free_problem,
-                                 .user = m},
-                     .settings = s,
-                     .dynamics = dynamics};
+                  .context_size = dynamics->context_size,
+                  .context = s.ensemble ? s.ensemble->context : NULL,
+                  .build_features = ml3_model_based_features,
+                  .build_task_loss = ml3_model_based_task_loss,
+                  .build_extra_loss = s.extra || s.energy || s.demonstrations ? ml3_model_based_extra_loss : NULL,
+                  .sample = sample,
+                  .evaluate = ml3_model_based_evaluate,
+                  .measure = ml3_model_based_measure,
+                  .success_name = "success",
+                  .distance_name = "distance",
+                  .save = save,
+                  .keep = s.ensemble ? ml3_model_based_keep : NULL,
+                  .restore = s.ensemble ? ml3_model_based_restore : NULL,
+                  .free = free_problem,
+                  .user = m},
+      .settings = s,
+      .dynamics = dynamics};
   m->geometry = geometry;
   name_features(m);
   m->problem.net = &m->settings.policy.net;

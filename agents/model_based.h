@@ -7,7 +7,9 @@
      L_task                          trajectory: || S_{from..H} - goal ||_F        final: || s_H - goal ||_2
                                      reach: mean over t = from..H of (distance of place t to the goal + w_v ||v_t||^2)
                                      + w_u mean ||u_t||^2, u in half widths of its bounds
-     L_extra                         exploration goal: || S_{0..until-1} - g_x ||_F
+     L_extra                         exploration goal: || S_{0..until-1} - g_x ||_F;  energy: mean ||u_t||^2;
+                                     demonstrations: mean ||u(o_t) - expert's u_t||^2 along the expert's path, whose task
+                                     the training task is
 
    o is the observation, s - goal is of what geometry.h says is held against the goal: the state, or the reacher's fingertip.
 
@@ -16,6 +18,7 @@
 #ifndef ML3_AGENTS_MODEL_BASED_H
 #define ML3_AGENTS_MODEL_BASED_H
 
+#include "agents/demonstrations.h"
 #include "agents/ensemble.h"
 #include "agents/geometry.h"
 #include "agents/policy.h"
@@ -43,7 +46,9 @@ typedef struct ml3_model_based_settings {
   ml3_cost_kind cost;
   int cost_from_step;                    /* trajectory, reach */
   double velocity_weight, action_weight; /* reach */
-  bool extra;                            /* exploration goal */
+  bool extra;                               /* exploration goal */
+  bool energy;                              /* L_extra is the actions' squares instead */
+  const ml3_demonstrations *demonstrations; /* ... or how far the policy is off an expert. Kept; NULL: not */
   double extra_goal[ML3_STATE_MAX];      /* [goal_dim] */
   int extra_until_step;
 } ml3_model_based_settings;
@@ -58,6 +63,8 @@ const ml3_dynamics *ml3_model_based_dynamics(const ml3_env_spec *env, ml3_error 
 /* Hands over what the problem shall free with itself: the environment (as malloc gave it) and the ensemble of its settings;
    NULL: not. */
 void ml3_model_based_own(ml3_problem *problem, void *env, ml3_ensemble *ensemble);
+void ml3_model_based_own_demonstrations(ml3_problem *problem,
+                                        ml3_demonstrations *demonstrations); /* the same for these */
 
 /* Lets the ensemble that the problem owns be learned on: `data`, which it was fitted to, is handed over and grows by what
    problem->gather adds; problem->learn fits again. */

@@ -11,15 +11,18 @@ typedef struct rollout {
   ml3_node goal;    /* [1, goal_dim] */
 } rollout;
 
-/* The policy's actions in those states. */
-static ml3_node build_actions(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node states, ml3_node goal) {
-  ml3_node obs = m->geometry.build_obs(&m->geometry, g, states, goal);
+/* The policy's actions under those observations. */
+static ml3_node build_policy(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node obs, ml3_node goal) {
   if (m->settings.policy.goal_dim) {
-    const int rows = ml3_nn_rows(g, states);
+    const int rows = ml3_nn_rows(g, obs);
     const ml3_node both[2] = {obs, ml3_nn_broadcast(g, goal, rows, m->settings.policy.goal_dim)};
     obs = ml3_nn_concat_cols(g, both, 2);
   }
   return ml3_policy_build(g, &m->settings.policy, theta, obs);
+}
+
+static ml3_node build_actions(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node states, ml3_node goal) {
+  return build_policy(m, g, theta, m->geometry.build_obs(&m->geometry, g, states, goal), goal);
 }
 
 /* detach: the policy sees states as data, so that only actions carry the gradient. */
@@ -169,11 +172,24 @@ ml3_node ml3_model_based_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_no
   return build_distance(m, g, r.states, first, horizon + 1, r.goal);
 }
 
+/* Along the expert's path, which does not depend on theta: no rollout is needed. */
+static ml3_node build_imitation(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node data) {
+  const int steps = m->settings.demonstrations->steps, n = m->settings.env->obs_dim, a = m->settings.env->action_dim;
+  const int at = ml3_model_based_demonstration_at(m);
+  ml3_node obs = ml3_nn_view(g, data, at, steps, n), expert = ml3_nn_view(g, data, at + steps * n, steps, a);
+  ml3_node weight = ml3_nn_view(g, data, at + steps * (n + a), 1, 1);
+  ml3_node goal = ml3_nn_view(g, data, ml3_model_based_goal_at(m), 1, m->settings.env->goal_dim);
+  ml3_node off = ml3_nn_sub(g, build_policy(m, g, theta, obs, goal), expert);
+  return ml3_nn_mul(g, weight, build_energy(m, g, off));
+}
+
 ml3_node ml3_model_based_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                     ml3_node context) {
   const model_based *m = ml3_model_based_self(p);
   ml3_node entries[ML3_STATE_MAX];
+  if (m->settings.demonstrations) return build_imitation(m, g, theta, data);
   rollout r = build_rollout(m, g, theta, data, context, false);
+  if (m->settings.energy) return build_energy(m, g, r.actions);
   const int dim = m->settings.env->goal_dim;
   for (int i = 0; i < dim; i++) entries[i] = ml3_nn_constant(g, 1, 1, m->settings.extra_goal[i]);
   ml3_node goal = ml3_nn_concat_cols(g, entries, dim);

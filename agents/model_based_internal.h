@@ -3,7 +3,8 @@
    model_based_learn.c (the model's error, and learning it).
 
    A task's numbers: start states [starts][n], the goal [goal_dim], then what the environment calls the task of each start
-   [starts][task_dim]. Rows of a rollout are time-major: all starts at t = 0, all starts at t = 1 ... */
+   [starts][task_dim]; with demonstrations then an expert's observations [H][obs_dim] and actions [H][m], and 1, or 0 where
+   the task has none. Rows of a rollout are time-major: all starts at t = 0, all starts at t = 1 ... */
 #ifndef ML3_AGENTS_MODEL_BASED_INTERNAL_H
 #define ML3_AGENTS_MODEL_BASED_INTERNAL_H
 
@@ -20,8 +21,9 @@ typedef struct model_based {
   ml3_geometry geometry;
   const char *names[ML3_MODEL_BASED_MAX_FEATURES]; /* of the features; the last ones point into made_names */
   char made_names[5 * ML3_STATE_MAX][ML3_LOSS_NAME_MAX];
-  void *env;              /* owned, or NULL */
-  ml3_ensemble *ensemble; /* owned, or NULL */
+  void *env;                          /* owned, or NULL */
+  ml3_ensemble *ensemble;             /* owned, or NULL */
+  ml3_demonstrations *demonstrations; /* owned, or NULL */
 
   /* Of a model that is learned on the way. */
   ml3_transitions *transitions; /* owned, or NULL */
@@ -42,6 +44,10 @@ static inline ml3_real *ml3_model_based_goal(const model_based *m, const ml3_rea
 }
 static inline ml3_real *ml3_model_based_env(const model_based *m, const ml3_real *task, int start) {
   return ml3_model_based_goal(m, task) + m->settings.env->goal_dim + start * m->settings.env->task_dim;
+}
+
+static inline int ml3_model_based_demonstration_at(const model_based *m) {
+  return ml3_model_based_goal_at(m) + m->settings.env->goal_dim + m->settings.starts * m->settings.env->task_dim;
 }
 
 /* model_based_graph.c */

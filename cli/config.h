@@ -69,6 +69,7 @@ typedef struct cli_config {
   int cost_kind, extra_kind;
   int64_t cost_from_step, extra_until_step, extra_demonstrations;
   cli_numbers extra_goal;
+  char extra_file[CLI_TEXT_MAX];
   double cost_velocity_weight, cost_action_weight;
 
   int dynamics_kind;

@@ -58,3 +58,9 @@ int cli_policy_init(const cli_config *c, const ml3_env_spec *env, ml3_policy *po
     code = ml3_policy_make_gaussian(policy, (ml3_policy_kind)c->policy_kind, c->policy_log_std, error);
   return code == ML3_OK && c->policy_goal ? ml3_policy_add_goal(policy, env, error) : code;
 }
+
+ml3_demonstrations *cli_demonstrations_new(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {
+  const int steps = c->horizon ? (int)c->horizon : env->horizon, count = (int)c->extra_demonstrations;
+  if (*c->extra_file) return ml3_demonstrations_read(env, c->extra_file, count, steps, error);
+  return ml3_demonstrations_plan(env, count, steps, (uint64_t)c->seed, (int)c->threads, error);
+}

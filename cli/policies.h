@@ -2,6 +2,7 @@
 #ifndef ML3_CLI_POLICIES_H
 #define ML3_CLI_POLICIES_H
 
+#include "agents/demonstrations.h"
 #include "agents/policy.h"
 #include "cli/config.h"
 
@@ -10,5 +11,8 @@
 ml3_env_spec *cli_env_new(const cli_config *config, ml3_error *error);
 
 int cli_policy_init(const cli_config *config, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error);
+
+/* An expert's episodes for extra.kind: demonstration: read from extra.file, or planned by iLQR. */
+ml3_demonstrations *cli_demonstrations_new(const cli_config *config, const ml3_env_spec *env, ml3_error *error);
 
 #endif

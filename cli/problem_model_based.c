@@ -63,8 +63,10 @@ static ml3_problem *make_in(const cli_config *c, const ml3_env_spec *env, const 
                                 .extra = c->extra_kind == CLI_EXTRA_EXPLORATION_GOAL,
                                 .extra_until_step = (int)c->extra_until_step};
   if (cli_policy_init(c, env, &s.policy, error) != ML3_OK) return NULL;
-  if (c->extra_kind > CLI_EXTRA_EXPLORATION_GOAL) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.kind: a model-based problem takes none or exploration_goal");
+  s.energy = c->extra_kind == CLI_EXTRA_ENERGY;
+  if (c->extra_kind == CLI_EXTRA_KNOWN_PARAMETERS || c->extra_kind == CLI_EXTRA_PHYSICS) {
+    ml3_error_set(error, ML3_ERR_ARGUMENT,
+                  "extra.kind: a model-based problem takes none, exploration_goal, demonstration or energy");
     return NULL;
   }
   if (s.extra && c->extra_goal.count != env->goal_dim) {
@@ -73,7 +75,15 @@ static ml3_problem *make_in(const cli_config *c, const ml3_env_spec *env, const 
     return NULL;
   }
   for (int i = 0; i < c->extra_goal.count && i < ML3_STATE_MAX; i++) s.extra_goal[i] = c->extra_goal.values[i];
-  return ml3_model_based_new(&s, error);
+  ml3_demonstrations *shown = NULL;
+  if (c->extra_kind == CLI_EXTRA_DEMONSTRATION && !(shown = cli_demonstrations_new(c, env, error))) return NULL;
+  s.demonstrations = shown;
+  ml3_problem *problem = ml3_model_based_new(&s, error);
+  if (problem)
+    ml3_model_based_own_demonstrations(problem, shown);
+  else
+    ml3_demonstrations_free(shown);
+  return problem;
 }
 
 static ml3_problem *make(const cli_config *c, ml3_error *error) {

@@ -49,10 +49,9 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
   ml3_demonstrations *shown = NULL;
   if (code == ML3_OK && s.extra == ML3_MODEL_FREE_DEMONSTRATIONS) {
     const int steps = s.horizon ? s.horizon : env->horizon;
-    const int count = (int)c->extra_demonstrations;
-    shown = c->from_checkpoint
-                ? ml3_demonstrations_new(env, count, steps, error)
-                : ml3_demonstrations_plan(env, count, steps, (uint64_t)c->seed, (int)c->threads, error);
+    shown = c->from_checkpoint && !*c->extra_file
+                ? ml3_demonstrations_new(env, (int)c->extra_demonstrations, steps, error)
+                : cli_demonstrations_new(c, env, error);
     if (!shown) code = error->code;
   }
   if (code != ML3_OK) {

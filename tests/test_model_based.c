@@ -8,6 +8,7 @@
 
 #include "agents/model.h"
 #include "agents/model_based.h"
+#include "envs/dataset.h"
 #include "metaloss/trainer.h"
 #include "nn/program.h"
 
@@ -390,4 +391,120 @@ Test(model_based, ensembles_leave_what_does_not_move) {
   cr_expect_float_eq(next[0], 0.1 + 0.02 * next[4], 1e-6, "positions follow from velocities");
   ml3_model_free(model);
   p->free(p);
+}
+
+/* ---- extra information ---------------------------------------------------------------------------------------------- */
+
+/* Two episodes of an expert, written as a data set and read back. */
+static ml3_demonstrations *show(const ml3_env_spec *spec, const char *folder) {
+  ml3_error error = {0};
+  const ml3_dataset_info info = {.id = "pointmass/expert-v0"};
+  ml3_dataset_writer *w = ml3_dataset_create(folder, spec, &info, &error);
+  cr_assert_not_null(w, "%s", error.message);
+  ml3_env *env = ml3_env_new(spec, &error);
+  ml3_episode *e = ml3_episode_new(spec, spec->horizon, &error);
+  const int hidden[1] = {4};
+  ml3_policy expert;
+  ml3_real theta[64];
+  cr_assert_eq(ml3_policy_init(&expert, spec, hidden, 1, ML3_TANH, true, &error), 0);
+  for (uint32_t i = 0; i < 2; i++) {
+    double task[ML3_STATE_MAX];
+    ml3_random random = ml3_random_stream(7, ML3_PURPOSE_USER, i, 0);
+    ml3_policy_draw(&expert, &random, theta);
+    ml3_env_sample_task(spec, &random, task);
+    ml3_env_reset(env, task, &random);
+    ml3_policy_player player = {.policy = &expert, .theta = theta};
+    ml3_episode_record(e, env, spec->horizon, false, ml3_policy_play, &player);
+    cr_assert_eq(ml3_dataset_append(w, e, &error), 0, "%s", error.message);
+  }
+  cr_assert_eq(ml3_dataset_commit(w, &error), 0, "%s", error.message);
+  ml3_demonstrations *d = ml3_demonstrations_read(spec, folder, 2, 20, &error);
+  cr_assert_not_null(d, "%s", error.message);
+  cr_expect_eq(d->steps, 20);
+  cr_expect_eq(memcmp(d->obs + 20 * spec->obs_dim, e->obs, 20 * (size_t)spec->obs_dim * sizeof(double)), 0);
+  cr_expect_eq(memcmp(d->action + 20 * spec->action_dim, e->actions, 20 * (size_t)spec->action_dim * sizeof(double)),
+               0);
+  cr_expect_null(ml3_demonstrations_read(spec, folder, 3, 20, &error));
+  cr_expect_not_null(strstr(error.message, "has 2 episodes; 3 were asked for"), "%s", error.message);
+  cr_expect_null(ml3_demonstrations_read(spec, folder, 2, 51, &error));
+  cr_expect_not_null(strstr(error.message, "has 50 steps; demonstrations here have 51"), "%s", error.message);
+  ml3_episode_free(e);
+  ml3_env_free(env);
+  return d;
+}
+
+/* With weight on extra information alone, the objective is how far the policy is off the expert: by hand. */
+Test(model_based, imitates_demonstrations_from_a_data_set) {
+  ml3_error error = {0};
+  char folder[] = "/tmp/ml3_expert_XXXXXX", command[128];
+  cr_assert_not_null(mkdtemp(folder));
+  rmdir(folder);
+  ml3_model_based_settings s = settings_of("pointmass");
+  ml3_demonstrations *d = show(s.env, folder);
+  s.demonstrations = d;
+  ml3_problem *p = ml3_model_based_new(&s, &error);
+  cr_assert_not_null(p, "%s", error.message);
+  const ml3_meta_settings settings = {
+      .loss = {.net = {.inputs = p->features, .outputs = 1, .activation = ML3_ELU}, .rate = 1e-9},
+      .inner_steps = 1,
+      .task_weight = 0,
+      .extra_weight = 1};
+  ml3_meta *meta = ml3_meta_new(p, &settings, &error);
+  ml3_meta_work *work = ml3_meta_work_new(meta, &error);
+  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0), init = random;
+  ml3_loss *loss = ml3_loss_new(&settings.loss, &init, &error);
+  ml3_real *task = calloc((size_t)(p->task_size + 2 * p->theta_size), sizeof *task), *theta = task + p->task_size;
+  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+  double objective, off = 0, env_task[ML3_STATE_MAX], state[ML3_STATE_MAX];
+  cr_assert_eq(ml3_meta_objective(work, loss, task, theta, &random, NULL, &objective, &error), 0, "%s", error.message);
+  ml3_model_based_start(p, task, 0, env_task, state);
+  const int which = fabs(env_task[2] - d->task[2]) < 1e-6 ? 0 : 1; /* whose start it is */
+  for (int t = 0; t < 20; t++) {
+    const double *expert = d->action + (which * 20 + t) * 2;
+    double action[2];
+    ml3_policy_act(&s.policy, theta, d->obs + (which * 20 + t) * s.env->obs_dim, NULL, action);
+    off += (pow(action[0] - expert[0], 2) + pow(action[1] - expert[1], 2)) / 20;
+  }
+  cr_expect_float_eq(objective, off, 1e-4, "%g, by hand %g", objective, off);
+  p->sample(p, ML3_SPLIT_TEST, &random, task, theta);
+  cr_assert_eq(ml3_meta_objective(work, loss, task, theta, &random, NULL, &objective, &error), 0);
+  cr_expect_eq(objective, 0, "held-out tasks have no expert");
+  ml3_loss_free(loss);
+  ml3_meta_work_free(work);
+  ml3_meta_free(meta);
+  p->free(p);
+  ml3_demonstrations_free(d);
+  free(task);
+  snprintf(command, sizeof command, "rm -rf %s", folder);
+  cr_expect_eq(system(command), 0);
+}
+
+Test(model_based, energy_is_the_mean_of_the_actions_squares) {
+  ml3_error error = {0};
+  ml3_model_based_settings s = settings_of("pointmass");
+  s.energy = true;
+  ml3_problem *p = ml3_model_based_new(&s, &error);
+  cr_assert_not_null(p, "%s", error.message);
+  const ml3_meta_settings settings = {
+      .loss = {.net = {.inputs = p->features, .outputs = 1, .activation = ML3_ELU}, .rate = 1e-9},
+      .inner_steps = 1,
+      .task_weight = 0,
+      .extra_weight = 1};
+  ml3_meta *meta = ml3_meta_new(p, &settings, &error);
+  ml3_meta_work *work = ml3_meta_work_new(meta, &error);
+  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0), init = random;
+  ml3_loss *loss = ml3_loss_new(&settings.loss, &init, &error);
+  ml3_real *task = calloc((size_t)(p->task_size + p->theta_size), sizeof *task), *theta = task + p->task_size;
+  p->sample(p, ML3_SPLIT_TEST, &random, task, theta);
+  double objective, energy = 0;
+  cr_assert_eq(ml3_meta_objective(work, loss, task, theta, &random, NULL, &objective, &error), 0, "%s", error.message);
+  ml3_episode *e = ml3_model_based_episode(p, task, 0, theta, NULL, &error);
+  for (int t = 0; t < e->steps; t++) energy += (pow(e->actions[2 * t], 2) + pow(e->actions[2 * t + 1], 2)) / e->steps;
+  cr_expect_float_eq(objective, energy, 1e-3 * energy, "%g, in the simulator %g", objective, energy);
+  ml3_episode_free(e);
+  ml3_loss_free(loss);
+  ml3_meta_work_free(work);
+  ml3_meta_free(meta);
+  p->free(p);
+  free(task);
 }
