@@ -29,6 +29,10 @@ static ml3_policy make_policy(ml3_policy_kind kind, int depth, ml3_squash squash
     cr_assert_eq(ml3_policy_make_gaussian(&policy, kind, -0.7, &error), 0, "%s", error.message);
   cr_assert_eq(ml3_policy_add_goal(&policy, reacher(), &error), 0, "%s", error.message);
   for (int i = 0; i < policy.net.inputs; i++) policy.shift[i] = 0.1 * i, policy.scale[i] = 1 + 0.2 * i;
+  if (depth == 2) { /* relative to another observation, and to the goal */
+    cr_assert_eq(ml3_policy_make_relative(&policy, 0, 4, &error), 0);
+    cr_assert_eq(ml3_policy_make_relative(&policy, 5, policy.obs_dim + 1, &error), 0);
+  }
   return policy;
 }
 
@@ -128,6 +132,48 @@ Test(policy, deviation_by_state_starts_where_it_should) {
   answer a;
   run(&policy, theta, x, x, actions, &a);
   cr_expect_float_eq(a.log_std[0], -0.7, 2e-3);
+}
+
+Test(policy, refuses_to_be_relative_to_what_is_not_there) {
+  ml3_policy policy = make_policy(ML3_POLICY_DETERMINISTIC, 1, ML3_SQUASH_TANH);
+  ml3_error error = {0};
+  cr_expect_eq(ml3_policy_make_relative(&policy, 0, policy.net.inputs, &error), ML3_ERR_ARGUMENT);
+  cr_expect_not_null(strstr(error.message, "cannot be taken relative"), "%s", error.message);
+  cr_expect_eq(ml3_policy_make_relative(&policy, 3, 3, &error), ML3_ERR_ARGUMENT);
+}
+
+/* Without biases, and with its place relative to the goal, it does nothing at rest there, whatever its parameters. */
+Test(policy, rests_at_the_goal_without_biases) {
+  ml3_error error = {0};
+  const ml3_env_spec *env = ml3_env_find("pointmass_goal", &error);
+  const int hidden[2] = {8, 8};
+  ml3_policy policy;
+  cr_assert_eq(ml3_policy_init(&policy, env, hidden, 2, ML3_TANH, false, &error), 0, "%s", error.message);
+  policy.squash = ML3_SQUASH_TANH;
+  for (int i = 0; i < 2; i++) {
+    cr_assert_eq(ml3_policy_make_relative(&policy, i, 4 + i, &error), 0, "%s", error.message);
+    policy.scale[4 + i] = 0;
+  }
+  ml3_real theta[MAX_THETA];
+  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
+  ml3_policy_draw(&policy, &random, theta);
+  const double at_rest[6] = {0.3, -0.2, 0, 0, 0.3, -0.2}, moving[6] = {0.3, -0.2, 1, 0, 0.3, -0.2};
+  double action[2];
+  ml3_policy_act(&policy, theta, at_rest, NULL, action);
+  cr_expect_float_eq(fabs(action[0]) + fabs(action[1]), 0, 1e-12);
+  ml3_policy_act(&policy, theta, moving, NULL, action);
+  cr_expect_gt(fabs(action[0]) + fabs(action[1]), 1e-6);
+}
+
+Test(policy, gain_is_of_the_last_layer) {
+  ml3_policy policy = make_policy(ML3_POLICY_DETERMINISTIC, 1, ML3_SQUASH_TANH);
+  ml3_real plain[MAX_THETA], gentle[MAX_THETA];
+  const int size = ml3_policy_size(&policy), last = 2 * (7 + 1);
+  ml3_random one = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0), other = one;
+  ml3_policy_draw(&policy, &one, plain);
+  policy.output_gain = 0.25;
+  ml3_policy_draw(&policy, &other, gentle);
+  for (int i = 0; i < size; i++) cr_expect_eq(gentle[i], i < size - last ? plain[i] : plain[i] * (ml3_real)0.25);
 }
 
 Test(policy, refuses_a_deviation_out_of_range) {
