@@ -43,6 +43,7 @@ int ml3_geometry_init(ml3_geometry *geometry, const ml3_env_spec *env, ml3_error
 
 /* The place alone: outcome [rows, goal_dim] (or goal [1, goal_dim]) -> its columns [rows, place_dim]. */
 ml3_node ml3_geometry_build_place(const ml3_geometry *geometry, ml3_nn_graph *g, ml3_node outcome);
+/* Velocities of what moves: state [rows, n] -> [rows, velocity_dim]. */
 ml3_node ml3_geometry_build_velocity(const ml3_geometry *geometry, ml3_nn_graph *g, ml3_node state);
 
 /* From a state's place to the goal: to_goal[place_dim]; returns the distance. */
