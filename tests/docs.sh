@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What README and docs show is true: C is found word for word in an example (which tests/install.sh builds and runs), and
-# every command line of ml3 is run, with settings that make it short.
+# What README and docs show is true: C is found word for word in an example (which tests/install.sh builds and runs), every
+# command exists with its options and keys (docs_check.py), and those of ml3 in four documents are run, with settings that make
+# them short.
 #   docs.sh ML3 SOURCE_FOLDER
 set -uo pipefail
 real=$(realpath "$1") source=$(realpath "$2") failed=0 ran=0
@@ -18,6 +19,8 @@ for path in [sys.argv[1] + "/README.md", *glob.glob(sys.argv[1] + "/docs/*.md")]
             print(f"{path}: in no example:\n{block}")
 sys.exit(bad)
 END
+
+python3 "$source/tests/docs_check.py" "$real" "$source" || failed=1
 
 # ml3 as the documents call it, but short.
 mkdir -p "$folder/build/examples" "$folder/bin"
@@ -37,8 +40,9 @@ chmod +x "$folder/bin/ml3"
 ln -s "$folder/bin/ml3" "$folder/build/ml3"
 ln -s "$source/scripts" "$source/zoo" "$folder/"
 
-for document in README.md docs/tutorial.md; do
+for document in README.md docs/tutorial.md docs/viewer.md docs/environments.md; do
   rm -rf "$folder/runs"
+  [ $document != docs/viewer.md ] || (cd "$folder" && build/ml3 train mountain_car --output runs/first >/dev/null)
   while IFS= read -r line; do
     line=${line#    } line=${line%%  #*}
     (cd "$folder" && PATH=$folder/bin:$PATH timeout 60 bash -c "$line" </dev/null >log 2>&1)
@@ -47,7 +51,7 @@ for document in README.md docs/tutorial.md; do
     failed=1
     printf '%s: `%s` ends with %d:\n' "$document" "$line" $code
     head -5 "$folder/log"
-  done < <(grep -E '^    (build/)?ml3 ' "$source/$document")
+  done < <(grep -E '^    (build/)?ml3 [a-z]+( |$)' "$source/$document")
 done
 echo "$ran commands ran"
 [ $failed = 0 ] && [ $ran -gt 10 ]

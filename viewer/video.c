@@ -71,6 +71,7 @@ int ml3_video_open(ml3_video *v, const char *path, int width, int height, double
   struct stat info;
   *v = (ml3_video){.pipe = -1, .frame_bytes = (size_t)width * (size_t)height * 3};
   snprintf(v->target, sizeof v->target, "%s", path);
+  for (size_t end = strlen(v->target); end > 1 && v->target[end - 1] == '/';) v->target[--end] = '\0'; /* of a folder */
   snprintf(v->temporary, sizeof v->temporary, "%s.tmp-%ld", v->target, (long)getpid());
   if (strlen(path) >= sizeof v->target)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%.80s...' is too long", path);
