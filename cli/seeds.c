@@ -63,7 +63,7 @@ static void become_training(const crew *c, int i) {
   int n = 5;
   if (goes_on) {
     arguments[n++] = "--resume", arguments[n++] = r->folder;
-    for (int j = 0; j < o->set_count; j++)
+    for (int j = 0; o && j < o->set_count; j++)
       if (strncmp(o->sets[j], "seed=", 5) != 0) arguments[n++] = "--set", arguments[n++] = o->sets[j];
   } else { /* seeds.yaml has them already */
     arguments[n++] = file, arguments[n++] = "--output", arguments[n++] = r->folder, arguments[n++] = "--force";

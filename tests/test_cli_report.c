@@ -80,6 +80,23 @@ Test(cli_report, sweeps_over_combinations_with_one_table) {
   expect("plot sweep -m success", 0, "outer.rate=1e-2,loss.hidden=[4,4]");
 }
 
+Test(cli_report, a_sweep_that_was_interrupted_goes_on_to_the_same_bits) {
+  const char *const options =
+      TINY "--set outer.steps=60 --set checkpoint.every=5 --seeds 2 --sweep outer.rate=1e-3,1e-2";
+  char command[1024];
+  snprintf(command, sizeof command, "train mountain_car -o whole %s", options);
+  cr_assert_eq(ml3(command), 0, "%s", output);
+  snprintf(command, sizeof command, "exec %s train mountain_car -o cut %s >log 2>&1", ML3_COMMAND, options);
+  write_file("cut.sh", command);
+  cr_assert_eq(shell("sh cut.sh & child=$!; for i in $(seq 400); do [ ! -e cut/outer.rate=1e-3/seed-0/checkpoint ] || "
+                     "break; sleep 0.02; done; kill -INT $child; wait $child; echo $? >code"),
+               0); /* as soon as its first run has a checkpoint */
+  cr_expect_eq(shell("grep -qxE '130|0' code"), 0, "it ended otherwise than by the interruption");
+  expect("train --resume cut --quiet --sweep outer.rate=1e-3,1e-2 --seeds 2", 0, "2 combinations, 2 seeds each");
+  cr_expect_eq(shell("for f in $(cd whole && find . -name loss.safetensors); do cmp whole/$f cut/$f || exit 1; done"), 0);
+  cr_expect_eq(shell("[ $(find cut -name summary.json | wc -l) = 4 ] && cmp whole/sweep.csv cut/sweep.csv"), 0);
+}
+
 Test(cli_report, the_zoo_has_losses_that_do_what_their_cards_say) {
   expect("list zoo", 0, "zoo:mountain_car");
   cr_assert_eq(ml3("compare zoo:mountain_car --quiet --set test.tasks=2 -m untrained,learned_loss"), 0, "%s", output);
