@@ -114,7 +114,8 @@ static int add_row(cli_table *table, const cli_supervised *s, const ml3_meta_tes
   const double wins = wins_of(c, p, r, s->step_count);
   cells[count][0] = cells[count + 1][0] = '\0';
   if (wins >= 0) snprintf(cells[count], sizeof cells[0], "%g of %d", wins, c->tasks);
-  if (r->rate > 0) snprintf(cells[count + 1], sizeof cells[0], "%.3g", r->rate);
+  int used = r->rate > 0 ? snprintf(cells[count + 1], sizeof cells[0], "%.3g", r->rate) : 0;
+  if (r->momentum > 0) snprintf(cells[count + 1] + used, sizeof cells[0] - (size_t)used, ", momentum %g", r->momentum);
   count += 2;
   for (int i = 0; i < count; i++) row[i] = cells[i];
   return cli_table_row(table, row);
@@ -232,7 +233,7 @@ ml3_meta_test_settings cli_meta_test_settings(const cli_config *c) {
       .tasks = (int)c->test_tasks,
       .rate_tasks = c->validation_tasks < 64 ? (int)c->validation_tasks : 64,
       .step_count = c->test_steps.count < ML3_META_TEST_MAX_STEPS ? c->test_steps.count : ML3_META_TEST_MAX_STEPS,
-      .rate = c->inner_rate,
+      .rate = c->test_rate > 0 ? c->test_rate : c->inner_rate,
       .threads = (int)c->threads};
   for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)c->test_steps.values[i];
   return s;

@@ -209,6 +209,8 @@ static const key keys[] = {
      "ppo: by the deviation of the discounted return"},
     {"test.tasks", KEY_INT, AT(test_tasks), "100", 1, 65536, NULL, "held-out initial policies and starts"},
     {"test.steps", KEY_LIST, AT(test_steps), "[1, 2, 5]", 1, 1000, NULL, "updates after which methods are judged"},
+    {"test.rate", KEY_REAL, AT(test_rate), "0", 0, 1e6, NULL,
+     "supervised problems: step size of the task's own loss, besides its best one; 0: inner.rate"},
     {"test.ilqr_restarts", KEY_INT, AT(test_ilqr_restarts), "10", 0, 1000, NULL, "random starts besides zero controls"},
     {"test.reinforce_rate", KEY_REAL, AT(test_reinforce_rate), "0.01", 0, 1e3, NULL, "Adam's step size of REINFORCE in comparisons"},
 };

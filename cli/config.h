@@ -124,6 +124,7 @@ typedef struct cli_config {
   int64_t test_tasks, test_ilqr_restarts;
   double test_reinforce_rate;
   cli_numbers test_steps;
+  double test_rate;
 
   bool from_checkpoint; /* not a key: what a problem fits or plans when it is made will come from a checkpoint */
 } cli_config;

@@ -52,6 +52,6 @@ const cli_problem_kind cli_problem_shaped_sine = {
     .name = "shaped_sine",
     .summary = "regression of y = sin(goal x) by one number, whose goal is known while meta-training",
     .defaults =
-        "extra.kind=known_parameters outer.task_weight=0 outer.extra_weight=1 validation.select=loss "
+        "loss.normalize=none extra.kind=known_parameters outer.task_weight=0 outer.extra_weight=1 validation.select=loss "
         "test.tasks=200 test.steps=[1,5,10]",
     .make = make_shaped};

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRID = 33 }; /* step sizes 1e-5 .. 1e3, four a decade */
+enum { GRID = 33, MOMENTA = 5 }; /* step sizes 1e-5 .. 1e3, four a decade */
 
 static double grid_rate(int i) {
   return pow(10, -5 + i / 4.0);
 }
+
+static const double momenta[MOMENTA] = {0, 0.8, 0.9, 0.95, 0.98};
 
 /* The task's own loss as a rule: its step size is a number of the loss, so that one program serves the whole grid. */
 typedef struct descent {
@@ -24,9 +26,11 @@ static void drop_descent(descent *d) {
   ml3_meta_free(d->meta);
 }
 
-static int make_descent(descent *d, const ml3_problem *p, ml3_error *error) {
+static int make_descent(descent *d, const ml3_problem *p, double momentum, ml3_error *error) {
   const ml3_meta_settings settings = {
-      .loss = {.kind = ML3_LOSS_TASK, .rate = 1, .learn_rate = ML3_RATE_SCALAR}, .inner_steps = 1, .task_weight = 1};
+      .loss = {.kind = ML3_LOSS_TASK, .rate = 1, .learn_rate = ML3_RATE_SCALAR, .momentum = momentum},
+      .inner_steps = 1,
+      .task_weight = 1};
   ml3_random unused = ml3_random_stream(0, ML3_PURPOSE_INIT, 0, 0);
   d->meta = ml3_meta_new(p, &settings, error);
   d->loss = d->meta ? ml3_loss_new(&settings.loss, &unused, error) : NULL;
@@ -45,21 +49,22 @@ static ml3_loss with_rate(const descent *d, ml3_real *log_rate, double rate) {
 /* A thread's place to work. */
 typedef struct bench {
   const ml3_problem *problem;
-  ml3_meta_work *rules[ML3_META_TEST_MAX_RULES], *task_loss;
+  ml3_meta_work *rules[ML3_META_TEST_MAX_RULES], *task_loss[MOMENTA];
   ml3_real *task, *theta_0, *theta;
 } bench;
 
 static void drop_bench(bench *b) {
   for (int i = 0; i < ML3_META_TEST_MAX_RULES; i++) ml3_meta_work_free(b->rules[i]);
-  ml3_meta_work_free(b->task_loss);
+  for (int i = 0; i < MOMENTA; i++) ml3_meta_work_free(b->task_loss[i]);
   free(b->task);
 }
 
-static int make_bench(bench *b, const ml3_problem *p, const ml3_rule *rules, int count, const descent *d,
+static int make_bench(bench *b, const ml3_problem *p, const ml3_rule *rules, int count, const descent *d, int descents,
                       ml3_error *error) {
   const size_t task = (size_t)p->task_size, theta = (size_t)p->theta_size;
-  *b = (bench){.problem = p, .task_loss = ml3_meta_work_new(d->meta, error)};
-  bool whole = b->task_loss != NULL;
+  bool whole = true;
+  *b = (bench){.problem = p};
+  for (int i = 0; i < descents && whole; i++) whole = (b->task_loss[i] = ml3_meta_work_new(d[i].meta, error)) != NULL;
   for (int i = 0; i < count && whole; i++) whole = (b->rules[i] = ml3_meta_work_new(rules[i].meta, error)) != NULL;
   if (whole && !(b->task = calloc(task + 2 * theta, sizeof *b->task)))
     whole = ml3_error_set(error, ML3_ERR_MEMORY, "no memory to compare methods") == ML3_OK;
@@ -96,44 +101,67 @@ static void run(bench *b, ml3_meta_work *work, const ml3_loss *loss, const ml3_m
 
 /* ---- the whole --------------------------------------------------------------------------------------------------------- */
 
+/* A momentum, by its number, and a step size. */
+typedef struct choice {
+  int momentum;
+  double rate;
+} choice;
+
 typedef struct testing {
   const ml3_problem *problem;
   const ml3_rule *rules;
   int rule_count;
   const ml3_meta_test_settings *settings;
-  descent descent;
-  ml3_outcome *grid; /* [rate_tasks][GRID][step_count] */
-  double best[ML3_META_TEST_MAX_STEPS];
+  descent descents[MOMENTA];
+  int descent_count; /* 1: without momentum alone */
+  ml3_outcome *grid; /* [rate_tasks][descent_count][GRID][step_count] */
+  choice best[ML3_META_TEST_MAX_STEPS], best_of_all[ML3_META_TEST_MAX_STEPS]; /* without, and with any momentum */
   ml3_meta_test *result;
 } testing;
 
-/* The task loss on validation task i, at every step size. */
+static ml3_outcome *grid_at(const testing *j, int task, int momentum, int rate) {
+  const size_t place = ((size_t)task * (size_t)j->descent_count + (size_t)momentum) * GRID + (size_t)rate;
+  return j->grid + place * (size_t)j->settings->step_count;
+}
+
+/* The task loss on validation task i, at every momentum and step size. */
 static void run_grid(testing *j, bench *b, int i) {
   const ml3_meta_test_settings *s = j->settings;
   ml3_random random = draw_task(b, s->seed, ML3_SPLIT_VALIDATION, i);
-  for (int rate = 0; rate < GRID; rate++) {
-    ml3_real log_rate;
-    const ml3_loss loss = with_rate(&j->descent, &log_rate, grid_rate(rate));
-    run(b, b->task_loss, &loss, s, random, j->grid + ((size_t)i * GRID + (size_t)rate) * (size_t)s->step_count);
-  }
+  for (int m = 0; m < j->descent_count; m++)
+    for (int rate = 0; rate < GRID; rate++) {
+      ml3_real log_rate;
+      const ml3_loss loss = with_rate(&j->descents[m], &log_rate, grid_rate(rate));
+      run(b, b->task_loss[m], &loss, s, random, grid_at(j, i, m, rate));
+    }
 }
 
-static void choose_rates(testing *j) {
-  const ml3_meta_test_settings *s = j->settings;
-  for (int step = 0; step < s->step_count; step++) {
-    double best_success = -1, best_loss = INFINITY;
+/* What does best after the step-th number of updates, of the first so many momenta. */
+static choice choose(const testing *j, int step, int momentum_count) {
+  double best_success = -1, best_loss = INFINITY;
+  choice best = {0, grid_rate(0)};
+  for (int m = 0; m < momentum_count; m++)
     for (int rate = 0; rate < GRID; rate++) {
       double success = 0, loss = 0;
-      for (int i = 0; i < s->rate_tasks; i++) {
-        const ml3_outcome *o = &j->grid[((size_t)i * GRID + (size_t)rate) * (size_t)s->step_count + (size_t)step];
+      for (int i = 0; i < j->settings->rate_tasks; i++) {
+        const ml3_outcome *o = grid_at(j, i, m, rate) + step;
         success += j->problem->success_name ? o->success : 0;
         loss += o->task_loss;
       }
-      if (rate && (success < best_success || (success == best_success && !(loss < best_loss)))) continue;
+      if (success < best_success || (success == best_success && !(loss < best_loss))) continue;
       best_success = success, best_loss = loss;
-      j->best[step] = grid_rate(rate);
+      best = (choice){m, grid_rate(rate)};
     }
-  }
+  return best;
+}
+
+/* The task loss by that choice, after the step-th number of updates. */
+static ml3_outcome run_choice(const testing *j, bench *b, choice c, ml3_random random, int step) {
+  ml3_real log_rate;
+  ml3_outcome out[ML3_META_TEST_MAX_STEPS];
+  const ml3_loss loss = with_rate(&j->descents[c.momentum], &log_rate, c.rate);
+  run(b, b->task_loss[c.momentum], &loss, j->settings, random, out);
+  return out[step];
 }
 
 static void run_task(testing *j, bench *b, int task) {
@@ -149,14 +177,12 @@ static void run_task(testing *j, bench *b, int task) {
     for (int i = 0; i < s->step_count; i++, row++) row->outcome[task] = out[i];
   }
   ml3_real log_rate;
-  ml3_loss loss = with_rate(&j->descent, &log_rate, s->rate);
-  run(b, b->task_loss, &loss, s, random, out);
+  ml3_loss loss = with_rate(&j->descents[0], &log_rate, s->rate);
+  run(b, b->task_loss[0], &loss, s, random, out);
   for (int i = 0; i < s->step_count; i++, row++) row->outcome[task] = out[i];
-  for (int i = 0; i < s->step_count; i++, row++) {
-    loss = with_rate(&j->descent, &log_rate, j->best[i]);
-    run(b, b->task_loss, &loss, s, random, out);
-    row->outcome[task] = out[i];
-  }
+  for (int i = 0; i < s->step_count; i++, row++) row->outcome[task] = run_choice(j, b, j->best[i], random, i);
+  for (int i = 0; i < s->step_count && j->descent_count > 1; i++, row++)
+    row->outcome[task] = run_choice(j, b, j->best_of_all[i], random, i);
 }
 
 static bool add_row(ml3_meta_test *c, const char *method, int updates) {
@@ -166,19 +192,23 @@ static bool add_row(ml3_meta_test *c, const char *method, int updates) {
   return (r->outcome = calloc((size_t)c->tasks, sizeof *r->outcome)) != NULL;
 }
 
-static ml3_meta_test *make_rows(const ml3_problem *p, const ml3_rule *rules, int rule_count,
-                                const ml3_meta_test_settings *s) {
+static ml3_meta_test *make_rows(const testing *j) {
+  const ml3_problem *p = j->problem;
+  const ml3_meta_test_settings *s = j->settings;
+  const int kinds = j->rule_count + (j->descent_count > 1 ? 3 : 2);
   ml3_meta_test *c = calloc(1, sizeof *c);
   if (!c) return NULL;
   c->tasks = s->tasks;
-  c->rows = calloc((size_t)((rule_count + 2) * s->step_count + 1), sizeof *c->rows);
+  c->rows = calloc((size_t)(kinds * s->step_count + 1), sizeof *c->rows);
   bool enough = c->rows && add_row(c, "untrained", 0);
   const char *plain = p->task_loss_name ? p->task_loss_name : "task loss";
-  char best[64];
+  char best[64], best_of_all[64];
   snprintf(best, sizeof best, "%.40s, best step size", plain);
-  for (int rule = 0; rule < rule_count + 2; rule++)
+  snprintf(best_of_all, sizeof best_of_all, "%.30s, best step size and momentum", plain);
+  const char *const own[] = {plain, best, best_of_all};
+  for (int kind = 0; kind < kinds; kind++)
     for (int i = 0; i < s->step_count && enough; i++)
-      enough = add_row(c, rule < rule_count ? rules[rule].label : rule == rule_count ? plain : best, s->steps[i]);
+      enough = add_row(c, kind < j->rule_count ? j->rules[kind].label : own[kind - j->rule_count], s->steps[i]);
   if (enough) return c;
   ml3_meta_test_free(c);
   return NULL;
@@ -192,7 +222,7 @@ static int over_threads(testing *j, int count, void (*work)(testing *j, bench *b
   {
     bench b;
     ml3_error local = {0};
-    const int made = make_bench(&b, j->problem, j->rules, j->rule_count, &j->descent, &local);
+    const int made = make_bench(&b, j->problem, j->rules, j->rule_count, j->descents, j->descent_count, &local);
 #pragma omp for schedule(dynamic, 1)
     for (int i = 0; i < count; i++) {
       if (made == ML3_OK && !stop) work(j, &b, i);
@@ -237,24 +267,32 @@ ml3_meta_test *ml3_meta_test_run(const ml3_problem *problem, const ml3_rule *rul
                                  const ml3_meta_test_settings *s, int (*progress)(void *user, int done, int total),
                                  void *user, ml3_error *error) {
   if (check(problem, rules, rule_count, s, error) != ML3_OK) return NULL;
-  testing j = {.problem = problem, .rules = rules, .rule_count = rule_count, .settings = s};
+  testing j = {.problem = problem, .rules = rules, .rule_count = rule_count, .settings = s, .descent_count = 1};
+  for (int i = 0; i < rule_count; i++)
+    if (rules[i].loss->spec.momentum > 0) j.descent_count = MOMENTA;
   const int total = s->rate_tasks + s->tasks;
-  int code = make_descent(&j.descent, problem, error);
+  int code = ML3_OK;
+  for (int i = 0; i < j.descent_count && code == ML3_OK; i++)
+    code = make_descent(&j.descents[i], problem, momenta[i], error);
   if (code == ML3_OK) {
-    j.grid = calloc((size_t)s->rate_tasks * GRID * (size_t)s->step_count, sizeof *j.grid);
-    j.result = make_rows(problem, rules, rule_count, s);
+    j.grid = calloc((size_t)s->rate_tasks * (size_t)(j.descent_count * GRID * s->step_count), sizeof *j.grid);
+    j.result = make_rows(&j);
     if (!j.grid || !j.result)
       code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory to compare methods on %d tasks", s->tasks);
   }
   if (code == ML3_OK) code = over_threads(&j, s->rate_tasks, run_grid, 0, total, progress, user, error);
-  if (code == ML3_OK) choose_rates(&j);
   for (int i = 0; i < s->step_count && code == ML3_OK; i++) {
+    j.best[i] = choose(&j, i, 1);
+    j.best_of_all[i] = choose(&j, i, j.descent_count);
     ml3_meta_test_row *of_task_loss = &j.result->rows[1 + rule_count * s->step_count + i];
     of_task_loss->rate = s->rate;
-    of_task_loss[s->step_count].rate = j.best[i];
+    of_task_loss[s->step_count].rate = j.best[i].rate;
+    if (j.descent_count == 1) continue;
+    of_task_loss[2 * s->step_count].rate = j.best_of_all[i].rate;
+    of_task_loss[2 * s->step_count].momentum = momenta[j.best_of_all[i].momentum];
   }
   if (code == ML3_OK) code = over_threads(&j, s->tasks, run_task, s->rate_tasks, total, progress, user, error);
-  drop_descent(&j.descent);
+  for (int i = 0; i < MOMENTA; i++) drop_descent(&j.descents[i]);
   free(j.grid);
   if (code == ML3_OK) return j.result;
   ml3_meta_test_free(j.result);

@@ -3,10 +3,10 @@
 
      untrained             the initial parameters
      learned               each loss given (learned losses, MAML and its kin), after each number of updates
-     task loss             the task's own loss on the same samples by plain descent, with the step size that the learned
-                           loss began with
+     task loss             the task's own loss on the same samples by plain descent, with a given step size
      task loss, best       the same with the step size that does best on validation tasks: chosen from a grid for each
                            number of updates by the very number that is judged (success where there is one, else task loss)
+     ..., and momentum     where a learned loss descends with momentum: the same, and the best of several momenta
 
    Where a rule diverges its task loss is infinite and its success 0. */
 #ifndef ML3_METALOSS_META_TEST_H
@@ -43,6 +43,7 @@ typedef struct ml3_meta_test_row {
   char method[64];
   int updates;
   double rate;          /* of the task loss; 0 for others */
+  double momentum;      /* the same */
   ml3_outcome *outcome; /* [tasks] */
 } ml3_meta_test_row;
 
@@ -50,7 +51,8 @@ typedef struct ml3_meta_test_row {
 typedef struct ml3_meta_test {
   int tasks, count;
   ml3_meta_test_row
-      *rows; /* untrained; each rule after each number of updates; the task loss; the same with its best rates */
+      *rows; /* untrained; each rule after each number of updates; the task loss; the same with its best rates; where a
+                rule has momentum, with its best rates and momenta */
 } ml3_meta_test;
 
 /* progress may be NULL: called from one thread at a time with the work done and to do; a non-zero answer stops with

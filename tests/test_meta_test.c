@@ -35,14 +35,17 @@ static void drop(void) {
 
 TestSuite(meta_test, .init = make, .fini = drop);
 
-static ml3_meta_test *run(double rate, int threads) {
+static ml3_meta_test *run_rule(const ml3_rule rule, double rate, int threads) {
   ml3_error error = {0};
-  const ml3_rule rule = {"rule", meta, loss};
   const ml3_meta_test_settings s = {
       .seed = 3, .tasks = 9, .rate_tasks = 40, .steps = {1, 4, 20}, .step_count = 3, .rate = rate, .threads = threads};
   ml3_meta_test *t = ml3_meta_test_run(problem, &rule, 1, &s, NULL, NULL, &error);
   cr_assert_not_null(t, "%s", error.message);
   return t;
+}
+
+static ml3_meta_test *run(double rate, int threads) {
+  return run_rule((ml3_rule){"rule", meta, loss}, rate, threads);
 }
 
 Test(meta_test, every_rule_gets_the_same_tasks_and_starts) {
@@ -71,6 +74,32 @@ Test(meta_test, the_best_step_size_is_better_and_is_chosen_for_each_number_of_up
   cr_expect_gt(t->rows[9].rate, 0.01);
   cr_expect_lt(t->rows[9].rate, 2);
   ml3_meta_test_free(t);
+}
+
+/* Then the opponent may have momentum too; here it does better with it after twenty updates. */
+Test(meta_test, a_rule_with_momentum_meets_the_best_momentum) {
+  ml3_error error = {0};
+  ml3_meta_settings settings = *ml3_meta_settings_of(meta);
+  settings.loss.momentum = 0.9;
+  ml3_random random = ml3_random_stream(0, ML3_PURPOSE_INIT, 0, 0);
+  ml3_meta *with = ml3_meta_new(problem, &settings, &error);
+  ml3_loss *its = ml3_loss_new(&settings.loss, &random, &error);
+  cr_assert(with && its, "%s", error.message);
+  ml3_meta_test *t = run_rule((ml3_rule){"rule", with, its}, 0.02, 2);
+  cr_assert_eq(t->count, 1 + 3 * 4);
+  const ml3_meta_test_row *best = &t->rows[9], *best_of_all = &t->rows[12];
+  double plain = 0, momentum = 0;
+  for (int task = 0; task < 9; task++) {
+    plain += best->outcome[task].task_loss;
+    momentum += best_of_all->outcome[task].task_loss;
+  }
+  cr_expect_str_eq(best_of_all->method, "squared error, best step size and momentum");
+  cr_expect_eq(best->momentum, 0);
+  cr_expect_gt(best_of_all->momentum, 0);
+  cr_expect_lt(momentum, plain);
+  ml3_meta_test_free(t);
+  ml3_loss_free(its);
+  ml3_meta_free(with);
 }
 
 Test(meta_test, gives_the_same_bits_on_any_number_of_threads) {
