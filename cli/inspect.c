@@ -17,6 +17,8 @@
 #include "cli/verb.h"
 #include "cli/zoo.h"
 
+enum { LIVED_MAX = 1000 }; /* updates of an optimizee, unless they are given */
+
 /* ---- opening -------------------------------------------------------------------------------------------------- */
 
 const ml3_real *cli_inspect_theta(const inspecting *s, int k) {
@@ -57,7 +59,8 @@ static int open_run(inspecting *s, const cli_options *o, ml3_error *error) {
   settings.meta.loss = s->loss->spec;
   if (!(s->meta = ml3_meta_new(s->problem, &settings.meta, error))) return error->code;
   if (!(s->work = ml3_meta_work_new(s->meta, error))) return error->code;
-  if (s->updates == 0) s->updates = (int)s->config.inner_steps;
+  const int64_t lived = s->config.inner_steps * s->config.inner_lifetime;
+  if (s->updates == 0) s->updates = (int)(lived < LIVED_MAX ? lived : LIVED_MAX);
   const size_t n = (size_t)s->problem->theta_size;
   s->task = calloc((size_t)s->problem->task_size + ((size_t)s->updates + 3) * n, sizeof *s->task);
   if (!s->task) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d optimizees", s->updates);
@@ -159,7 +162,7 @@ int cli_inspect(int argc, const char **argv) {
   inspecting s = {.points = 41};
   const struct poptOption own[] = {
       {"task", 't', POPT_ARG_INT, &s.task_number, 0, "number of the held-out task (0)", "N"},
-      {"updates", 'n', POPT_ARG_INT, &s.updates, 0, "updates whose way is shown (inner.steps)", "N"},
+      {"updates", 'n', POPT_ARG_INT, &s.updates, 0, "updates whose way is shown (inner.steps times inner.lifetime)", "N"},
       {"points", 'p', POPT_ARG_INT, &s.points, 0, "points along each side of a plane (41)", "N"},
       {"directions", 'd', POPT_ARG_STRING, &directions, 0,
        "of the plane: updates (one along them, one random across), or random (two, around where they end)", "KIND"},

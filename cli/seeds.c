@@ -159,11 +159,21 @@ static int run_all(crew *c, ml3_error *error) {
 
 /* ---- the table ------------------------------------------------------------------------------------------------ */
 
-enum { NUMBERS = 5 };
+enum { NUMBERS = 5, SUCCESS = 1 };
 static const char *const keys[NUMBERS] = {"best_outer_step", "best_success", "best_task_loss", "best_objective",
                                           "inner_rate"};
-static const char *const columns[NUMBERS + 1] = {"seed",      "best outer step", "success %",
-                                                 "task loss", "objective",       "inner rate"};
+
+bool cli_words_read(cli_words *words, const char *folder) {
+  char path[CLI_PATH_MAX];
+  cli_run_path(folder, "summary.json", path);
+  json_t *json = json_load_file(path, 0, NULL);
+  const char *success = json_string_value(json_object_get(json, "success_name"));
+  const char *task_loss = json_string_value(json_object_get(json, "task_loss_name"));
+  snprintf(words->success, sizeof words->success, "%s", success ? success : "");
+  snprintf(words->task_loss, sizeof words->task_loss, "%s", task_loss ? task_loss : "task loss");
+  json_decref(json);
+  return json != NULL;
+}
 
 /* What summary.json of a run says; false when it has none. */
 static bool read_summary(const seed_run *r, double *numbers) {
@@ -172,24 +182,36 @@ static bool read_summary(const seed_run *r, double *numbers) {
   json_t *json = json_load_file(path, 0, NULL);
   for (int i = 0; i < NUMBERS && json; i++) {
     const json_t *x = json_object_get(json, keys[i]);
-    numbers[i] = x ? json_number_value(x) * (i == 1 ? 100 : 1) : NAN;
+    numbers[i] = x ? json_number_value(x) * (i == SUCCESS ? 100 : 1) : NAN;
   }
   json_decref(json);
   return json != NULL;
 }
 
-static int add_row(cli_table *table, const char *name, const double *numbers) {
+static cli_table *make_table(const cli_words *words) {
+  char success[80];
+  const char *columns[NUMBERS + 1] = {"seed", "best outer step"};
+  int count = 2;
+  snprintf(success, sizeof success, "%s %%", words->success);
+  if (*words->success) columns[count++] = success;
+  columns[count++] = words->task_loss, columns[count++] = "objective", columns[count++] = "inner rate";
+  return cli_table_new(columns, count);
+}
+
+static int add_row(cli_table *table, const cli_words *words, const char *name, const double *numbers) {
   char cells[NUMBERS][32];
   const char *row[NUMBERS + 1] = {name};
+  int count = 1;
   for (int i = 0; i < NUMBERS; i++) {
-    snprintf(cells[i], sizeof cells[i], i < 2 ? "%.1f" : "%.4g", numbers[i]);
-    row[i + 1] = cells[i];
+    if (i == SUCCESS && !*words->success) continue;
+    snprintf(cells[i], sizeof cells[i], i <= SUCCESS ? "%.1f" : "%.4g", numbers[i]);
+    row[count++] = cells[i];
   }
   return cli_table_row(table, row);
 }
 
 /* A row a seed, then mean and ends of the interval. Returns the number of seeds that are done. */
-static int fill_table(const crew *c, cli_table *table) {
+static int fill_table(const crew *c, const cli_words *words, cli_table *table) {
   const int count = c->seeds->count;
   double *values = calloc((size_t)count * NUMBERS, sizeof *values), numbers[NUMBERS]; /* [NUMBERS][count] */
   double mean[NUMBERS], low[NUMBERS], high[NUMBERS];
@@ -199,25 +221,28 @@ static int fill_table(const crew *c, cli_table *table) {
     if (c->runs[i].code != 0 || !read_summary(&c->runs[i], numbers)) continue;
     for (int j = 0; j < NUMBERS; j++) values[j * count + done] = numbers[j];
     snprintf(name, sizeof name, "%lld", seed_number(c, i));
-    add_row(table, name, numbers);
+    add_row(table, words, name, numbers);
     done++;
   }
   for (int j = 0; j < NUMBERS && values; j++) {
     const cli_interval x = cli_sample_interval(values + j * count, done);
     mean[j] = x.mean, low[j] = x.low, high[j] = x.high;
   }
-  if (done > 0) add_row(table, "mean", mean);
-  if (done > 1) add_row(table, "95 %, low", low);
-  if (done > 1) add_row(table, "95 %, high", high);
+  if (done > 0) add_row(table, words, "mean", mean);
+  if (done > 1) add_row(table, words, "95 %, low", low);
+  if (done > 1) add_row(table, words, "95 %, high", high);
   free(values);
   return done;
 }
 
 static int report(const crew *c, ml3_error *error) {
   char path[CLI_PATH_MAX];
-  cli_table *table = cli_table_new(columns, NUMBERS + 1);
+  cli_words words = {"success", "task loss"};
+  for (int i = 0; i < c->seeds->count; i++)
+    if (cli_words_read(&words, c->runs[i].folder)) break;
+  cli_table *table = make_table(&words);
   if (!table) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
-  const int done = fill_table(c, table);
+  const int done = fill_table(c, &words, table);
   if (!c->seeds->silent) cli_table_print(table, stdout);
   if (!c->seeds->silent)
     printf("%d of %d seeds, judged on validation tasks; intervals by Student's t over seeds\n", done, c->seeds->count);

@@ -16,6 +16,14 @@ typedef struct cli_seeds {
 
 enum { CLI_SEEDS_MAX = 1000 };
 
+/* What a problem calls its numbers; success is "" where it has none. */
+typedef struct cli_words {
+  char success[64], task_loss[64];
+} cli_words;
+
+/* As summary.json of a run says; false when it has none. */
+bool cli_words_read(cli_words *words, const char *folder);
+
 /* Trains all, prints and writes the table over seeds. Each seed's files are the same bits as those of that seed trained
    alone. A seed that fails is named; the others go on. Interrupted, every seed keeps its checkpoint. */
 int cli_seeds_train(const cli_seeds *seeds, ml3_error *error);

@@ -143,8 +143,21 @@ static void format_interval(cli_interval v, double factor, const char *format, c
   snprintf(range, size, "%s - %s", low, high);
 }
 
-static int add_point(const cli_sweep *s, const cli_sweep_settings *o, int i, cli_table *table, double *values,
-                     ml3_error *error) {
+/* What the problem calls its numbers, from the first run that says so. */
+static cli_words read_words(const cli_sweep *s, const cli_sweep_settings *o) {
+  cli_words words = {"success", "task loss"};
+  cli_config config;
+  char folder[CLI_PATH_MAX], run[CLI_PATH_MAX];
+  for (int i = 0; i < s->points * o->seeds; i++) {
+    if (point_folder(s, o, i / o->seeds, &config, folder, NULL) != ML3_OK) continue;
+    snprintf(run, sizeof run, "%.900s/seed-%lld", folder, (long long)(config.seed + i % o->seeds));
+    if (cli_words_read(&words, run)) return words;
+  }
+  return (cli_words){"success", "task loss"};
+}
+
+static int add_point(const cli_sweep *s, const cli_sweep_settings *o, int i, bool has_success, cli_table *table,
+                     double *values, ml3_error *error) {
   cli_config config;
   char folder[CLI_PATH_MAX], cells[4][64];
   const char *row[CLI_AXES_MAX + 4];
@@ -160,20 +173,24 @@ static int add_point(const cli_sweep *s, const cli_sweep_settings *o, int i, cli
   format_interval(success, 100, "%.1f", cells[0], cells[1], sizeof *cells);
   read_summaries(folder, o->seeds, config.seed, "best_task_loss", values);
   format_interval(cli_sample_interval(values, o->seeds), 1, "%.4g", cells[2], cells[3], sizeof *cells);
-  for (int c = 0; c < 4; c++) row[s->axis_count + c] = cells[c];
+  const int first = has_success ? 0 : 2;
+  for (int c = first; c < 4; c++) row[s->axis_count + c - first] = cells[c];
   return cli_table_row(table, row);
 }
 
 static int report(const cli_sweep *s, const cli_sweep_settings *o, ml3_error *error) {
   const char *columns[CLI_AXES_MAX + 4];
-  char path[CLI_PATH_MAX];
+  char path[CLI_PATH_MAX], success[80];
+  const cli_words words = read_words(s, o);
+  int count = s->axis_count;
   for (int a = 0; a < s->axis_count; a++) columns[a] = s->axes[a].key;
-  static const char *const numbers[] = {"success %", "95 %", "task loss", "95 %"};
-  memcpy(columns + s->axis_count, numbers, sizeof numbers);
-  cli_table *table = cli_table_new(columns, s->axis_count + 4);
+  snprintf(success, sizeof success, "%s %%", words.success);
+  if (*words.success) columns[count++] = success, columns[count++] = "95 %";
+  columns[count++] = words.task_loss, columns[count++] = "95 %";
+  cli_table *table = cli_table_new(columns, count);
   double *values = calloc((size_t)o->seeds, sizeof *values);
   int code = table && values ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
-  for (int i = 0; i < s->points && code == ML3_OK; i++) code = add_point(s, o, i, table, values, error);
+  for (int i = 0; i < s->points && code == ML3_OK; i++) code = add_point(s, o, i, *words.success != 0, table, values, error);
   if (code == ML3_OK) {
     cli_table_print(table, stdout);
     printf("%d combinations, %d seed%s each, judged on validation tasks%s\n", s->points, o->seeds,

@@ -150,6 +150,8 @@ static int save_summary(training *t, ml3_error *error) {
   static const char *const names[] = {"best_median_distance", "model_step_error", "model_horizon_error"};
   for (int i = t->problem->distance_name ? 0 : 1; json && i < 3; i++)
     if (isfinite(also[i])) json_object_set_new(json, names[i], json_real(also[i]));
+  if (json && t->problem->success_name) json_object_set_new(json, "success_name", json_string(t->problem->success_name));
+  if (json && t->problem->task_loss_name) json_object_set_new(json, "task_loss_name", json_string(t->problem->task_loss_name));
   char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
   json_decref(json);
   if (!text) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
@@ -414,8 +416,8 @@ static void print_best(const training *t, const ml3_trainer_report *best) {
   if (t->problem->success_name) printf("%s %.1f %%, ", t->problem->success_name, 100 * best->outcome.success);
   char more[160];
   printf("task loss %.4g after %lld updates on %lld validation tasks%s\n", best->outcome.task_loss,
-         (long long)t->config.inner_steps, (long long)t->config.validation_tasks,
-         tell_more(t, best, more, sizeof more));
+         (long long)(t->config.validation_steps ? t->config.validation_steps : t->config.inner_steps),
+         (long long)t->config.validation_tasks, tell_more(t, best, more, sizeof more));
 }
 
 /* The files of a run that is whole, and a line about it. */

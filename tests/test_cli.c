@@ -204,6 +204,10 @@ Test(cli, inspects_what_was_learned) {
                0, "%s", output);
   cr_expect_eq(ml3("inspect scalar --points 7"), 0, "%s", output);
   cr_expect(exists("scalar/landscape_scalar.csv") && exists("scalar/landscape_line.png"));
+  cr_expect_eq(ml3("inspect scalar --points 7 --set inner.lifetime=7"), 0, "%s", output); /* what an optimizee lives through */
+  char command[256];
+  snprintf(command, sizeof command, "grep -q 'task 0, 7 updates' %s/scalar/landscape_line.svg", folder);
+  cr_expect_eq(system(command), 0, "the lifetime is not shown");
   cr_assert_eq(ml3("train mountain_car -o maml " TINY "--set outer.steps=2 --set method=maml --set inner.rate=1e-3"), 0, "%s", output);
   cr_expect_eq(ml3("inspect maml --points 7"), 0, "%s", output);
   expect("inspect run --features velocity", 2, "expected two of: position, velocity, force, final_distance");
@@ -248,6 +252,17 @@ Test(cli, trains_policies_by_themselves_and_model_free_losses) {
   cr_expect_eq(ml3("record ppo --quiet --width 64 --height 48 --camera top --overlay none --fps 5 -o ppo.gif"), 0, "%s", output);
   cr_expect(exists("free.png") && exists("ppo.gif"));
   expect("train model_free --set environment=reacher --set extra.kind=physics", 2, "takes none, exploration_goal, demonstration or energy");
+}
+
+#define SUPERVISED "--quiet --set outer.steps=2 --set outer.tasks=2 --set validation.tasks=2 --set loss.hidden=[4] --set inner.steps=2 "
+
+Test(cli, tables_over_seeds_call_numbers_what_the_problem_calls_them) {
+  cr_assert_eq(ml3("train sine -o sine --seeds 2 --set validation.steps=2 " SUPERVISED), 0, "%s", output);
+  cr_expect(strstr(output, "squared error") && !strstr(output, "success"), "%s", output);
+  cr_assert_eq(ml3("train digits -o digits --seeds 2 --set inner.weights=last " SUPERVISED), 0, "%s", output);
+  cr_expect(strstr(output, "accuracy %") && strstr(output, "cross-entropy"), "%s", output);
+  cr_assert_eq(ml3("train sine -o sweep --sweep outer.rate=1e-3,1e-2 --set validation.steps=2 " SUPERVISED), 0, "%s", output);
+  cr_expect(strstr(output, "squared error") && !strstr(output, "success"), "%s", output);
 }
 
 Test(cli, an_interrupt_stops_all_seeds_and_they_go_on) {
