@@ -230,8 +230,11 @@ static void return_crew(const model_free *m, crew *c) {
 
 /* ---- tasks and data --------------------------------------------------------------------------------------------- */
 
+/* A default that float rounds is the default still: environments copy their model for any other value. */
 void ml3_model_free_task(const ml3_problem *problem, const ml3_real *task, double *env_task) {
-  for (int i = 0; i < self(problem)->settings.env->task_dim; i++) env_task[i] = task[i];
+  const ml3_env_spec *env = self(problem)->settings.env;
+  for (int i = 0; i < env->task_dim; i++)
+    env_task[i] = task[i] == (ml3_real)env->task[i].value ? env->task[i].value : task[i];
 }
 
 static const ml3_real *task_goal(const model_free *m, const ml3_real *task) {
