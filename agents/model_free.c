@@ -2,8 +2,8 @@
 
    A task's numbers: the environment's task [task_dim], the goal [goal_dim], the number of its demonstration or -1.
    D  is blocks of rows, one a time step, time-major: x [rows][inputs], action [rows][m], credit [rows],
-      advantage [rows], then goal [goal_dim].
-   D' is x, action, advantage [rows], then what the extra information needs. */
+      advantage [rows], log-probability as drawn [rows], then goal [goal_dim].
+   D' is x, action, advantage [rows], log-probability [rows], then what the extra information needs. */
 #include "agents/model_free.h"
 
 #include <math.h>
@@ -89,7 +89,7 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
       [SEES_LOG_STD] = at.log_std,
       [SEES_LOG_PROB] = ml3_policy_build_log_prob(g, at, action),
       [SEES_CREDIT] = ml3_nn_view(g, data, rows * (n + a), rows, 1),
-      [SEES_GOAL] = ml3_nn_broadcast(g, ml3_nn_view(g, data, rows * (n + a + 2), 1, goal), rows, goal),
+      [SEES_GOAL] = ml3_nn_broadcast(g, ml3_nn_view(g, data, rows * (n + a + 3), 1, goal), rows, goal),
       [SEES_ACTION] = action};
   ml3_node seen[FEATURES];
   int count = 0;
@@ -98,27 +98,38 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
   return ml3_nn_concat_cols(g, seen, count);
 }
 
-/* - mean of weight * log pi(a|s) over the rows of D or D'; weight is the block of numbers at `offset`. */
+/* - mean of weight * log pi(a|s) over the rows of D or D'; weight is the block of numbers at `offset`. With a clip, where
+   data may be of an older policy, weight * log pi becomes min(weight r, weight clamp(r, 1 - clip, 1 + clip)) with
+   r = pi(a|s) / pi_old(a|s): the same gradient where the policy is the one that drew. `old` is the block of log pi_old. */
 static ml3_node build_surrogate(const model_free *m, ml3_nn_graph *g, ml3_node theta, ml3_node data, int rows,
-                                int offset) {
+                                int offset, int old) {
+  const double clip = m->settings.clip;
   const int n = inputs(m), a = actions(m);
   ml3_node x = ml3_nn_view(g, data, 0, rows, n), action = ml3_nn_view(g, data, rows * n, rows, a);
   ml3_policy_nodes at = ml3_policy_build_from_input(g, &m->settings.policy, theta, x);
   ml3_node weight = ml3_nn_view(g, data, offset, rows, 1);
-  return ml3_nn_neg(g, ml3_nn_mean(g, ml3_nn_mul(g, weight, ml3_policy_build_log_prob(g, at, action))));
+  ml3_node log_prob = ml3_policy_build_log_prob(g, at, action);
+  if (clip <= 0) return ml3_nn_neg(g, ml3_nn_mean(g, ml3_nn_mul(g, weight, log_prob)));
+  ml3_node ratio = ml3_nn_exp(g, ml3_nn_sub(g, log_prob, ml3_nn_view(g, data, old, rows, 1)));
+  ml3_node free = ml3_nn_neg(g, ml3_nn_mul(g, weight, ratio));
+  ml3_node clipped = ml3_nn_neg(g, ml3_nn_mul(g, weight, ml3_nn_clamp(g, ratio, 1 - clip, 1 + clip)));
+  return ml3_nn_mean(g, ml3_nn_max(g, free, clipped));
 }
 
 static int advantage_offset(const model_free *m) {
   return outer_rows(m) * (inputs(m) + actions(m));
 }
-static int extra_offset(const model_free *m) {
+static int old_offset(const model_free *m) {
   return advantage_offset(m) + outer_rows(m);
+}
+static int extra_offset(const model_free *m) {
+  return old_offset(m) + outer_rows(m);
 }
 
 static ml3_node build_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                 ml3_node context) {
   (void)context;
-  return build_surrogate(self(p), g, theta, data, outer_rows(self(p)), advantage_offset(self(p)));
+  return build_surrogate(self(p), g, theta, data, outer_rows(self(p)), advantage_offset(self(p)), old_offset(self(p)));
 }
 
 /* What MAML and the task's own gradient descend: the surrogate on the data of the update. */
@@ -127,7 +138,8 @@ static ml3_node build_inner_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node
   const model_free *m = self(p);
   const int rows = inner_rows(m);
   (void)context;
-  return build_surrogate(m, g, theta, data, rows, rows * (inputs(m) + actions(m) + 1));
+  return build_surrogate(m, g, theta, data, rows, rows * (inputs(m) + actions(m) + 1),
+                         rows * (inputs(m) + actions(m) + 2));
 }
 
 /* The policy's mean as share of half the width of its bounds. */
@@ -143,7 +155,7 @@ static ml3_node build_share(const model_free *m, ml3_nn_graph *g, ml3_node actio
 static ml3_node build_exploration(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                   ml3_node context) {
   (void)context;
-  return build_surrogate(self(p), g, theta, data, outer_rows(self(p)), extra_offset(self(p)));
+  return build_surrogate(self(p), g, theta, data, outer_rows(self(p)), extra_offset(self(p)), old_offset(self(p)));
 }
 
 static ml3_node build_energy(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context) {
@@ -345,7 +357,8 @@ static int collect_inner(const model_free *m, crew *c, const ml3_real *task, con
     put(credit, advantage, (size_t)inner_rows(m));
   else
     ml3_rewards_to_go(r, r->reward, m->settings.discount, credit);
-  put(advantage + inner_rows(m), task_goal(m, task), (size_t)m->settings.env->goal_dim);
+  ml3_real *goal = put(advantage + inner_rows(m), r->log_prob, (size_t)inner_rows(m));
+  put(goal, task_goal(m, task), (size_t)m->settings.env->goal_dim);
   return ML3_OK;
 }
 
@@ -356,6 +369,7 @@ static int collect_outer(const model_free *m, crew *c, const ml3_real *task, con
   if (code != ML3_OK) return code;
   ml3_real *advantage = put_rows(m, r, to);
   if ((code = advantages(m, c, r, r->reward, advantage, error)) != ML3_OK) return code;
+  put(to + old_offset(m), r->log_prob, (size_t)outer_rows(m));
   if (m->settings.extra == ML3_MODEL_FREE_EXPLORATION_GOAL) code = put_exploration(m, c, to + extra_offset(m), error);
   if (m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS) put_demonstration(m, task, to + extra_offset(m));
   return code;
@@ -373,6 +387,16 @@ static int collect(const ml3_problem *p, const ml3_real *task, const ml3_real *t
   int code = outer ? collect_outer(m, c, task, theta, outer, error) : collect_inner(m, c, task, theta, inner, error);
   return_crew(m, c);
   return code;
+}
+
+/* D' of D: the same rows, without credit. */
+static int reuse(const ml3_problem *p, const ml3_real *task, const ml3_real *inner, ml3_real *outer, ml3_error *error) {
+  const model_free *m = self(p);
+  const size_t rows = (size_t)inner_rows(m), seen = rows * (size_t)(inputs(m) + actions(m));
+  (void)error;
+  put(put(outer, inner, seen), inner + seen + rows, 2 * rows); /* advantage and log-probability */
+  if (m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS) put_demonstration(m, task, outer + extra_offset(m));
+  return ML3_OK;
 }
 
 /* ---- judging ---------------------------------------------------------------------------------------------------- */
@@ -461,6 +485,17 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "rollouts are %d for an update and %d for the task loss; 1 to 4096 are possible", s->rollouts,
                          s->outer_rollouts);
+  if (!(s->clip >= 0))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "the clip of the ratio of probabilities is %g; at least 0 is possible", s->clip);
+  if (s->reuse && s->rollouts != s->outer_rollouts)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "rollout.reuse: an update has %d episodes and the task loss %d; they must be as many",
+                         s->rollouts, s->outer_rollouts);
+  if (s->reuse && s->extra == ML3_MODEL_FREE_EXPLORATION_GOAL)
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "rollout.reuse: an exploration goal needs states, which the rollouts of an update do not keep");
   if (s->judge_episodes < 1)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "a policy is judged by %d episodes; at least 1 is needed",
                          s->judge_episodes);
@@ -562,7 +597,7 @@ static int make(model_free *m, ml3_error *error) {
   if (code == ML3_OK) code = choose_inputs(m, error);
   if (code == ML3_OK) code = name_features(m, error);
   if (code != ML3_OK) return code;
-  const int row = inputs(m) + actions(m) + 1;
+  const int row = inputs(m) + actions(m) + 2;
   ml3_problem *p = &m->problem;
   p->theta_size = ml3_policy_size(&s->policy);
   p->task_size = s->env->task_dim + s->env->goal_dim + 1;
@@ -576,11 +611,12 @@ static int make(model_free *m, ml3_error *error) {
       p->build_extra_loss = build_energy;
       break;
     case ML3_MODEL_FREE_DEMONSTRATIONS:
-      p->build_extra_loss = build_imitation, p->outer_size += demo_steps(m) * (row - 1) + 1;
+      p->build_extra_loss = build_imitation, p->outer_size += demo_steps(m) * (row - 2) + 1;
       break;
     default:
       break;
   }
+  if (s->reuse) p->reuse = reuse;
   crew *c = new_crew(m, error); /* what is wrong with the policy or the environment shows here */
   if (!c) return error ? error->code : ML3_ERR_MEMORY;
   return_crew(m, c);

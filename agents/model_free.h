@@ -54,7 +54,9 @@ typedef struct ml3_model_free_settings {
   int horizon;             /* steps of an episode; 0: the environment's */
   int rollouts;            /* episodes for one update */
   int outer_rollouts;      /* episodes for L_task */
+  bool reuse;              /* an update's episodes also judge the policy that made them; outer_rollouts = rollouts */
   int judge_episodes;      /* when a policy is judged */
+  double clip;             /* of the ratio of probabilities, where data serve several outer updates; 0: they do not */
   double discount, lambda; /* lambda: of the linear baseline's advantages */
   ml3_baseline_kind baseline;
   ml3_credit credit;

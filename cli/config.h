@@ -42,7 +42,7 @@ typedef struct cli_config {
   cli_numbers policy_hidden, policy_obs_scale;
   cli_texts policy_relative;
   int policy_activation, policy_squash;
-  int policy_kind;
+  int policy_kind, policy_start;
   double policy_log_std, policy_output_gain;
   bool policy_bias, policy_goal, policy_normalize;
 
@@ -60,7 +60,7 @@ typedef struct cli_config {
   cli_numbers inner_weight_list;
   bool inner_learn_start;
 
-  int64_t outer_steps, outer_tasks, outer_warmup;
+  int64_t outer_steps, outer_tasks, outer_epochs, outer_warmup;
   int outer_optimizer, outer_schedule;
   double outer_rate, outer_final_rate, outer_clip_norm, outer_task_clip_norm;
   int numerics;
@@ -80,10 +80,10 @@ typedef struct cli_config {
 
   cli_texts rollout_fixed;
   int64_t rollout_starts;
-  bool rollout_detach_state;
+  bool rollout_detach_state, rollout_reuse;
   int64_t rollout_episodes, rollout_outer_episodes, rollout_judge_episodes;
   double rollout_near;
-  double rollout_discount, rollout_lambda;
+  double outer_clip, rollout_discount, rollout_lambda;
   int rollout_credit, rollout_baseline;
 
   int64_t extra_points;

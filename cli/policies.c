@@ -46,6 +46,7 @@ int cli_policy_init(const cli_config *c, const ml3_env_spec *env, ml3_policy *po
     code = ml3_policy_init(policy, env, widths, c->policy_hidden.count, (ml3_activation)c->policy_activation,
                            c->policy_bias, error);
   if (code != ML3_OK) return code;
+  policy->net.start = (ml3_mlp_start)c->policy_start;
   policy->squash = (ml3_squash)c->policy_squash;
   policy->output_gain = c->policy_output_gain;
   if (c->policy_obs_scale.count && c->policy_obs_scale.count != env->obs_dim)

@@ -33,6 +33,8 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
                                .horizon = (int)c->horizon,
                                .rollouts = (int)c->rollout_episodes,
                                .outer_rollouts = (int)c->rollout_outer_episodes,
+                               .clip = c->outer_epochs > 1 ? c->outer_clip : 0,
+                               .reuse = c->rollout_reuse,
                                .judge_episodes = (int)c->rollout_judge_episodes,
                                .discount = c->rollout_discount,
                                .lambda = c->rollout_lambda,

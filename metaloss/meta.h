@@ -100,6 +100,12 @@ int ml3_meta_fits(const ml3_meta *meta, const ml3_loss *loss, ml3_error *error);
 int ml3_meta_gradient(ml3_meta_work *work, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
                       ml3_random *random, ml3_real *gradient, double *objective, double *losses, ml3_error *error);
 
+/* For problems that collect: the numbers of all data of one ml3_meta_gradient. */
+size_t ml3_meta_data_size(const ml3_meta *meta);
+/* Where the next ml3_meta_gradient keeps what it collects, data[ml3_meta_data_size]; with `filled` it collects nothing and
+   takes what is there, which was drawn under the optimizees of an earlier phi. NULL: it collects into buffers of its own. */
+void ml3_meta_use_data(ml3_meta_work *work, ml3_real *data, bool filled);
+
 /* objective[batch]: J alone, without its gradient; adapted[batch][theta_size] (may be NULL) gets theta_K. */
 int ml3_meta_objective(ml3_meta_work *work, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
                        ml3_random *random, ml3_real *adapted, double *objective, ml3_error *error);

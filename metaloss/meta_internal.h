@@ -39,6 +39,8 @@ struct ml3_meta_work {
   ml3_real *velocity; /* [K + 1][batch][theta_size]; NULL without momentum */
   ml3_real *data;     /* [K][batch][inner_size]; unused when D is the task */
   ml3_real *fresh;    /* [outer_size] */
+  ml3_real *store;    /* of ml3_meta_use_data, not owned: D [K][batch][inner_size], D' [K + 1][batch][outer_size]; or NULL */
+  bool filled;
   ml3_real *lambda;   /* [batch][theta_size] */
   ml3_real *nu;       /* [batch][theta_size]; NULL without momentum */
   ml3_real *piece;    /* [max(loss_size, batch * theta_size)] */

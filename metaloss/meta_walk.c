@@ -30,8 +30,9 @@ static int inner_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *th
   const ml3_problem *p = m->problem;
   *data = task;
   if (!p->collect) return ML3_OK;
-  ml3_real *fresh = w->data + (size_t)k * (size_t)m->batch * (size_t)p->inner_size;
+  ml3_real *fresh = (w->store ? w->store : w->data) + (size_t)k * (size_t)m->batch * (size_t)p->inner_size;
   *data = fresh;
+  if (w->store && w->filled) return ML3_OK;
   int code = ML3_OK;
   for (int i = 0; i < m->batch && code == ML3_OK; i++)
     code = p->collect(p, task + (size_t)i * (size_t)p->task_size, theta + (size_t)i * (size_t)p->theta_size, &random[i],
@@ -41,15 +42,22 @@ static int inner_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *th
   return code;
 }
 
-static int outer_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random, int k,
-                      const ml3_real **data, ml3_error *error) {
-  const ml3_problem *p = w->meta->problem;
+/* D' under theta_k; out of D, where that is not NULL. `place` is where D' belongs in what is stored. */
+static int outer_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, const ml3_real *inner, int place,
+                      ml3_random *random, int k, const ml3_real **data, ml3_error *error) {
+  const ml3_meta *m = w->meta;
+  const ml3_problem *p = m->problem;
   *data = task;
   if (!p->collect) return ML3_OK;
-  *data = w->fresh;
-  int code = p->collect(p, task, theta, random, NULL, w->fresh, error);
-  if (code == ML3_OK && !ml3_nn_all_finite(w->fresh, (size_t)p->outer_size))
-    return not_finite(w->meta, "the data of the rollouts that judge", k, error);
+  ml3_real *fresh = w->fresh;
+  if (w->store)
+    fresh = w->store + (size_t)m->settings.inner_steps * (size_t)m->batch * (size_t)p->inner_size +
+            (size_t)place * (size_t)p->outer_size;
+  *data = fresh;
+  if (w->store && w->filled) return ML3_OK;
+  int code = inner ? p->reuse(p, task, inner, fresh, error) : p->collect(p, task, theta, random, NULL, fresh, error);
+  if (code == ML3_OK && !ml3_nn_all_finite(fresh, (size_t)p->outer_size))
+    return not_finite(m, "the data of the rollouts that judge", k, error);
   return code;
 }
 
@@ -87,10 +95,11 @@ static int inner_step(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *th
 
 /* value and, unless NULL, gradient of L (outer) or L_task (task) at theta. */
 static int loss_at(ml3_meta_work *w, ml3_nn_workspace *outer, const ml3_real *task, const ml3_real *theta,
-                   ml3_random *random, int k, double *value, ml3_real *gradient, ml3_error *error) {
+                   const ml3_real *inner, int place, ml3_random *random, int k, double *value, ml3_real *gradient,
+                   ml3_error *error) {
   const ml3_meta *m = w->meta;
   const ml3_real *data;
-  int code = outer_data(w, task, theta, random, k, &data, error);
+  int code = outer_data(w, task, theta, inner, place, random, k, &data, error);
   if (code != ML3_OK) return code;
 
   ml3_nn_bind_input(outer, m->out_theta, theta);
@@ -108,18 +117,20 @@ static int loss_at(ml3_meta_work *w, ml3_nn_workspace *outer, const ml3_real *ta
   return ML3_OK;
 }
 
-/* L of every task at theta_k, where w_k is not 0. */
-static int losses_at(ml3_meta_work *w, const ml3_real *task, ml3_random *random, int k, bool gradients,
-                     double *objective, double *losses, ml3_error *error) {
+/* L of every task at theta_k, where w_k is not 0; out of D_k, where that is not NULL. */
+static int losses_at(ml3_meta_work *w, const ml3_real *task, const ml3_real *inner, ml3_random *random, int k,
+                     bool gradients, double *objective, double *losses, ml3_error *error) {
   const ml3_meta *m = w->meta;
+  const size_t inner_size = (size_t)m->problem->inner_size;
   const size_t size = (size_t)m->problem->theta_size, task_size = (size_t)m->problem->task_size;
   for (int i = 0; i < m->batch; i++) {
     const size_t at = ((size_t)k * (size_t)m->batch + (size_t)i) * size;
     double *const here = losses ? &losses[i * (m->settings.inner_steps + 1) + k] : NULL, value;
     if (here) *here = NAN;
     if (m->weights[k] == 0) continue;
-    int code = loss_at(w, w->outer, task + (size_t)i * task_size, w->theta + at, &random[i], k, &value,
-                       gradients ? w->grads + at : NULL, error);
+    int code =
+        loss_at(w, w->outer, task + (size_t)i * task_size, w->theta + at, inner ? inner + (size_t)i * inner_size : NULL,
+                k * m->batch + i, &random[i], k, &value, gradients ? w->grads + at : NULL, error);
     if (code != ML3_OK) return code;
     objective[i] += m->weights[k] * value;
     if (here) *here = value;
@@ -156,11 +167,13 @@ static int walk_forward(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *
   for (int i = 0; i < m->batch; i++) objective[i] = 0;
   for (int k = 0;; k++) {
     ml3_real *theta = w->theta + (size_t)k * size;
-    int code = losses_at(w, task, random, k, gradients, objective, losses, error);
-    if (code != ML3_OK || k == m->settings.inner_steps) return code;
+    const bool last = k == m->settings.inner_steps, reuse = m->problem->reuse && !last;
+    const ml3_real *data = NULL;
+    int code = reuse ? inner_data(w, task, theta, random, k, &data, error) : ML3_OK;
+    if (code == ML3_OK) code = losses_at(w, task, data, random, k, gradients, objective, losses, error);
+    if (code != ML3_OK || last) return code;
 
-    const ml3_real *data;
-    code = inner_data(w, task, theta, random, k, &data, error);
+    if (!reuse) code = inner_data(w, task, theta, random, k, &data, error);
     if (code == ML3_OK)
       code = inner_step(w, loss, theta, velocity_at(w, k), data, theta + size, velocity_at(w, k + 1), k, error);
     if (code != ML3_OK) return code;
@@ -206,7 +219,7 @@ static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *tas
   for (int i = 0; i < n; i++) w->lambda[i] = weight != 0 ? weight * last[i] : 0;
   if (w->nu) memset(w->nu, 0, (size_t)n * sizeof *w->nu);
   for (int k = steps - 1; k >= 0; k--) {
-    const ml3_real *data = m->problem->collect ? w->data + (size_t)k * inner_size : task;
+    const ml3_real *data = m->problem->collect ? (w->store ? w->store : w->data) + (size_t)k * inner_size : task;
     ml3_real *theta = w->theta + (size_t)k * (size_t)n;
     const bool first = k == steps - 1;
     ml3_nn_workspace *inner = inner_of(w, k);
@@ -240,6 +253,16 @@ void ml3_meta_slow(ml3_meta_work *w, double factor) {
   w->slowed = (ml3_real)factor;
 }
 
+size_t ml3_meta_data_size(const ml3_meta *m) {
+  const size_t steps = (size_t)m->settings.inner_steps, batch = (size_t)m->batch;
+  return batch * (steps * (size_t)m->problem->inner_size + (steps + 1) * (size_t)m->problem->outer_size);
+}
+
+void ml3_meta_use_data(ml3_meta_work *w, ml3_real *data, bool filled) {
+  w->store = data;
+  w->filled = filled;
+}
+
 ml3_real *ml3_meta_velocity(ml3_meta_work *w) {
   return w->velocity;
 }
@@ -260,7 +283,9 @@ int ml3_meta_gradient(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *ta
                       ml3_random *random, ml3_real *gradient, double *objective, double *losses, ml3_error *error) {
   double unused[ML3_META_MAX_BATCH];
   int code = walk_forward(w, loss, task, theta, random, true, objective ? objective : unused, losses, error);
-  return code == ML3_OK ? walk_back(w, loss, task, gradient, error) : code;
+  if (code == ML3_OK) code = walk_back(w, loss, task, gradient, error);
+  w->store = NULL;
+  return code;
 }
 
 int ml3_meta_objective(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
@@ -306,7 +331,7 @@ int ml3_meta_inner_loss(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *
 int ml3_meta_task_gradient(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random,
                            double *value, ml3_real *gradient, ml3_error *error) {
   double unused;
-  return loss_at(w, w->task, task, theta, random, 0, value ? value : &unused, gradient, error);
+  return loss_at(w, w->task, task, theta, NULL, 0, random, 0, value ? value : &unused, gradient, error);
 }
 
 int ml3_meta_features(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random,

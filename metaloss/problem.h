@@ -67,6 +67,10 @@ struct ml3_problem {
   int (*collect)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
                  ml3_real *inner, ml3_real *outer, ml3_error *error);
 
+  /* outer[outer_size] out of inner[inner_size], collected under the same theta: the loss after an update is then estimated
+     from the data of the next one. NULL: every D' is collected for itself. */
+  int (*reuse)(const ml3_problem *p, const ml3_real *task, const ml3_real *inner, ml3_real *outer, ml3_error *error);
+
   /* What these numbers of an outcome are called here; NULL: success or distance say nothing, L_task has no other name. */
   const char *success_name, *distance_name, *task_loss_name;
 

@@ -31,7 +31,7 @@ static bool make_batch(batch *b, int count, int unit, const ml3_problem *p, int 
 static int unit_size(const ml3_trainer_settings *s) {
   int unit = 4;
   while (unit > 1 && (s->tasks % unit || s->tasks / unit < 4)) unit /= 2;
-  return s->task_clip_norm > 0 ? 1 : unit;
+  return s->task_clip_norm > 0 || s->epochs > 1 ? 1 : unit;
 }
 
 /* What threads need besides to run units of several tasks. */
@@ -59,6 +59,13 @@ static int check(const ml3_trainer_settings *s, ml3_error *error) {
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
         "inner.lifetime is %d, but the start is learned: every outer step begins there, so it must be 1", s->lifetime);
+  if (s->epochs < 0 || s->epochs > 1000)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "outer.epochs is %d; 1 to 1000 are possible", s->epochs);
+  if (s->epochs > 1 && s->lifetime > 1)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "outer.epochs is %d and inner.lifetime %d: optimizees that live on cannot take a step again; "
+                         "one of them must be 1",
+                         s->epochs, s->lifetime);
   if (s->threads < 0 || s->threads > 1024)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "threads is %d; 0 (all cores) to 1024 are possible", s->threads);
   return ML3_OK;
@@ -77,6 +84,7 @@ static bool make_state(ml3_trainer *t) {
     if (!(t->train.moments = calloc(units * size, sizeof(double)))) return false;
     for (size_t i = 0; i < tasks; i++) t->train.items[i].moments = t->train.moments + i / (size_t)t->train.unit * size;
   }
+  if (t->epochs > 1 && !(t->stored = calloc(tasks * ml3_meta_data_size(t->meta), sizeof *t->stored))) return false;
   if (s->lifetime <= 1) return true;
   t->lives.birth = calloc(tasks, sizeof *t->lives.birth);
   t->lives.theta = calloc(theta, sizeof *t->lives.theta);
@@ -168,6 +176,7 @@ ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_setti
   }
   t->problem = problem;
   t->settings = *settings;
+  t->epochs = settings->epochs > 1 && problem->collect ? settings->epochs : 1;
   t->settings.meta.batch = 1; /* units are the trainer's own matter */
   t->settings.meta.moments = settings->normalize == ML3_NORMALIZE_RUNNING;
   if (make_parts(t, error) == ML3_OK) return t;
@@ -193,6 +202,7 @@ void ml3_trainer_free(ml3_trainer *t) {
   free(t->train.memory);
   free(t->train.moments);
   free(t->running.mean);
+  free(t->stored);
   free(t->lives.birth);
   free(t->lives.theta);
   free(t->lives.velocity);
@@ -262,24 +272,29 @@ static void keep(ml3_trainer *t, int i, const ml3_meta_work *work, int place) {
   if (velocity) memcpy(t->lives.velocity + (size_t)i * size, velocity + (size_t)place * size, bytes);
 }
 
-static void try_task(ml3_trainer *t, int i, ml3_meta_work *work, ml3_real *gradient) {
+static void try_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_real *gradient) {
   batch_task *b = &t->train.items[i];
   ml3_random random = draw(t, i);
   ml3_error now = {0};
   begin(t, i, 1, work);
+  if (t->stored) ml3_meta_use_data(work, t->stored + (size_t)i * ml3_meta_data_size(t->meta), epoch > 0);
   b->code = ml3_meta_gradient(work, t->loss, b->task, b->theta, &random, gradient, &b->objective, NULL, &now);
   if (b->code != ML3_OK && b->halved == 0) b->error = now;
 }
 
 /* With shorter inner steps, if that is wanted, until its numbers are finite. */
-static void run_task(ml3_trainer *t, int i, ml3_meta_work *work, ml3_real *gradient) {
+static void run_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_real *gradient) {
   enum { HALVINGS_MAX = 4 };
   batch_task *b = &t->train.items[i];
+  if (epoch > 0 && b->code != ML3_OK) { /* its data are not whole */
+    memset(gradient, 0, (size_t)t->loss->size * sizeof *gradient);
+    return;
+  }
   b->halved = 0;
-  try_task(t, i, work, gradient);
+  try_task(t, i, epoch, work, gradient);
   while (b->code == ML3_ERR_NUMERIC && t->settings.numerics == ML3_NUMERICS_REDUCE && b->halved < HALVINGS_MAX) {
     ml3_meta_slow(work, ldexp(1, -++b->halved));
-    try_task(t, i, work, gradient);
+    try_task(t, i, epoch, work, gradient);
   }
   ml3_meta_slow(work, 1);
   if (b->code == ML3_OK) {
@@ -310,16 +325,16 @@ static bool run_together(ml3_trainer *t, int first, ml3_meta_work *work) {
   return true;
 }
 
-static void run_unit(ml3_trainer *t, int unit, int thread) {
+static void run_unit(ml3_trainer *t, int unit, int epoch, int thread) {
   const int first = unit * t->train.unit;
   ml3_real *gradient = t->train.items[first].gradient, *piece = t->pieces[thread];
   ml3_trainer_clear_moments(&t->train.items[first], t->loss);
   if (t->train.unit == 1) {
-    run_task(t, first, t->works[thread], gradient);
+    run_task(t, first, epoch, t->works[thread], gradient);
   } else if (!run_together(t, first, t->unit_works[thread])) { /* one by one, to leave out what is wrong */
     memset(gradient, 0, (size_t)t->loss->size * sizeof *gradient);
     for (int i = first; i < first + t->train.unit; i++) {
-      run_task(t, i, t->works[thread], piece);
+      run_task(t, i, epoch, t->works[thread], piece);
       ml3_nn_add_to(gradient, piece, (size_t)t->loss->size);
     }
   }
@@ -358,18 +373,17 @@ bool ml3_trainer_trouble(const ml3_trainer *t, ml3_error *what) {
 }
 
 /* The tasks of this rank, and what the others tell of theirs. */
-static int run_batch(ml3_trainer *t, ml3_error *error) {
+static int run_batch(ml3_trainer *t, int epoch, ml3_error *error) {
   int first, end;
   ml3_ranks_own(t->settings.ranks, t->train.count / t->train.unit, &first, &end);
 #pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1)
-  for (int i = first; i < end; i++) run_unit(t, i, omp_get_thread_num());
+  for (int i = first; i < end; i++) run_unit(t, i, epoch, omp_get_thread_num());
   return ml3_trainer_share_batch(t, &t->train, error);
 }
 
-int ml3_trainer_step(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
-  t->tried_step = t->outer_step;
-  int code = ml3_trainer_gather(t, error);
-  if (code == ML3_OK) code = run_batch(t, error);
+/* One update of phi; report is of the last one. */
+static int run_epoch(ml3_trainer *t, int epoch, ml3_trainer_report *report, ml3_error *error) {
+  int code = run_batch(t, epoch, error);
   if (code != ML3_OK) return code;
 
   *report = (ml3_trainer_report){.outer_step = t->outer_step};
@@ -406,6 +420,14 @@ int ml3_trainer_step(ml3_trainer *t, ml3_trainer_report *report, ml3_error *erro
     return ml3_error_set(error, ML3_ERR_NUMERIC,
                          "outer step %lld: the norm of the meta-gradient is not finite; the loss is as it was before",
                          (long long)t->outer_step);
+  return ML3_OK;
+}
+
+int ml3_trainer_step(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
+  t->tried_step = t->outer_step;
+  int code = ml3_trainer_gather(t, error);
+  for (int epoch = 0; epoch < t->epochs && code == ML3_OK; epoch++) code = run_epoch(t, epoch, report, error);
+  if (code != ML3_OK) return code;
   if (t->train.moments) ml3_trainer_merge_moments(t);
   report->outer_step = ++t->outer_step;
   report->inner_rate = ml3_loss_rate(t->loss);

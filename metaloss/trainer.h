@@ -48,6 +48,7 @@ typedef struct ml3_trainer_settings {
   uint64_t seed;
   int threads;           /* 0: all cores, or OMP_NUM_THREADS */
   int tasks;             /* a batch, one outer step */
+  int epochs; /* updates of phi by the data of an outer step, which is collected once; 0 or 1: one */
   double task_clip_norm; /* each task's meta-gradient is clipped to this norm before the mean; 0: not */
   ml3_normalize normalize;
   ml3_numerics numerics;

@@ -51,6 +51,8 @@ struct ml3_trainer {
   batch train, validation;
   running running;
   lives lives;
+  ml3_real *stored; /* [tasks][data size] where data serve several epochs, else NULL */
+  int epochs;       /* >= 1 */
   int64_t outer_step, tried_step; /* done so far; the one that the batch is of */
   bool has_best;
   int64_t stale; /* validations since the best */
