@@ -76,6 +76,7 @@ static const key keys[] = {
     {"loss.products", KEY_CHOICE, AT(loss_products), "exact", 0, 0, "exact|fast",
      "large ones on a matrix unit (AMX): to float32's precision, or to 1.2e-5 in half the time"},
     {"inner.steps", KEY_INT, AT(inner_steps), "5", 1, 1000, NULL, "updates by the learned loss while meta-training"},
+    {"inner.passes", KEY_INT, AT(inner_passes), "1", 1, 100, NULL, "steps of descent by the same data that make an update"},
     {"inner.rate", KEY_REAL, AT(inner_rate), "0.1", 1e-12, 1e6, NULL, "their step size, or where a learned one starts"},
     {"inner.learn_rate", KEY_CHOICE, AT(inner_learn_rate), "scalar", 0, 0, "none|scalar|parameter|signed",
      "learn the step size: no, one number, one a parameter of the optimizee, the same of any sign (always so in meta_sgd)"},

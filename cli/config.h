@@ -54,7 +54,7 @@ typedef struct cli_config {
   bool loss_bias;
   int loss_normalize, loss_products;
 
-  int64_t inner_steps, inner_lifetime;
+  int64_t inner_steps, inner_passes, inner_lifetime;
   double inner_rate, inner_momentum;
   int inner_learn_rate, inner_weights, inner_derivatives;
   cli_numbers inner_weight_list;

@@ -92,7 +92,8 @@ int cli_trainer_settings(const cli_config *c, const ml3_problem *problem, ml3_tr
   if (code != ML3_OK) return code;
   *settings = (ml3_trainer_settings){
       .meta = {.loss = loss,
-               .inner_steps = (int)c->inner_steps,
+               .inner_steps = (int)(c->inner_steps * c->inner_passes),
+               .passes = (int)c->inner_passes,
                .weights = (ml3_step_weights)c->inner_weights,
                .weight_count = c->inner_weight_list.count,
                .task_weight = c->outer_task_weight,
@@ -119,7 +120,7 @@ int cli_trainer_settings(const cli_config *c, const ml3_problem *problem, ml3_tr
       .numerics = (ml3_numerics)c->numerics,
       .lifetime = (int)c->inner_lifetime,
       .validation_tasks = (int)c->validation_tasks,
-      .validation_steps = (int)c->validation_steps,
+      .validation_steps = (int)(c->validation_steps * c->inner_passes),
       .select = (ml3_select)c->validation_select,
       .gather_every = (int)c->dynamics_every,
       .gather_tasks = (int)c->dynamics_tasks,

@@ -9,19 +9,19 @@
 /* ---- making ------------------------------------------------------------------------------------------ */
 
 static void set_weights(ml3_meta *m) {
-  int k_max = m->settings.inner_steps;
+  const int passes = m->passes, k_max = m->settings.inner_steps / passes; /* updates */
   for (int k = 1; k <= k_max; k++) switch (m->settings.weights) {
       case ML3_WEIGHTS_LAST:
-        m->weights[k] = k == k_max;
+        m->weights[k * passes] = k == k_max;
         break;
       case ML3_WEIGHTS_ALL:
-        m->weights[k] = 1.0 / k_max;
+        m->weights[k * passes] = 1.0 / k_max;
         break;
       case ML3_WEIGHTS_LINEAR:
-        m->weights[k] = 2.0 * k / (k_max * (k_max + 1.0));
+        m->weights[k * passes] = 2.0 * k / (k_max * (k_max + 1.0));
         break;
       case ML3_WEIGHTS_LIST:
-        m->weights[k] = m->settings.weight_list[k - 1];
+        m->weights[k * passes] = m->settings.weight_list[k - 1];
         break;
     }
 }
@@ -29,10 +29,10 @@ static void set_weights(ml3_meta *m) {
 static int check_weights(const ml3_meta_settings *s, ml3_error *error) {
   double sum = 0;
   if (s->weights != ML3_WEIGHTS_LIST) return ML3_OK;
-  if (s->weight_count != s->inner_steps || s->weight_count > ML3_META_MAX_WEIGHTS)
+  if (s->weight_count != s->inner_steps / (s->passes > 1 ? s->passes : 1) || s->weight_count > ML3_META_MAX_WEIGHTS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "the list of weights has %d entries for %d inner steps; it needs one a step, at most %d",
-                         s->weight_count, s->inner_steps, ML3_META_MAX_WEIGHTS);
+                         s->weight_count, s->inner_steps / (s->passes > 1 ? s->passes : 1), ML3_META_MAX_WEIGHTS);
   for (int i = 0; i < s->weight_count; i++) {
     if (!(s->weight_list[i] >= 0) || !isfinite(s->weight_list[i]))
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "weight %d of the inner steps is %g; it must not be negative",
@@ -65,6 +65,9 @@ static int check_loss(const ml3_problem *p, const ml3_loss_spec *loss, ml3_error
 static int check(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *error) {
   if (s->inner_steps < 1 || s->inner_steps > 1000)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "inner steps are %d; 1 to 1000 are possible", s->inner_steps);
+  if (s->passes < 0 || (s->passes > 1 && s->inner_steps % s->passes))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%d inner steps are not whole updates of %d passes", s->inner_steps,
+                         s->passes);
   if (s->batch < 0 || s->batch > ML3_META_MAX_BATCH)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the batch of a program is %d tasks; 1 to %d are possible", s->batch,
                          ML3_META_MAX_BATCH);
@@ -120,6 +123,7 @@ ml3_meta *ml3_meta_new(const ml3_problem *problem, const ml3_meta_settings *sett
   *m = (ml3_meta){.problem = problem,
                   .settings = *settings,
                   .batch = settings->batch > 1 ? settings->batch : 1,
+                  .passes = settings->passes > 1 ? settings->passes : 1,
                   .loss_size = shape->size,
                   .weights = weights};
   ml3_loss_free(shape);

@@ -47,6 +47,7 @@ enum { ML3_META_MAX_WEIGHTS = 64 };
 typedef struct ml3_meta_settings {
   ml3_loss_spec loss;
   int inner_steps; /* K >= 1 */
+  int passes;      /* steps that descend the same data; K is a multiple, and 0 is 1. An update is so many steps */
   ml3_step_weights weights;
   double weight_list[ML3_META_MAX_WEIGHTS]; /* w_1 .. w_K, none negative, for ML3_WEIGHTS_LIST */
   int weight_count;
@@ -118,7 +119,7 @@ const ml3_real *ml3_meta_adapted(const ml3_meta_work *work, const ml3_real **vel
    Returns the number of rows. */
 int64_t ml3_meta_moments(const ml3_meta_work *work, const double **sums, const double **squares);
 
-/* One inner step in place: theta[batch][theta_size] descends the learned loss on fresh data of the task. This is all that
+/* One update in place: theta[batch][theta_size] descends the learned loss, `passes` steps on fresh data of the task. This is all that
    meta-test needs. value (may be NULL) gets mean M before the step, summed over the batch. */
 int ml3_meta_adapt(ml3_meta_work *work, const ml3_loss *loss, const ml3_real *task, ml3_real *theta, ml3_random *random,
                    double *value, ml3_error *error);

@@ -20,7 +20,8 @@ enum { OUTER_TASK, OUTER_LOSS, OUTER_GRADIENT };
 struct ml3_meta {
   const ml3_problem *problem;
   ml3_meta_settings settings;
-  int batch; /* tasks in the inner program */
+  int batch;  /* tasks in the inner program */
+  int passes; /* >= 1 */
   int loss_size, rows;
   double *weights; /* [K + 1] w_k */
   ml3_nn_program *inner, *outer, *task, *features;

@@ -30,9 +30,9 @@ static int inner_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *th
   const ml3_problem *p = m->problem;
   *data = task;
   if (!p->collect) return ML3_OK;
-  ml3_real *fresh = (w->store ? w->store : w->data) + (size_t)k * (size_t)m->batch * (size_t)p->inner_size;
+  ml3_real *fresh = (w->store ? w->store : w->data) + (size_t)(k - k % m->passes) * (size_t)m->batch * (size_t)p->inner_size;
   *data = fresh;
-  if (w->store && w->filled) return ML3_OK;
+  if (k % m->passes != 0 || (w->store && w->filled)) return ML3_OK;
   int code = ML3_OK;
   for (int i = 0; i < m->batch && code == ML3_OK; i++)
     code = p->collect(p, task + (size_t)i * (size_t)p->task_size, theta + (size_t)i * (size_t)p->theta_size, &random[i],
@@ -219,7 +219,7 @@ static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *tas
   for (int i = 0; i < n; i++) w->lambda[i] = weight != 0 ? weight * last[i] : 0;
   if (w->nu) memset(w->nu, 0, (size_t)n * sizeof *w->nu);
   for (int k = steps - 1; k >= 0; k--) {
-    const ml3_real *data = m->problem->collect ? (w->store ? w->store : w->data) + (size_t)k * inner_size : task;
+    const ml3_real *data = m->problem->collect ? (w->store ? w->store : w->data) + (size_t)(k - k % m->passes) * inner_size : task;
     ml3_real *theta = w->theta + (size_t)k * (size_t)n;
     const bool first = k == steps - 1;
     ml3_nn_workspace *inner = inner_of(w, k);
@@ -302,12 +302,14 @@ int ml3_meta_adapt(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task,
   const size_t bytes = (size_t)w->meta->batch * (size_t)w->meta->problem->theta_size * sizeof *theta;
   const ml3_real *data;
   int code = inner_data(w, task, theta, random, 0, &data, error);
-  if (code == ML3_OK) code = inner_step(w, loss, theta, velocity_at(w, 0), data, w->theta, velocity_at(w, 1), 0, error);
-  if (code != ML3_OK) return code;
-  if (value) *value = ml3_nn_output_at(inner_of(w, 0), INNER_VALUE)[0];
-  memcpy(theta, w->theta, bytes);
-  if (w->velocity) memcpy(w->velocity, velocity_at(w, 1), bytes);
-  return ML3_OK;
+  for (int i = 0; i < w->meta->passes && code == ML3_OK; i++) {
+    code = inner_step(w, loss, theta, velocity_at(w, 0), data, w->theta, velocity_at(w, 1), 0, error);
+    if (code != ML3_OK) break;
+    if (value && i == 0) *value = ml3_nn_output_at(inner_of(w, 0), INNER_VALUE)[0];
+    memcpy(theta, w->theta, bytes);
+    if (w->velocity) memcpy(w->velocity, velocity_at(w, 1), bytes);
+  }
+  return code;
 }
 
 int ml3_meta_inner_loss(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,

@@ -67,7 +67,7 @@ static int collect_fixed(const ml3_problem *p, const ml3_real *task, const ml3_r
   return ML3_OK;
 }
 
-static void check_gradient(const ml3_model_free_settings *s, int steps) {
+static void check_gradient_in_passes(const ml3_model_free_settings *s, int steps, int passes) {
 #ifdef ML3_DOUBLE
   const double h = 1e-5, tolerance = 1e-6;
 #else
@@ -76,6 +76,7 @@ static void check_gradient(const ml3_model_free_settings *s, int steps) {
   ml3_error error = {0};
   ml3_problem *p = make_problem(s);
   ml3_meta_settings settings = meta_settings(p, steps, 0.7);
+  settings.passes = passes;
   ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
   ml3_loss *loss = ml3_loss_new(&settings.loss, &random, &error);
   ml3_real *task = calloc((size_t)p->task_size, sizeof *task), *theta = calloc((size_t)p->theta_size, sizeof *theta);
@@ -115,6 +116,10 @@ static void check_gradient(const ml3_model_free_settings *s, int steps) {
   p->free(p);
 }
 
+static void check_gradient(const ml3_model_free_settings *s, int steps) {
+  check_gradient_in_passes(s, steps, 1);
+}
+
 Test(model_free_gradient, agrees_with_differences_through_one_update) {
   ml3_model_free_settings s = make_settings();
   check_gradient(&s, 1);
@@ -123,6 +128,17 @@ Test(model_free_gradient, agrees_with_differences_through_three_updates_by_rewar
   ml3_model_free_settings s = make_settings();
   s.credit = ML3_CREDIT_REWARD_TO_GO;
   s.inputs = "state, mean, log_std, log_prob, credit, goal, action";
+  check_gradient(&s, 3);
+}
+Test(model_free_gradient, agrees_with_differences_through_updates_of_several_steps) {
+  ml3_model_free_settings s = make_settings();
+  check_gradient_in_passes(&s, 4, 2);
+}
+Test(model_free_gradient, agrees_with_differences_by_the_ratio_of_probabilities) {
+  ml3_model_free_settings s = make_settings();
+  s.clip = 9; /* wide enough to have no kink here */
+  s.rollouts = s.outer_rollouts = 3;
+  s.reuse = true;
   check_gradient(&s, 3);
 }
 Test(model_free_gradient, agrees_with_differences_with_deviation_by_state_and_energy) {
@@ -271,19 +287,24 @@ Test(model_free, names_what_the_loss_sees) {
 
 /* ---- the outer loop ----------------------------------------------------------------------------------------------------- */
 
-static ml3_trainer *make_trainer(const ml3_problem *p, int threads) {
+static ml3_trainer *make_trainer_of_epochs(const ml3_problem *p, int threads, int epochs) {
   ml3_error error = {0};
   const ml3_trainer_settings settings = {.meta = meta_settings(p, 2, 0),
                                          .optimizer = ml3_nn_adam(1e-2),
                                          .seed = 3,
                                          .threads = threads,
                                          .tasks = 6,
+                                         .epochs = epochs,
                                          .task_clip_norm = 1,
                                          .normalize = true,
                                          .validation_tasks = 3};
   ml3_trainer *t = ml3_trainer_new(p, &settings, &error);
   cr_assert_not_null(t, "%s", error.message);
   return t;
+}
+
+static ml3_trainer *make_trainer(const ml3_problem *p, int threads) {
+  return make_trainer_of_epochs(p, threads, 1);
 }
 
 static void train(ml3_trainer *t, int steps) {
@@ -308,6 +329,64 @@ Test(model_free_training, has_the_same_bits_on_one_two_and_four_threads) {
   }
   ml3_trainer_free(one);
   p->free(p);
+}
+
+static int collected;
+
+static int (*collect_really)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
+                             ml3_real *inner, ml3_real *outer, ml3_error *error);
+
+static int count_and_collect(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
+                             ml3_real *inner, ml3_real *outer, ml3_error *error) {
+#pragma omp atomic
+  collected++;
+  return collect_really(p, task, theta, random, inner, outer, error);
+}
+
+Test(model_free_training, updates_several_times_by_what_it_has_collected_once) {
+  ml3_error error = {0};
+  ml3_trainer_report report;
+  ml3_model_free_settings s = make_settings();
+  s.clip = 0.2;
+  ml3_problem *p = make_problem(&s);
+  ml3_trainer *one = make_trainer_of_epochs(p, 1, 1), *three = make_trainer_of_epochs(p, 1, 3);
+  ml3_trainer *threads = make_trainer_of_epochs(p, 4, 3);
+  collect_really = p->collect, p->collect = count_and_collect;
+  cr_assert_eq(ml3_trainer_step(one, &report, &error), 0, "%s", error.message);
+  const int once = collected;
+  cr_assert_gt(once, 0);
+  cr_assert_eq(ml3_trainer_step(three, &report, &error), 0, "%s", error.message);
+  cr_expect_eq(collected, 2 * once, "%d and %d", once, collected);
+  cr_assert_eq(ml3_trainer_step(threads, &report, &error), 0, "%s", error.message);
+  const ml3_loss *a = ml3_trainer_loss(one), *b = ml3_trainer_loss(three), *c = ml3_trainer_loss(threads);
+  cr_expect_neq(memcmp(a->phi, b->phi, (size_t)a->size * sizeof *a->phi), 0, "later epochs change something");
+  cr_expect_eq(memcmp(b->phi, c->phi, (size_t)b->size * sizeof *b->phi), 0, "on any number of threads");
+  ml3_trainer_free(one), ml3_trainer_free(three), ml3_trainer_free(threads);
+  p->free(p);
+}
+
+/* What the task loss sees of an update's episodes is what they were; none are collected for it but the last. */
+Test(model_free, episodes_of_an_update_serve_the_task_loss) {
+  ml3_error error = {0};
+  ml3_model_free_settings s = make_settings();
+  s.outer_rollouts = s.rollouts;
+  s.reuse = true;
+  ml3_problem *p = make_problem(&s);
+  ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
+  ml3_real *task = calloc((size_t)p->task_size, sizeof *task), *theta = calloc((size_t)p->theta_size, sizeof *theta);
+  ml3_real *inner = calloc((size_t)p->inner_size, sizeof *inner), *outer = calloc((size_t)p->outer_size, sizeof *outer);
+  ml3_real *apart = calloc((size_t)p->outer_size, sizeof *apart);
+  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+  ml3_random again = random;
+  cr_assert_eq(p->collect(p, task, theta, &random, inner, NULL, &error), 0, "%s", error.message);
+  cr_assert_eq(p->collect(p, task, theta, &again, NULL, apart, &error), 0, "%s", error.message);
+  cr_assert_eq(p->reuse(p, task, inner, outer, &error), 0, "%s", error.message);
+  cr_expect_eq(memcmp(outer, apart, (size_t)p->outer_size * sizeof *outer), 0, "as collected from the same stream");
+  free(task), free(theta), free(inner), free(outer), free(apart);
+  p->free(p);
+  s.outer_rollouts++;
+  cr_expect_null(ml3_model_free_new(&s, &error));
+  cr_expect(strstr(error.message, "must be as many"), "%s", error.message);
 }
 
 Test(model_free_training, resumes_with_the_same_bits) {
