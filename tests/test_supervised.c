@@ -10,6 +10,7 @@
 #include "metaloss/meta.h"
 #include "metaloss/sine.h"
 #include "metaloss/tables.h"
+#include "metaloss/trainer.h"
 
 static const ml3_sine_settings sine = {.train = {{1, 1}, {3, 3}, {-2, 2}}, .test = {{0.2, 5}, {-3, 3}, {-5, 5}}};
 
@@ -136,6 +137,49 @@ Test(supervised, classification_agrees_with_differences) {
 }
 Test(supervised, known_parameters_agree_with_differences) {
   check_gradient(make_shaped(true), 1);
+}
+
+/* ---- extra information -------------------------------------------------------------------------------------------- */
+
+/* L_extra alone after five updates by the present loss, on validation tasks. */
+static double extra_of(ml3_trainer *t) {
+  ml3_error error = {0};
+  ml3_trainer_report report;
+  cr_assert_eq(ml3_trainer_validate(t, &report, &error), 0, "%s", error.message);
+  return report.objective;
+}
+
+/* Meta-training by extra information alone leaves less of it to be wished for. */
+static void check_acts(ml3_extra extra) {
+  ml3_error error = {0};
+  ml3_problem *problem = make_sine(extra);
+  const ml3_mlp net = {
+      .inputs = problem->features, .outputs = 1, .depth = 1, .hidden = {8}, .activation = ML3_TANH, .bias = true};
+  const ml3_trainer_settings s = {.meta = {.loss = {.net = net, .rate = 0.1, .learn_rate = ML3_RATE_SCALAR},
+                                           .inner_steps = 5,
+                                           .weights = ML3_WEIGHTS_LAST,
+                                           .task_weight = 0,
+                                           .extra_weight = 1},
+                                  .optimizer = ml3_nn_adam(2e-2),
+                                  .seed = 1,
+                                  .threads = 1,
+                                  .tasks = 4,
+                                  .validation_tasks = 16};
+  ml3_trainer *t = ml3_trainer_new(problem, &s, &error);
+  cr_assert_not_null(t, "%s", error.message);
+  const double before = extra_of(t);
+  ml3_trainer_report report;
+  for (int i = 0; i < 200; i++) cr_assert_eq(ml3_trainer_step(t, &report, &error), 0, "%s", error.message);
+  cr_expect_lt(extra_of(t), 0.8 * before, "%g before", before);
+  ml3_trainer_free(t);
+  problem->free(problem);
+}
+
+Test(supervised, a_demonstration_acts_on_what_is_learned) {
+  check_acts(ML3_EXTRA_DEMONSTRATION);
+}
+Test(supervised, physics_acts_on_what_is_learned) {
+  check_acts(ML3_EXTRA_PHYSICS);
 }
 
 /* ---- what the losses say ------------------------------------------------------------------------------------------- */
