@@ -81,7 +81,8 @@ static int check(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *er
 
 /* A loss that knows what its features were called is not given others. */
 static int check_names(const ml3_problem *p, const ml3_loss *loss, ml3_error *error) {
-  if (loss->spec.kind != ML3_LOSS_LEARNED || !p->feature_names) return ML3_OK;
+  const bool as_many = ml3_loss_features(&loss->spec) == p->features; /* else check_loss says so */
+  if (loss->spec.kind != ML3_LOSS_LEARNED || !p->feature_names || !as_many) return ML3_OK;
   for (int i = 0; i < p->features; i++) {
     char unnamed[ML3_LOSS_NAME_MAX];
     snprintf(unnamed, sizeof unnamed, "f%d", i);
@@ -94,8 +95,8 @@ static int check_names(const ml3_problem *p, const ml3_loss *loss, ml3_error *er
 
 int ml3_meta_fits(const ml3_meta *m, const ml3_loss *loss, ml3_error *error) {
   const ml3_loss_spec *mine = &m->settings.loss, *its = &loss->spec;
-  int code = check_loss(m->problem, its, error);
-  if (code == ML3_OK) code = check_names(m->problem, loss, error);
+  int code = check_names(m->problem, loss, error);
+  if (code == ML3_OK) code = check_loss(m->problem, its, error);
   if (code != ML3_OK) return code;
   const bool same = mine->kind == its->kind && mine->learn_start == its->learn_start && m->loss_size == loss->size &&
                     mine->learn_rate == its->learn_rate && mine->momentum == its->momentum &&
