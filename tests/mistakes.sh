@@ -12,7 +12,7 @@ tiny="--quiet --log none --set loss.hidden=[4] --set outer.tasks=2 --set validat
 (
   cd "$folder/first"
   "$real" train mountain_car -o run $tiny --set policy.hidden=[4] &&
-    "$real" train sine -o sine $tiny --set model.hidden=[4] --set samples.inner=4 &&
+    "$real" train sine -o sine $tiny --set model.hidden=[4] --set inner.learn_rate=scalar --set samples.inner=4 &&
     mkdir begun && cp run/config.yaml begun && printf 'a,y\n1,2\n2,3\n3,4\n4,5\n' >data.csv
 ) >/dev/null || { echo "mistakes.sh: the runs to begin with cannot be made" >&2; exit 1; }
 
