@@ -80,7 +80,7 @@ static int demonstrate(ml3_demonstrations *d, int i, uint64_t seed, double *epis
   double *task = d->task + i * spec->task_dim, *actions = d->action + i * d->steps * spec->action_dim;
   ml3_random random = ml3_random_stream(seed, ML3_PURPOSE_INIT, (uint32_t)i, 2);
   ml3_env *env = ml3_env_new(spec, error);
-  if (!env) return error->code;
+  if (!env) return error ? error->code : ML3_ERR_MEMORY;
   ml3_env_sample_task(spec, &random, task);
   ml3_env_reset(env, task, &random);
   int code = plan(env, d->steps, actions, error);

@@ -30,7 +30,7 @@ static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node the
                              bool detach) {
   const int n = m->settings.env->state_dim, starts = m->settings.starts, horizon = m->settings.horizon;
   ml3_node *states = malloc((2 * (size_t)horizon + 1) * sizeof *states), *actions = states + horizon + 1;
-  if (!states) return (rollout){ML3_NN_NONE, ML3_NN_NONE, ML3_NN_NONE};
+  if (!states) return (rollout){ml3_nn_out_of_memory(g), ML3_NN_NONE, ML3_NN_NONE};
 
   ml3_node goal = ml3_nn_view(g, data, ml3_model_based_goal_at(m), 1, m->settings.env->goal_dim);
   states[0] = ml3_nn_view(g, data, 0, starts, n);

@@ -74,7 +74,8 @@ static int add_row(adapting *a, cli_table *table, int updates, double value, ml3
   if (a->kind->rollouts) snprintf(cells[count++], sizeof cells[0], "%.3f", o.episode_return);
   if (a->problem->success_name) snprintf(cells[count++], sizeof cells[0], "%.1f %%", 100 * o.success);
   const char *row[6] = {cells[0], updates ? cells[1] : "", cells[2], cells[3], cells[4], cells[5]};
-  return cli_table_row(table, row);
+  if (cli_table_row(table, row) == ML3_OK) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
 }
 
 static int adapt(adapting *a, int task, int updates, ml3_error *error) {

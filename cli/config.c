@@ -479,7 +479,7 @@ static int read_text(cli_config *config, const char *path, const char *text, siz
 int cli_config_read(cli_config *config, const char *path, ml3_error *error) {
   size_t size;
   char *text = ml3_file_read(path, 1 << 20, &size, error);
-  if (!text) return error->code;
+  if (!text) return error ? error->code : ML3_ERR_IO;
   cli_config first = *config, fresh = *config;           /* a bad file changes nothing */
   int code = read_text(&first, path, text, size, error); /* tells the problem, whose defaults come first */
   if (code == ML3_OK && strcmp(first.problem, fresh.problem) != 0)

@@ -26,8 +26,8 @@ static void print_help(poptContext context, const cli_verb_texts *t) {
   if (t->notes) printf("\n%s\n", t->notes);
 }
 
-/* Moves a text from popt's memory into the options'; NULL when there is no room left. */
-static const char *keep(cli_options *o, char *text) {
+/* Copies a text into the options; NULL when there is no room left. */
+static const char *put(cli_options *o, const char *text) {
   size_t size = strlen(text) + 1;
   char *at = o->storage + o->used;
   bool fits = o->used + size <= sizeof o->storage;
@@ -35,8 +35,14 @@ static const char *keep(cli_options *o, char *text) {
     memcpy(at, text, size);
     o->used += size;
   }
-  free(text);
   return fits ? at : NULL;
+}
+
+/* The same with a text that popt has made, and given away. */
+static const char *keep(cli_options *o, char *text) {
+  const char *kept = put(o, text);
+  free(text);
+  return kept;
 }
 
 /* The verb's own text options that popt has set: those that are not what they were before. */
@@ -70,7 +76,7 @@ static void tell_wrong_option(poptContext context, int code, const cli_verb_text
 static bool keep_arguments(cli_options *o, poptContext context) {
   const char *argument;
   while (o->argument_count < CLI_ARGUMENTS_MAX && (argument = poptGetArg(context)))
-    if (!(o->arguments[o->argument_count++] = keep(o, strdup(argument)))) return false;
+    if (!(o->arguments[o->argument_count++] = put(o, argument))) return false;
   o->argument = o->arguments[0];
   return poptPeekArg(context) == NULL;
 }

@@ -44,7 +44,10 @@ int cli_table_row(cli_table *t, const char *const *cells) {
   memset(grown + old, 0, (size_t)t->columns * sizeof *grown);
   t->cells = grown;
   t->rows++;
-  return put_row(t, t->rows, cells);
+  if (put_row(t, t->rows, cells) == ML3_OK) return ML3_OK;
+  for (int i = 0; i < t->columns; i++) free(t->cells[t->rows * t->columns + i]);
+  t->rows--; /* what is printed has no holes */
+  return ML3_ERR_MEMORY;
 }
 
 /* Characters, not bytes, of a UTF-8 text. */

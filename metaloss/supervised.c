@@ -100,7 +100,7 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
     return ml3_nn_concat_cols(g, columns, 4);
   }
   ml3_node *blocks = malloc((size_t)outputs * sizeof *blocks); /* output by output, one below the other */
-  if (!blocks) return ML3_NN_NONE;
+  if (!blocks) return ml3_nn_out_of_memory(g);
   for (int i = 0; i < outputs; i++) {
     ml3_node prediction = ml3_nn_slice_cols(g, f, i, 1), target = ml3_nn_slice_cols(g, y, i, 1);
     ml3_node columns[4] = {x, prediction, target, ml3_nn_square(g, ml3_nn_sub(g, prediction, target))};

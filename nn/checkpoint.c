@@ -94,7 +94,7 @@ ml3_nn_tensors *ml3_nn_checkpoint_load(const char *path, ml3_error *error) {
 static int try(const char *path, ml3_error *error) {
   ml3_nn_tensors *t = ml3_nn_checkpoint_load(path, error);
   ml3_nn_tensors_free(t);
-  return t ? ML3_OK : error->code;
+  return t ? ML3_OK : error ? error->code : ML3_ERR_MEMORY;
 }
 
 int ml3_nn_checkpoint_find(const char *path, char *found, size_t size, ml3_error *damage, ml3_error *error) {

@@ -160,7 +160,7 @@ static void *carve(char **from, size_t n, size_t size) {
 }
 
 static int check(const ml3_nn_graph *g, const ml3_nn_output *outputs, int count, ml3_error *error) {
-  if (g->error[0]) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s", g->error);
+  if (g->error[0]) return ml3_error_set(error, g->no_memory ? ML3_ERR_MEMORY : ML3_ERR_ARGUMENT, "%s", g->error);
   if (count < 1) return ml3_error_set(error, ML3_ERR_ARGUMENT, "ml3_nn_compile: a program needs an output");
   for (int i = 0; i < count; i++)
     if (outputs[i].node < 0 || outputs[i].node >= g->count || outputs[i].stage < 0 || outputs[i].stage > 15)

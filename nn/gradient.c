@@ -334,6 +334,7 @@ done:
   free(t.head);
   free(t.needed);
   free(adjoints);
-  if (t.sick && !g->error[0]) strcpy(g->error, "gradient: out of memory");
+  if (t.sick) ml3_nn_out_of_memory(g);
+  if (g->no_memory) return ML3_ERR_MEMORY;
   return g->error[0] ? ML3_ERR_ARGUMENT : ML3_OK;
 }

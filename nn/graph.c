@@ -103,8 +103,11 @@ static bool same_node(const ml3_nn_graph *g, const ml3_nn_node *x, const ml3_nn_
   return true;
 }
 
-static ml3_node out_of_memory(ml3_nn_graph *g) {
-  if (!g->error[0]) strcpy(g->error, "out of memory while the graph was built");
+ml3_node ml3_nn_out_of_memory(ml3_nn_graph *g) {
+  if (!g->error[0]) {
+    strcpy(g->error, "no memory for the graph of operations");
+    g->no_memory = true;
+  }
   return ML3_NN_NONE;
 }
 
@@ -148,7 +151,7 @@ static bool make_room(ml3_nn_graph *g, int parts) {
 
 ml3_node ml3_nn_append(ml3_nn_graph *g, ml3_nn_node node, const ml3_nn_part *parts, int count) {
   if (g->error[0]) return ML3_NN_NONE;
-  if (!make_room(g, count)) return out_of_memory(g);
+  if (!make_room(g, count)) return ml3_nn_out_of_memory(g);
 
   node.parts = count;
   int slot = 0;

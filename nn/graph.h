@@ -34,6 +34,8 @@ void ml3_nn_graph_fast_products(ml3_nn_graph *g, bool fast);
 
 /* The first mistake, or NULL while the graph is well. */
 const char *ml3_nn_graph_error(const ml3_nn_graph *g);
+/* For who builds on these operations: makes it a mistake that there is no memory. Answers ML3_NN_NONE. */
+ml3_node ml3_nn_out_of_memory(ml3_nn_graph *g);
 
 /* ---- leaves ---------------------------------------------------------------------------------- */
 ml3_node ml3_nn_input(ml3_nn_graph *g, int rows, int cols); /* bound to memory at run time */

@@ -80,6 +80,7 @@ struct ml3_nn_graph {
   ml3_node *table; /* hash table of nodes; ML3_NN_NONE where empty */
   int table_size;  /* a power of two */
   bool fast_products;
+  bool no_memory;  /* that was the first mistake */
   char error[256]; /* the first mistake */
 };
 

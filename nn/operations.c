@@ -379,10 +379,7 @@ ml3_node ml3_nn_pad_cols(ml3_nn_graph *g, ml3_node x, int first, int cols) {
 
 ml3_node ml3_nn_assemble(ml3_nn_graph *g, int rows, int cols, const ml3_nn_part *parts, int count) {
   ml3_nn_part *kept = malloc((size_t)count * sizeof *kept);
-  if (!kept) {
-    snprintf(g->error, sizeof g->error, "out of memory while the graph was built");
-    return ML3_NN_NONE;
-  }
+  if (!kept) return ml3_nn_out_of_memory(g);
   int n = 0;
   for (int i = 0; i < count; i++) /* zeros need not be laid */
     if (!is_constant(g, parts[i].node, 0)) kept[n++] = parts[i];
@@ -401,10 +398,8 @@ ml3_node ml3_nn_assemble(ml3_nn_graph *g, int rows, int cols, const ml3_nn_part 
 /* Parts side by side along one side: each part's offset is the running sum of what `along` measures. */
 static ml3_node concat(ml3_nn_graph *g, const char *op, const ml3_node *parts, int count, bool by_rows) {
   ml3_nn_part *list = count > 0 ? malloc((size_t)count * sizeof *list) : NULL;
-  if (!list) {
-    if (!g->error[0]) snprintf(g->error, sizeof g->error, "%s: no parts, or no memory for them", op);
-    return ML3_NN_NONE;
-  }
+  if (count <= 0 && !g->error[0]) snprintf(g->error, sizeof g->error, "%s: no parts", op);
+  if (!list) return ml3_nn_out_of_memory(g);
   int across = 0, along = 0;
   for (int i = 0; i < count; i++) {
     if (!exist(g, op, parts[i], ML3_NN_NONE)) goto sick;
