@@ -90,8 +90,10 @@ int cli_gnuplot_save(cli_gnuplot_body body, const void *what, int width, int hei
   fclose(probe);
   FILE *script = start(&child, error);
   if (!script) return ML3_ERR_UNAVAILABLE;
+  char output[1310]; /* to gnuplot "|x" is a command and "~/x" someone's home: with a folder before it, it is a file */
+  snprintf(output, sizeof output, "%s%s", temporary[0] == '/' ? "" : "./", temporary);
   fprintf(script, "set terminal %s\nset output ", line);
-  cli_gnuplot_quote(script, temporary);
+  cli_gnuplot_quote(script, output);
   fputc('\n', script);
   body(script, what);
   int code = finish(script, child, error);

@@ -34,6 +34,8 @@ Test(cli_report, plots_in_the_terminal_and_into_files) {
   expect("plot runs -o b.svg --smooth 3", 0, "b.svg");
   expect("plot runs -o b.pdf", 0, "b.pdf");
   cr_expect_eq(shell("head -c 8 b.png | grep -q PNG && grep -q '<svg' b.svg && head -c 5 b.pdf | grep -q %PDF"), 0);
+  expect("plot runs/b -o '|touch oops; : .png'", 0, "oops"); /* a file's name, not gnuplot's command */
+  cr_expect(exists("|touch oops; : .png") && !exists("oops"));
   expect("plot runs -o b.jpg", 2, "end in .png, .svg or .pdf");
   expect("plot runs -m succes", 2, "did you mean 'success'?");
   expect("plot nowhere", 1, "there is no folder 'nowhere'");

@@ -22,9 +22,20 @@ static bool is_file(const char *path) {
   return ends_in(path, ".mp4") || ends_in(path, ".gif") || ends_in(path, ".png");
 }
 
+/* The path as ffmpeg takes it for a file, whatever it looks like: "http://..." and "-y" name files too. In a pattern of frames
+   a percent sign is doubled. */
+static void write_output(const char *path, bool folder, char *output, size_t size) {
+  size_t used = (size_t)snprintf(output, size, "file:");
+  for (; *path && used + 32 < size; path++) {
+    if (*path == '%' && folder) output[used++] = '%';
+    output[used++] = *path;
+  }
+  snprintf(output + used, size - used, "%s", folder ? "/frame_%06d.png" : "");
+}
+
 /* In the child: becomes ffmpeg, or ends with 127. */
 static void become_ffmpeg(const ml3_video *v, const char *size, const char *rate) {
-  char output[1200];
+  char output[2400];
   const char *input[] = {"ffmpeg", "-loglevel",   "error", "-y",         "-f", "rawvideo", "-pixel_format",
                          "rgb24",  "-video_size", size,    "-framerate", rate, "-i",       "-",
                          NULL};
@@ -39,7 +50,7 @@ static void become_ffmpeg(const ml3_video *v, const char *size, const char *rate
   int n = 0;
   for (int i = 0; input[i]; i++) arguments[n++] = input[i];
   for (int i = 0; more[i]; i++) arguments[n++] = more[i];
-  snprintf(output, sizeof output, folder ? "%s/frame_%%06d.png" : "%s", v->temporary);
+  write_output(v->temporary, folder, output, sizeof output);
   arguments[n++] = output;
   arguments[n] = NULL;
   execvp("ffmpeg", (char *const *)arguments);
