@@ -43,7 +43,7 @@ Test(cli_report, plots_in_the_terminal_and_into_files) {
   expect("plot empty", 1, "holds none");
   expect("plot runs -o nowhere/b.png", 1, "cannot write 'nowhere/b.png'");
   expect("plot", 2, "which runs?");
-  cr_expect_eq(shell("rm -r b.png b.svg b.pdf empty && ls | grep -qx runs && [ $(ls | wc -l) = 1 ]"), 0,
+  cr_expect_eq(shell("rm -r b.png b.svg b.pdf empty '|touch oops; : .png' && ls | grep -qx runs && [ $(ls | wc -l) = 1 ]"), 0,
                "something was left behind");
 }
 
