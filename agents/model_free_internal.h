@@ -26,6 +26,7 @@ struct crew {
   crew *next;
 };
 
+/* The problem: its settings, what the loss sees, idle crews. */
 typedef struct model_free {
   ml3_problem problem;
   ml3_model_free_settings settings;
