@@ -5,16 +5,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "agents/method.h"
+#include "cli/compare_open.h"
 #include "cli/compare_supervised.h"
 #include "cli/comparison.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
-#include "cli/policies.h"
 #include "cli/progress.h"
-#include "cli/train_policy.h"
 #include "cli/verb.h"
 #include "cli/zoo.h"
 #include "viewer/viewer.h"
@@ -23,22 +21,6 @@ enum { METHODS_TEXT = 1024, EPISODES_MAX = 64, SEEDS_MAX = 1000 };
 
 static const char DEFAULT_WITH_RUN[] = "untrained,learned_loss,task_gradient,ilqr,ilqr_restarts";
 static const char DEFAULT_WITHOUT[] = "random,ilqr,ilqr_feedback,ilqr_mpc";
-
-typedef struct own_options {
-  const char *with, *label, *methods, *reference, *errors, *output, *video;
-  int seeds, task, transitions, hold, uniform_states;
-  long budget;
-} own_options;
-
-/* What one seed works with: its runs' losses, or none. */
-typedef struct opened {
-  cli_config config;
-  ml3_problem *problems[2]; /* the second where the second run's is another kind */
-  ml3_meta *metas[2];
-  ml3_loss *losses[2];
-  ml3_compare_loss compared[2];
-  ml3_arena arena;
-} opened;
 
 static int on_progress(void *user, int done, int total) {
   (void)total;
@@ -78,157 +60,6 @@ static int read_errors(char *text, ml3_compare_settings *s, ml3_error *error) {
   return ML3_OK;
 }
 
-/* RUN with {seed} in it stands for a run of each seed; a folder of `ml3 train --seeds` for those in it. */
-static bool names_each_seed(const char *run, char *pattern, size_t size) {
-  char path[CLI_PATH_MAX];
-  struct stat info;
-  snprintf(pattern, size, "%s", run);
-  if (strstr(run, "{seed}")) return true;
-  cli_run_path(run, "seeds.yaml", path);
-  if (stat(path, &info) != 0) return false;
-  snprintf(pattern, size, "%.900s/seed-{seed}", run);
-  return true;
-}
-
-static void put_seed(const char *pattern, long long seed, char *path) {
-  const char *gap = strstr(pattern, "{seed}");
-  if (gap)
-    snprintf(path, CLI_PATH_MAX, "%.*s%lld%.200s", (int)(gap - pattern), pattern, seed, gap + 6);
-  else
-    snprintf(path, CLI_PATH_MAX, "%.1000s", pattern);
-}
-
-/* ---- one seed ------------------------------------------------------------------------------------------------------ */
-
-static void close_all(opened *c) {
-  for (int i = 0; i < 2; i++) {
-    ml3_meta_free(c->metas[i]);
-    ml3_loss_free(c->losses[i]);
-  }
-  for (int i = 0; i < 2; i++)
-    if (c->problems[i]) c->problems[i]->free(c->problems[i]);
-}
-
-/* Steps that meta-training has taken: for each of its updates and tasks, rollouts for the inner steps and for the task loss
-   after them. */
-static double meta_steps(const cli_config *c, const ml3_playable *play) {
-  return (double)c->outer_steps * (double)c->outer_tasks * (double)c->inner_steps *
-         (play->update_steps + play->gradient_steps);
-}
-
-/* The problem of a run, as comparisons see it. */
-static int open_problem(const cli_config *config, ml3_problem **problem, ml3_playable *play, ml3_error *error) {
-  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
-  if (!kind) return error->code;
-  if (!kind->playable)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s' has no rollouts to compare", config->problem);
-  if (!(*problem = cli_problem_new(config, error))) return error->code;
-  *play = kind->playable(*problem);
-  return ML3_OK;
-}
-
-/* The loss of run number i with the programs for it. */
-static int open_loss(opened *c, int i, const cli_config *config, const char *label, const ml3_playable *play,
-                     ml3_error *error) {
-  ml3_trainer_settings settings;
-  int code = cli_trainer_settings(config, play->problem, &settings, error);
-  if (code != ML3_OK) return code;
-  settings.meta.loss = c->losses[i]->spec;
-  if (!(c->metas[i] = ml3_meta_new(play->problem, &settings.meta, error))) return error->code;
-  c->compared[i] = (ml3_compare_loss){
-      .label = label, .loss = c->losses[i], .meta = c->metas[i], .meta_steps = meta_steps(config, play)};
-  return ML3_OK;
-}
-
-static int open_run(opened *c, const cli_options *o, const char *run, const char *other, const char *label,
-                    ml3_error *error) {
-  cli_config second;
-  int code = cli_run_open(run, &c->config, &c->losses[0], error);
-  if (code == ML3_OK && other) code = cli_run_open(other, &second, &c->losses[1], error);
-  if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
-  ml3_playable play, other_play;
-  if (code == ML3_OK) code = open_problem(&c->config, &c->problems[0], &play, error);
-  if (code == ML3_OK) code = open_loss(c, 0, &c->config, cli_method_label(&c->config), &play, error);
-  if (code == ML3_OK && other) {
-    const bool same = strcmp(second.problem, c->config.problem) == 0;
-    const char *own = !same                               ? "other learned loss"
-                      : second.method == c->config.method ? "plain learned loss"
-                                                          : cli_method_label(&second);
-    other_play = play;
-    if (!same) code = open_problem(&second, &c->problems[1], &other_play, error);
-    if (code == ML3_OK) code = open_loss(c, 1, &second, label ? label : own, &other_play, error);
-    if (code == ML3_OK && !same) c->compared[1].play = other_play;
-  }
-  if (code != ML3_OK) return code;
-  c->arena = (ml3_arena){.env = play.env,
-                         .horizon = play.horizon,
-                         .play = play,
-                         .meta = c->metas[0],
-                         .losses = c->compared,
-                         .loss_count = c->losses[1] ? 2 : 1};
-  return ML3_OK;
-}
-
-static int open_environment(opened *c, const cli_options *o, const char *name, const char *with, ml3_error *error) {
-  cli_config_defaults(&c->config);
-  if (with)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "--with %.200s is compared with a run's loss; '%.100s' is an environment",
-                         with, name);
-  int code = cli_config_set(&c->config, "method=ppo", error); /* the policy that learners begin with */
-  if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
-  const ml3_env_spec *env = code == ML3_OK ? ml3_env_find(name, error) : NULL;
-  if (!env) return error->code;
-  c->arena = (ml3_arena){.env = env, .horizon = c->config.horizon ? (int)c->config.horizon : env->horizon};
-  return ML3_OK;
-}
-
-/* PPO and REINFORCE: their usual policy, with the layers of the run's where that is Gaussian. */
-static int set_learners(opened *c, ml3_error *error) {
-  ml3_compare_settings *s = &c->arena.settings;
-  cli_config usual = c->config;
-  ml3_policy policy;
-  int code = cli_config_set(&usual, "method=ppo", error);
-  if (c->config.policy_kind != ML3_POLICY_DETERMINISTIC) usual.policy_hidden = c->config.policy_hidden;
-  if (code == ML3_OK) code = cli_policy_init(&usual, c->arena.env, &policy, error);
-  if (code != ML3_OK) return code;
-  s->learner = cli_learner_settings(&usual, c->arena.env, &policy);
-  s->reinforce_episodes = (int)usual.rollout_episodes;
-  s->reinforce_rate = usual.test_reinforce_rate;
-  s->reinforce_log_std =
-      c->config.policy_kind == ML3_POLICY_DETERMINISTIC ? policy.log_std_init : c->config.policy_log_std;
-  return ML3_OK;
-}
-
-/* Opens what the argument names for seed number i. */
-static int open_seed(opened *c, const cli_options *o, const own_options *own, int i, ml3_error *error) {
-  char pattern[CLI_PATH_MAX], first[CLI_PATH_MAX], second[CLI_PATH_MAX], folder[CLI_PATH_MAX],
-      other_folder[CLI_PATH_MAX];
-  const bool each = names_each_seed(o->argument, pattern, sizeof pattern);
-  put_seed(pattern, i, first);
-  int code;
-  *c = (opened){0};
-  const char *run = cli_zoo_folder(first, folder, error), *other = NULL;
-  if (!run) return error->code;
-  if (own->with) {
-    names_each_seed(own->with, pattern, sizeof pattern);
-    put_seed(pattern, i, second);
-    if (!(other = cli_zoo_folder(second, other_folder, error))) return error->code;
-  }
-  if (each || cli_run_is(run) || (strchr(run, '/') && !cli_is_mjcf(run)))
-    code = open_run(c, o, run, other, own->label, error);
-  else
-    code = open_environment(c, o, run, own->with, error);
-  if (code != ML3_OK) return code;
-  ml3_compare_settings *s = &c->arena.settings;
-  *s = cli_compare_settings(&c->config);
-  if (!each) s->seed += (uint64_t)i;
-  s->budget = own->budget;
-  s->transitions = own->transitions;
-  s->transitions_hold = own->hold;
-  s->transitions_states = own->uniform_states != 0;
-  return set_learners(c, error);
-}
-
 /* ---- output --------------------------------------------------------------------------------------------------------- */
 
 static int on_frame(void *user, int done, int total) {
@@ -238,8 +69,8 @@ static int on_frame(void *user, int done, int total) {
 }
 
 /* Each method's answer on one task, side by side. */
-static int record(const opened *c, const char *const *methods, int count, const own_options *own, bool quiet,
-                  ml3_error *error) {
+static int record(const cli_compare_opened *c, const char *const *methods, int count, const cli_compare_options *own,
+                  bool quiet, ml3_error *error) {
   ml3_episode *episodes[EPISODES_MAX];
   const int all = ml3_compare_rollouts(&c->arena, methods, count, own->task, true, episodes, EPISODES_MAX, error);
   if (all < 0) return all;
@@ -255,9 +86,9 @@ static int record(const opened *c, const char *const *methods, int count, const 
   return code;
 }
 
-static int make_folder(const cli_options *o, const own_options *own, char *folder, ml3_error *error) {
+static int make_folder(const cli_options *o, const cli_compare_options *own, char *folder, ml3_error *error) {
   char pattern[CLI_PATH_MAX];
-  const bool each = names_each_seed(o->argument, pattern, sizeof pattern);
+  const bool each = cli_compare_names_each_seed(o->argument, pattern, sizeof pattern);
   if (!own->output && !each && cli_run_is(o->argument)) {
     snprintf(folder, CLI_PATH_MAX, "%.1000s", o->argument);
     return ML3_OK;
@@ -281,7 +112,7 @@ static int make_folder(const cli_options *o, const own_options *own, char *folde
 
 typedef struct comparing {
   const cli_options *options;
-  const own_options *own;
+  const cli_compare_options *own;
   char methods_text[METHODS_TEXT], errors_text[METHODS_TEXT], folder[CLI_PATH_MAX];
   const char *methods[ML3_COMPARE_MAX_METHODS];
   int method_count;
@@ -301,8 +132,8 @@ static int read_methods(comparing *c, bool has_run, ml3_error *error) {
 }
 
 static int compare_seed(comparing *c, int seed, cli_progress *progress, ml3_error *error) {
-  opened o;
-  int code = open_seed(&o, c->options, c->own, seed, error);
+  cli_compare_opened o;
+  int code = cli_compare_open(&o, c->options, c->own, seed, error);
   ml3_compare_settings *s = &o.arena.settings;
   if (code == ML3_OK && seed == 0) code = read_methods(c, o.arena.loss_count > 0, error);
   if (code == ML3_OK && c->own->errors) {
@@ -324,13 +155,13 @@ static int compare_seed(comparing *c, int seed, cli_progress *progress, ml3_erro
     c->all = one;
   if (code == ML3_OK && c->own->video && seed == 0)
     code = record(&o, c->methods, c->method_count, c->own, c->options->quiet, error);
-  close_all(&o);
+  cli_compare_close(&o);
   return code;
 }
 
 /* Problems without an environment: the runs named (--with: others, commas between them), seed by seed. */
 static int compare_supervised(comparing *c, ml3_error *error) {
-  const own_options *own = c->own;
+  const cli_compare_options *own = c->own;
   char with[2 * CLI_PATH_MAX], label[METHODS_TEXT], pattern[CLI_PATH_MAX], paths[ML3_META_TEST_MAX_RULES][CLI_PATH_MAX],
       folders[ML3_META_TEST_MAX_RULES][CLI_PATH_MAX];
   const char *others[ML3_META_TEST_MAX_RULES - 1], *runs[ML3_META_TEST_MAX_RULES],
@@ -343,11 +174,11 @@ static int compare_supervised(comparing *c, ml3_error *error) {
   int code = count < 0 ? count : labelled < 0 ? labelled : ML3_OK;
   cli_supervised all = {0};
   for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) {
-    all.runs_differ = names_each_seed(c->options->argument, pattern, sizeof pattern);
-    put_seed(pattern, seed, paths[0]);
+    all.runs_differ = cli_compare_names_each_seed(c->options->argument, pattern, sizeof pattern);
+    cli_compare_put_seed(pattern, seed, paths[0]);
     for (int i = 0; i < count; i++) {
-      names_each_seed(others[i], pattern, sizeof pattern);
-      put_seed(pattern, seed, paths[i + 1]);
+      cli_compare_names_each_seed(others[i], pattern, sizeof pattern);
+      cli_compare_put_seed(pattern, seed, paths[i + 1]);
     }
     for (int i = 0; i <= count; i++)
       if (!(runs[i] = cli_zoo_folder(paths[i], folders[i], error))) code = error->code;
@@ -363,7 +194,7 @@ static int compare_supervised(comparing *c, ml3_error *error) {
 
 static int compare_all(comparing *c, ml3_error *error) {
   char pattern[CLI_PATH_MAX];
-  const own_options *own = c->own;
+  const cli_compare_options *own = c->own;
   cli_progress progress = {0};
   if (!c->options->argument)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run or environment? `ml3 list` shows them");
@@ -374,9 +205,9 @@ static int compare_all(comparing *c, ml3_error *error) {
         "--seeds (%d) must be 1 to %d, --transitions (%d) at least 10, --hold (%d) at least 1, --task (%d) and "
         "--budget (%ld) not negative",
         own->seeds, SEEDS_MAX, own->transitions, own->hold, own->task, own->budget);
-  const bool each = names_each_seed(c->options->argument, pattern, sizeof pattern);
+  const bool each = cli_compare_names_each_seed(c->options->argument, pattern, sizeof pattern);
   char first[CLI_PATH_MAX];
-  put_seed(pattern, 0, first);
+  cli_compare_put_seed(pattern, 0, first);
   char folder[CLI_PATH_MAX];
   const char *run = cli_zoo_folder(first, folder, error);
   if (!run) return error->code;
@@ -409,7 +240,7 @@ static void method_notes(char *notes, size_t size) {
 }
 
 int cli_compare(int argc, const char **argv) {
-  own_options own = {.seeds = 1, .transitions = 2000, .hold = 5};
+  cli_compare_options own = {.seeds = 1, .transitions = 2000, .hold = 5};
   const struct poptOption table[] = {
       {"with", 'w', POPT_ARG_STRING, &own.with, 0,
        "a second run of the same environment, whose learned loss (model-based, model-free, MAML ...) is compared too; "

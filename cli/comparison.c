@@ -1,4 +1,4 @@
-/* From the points of a comparison to tables and plots: see comparison.h. */
+/* From the points of a comparison to tables: see comparison.h. */
 #include "cli/comparison.h"
 
 #include <math.h>
@@ -7,22 +7,13 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/comparison_internal.h"
 #include "cli/experiment.h"
-#include "cli/plot.h"
-#include "cli/statistics.h"
 #include "cli/table.h"
 
 /* ---- rows: a method, where it learns by updates at each number of them that is of interest --------------------------- */
 
-typedef struct row {
-  const ml3_compare_series *series;
-  int updates; /* -1: the last point */
-  char name[96];
-} row;
-
-typedef enum quantity { SUCCESS, RETURN, DISTANCE, TASK_LOSS, STEPS, SECONDS, UPDATES, QUANTITIES } quantity;
-
-static double value_of(const ml3_compare_point *p, quantity q) {
+double cli_comparison_value(const ml3_compare_point *p, cli_quantity q) {
   if (!p) return q == SUCCESS ? 0 : NAN;
   const double values[QUANTITIES] = {[SUCCESS] = p->outcome.success,
                                      [RETURN] = p->outcome.episode_return,
@@ -34,20 +25,20 @@ static double value_of(const ml3_compare_point *p, quantity q) {
   return values[q];
 }
 
-static row *make_rows(const cli_comparison *c, int *count) {
+static cli_comparison_row *make_rows(const cli_comparison *c, int *count) {
   const ml3_compare_settings *s = c->settings;
-  row *rows = calloc((size_t)(c->compare->count * (s->step_count + 1)) + 1, sizeof *rows);
+  cli_comparison_row *rows = calloc((size_t)(c->compare->count * (s->step_count + 1)) + 1, sizeof *rows);
   *count = 0;
   for (int i = 0; i < c->compare->count && rows; i++) {
     const ml3_compare_series *series = &c->compare->series[i];
     int shown = 0; /* numbers of updates that are of interest: those asked for, as far as it goes, and the last */
     while (series->by_updates && shown < s->step_count && s->steps[shown] < series->most_updates) shown++;
     for (int k = 0; k <= shown; k++) {
-      row *r = &rows[(*count)++];
-      *r = (row){.series = series,
-                 .updates = !series->by_updates ? -1
-                            : k < shown         ? s->steps[k]
-                                                : series->most_updates};
+      cli_comparison_row *r = &rows[(*count)++];
+      *r = (cli_comparison_row){.series = series,
+                                .updates = !series->by_updates ? -1
+                                           : k < shown         ? s->steps[k]
+                                                               : series->most_updates};
       if (series->by_updates)
         snprintf(r->name, sizeof r->name, "%s, %d update%s", series->label, r->updates, r->updates == 1 ? "" : "s");
       else
@@ -57,9 +48,9 @@ static row *make_rows(const cli_comparison *c, int *count) {
   return rows;
 }
 
-/* x[tasks] of one quantity. */
-static void fill(const cli_comparison *c, const row *r, quantity q, double *x) {
-  for (int i = 0; i < c->compare->tasks; i++) x[i] = value_of(ml3_compare_at(&r->series->trials[i], r->updates), q);
+void cli_comparison_fill(const cli_comparison *c, const cli_comparison_row *r, cli_quantity q, double *x) {
+  for (int i = 0; i < c->compare->tasks; i++)
+    x[i] = cli_comparison_value(ml3_compare_at(&r->series->trials[i], r->updates), q);
 }
 
 static bool all_alike(const double *x, int n) {
@@ -68,7 +59,7 @@ static bool all_alike(const double *x, int n) {
   return true;
 }
 
-static cli_interval interval_of(const cli_comparison *c, quantity q, const double *x) {
+cli_interval cli_comparison_interval(const cli_comparison *c, cli_quantity q, const double *x) {
   const int tasks = c->compare->tasks;
   if (q == SUCCESS && (x[0] == 0 || x[0] == 1) && all_alike(x, tasks)) /* where the bootstrap sees no spread at all */
     return cli_rate_interval(x[0] * tasks, tasks);
@@ -76,8 +67,8 @@ static cli_interval interval_of(const cli_comparison *c, quantity q, const doubl
 }
 
 /* The row that is the reference: by the name of its method (at the most updates), or by its label. */
-static const row *find_reference(const cli_comparison *c, const row *rows, int count) {
-  const row *found = NULL;
+static const cli_comparison_row *find_reference(const cli_comparison *c, const cli_comparison_row *rows, int count) {
+  const cli_comparison_row *found = NULL;
   for (int i = 0; i < count && c->reference; i++)
     if (strcmp(rows[i].series->method, c->reference) == 0 || strcmp(rows[i].series->label, c->reference) == 0 ||
         strcmp(rows[i].name, c->reference) == 0)
@@ -130,17 +121,17 @@ static bool tests_by_seed(const cli_comparison *c) {
 enum { SHOWN = 9, NUMBERS = 3 * QUANTITIES + 6 };
 
 /* One row as it is shown, and as numbers for the CSV. */
-static void fill_row(const cli_comparison *c, const row *r, const row *reference, double *x, double *y,
-                     char shown[SHOWN][96], char numbers[NUMBERS][96]) {
+static void fill_row(const cli_comparison *c, const cli_comparison_row *r, const cli_comparison_row *reference,
+                     double *x, double *y, char shown[SHOWN][96], char numbers[NUMBERS][96]) {
   static const char *const formats[QUANTITIES] = {"%.1f", "%.1f", "%.3f", "%.3f", "%.0f", "%.2g", "%.0f"};
   cli_interval in[QUANTITIES];
   double p[2] = {NAN, NAN}, p_tasks[2] = {NAN, NAN};
   const int tasks = c->compare->tasks;
   for (int q = 0; q < QUANTITIES; q++) {
-    fill(c, r, (quantity)q, x);
-    in[q] = interval_of(c, (quantity)q, x);
+    cli_comparison_fill(c, r, (cli_quantity)q, x);
+    in[q] = cli_comparison_interval(c, (cli_quantity)q, x);
     if (!reference || q > RETURN) continue;
-    fill(c, reference, (quantity)q, y);
+    cli_comparison_fill(c, reference, (cli_quantity)q, y);
     p[q] = cli_paired_test(x, y, c->seeds, tasks / c->seeds, tests_by_seed(c), c->settings->seed);
     if (tests_by_seed(c)) p_tasks[q] = cli_paired_test(x, y, c->seeds, tasks / c->seeds, false, c->settings->seed);
   }
@@ -176,7 +167,8 @@ static int add_cells(cli_table *table, const char *cells, int count) { /* cells[
   return cli_table_row(table, row);
 }
 
-static int make_tables(const cli_comparison *c, const row *rows, int count, cli_table **shown, cli_table **numbers) {
+static int make_tables(const cli_comparison *c, const cli_comparison_row *rows, int count, cli_table **shown,
+                       cli_table **numbers) {
   static const char *const heading[SHOWN] = {"method", "success %", "return",    "distance", "env steps",
                                              "once",   "seconds",   "p success", "p return"};
   static const char *const heading_numbers[NUMBERS] = {
@@ -185,7 +177,7 @@ static int make_tables(const cli_comparison *c, const row *rows, int count, cli_
       "task_loss_high", "env_steps",       "env_steps_low", "env_steps_high", "seconds",        "seconds_low",
       "seconds_high",   "updates",         "updates_low",   "updates_high",   "env_steps_once", "p_success",
       "p_return",       "p_success_tasks", "p_return_tasks"};
-  const row *reference = find_reference(c, rows, count);
+  const cli_comparison_row *reference = find_reference(c, rows, count);
   double *x = calloc(2 * (size_t)c->compare->tasks, sizeof *x);
   char a[SHOWN][96], b[NUMBERS][96];
   *shown = cli_table_new(heading, SHOWN);
@@ -200,7 +192,7 @@ static int make_tables(const cli_comparison *c, const row *rows, int count, cli_
   return code;
 }
 
-static void print_legend(const cli_comparison *c, const row *reference) {
+static void print_legend(const cli_comparison *c, const cli_comparison_row *reference) {
   const int per_seed = c->compare->tasks / c->seeds;
   printf("%d held-out task%s", per_seed, per_seed == 1 ? "" : "s");
   if (c->seeds > 1) printf(" of each of %d seeds%s", c->seeds, c->runs_differ ? ", a run each" : "");
@@ -229,7 +221,8 @@ static void print_legend(const cli_comparison *c, const row *reference) {
   }
 }
 
-static int save_tasks(const cli_comparison *c, const row *rows, int count, const char *path, ml3_error *error) {
+static int save_tasks(const cli_comparison *c, const cli_comparison_row *rows, int count, const char *path,
+                      ml3_error *error) {
   ml3_file file;
   const int per_seed = c->compare->tasks / c->seeds;
   int code = ml3_file_create(&file, path, error);
@@ -239,151 +232,16 @@ static int save_tasks(const cli_comparison *c, const row *rows, int count, const
     for (int j = 0; j < c->compare->tasks; j++) {
       const ml3_compare_point *p = ml3_compare_at(&rows[i].series->trials[j], rows[i].updates);
       fprintf(file.stream, "\"%s\",%d,%d,%g,%.6g,%.6g,%.6g,%.0f,%.4g,%d\n", rows[i].series->label, rows[i].updates,
-              j % per_seed, value_of(p, SUCCESS), value_of(p, TASK_LOSS), value_of(p, DISTANCE), value_of(p, RETURN),
-              value_of(p, STEPS), value_of(p, SECONDS), j / per_seed);
+              j % per_seed, cli_comparison_value(p, SUCCESS), cli_comparison_value(p, TASK_LOSS),
+              cli_comparison_value(p, DISTANCE), cli_comparison_value(p, RETURN), cli_comparison_value(p, STEPS),
+              cli_comparison_value(p, SECONDS), j / per_seed);
     }
   return ml3_file_commit(&file, error);
 }
 
-/* ---- plots ----------------------------------------------------------------------------------------------------------- */
-
-static int save_bars(const cli_comparison *c, const row *rows, int count, const char *path, ml3_error *error) {
-  cli_bar *bars = calloc((size_t)count, sizeof *bars);
-  double *x = calloc((size_t)c->compare->tasks, sizeof *x);
-  int code = ML3_ERR_MEMORY;
-  if (bars && x) {
-    for (int i = 0; i < count; i++) {
-      fill(c, &rows[i], SUCCESS, x);
-      const cli_interval in = interval_of(c, SUCCESS, x);
-      bars[i] = (cli_bar){rows[i].name, 100 * in.mean, 100 * in.low, 100 * in.high};
-    }
-    char title[96];
-    snprintf(title, sizeof title, "Success in %d trials, with 95 %% intervals", c->compare->tasks);
-    code = cli_plot_bars(title, "success, %", bars, count, path, error);
-  }
-  free(bars);
-  free(x);
-  return code;
-}
-
-enum { GRID = 48 };
-
-static cli_interval interval_at(const cli_comparison *c, const double *x) {
-  return cli_group_interval(x, c->seeds, c->compare->tasks / c->seeds, c->settings->seed);
-}
-
-/* A method with one answer a trial and nothing before it: a point where its steps are taken, with a bar; a line from end to
-   end where it takes none. */
-static int fill_answer(const cli_comparison *c, const ml3_compare_series *s, quantity q, double first, double last,
-                       double *x, double *numbers, cli_curve *curve) {
-  double steps = 0;
-  for (int j = 0; j < c->compare->tasks; j++) {
-    const ml3_compare_point *p = ml3_compare_at(&s->trials[j], -1);
-    x[j] = value_of(p, q) * (q == SUCCESS ? 100 : 1);
-    steps += (p ? p->env_steps : 0) / c->compare->tasks;
-  }
-  const cli_interval in = interval_at(c, x);
-  const int count = steps > 0 ? 1 : 2;
-  for (int i = 0; i < count; i++) {
-    numbers[i] = steps > 0 ? steps : i ? last : first;
-    numbers[GRID + i] = in.mean, numbers[2 * GRID + i] = in.low, numbers[3 * GRID + i] = in.high;
-  }
-  *curve = (cli_curve){.label = s->label,
-                       .count = count,
-                       .x = numbers,
-                       .y = numbers + GRID,
-                       .low = numbers + 2 * GRID,
-                       .high = numbers + 3 * GRID,
-                       .dots = steps > 0,
-                       .dashed = true};
-  return count;
-}
-
-static bool has_one_answer(const cli_comparison *c, const ml3_compare_series *s) {
-  for (int j = 0; j < c->compare->tasks; j++)
-    if (s->trials[j].count > 1) return false;
-  return true;
-}
-
-/* A method's mean over trials by steps taken, from where all of them have something to show. */
-static int fill_curve(const cli_comparison *c, const ml3_compare_series *s, quantity q, double first, double last,
-                      double *x, double *numbers, cli_curve *curve) {
-  double *xs = numbers, *mean = numbers + GRID, *low = numbers + 2 * GRID, *high = numbers + 3 * GRID, longest = 0;
-  int count = 0;
-  if (has_one_answer(c, s)) return fill_answer(c, s, q, first, last, x, numbers, curve);
-  for (int j = 0; j < c->compare->tasks; j++) {
-    const ml3_compare_point *p = ml3_compare_at(&s->trials[j], -1);
-    if (p) longest = fmax(longest, p->env_steps);
-  }
-  for (int i = 0; i < GRID; i++) {
-    const double steps = first * pow(last / first, i / (GRID - 1.0)) * (1 + 1e-9);
-    bool all = true;
-    for (int j = 0; j < c->compare->tasks && all; j++) {
-      const ml3_compare_point *p = ml3_compare_within(&s->trials[j], steps);
-      all = p != NULL;
-      x[j] = value_of(p, q) * (q == SUCCESS ? 100 : 1);
-    }
-    if (!all) continue;
-    const cli_interval in = interval_at(c, x);
-    xs[count] = steps, mean[count] = in.mean, low[count] = in.low, high[count] = in.high;
-    count++;
-    if (steps >= longest) break; /* nothing changes any more */
-  }
-  *curve = (cli_curve){.label = s->label, .count = count, .x = xs, .y = mean, .low = low, .high = high};
-  return count;
-}
-
-static int save_curves(const cli_comparison *c, quantity q, const char *label, const char *path, ml3_error *error) {
-  const int n = c->compare->count;
-  cli_curve *curves = calloc((size_t)n, sizeof *curves);
-  double *numbers = calloc((size_t)n * 4 * GRID + (size_t)c->compare->tasks, sizeof *numbers);
-  double first = INFINITY, last = 0;
-  int code = ML3_ERR_MEMORY, count = 0;
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j < c->compare->tasks; j++) {
-      const ml3_compare_points *t = &c->compare->series[i].trials[j];
-      for (int k = 0; k < t->count; k++) {
-        if (t->points[k].env_steps > 0) first = fmin(first, t->points[k].env_steps);
-        last = fmax(last, t->points[k].env_steps);
-      }
-    }
-  if (curves && numbers && last > first) {
-    double *x = numbers + (size_t)n * 4 * GRID;
-    for (int i = 0; i < n; i++)
-      count += fill_curve(c, &c->compare->series[i], q, first / 2, last, x, numbers + (size_t)i * 4 * GRID,
-                          &curves[count]) > 0;
-    char title[96];
-    snprintf(title, sizeof title, "%s by steps taken, with 95 %% bands", label);
-    const cli_plot plot = {.title = title,
-                           .x_label = "steps of simulator or model, for learning and planning on the task",
-                           .y_label = label,
-                           .curves = curves,
-                           .count = count,
-                           .log_x = true};
-    code = count ? cli_plot_save(&plot, path, error) : ML3_OK;
-  } else if (curves && numbers) {
-    code = ML3_OK; /* no method takes steps: there is no curve */
-  }
-  free(curves);
-  free(numbers);
-  return code;
-}
-
-static void save_plots(const cli_comparison *c, const row *rows, int count) {
-  char path[CLI_PATH_MAX];
-  ml3_error error = {0};
-  cli_run_path(c->folder, "comparison", path);
-  int code = save_bars(c, rows, count, path, &error);
-  cli_run_path(c->folder, "comparison_success", path);
-  if (code == ML3_OK) code = save_curves(c, SUCCESS, "Success, %", path, &error);
-  cli_run_path(c->folder, "comparison_return", path);
-  if (code == ML3_OK) code = save_curves(c, RETURN, "Return", path, &error);
-  if (code != ML3_OK) fprintf(stderr, "ml3 compare: no plots: %s\n", error.message);
-}
-
 /* ---- all of it ------------------------------------------------------------------------------------------------------- */
 
-static int save_tables(const cli_comparison *c, const row *rows, int count, const cli_table *shown,
+static int save_tables(const cli_comparison *c, const cli_comparison_row *rows, int count, const cli_table *shown,
                        const cli_table *numbers, ml3_error *error) {
   char path[CLI_PATH_MAX];
   cli_run_path(c->folder, "comparison.csv", path);
@@ -400,7 +258,7 @@ static int save_tables(const cli_comparison *c, const row *rows, int count, cons
 int cli_comparison_report(const cli_comparison *c, ml3_error *error) {
   int count = 0;
   cli_table *shown = NULL, *numbers = NULL;
-  row *rows = make_rows(c, &count);
+  cli_comparison_row *rows = make_rows(c, &count);
   int code = rows ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   if (code == ML3_OK && c->reference && !find_reference(c, rows, count))
     code = ml3_error_set(error, ML3_ERR_ARGUMENT, "--reference '%s' is none of the methods compared", c->reference);
@@ -411,7 +269,7 @@ int cli_comparison_report(const cli_comparison *c, ml3_error *error) {
     print_legend(c, find_reference(c, rows, count));
     code = save_tables(c, rows, count, shown, numbers, error);
   }
-  if (code == ML3_OK) save_plots(c, rows, count);
+  if (code == ML3_OK) cli_comparison_plot(c, rows, count);
   cli_table_free(shown);
   cli_table_free(numbers);
   free(rows);

@@ -1,0 +1,160 @@
+/* Runs, their losses and problems, environments: see compare_open.h. */
+#define _POSIX_C_SOURCE 200809L
+#include "cli/compare_open.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/policies.h"
+#include "cli/train_policy.h"
+#include "cli/zoo.h"
+
+bool cli_compare_names_each_seed(const char *run, char *pattern, size_t size) {
+  char path[CLI_PATH_MAX];
+  struct stat info;
+  snprintf(pattern, size, "%s", run);
+  if (strstr(run, "{seed}")) return true;
+  cli_run_path(run, "seeds.yaml", path);
+  if (stat(path, &info) != 0) return false;
+  snprintf(pattern, size, "%.900s/seed-{seed}", run);
+  return true;
+}
+
+void cli_compare_put_seed(const char *pattern, long long seed, char *path) {
+  const char *gap = strstr(pattern, "{seed}");
+  if (gap)
+    snprintf(path, CLI_PATH_MAX, "%.*s%lld%.200s", (int)(gap - pattern), pattern, seed, gap + 6);
+  else
+    snprintf(path, CLI_PATH_MAX, "%.1000s", pattern);
+}
+
+void cli_compare_close(cli_compare_opened *c) {
+  for (int i = 0; i < 2; i++) {
+    ml3_meta_free(c->metas[i]);
+    ml3_loss_free(c->losses[i]);
+  }
+  for (int i = 0; i < 2; i++)
+    if (c->problems[i]) c->problems[i]->free(c->problems[i]);
+}
+
+/* Steps that meta-training has taken: for each of its updates and tasks, rollouts for the inner steps and for the task loss
+   after them. */
+static double meta_steps(const cli_config *c, const ml3_playable *play) {
+  return (double)c->outer_steps * (double)c->outer_tasks * (double)c->inner_steps *
+         (play->update_steps + play->gradient_steps);
+}
+
+/* The problem of a run, as comparisons see it. */
+static int open_problem(const cli_config *config, ml3_problem **problem, ml3_playable *play, ml3_error *error) {
+  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
+  if (!kind) return error->code;
+  if (!kind->playable)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s' has no rollouts to compare", config->problem);
+  if (!(*problem = cli_problem_new(config, error))) return error->code;
+  *play = kind->playable(*problem);
+  return ML3_OK;
+}
+
+/* The loss of run number i with the programs for it. */
+static int open_loss(cli_compare_opened *c, int i, const cli_config *config, const char *label,
+                     const ml3_playable *play, ml3_error *error) {
+  ml3_trainer_settings settings;
+  int code = cli_trainer_settings(config, play->problem, &settings, error);
+  if (code != ML3_OK) return code;
+  settings.meta.loss = c->losses[i]->spec;
+  if (!(c->metas[i] = ml3_meta_new(play->problem, &settings.meta, error))) return error->code;
+  c->compared[i] = (ml3_compare_loss){
+      .label = label, .loss = c->losses[i], .meta = c->metas[i], .meta_steps = meta_steps(config, play)};
+  return ML3_OK;
+}
+
+static int open_run(cli_compare_opened *c, const cli_options *o, const char *run, const char *other, const char *label,
+                    ml3_error *error) {
+  cli_config second;
+  int code = cli_run_open(run, &c->config, &c->losses[0], error);
+  if (code == ML3_OK && other) code = cli_run_open(other, &second, &c->losses[1], error);
+  if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
+  ml3_playable play, other_play;
+  if (code == ML3_OK) code = open_problem(&c->config, &c->problems[0], &play, error);
+  if (code == ML3_OK) code = open_loss(c, 0, &c->config, cli_method_label(&c->config), &play, error);
+  if (code == ML3_OK && other) {
+    const bool same = strcmp(second.problem, c->config.problem) == 0;
+    const char *own = !same                               ? "other learned loss"
+                      : second.method == c->config.method ? "plain learned loss"
+                                                          : cli_method_label(&second);
+    other_play = play;
+    if (!same) code = open_problem(&second, &c->problems[1], &other_play, error);
+    if (code == ML3_OK) code = open_loss(c, 1, &second, label ? label : own, &other_play, error);
+    if (code == ML3_OK && !same) c->compared[1].play = other_play;
+  }
+  if (code != ML3_OK) return code;
+  c->arena = (ml3_arena){.env = play.env,
+                         .horizon = play.horizon,
+                         .play = play,
+                         .meta = c->metas[0],
+                         .losses = c->compared,
+                         .loss_count = c->losses[1] ? 2 : 1};
+  return ML3_OK;
+}
+
+static int open_environment(cli_compare_opened *c, const cli_options *o, const char *name, const char *with,
+                            ml3_error *error) {
+  cli_config_defaults(&c->config);
+  if (with)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "--with %.200s is compared with a run's loss; '%.100s' is an environment", with, name);
+  int code = cli_config_set(&c->config, "method=ppo", error); /* the policy that learners begin with */
+  if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
+  const ml3_env_spec *env = code == ML3_OK ? ml3_env_find(name, error) : NULL;
+  if (!env) return error->code;
+  c->arena = (ml3_arena){.env = env, .horizon = c->config.horizon ? (int)c->config.horizon : env->horizon};
+  return ML3_OK;
+}
+
+/* PPO and REINFORCE: their usual policy, with the layers of the run's where that is Gaussian. */
+static int set_learners(cli_compare_opened *c, ml3_error *error) {
+  ml3_compare_settings *s = &c->arena.settings;
+  cli_config usual = c->config;
+  ml3_policy policy;
+  int code = cli_config_set(&usual, "method=ppo", error);
+  if (c->config.policy_kind != ML3_POLICY_DETERMINISTIC) usual.policy_hidden = c->config.policy_hidden;
+  if (code == ML3_OK) code = cli_policy_init(&usual, c->arena.env, &policy, error);
+  if (code != ML3_OK) return code;
+  s->learner = cli_learner_settings(&usual, c->arena.env, &policy);
+  s->reinforce_episodes = (int)usual.rollout_episodes;
+  s->reinforce_rate = usual.test_reinforce_rate;
+  s->reinforce_log_std =
+      c->config.policy_kind == ML3_POLICY_DETERMINISTIC ? policy.log_std_init : c->config.policy_log_std;
+  return ML3_OK;
+}
+
+/* Opens what the argument names for seed number i. */
+int cli_compare_open(cli_compare_opened *c, const cli_options *o, const cli_compare_options *own, int i,
+                     ml3_error *error) {
+  char pattern[CLI_PATH_MAX], first[CLI_PATH_MAX], second[CLI_PATH_MAX], folder[CLI_PATH_MAX],
+      other_folder[CLI_PATH_MAX];
+  const bool each = cli_compare_names_each_seed(o->argument, pattern, sizeof pattern);
+  cli_compare_put_seed(pattern, i, first);
+  int code;
+  *c = (cli_compare_opened){0};
+  const char *run = cli_zoo_folder(first, folder, error), *other = NULL;
+  if (!run) return error->code;
+  if (own->with) {
+    cli_compare_names_each_seed(own->with, pattern, sizeof pattern);
+    cli_compare_put_seed(pattern, i, second);
+    if (!(other = cli_zoo_folder(second, other_folder, error))) return error->code;
+  }
+  if (each || cli_run_is(run) || (strchr(run, '/') && !cli_is_mjcf(run)))
+    code = open_run(c, o, run, other, own->label, error);
+  else
+    code = open_environment(c, o, run, own->with, error);
+  if (code != ML3_OK) return code;
+  ml3_compare_settings *s = &c->arena.settings;
+  *s = cli_compare_settings(&c->config);
+  if (!each) s->seed += (uint64_t)i;
+  s->budget = own->budget;
+  s->transitions = own->transitions;
+  s->transitions_hold = own->hold;
+  s->transitions_states = own->uniform_states != 0;
+  return set_learners(c, error);
+}

@@ -1,0 +1,27 @@
+/* What tables and plots of a comparison share: rows, and what is known of them. */
+#ifndef ML3_CLI_COMPARISON_INTERNAL_H
+#define ML3_CLI_COMPARISON_INTERNAL_H
+
+#include "cli/comparison.h"
+#include "cli/statistics.h"
+
+/* A method; where it learns by updates, at one number of them that is of interest. */
+typedef struct cli_comparison_row {
+  const ml3_compare_series *series;
+  int updates; /* -1: the last point */
+  char name[96];
+} cli_comparison_row;
+
+typedef enum cli_quantity { SUCCESS, RETURN, DISTANCE, TASK_LOSS, STEPS, SECONDS, UPDATES, QUANTITIES } cli_quantity;
+
+double cli_comparison_value(const ml3_compare_point *point, cli_quantity q); /* of no point: no success, else NAN */
+
+/* x[tasks] of one quantity. */
+void cli_comparison_fill(const cli_comparison *c, const cli_comparison_row *row, cli_quantity q, double *x);
+
+cli_interval cli_comparison_interval(const cli_comparison *c, cli_quantity q, const double *x);
+
+/* Bars and learning curves into the folder; a failure is told on stderr. */
+void cli_comparison_plot(const cli_comparison *c, const cli_comparison_row *rows, int count);
+
+#endif

@@ -1,0 +1,143 @@
+/* Bars and learning curves of a comparison: see comparison.h. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/comparison_internal.h"
+#include "cli/experiment.h"
+#include "cli/plot.h"
+
+static int save_bars(const cli_comparison *c, const cli_comparison_row *rows, int count, const char *path,
+                     ml3_error *error) {
+  cli_bar *bars = calloc((size_t)count, sizeof *bars);
+  double *x = calloc((size_t)c->compare->tasks, sizeof *x);
+  int code = ML3_ERR_MEMORY;
+  if (bars && x) {
+    for (int i = 0; i < count; i++) {
+      cli_comparison_fill(c, &rows[i], SUCCESS, x);
+      const cli_interval in = cli_comparison_interval(c, SUCCESS, x);
+      bars[i] = (cli_bar){rows[i].name, 100 * in.mean, 100 * in.low, 100 * in.high};
+    }
+    char title[96];
+    snprintf(title, sizeof title, "Success in %d trials, with 95 %% intervals", c->compare->tasks);
+    code = cli_plot_bars(title, "success, %", bars, count, path, error);
+  }
+  free(bars);
+  free(x);
+  return code;
+}
+
+enum { GRID = 48 };
+
+static cli_interval interval_at(const cli_comparison *c, const double *x) {
+  return cli_group_interval(x, c->seeds, c->compare->tasks / c->seeds, c->settings->seed);
+}
+
+/* A method with one answer a trial and nothing before it: a point where its steps are taken, with a bar; a line from end to
+   end where it takes none. */
+static int fill_answer(const cli_comparison *c, const ml3_compare_series *s, cli_quantity q, double first, double last,
+                       double *x, double *numbers, cli_curve *curve) {
+  double steps = 0;
+  for (int j = 0; j < c->compare->tasks; j++) {
+    const ml3_compare_point *p = ml3_compare_at(&s->trials[j], -1);
+    x[j] = cli_comparison_value(p, q) * (q == SUCCESS ? 100 : 1);
+    steps += (p ? p->env_steps : 0) / c->compare->tasks;
+  }
+  const cli_interval in = interval_at(c, x);
+  const int count = steps > 0 ? 1 : 2;
+  for (int i = 0; i < count; i++) {
+    numbers[i] = steps > 0 ? steps : i ? last : first;
+    numbers[GRID + i] = in.mean, numbers[2 * GRID + i] = in.low, numbers[3 * GRID + i] = in.high;
+  }
+  *curve = (cli_curve){.label = s->label,
+                       .count = count,
+                       .x = numbers,
+                       .y = numbers + GRID,
+                       .low = numbers + 2 * GRID,
+                       .high = numbers + 3 * GRID,
+                       .dots = steps > 0,
+                       .dashed = true};
+  return count;
+}
+
+static bool has_one_answer(const cli_comparison *c, const ml3_compare_series *s) {
+  for (int j = 0; j < c->compare->tasks; j++)
+    if (s->trials[j].count > 1) return false;
+  return true;
+}
+
+/* A method's mean over trials by steps taken, from where all of them have something to show. */
+static int fill_curve(const cli_comparison *c, const ml3_compare_series *s, cli_quantity q, double first, double last,
+                      double *x, double *numbers, cli_curve *curve) {
+  double *xs = numbers, *mean = numbers + GRID, *low = numbers + 2 * GRID, *high = numbers + 3 * GRID, longest = 0;
+  int count = 0;
+  if (has_one_answer(c, s)) return fill_answer(c, s, q, first, last, x, numbers, curve);
+  for (int j = 0; j < c->compare->tasks; j++) {
+    const ml3_compare_point *p = ml3_compare_at(&s->trials[j], -1);
+    if (p) longest = fmax(longest, p->env_steps);
+  }
+  for (int i = 0; i < GRID; i++) {
+    const double steps = first * pow(last / first, i / (GRID - 1.0)) * (1 + 1e-9);
+    bool all = true;
+    for (int j = 0; j < c->compare->tasks && all; j++) {
+      const ml3_compare_point *p = ml3_compare_within(&s->trials[j], steps);
+      all = p != NULL;
+      x[j] = cli_comparison_value(p, q) * (q == SUCCESS ? 100 : 1);
+    }
+    if (!all) continue;
+    const cli_interval in = interval_at(c, x);
+    xs[count] = steps, mean[count] = in.mean, low[count] = in.low, high[count] = in.high;
+    count++;
+    if (steps >= longest) break; /* nothing changes any more */
+  }
+  *curve = (cli_curve){.label = s->label, .count = count, .x = xs, .y = mean, .low = low, .high = high};
+  return count;
+}
+
+static int save_curves(const cli_comparison *c, cli_quantity q, const char *label, const char *path, ml3_error *error) {
+  const int n = c->compare->count;
+  cli_curve *curves = calloc((size_t)n, sizeof *curves);
+  double *numbers = calloc((size_t)n * 4 * GRID + (size_t)c->compare->tasks, sizeof *numbers);
+  double first = INFINITY, last = 0;
+  int code = ML3_ERR_MEMORY, count = 0;
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < c->compare->tasks; j++) {
+      const ml3_compare_points *t = &c->compare->series[i].trials[j];
+      for (int k = 0; k < t->count; k++) {
+        if (t->points[k].env_steps > 0) first = fmin(first, t->points[k].env_steps);
+        last = fmax(last, t->points[k].env_steps);
+      }
+    }
+  if (curves && numbers && last > first) {
+    double *x = numbers + (size_t)n * 4 * GRID;
+    for (int i = 0; i < n; i++)
+      count += fill_curve(c, &c->compare->series[i], q, first / 2, last, x, numbers + (size_t)i * 4 * GRID,
+                          &curves[count]) > 0;
+    char title[96];
+    snprintf(title, sizeof title, "%s by steps taken, with 95 %% bands", label);
+    const cli_plot plot = {.title = title,
+                           .x_label = "steps of simulator or model, for learning and planning on the task",
+                           .y_label = label,
+                           .curves = curves,
+                           .count = count,
+                           .log_x = true};
+    code = count ? cli_plot_save(&plot, path, error) : ML3_OK;
+  } else if (curves && numbers) {
+    code = ML3_OK; /* no method takes steps: there is no curve */
+  }
+  free(curves);
+  free(numbers);
+  return code;
+}
+
+void cli_comparison_plot(const cli_comparison *c, const cli_comparison_row *rows, int count) {
+  char path[CLI_PATH_MAX];
+  ml3_error error = {0};
+  cli_run_path(c->folder, "comparison", path);
+  int code = save_bars(c, rows, count, path, &error);
+  cli_run_path(c->folder, "comparison_success", path);
+  if (code == ML3_OK) code = save_curves(c, SUCCESS, "Success, %", path, &error);
+  cli_run_path(c->folder, "comparison_return", path);
+  if (code == ML3_OK) code = save_curves(c, RETURN, "Return", path, &error);
+  if (code != ML3_OK) fprintf(stderr, "ml3 compare: no plots: %s\n", error.message);
+}
