@@ -20,6 +20,11 @@ typedef struct adapting {
   ml3_real *task, *theta;
 } adapting;
 
+/* zoo:NAME for NAME: for what the entry was learned on, which for some is the environment in other coordinates. */
+static bool is_namesake(const char *argument, const char *other) {
+  return cli_zoo_is(other) && strcmp(other + strlen("zoo:"), argument) == 0;
+}
+
 /* The run's own loss, or another (`other`) for what the argument names; without argument for what that was learned on. */
 static int open_loss(adapting *a, const char *argument, const char *other, ml3_error *error) {
   char path[CLI_PATH_MAX], folder[CLI_PATH_MAX];
@@ -28,6 +33,12 @@ static int open_loss(adapting *a, const char *argument, const char *other, ml3_e
   if (!other) return cli_run_open(argument, &a->config, &a->loss, error);
   int code = cli_loss_open(other, &a->config, &a->loss, error);
   if (code != ML3_OK || !argument) return code;
+  if (is_namesake(argument, other)) {
+    const cli_problem_kind *kind = cli_problem_kind_find(a->config.problem, error);
+    if (kind && kind->rollouts && strcmp(a->config.environment, argument))
+      fprintf(stderr, "ml3 adapt: %s was learned on '%s', which is taken\n", other, a->config.environment);
+    return kind ? ML3_OK : error->code;
+  }
   cli_run_path(argument, "config.yaml", path);
   return cli_run_is(argument) ? cli_config_read(&a->config, path, error) : cli_preset_apply(&a->config, argument, error);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every loss of the zoo: its files are there and small, its card says what a card must, it trains something unseen from a
-# fresh start, and where the card has a row like
+# fresh start, also by `ml3 adapt NAME --loss zoo:NAME`, and where the card has a row like
 #   | check | `ml3 adapt zoo:NAME --updates 5`, tasks 0 to 4: mean task loss 4.53 |
 # the command comes to that figure, or to a better one (10 % are left for another processor's rounding).
 #   zoo.sh ML3 SOURCE_FOLDER
@@ -41,6 +41,10 @@ def examine(name, folder):
         raise RuntimeError(f"the task loss is {before:.4g} before and {after:.4g} after {updates} updates")
     if check and after > float(check[4]) + 0.1 * abs(float(check[4])) + 0.01:
         raise RuntimeError(f"the task loss is {after:.4g} after {updates} updates; the card says {check[4]}")
+    again = subprocess.run([ml3, "adapt", name, "--loss", "zoo:" + name, "--updates", "1", "--output", folder + "/out.safetensors"],
+                           capture_output=True, text=True, timeout=120)
+    if again.returncode:
+        raise RuntimeError(f"`ml3 adapt {name} --loss zoo:{name}` ends with {again.returncode}: {again.stderr.strip()}")
     print(f"{name}: {before:.4g} -> {after:.4g} after {updates} updates, {len(pairs)} tasks" + (f", card {check[4]}" if check else ""))
 
 names = sorted(n for n in os.listdir(zoo) if os.path.isdir(os.path.join(zoo, n)))
