@@ -1,4 +1,5 @@
 /* HTML: see html.h. */
+#define _DEFAULT_SOURCE /* strsep */
 #include "cli/html.h"
 
 #include <stdlib.h>
@@ -51,37 +52,29 @@ void cli_html_end(FILE *out) {
   fprintf(out, "<footer>ml3 " ML3_VERSION "</footer>\n</body>\n</html>\n");
 }
 
-/* One field of a CSV file into cell[size]; returns what follows it. */
-static const char *read_field(const char *at, char *cell, size_t size) {
-  const bool quoted = *at == '"';
-  size_t n = 0;
-  if (quoted) at++;
-  while (*at && (quoted || (*at != ',' && *at != '\n' && *at != '\r'))) {
-    if (quoted && *at == '"' && *++at != '"') break;
-    if (n + 1 < size) cell[n++] = *at;
-    at++;
+/* The cells of a row of Markdown's, what follows its first bar. */
+static void put_cells(FILE *out, char *row, const char *tag) {
+  for (char *cell; (cell = strsep(&row, "|")) && row;) {
+    cell += strspn(cell, " ");
+    for (size_t n = strlen(cell); n > 0 && cell[n - 1] == ' ';) cell[--n] = '\0';
+    fprintf(out, "<%s>", tag);
+    cli_html_text(out, cell);
+    fprintf(out, "</%s>", tag);
   }
-  cell[n] = '\0';
-  return at;
 }
 
 bool cli_html_table(FILE *out, const char *path) {
   size_t size;
-  char *text = ml3_file_read(path, 1 << 22, &size, NULL), cell[256];
+  char *text = ml3_file_read(path, 1 << 22, &size, NULL);
   if (!text) return false;
   fprintf(out, "<table>\n");
   bool heading = true;
-  for (const char *at = text; *at; heading = false) {
+  for (char *rest = text, *line; (line = strsep(&rest, "\n"));) {
+    if (*line != '|' || strncmp(line, "|---", 4) == 0) continue;
     fprintf(out, "<tr>");
-    for (bool more = true; more; at += more) {
-      at = read_field(at, cell, sizeof cell);
-      fprintf(out, heading ? "<th>" : "<td>");
-      cli_html_text(out, cell);
-      fprintf(out, heading ? "</th>" : "</td>");
-      more = *at == ',';
-    }
+    put_cells(out, line + 1, heading ? "th" : "td");
     fprintf(out, "</tr>\n");
-    at += strspn(at, "\r\n");
+    heading = false;
   }
   fprintf(out, "</table>\n");
   free(text);

@@ -13,7 +13,7 @@ void cli_html_end(FILE *out);
 /* A text with what HTML would read as its own written out. */
 void cli_html_text(FILE *out, const char *text);
 
-/* A CSV file (RFC 4180) as a table, its first line the heading. False when there is none. */
+/* The tables of a Markdown file as one, the first line its heading. False when there is none. */
 bool cli_html_table(FILE *out, const char *path);
 
 /* A file within the page, as base64: a picture (.png, .svg) or a video (.mp4). False when there is none. */

@@ -98,7 +98,7 @@ static void put_run(FILE *out, const cli_run *r, int number, bool heading, bool 
     cli_html_text(out, r->folder);
     fprintf(out, "</h2>\n");
   }
-  cli_run_path(r->folder, "comparison.csv", path);
+  cli_run_path(r->folder, "comparison.md", path);
   if (access(path, R_OK) == 0) {
     fprintf(out, heading ? "<h3>Comparison on held-out tasks</h3>\n" : "<h2>Comparison on held-out tasks</h2>\n");
     cli_html_table(out, path);
