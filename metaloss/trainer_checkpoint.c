@@ -1,4 +1,5 @@
 /* Checkpoints: everything to go on with the same bits. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ static void unpack_best(ml3_trainer_report *r, const int64_t *counters) {
       .outcome = {.task_loss = values[2], .success = values[3], .distance = values[4], .episode_return = values[5]},
       .median_distance = values[6],
       .model = {.step = values[7], .horizon = values[8]},
-      .skipped = (int)values[9],
+      .skipped = values[9] >= 0 && values[9] <= INT_MAX ? (int)values[9] : 0, /* a file may say anything */
       .is_best = true};
 }
 
