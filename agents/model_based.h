@@ -98,8 +98,9 @@ void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int s
 double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss, int step,
                              const double *state, const double *action, const double *last);
 
-/* Of an action's bounds; 1 where there are none. */
-double ml3_model_based_half_width(const ml3_policy *policy, int action);
+/* The same of every step of an episode of the task, into its `loss`. */
+void ml3_model_based_value_steps(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss,
+                                 ml3_episode *episode);
 
 /* Judges any recorded episode of `horizon` steps from that start, as `evaluate` does. */
 void ml3_model_based_judge(const ml3_problem *problem, const ml3_real *task, const ml3_episode *episode,

@@ -134,17 +134,8 @@ static ml3_node build_distance(const model_based *m, ml3_nn_graph *g, ml3_node s
   return ml3_nn_mean(g, ml3_nn_sqrt(g, of_start));
 }
 
-/* The actions as shares of half the width of their bounds. */
-static ml3_node build_shares(const model_based *m, ml3_nn_graph *g, ml3_node actions) {
-  const ml3_policy *p = &m->settings.policy;
-  ml3_node columns[ML3_POLICY_MAX_ACTIONS];
-  for (int i = 0; i < p->action_dim; i++)
-    columns[i] = ml3_nn_scale(g, ml3_nn_slice_cols(g, actions, i, 1), 1 / ml3_model_based_half_width(p, i));
-  return ml3_nn_concat_cols(g, columns, p->action_dim);
-}
-
 static ml3_node build_energy(const model_based *m, ml3_nn_graph *g, ml3_node actions) {
-  return ml3_nn_mean(g, ml3_nn_sum_cols(g, ml3_nn_square(g, build_shares(m, g, actions))));
+  return ml3_nn_mean(g, ml3_nn_sum_cols(g, ml3_nn_square(g, ml3_policy_build_shares(g, &m->settings.policy, actions))));
 }
 
 static ml3_node build_reach(const model_based *m, ml3_nn_graph *g, const rollout *r) {

@@ -26,19 +26,25 @@ static ml3_env *open_start(const model_based *m, const ml3_real *task, int start
   return env;
 }
 
+/* Sum of squares of the outcome's entries off the goal. */
+static double squares_off(const model_based *m, const double *state, const double *goal) {
+  double outcome[ML3_STATE_MAX], sum = 0;
+  m->geometry.outcome(&m->geometry, state, outcome);
+  for (int i = 0; i < m->settings.env->goal_dim; i++) sum += (outcome[i] - goal[i]) * (outcome[i] - goal[i]);
+  return sum;
+}
+
 double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss, int step,
                              const double *state, const double *action, const double *last) {
   const model_based *m = ml3_model_based_self(problem);
   const ml3_geometry *at = &m->geometry;
-  const int dim = m->settings.env->goal_dim, a = m->settings.env->action_dim;
-  double row[ML3_MODEL_BASED_MAX_FEATURES], goal[ML3_STATE_MAX], outcome[ML3_STATE_MAX], sum = 0;
+  const int a = m->settings.env->action_dim;
+  double row[ML3_MODEL_BASED_MAX_FEATURES], goal[ML3_STATE_MAX];
   read_goal(m, task, goal);
-  at->outcome(at, last, outcome);
-  for (int i = 0; i < dim; i++) sum += (outcome[i] - goal[i]) * (outcome[i] - goal[i]);
   at->obs(at, state, goal, row);
   double *next = row + m->settings.env->obs_dim;
   memcpy(next, action, (size_t)a * sizeof *row);
-  next[a] = sqrt(sum);
+  next[a] = sqrt(squares_off(m, last, goal));
   if (at->goal_seen) {
     ml3_geometry_to_goal(at, state, goal, next + a + 1);
     ml3_geometry_to_goal(at, last, goal, next + a + 1 + at->place_dim);
@@ -51,11 +57,11 @@ double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, c
   return ml3_loss_value(loss, row);
 }
 
-/* M_phi of each step of a recorded episode. */
-static void value_steps(const model_based *m, const ml3_real *task, const ml3_loss *loss, ml3_episode *e) {
-  const int n = m->settings.env->state_dim, a = m->settings.env->action_dim;
+void ml3_model_based_value_steps(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss,
+                                 ml3_episode *e) {
+  const int n = e->spec->state_dim, a = e->spec->action_dim;
   for (int t = 0; t < e->steps; t++)
-    e->loss[t] = ml3_model_based_value(&m->problem, task, loss, t, e->states + t * n, e->actions + t * a,
+    e->loss[t] = ml3_model_based_value(problem, task, loss, t, e->states + t * n, e->actions + t * a,
                                        e->states + e->steps * n);
 }
 
@@ -70,22 +76,9 @@ ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real 
   read_goal(m, task, goal);
   ml3_policy_player player = {.policy = &m->settings.policy, .theta = theta, .goal = goal};
   ml3_episode_record(episode, env, m->settings.horizon, false, ml3_policy_play, &player);
-  if (loss) value_steps(m, task, loss, episode);
+  if (loss) ml3_model_based_value_steps(problem, task, loss, episode);
   ml3_env_free(env);
   return episode;
-}
-
-/* Sum of squares of the outcome's entries off the goal. */
-static double squares_off(const model_based *m, const double *state, const double *goal) {
-  double outcome[ML3_STATE_MAX], sum = 0;
-  m->geometry.outcome(&m->geometry, state, outcome);
-  for (int i = 0; i < m->settings.env->goal_dim; i++) sum += (outcome[i] - goal[i]) * (outcome[i] - goal[i]);
-  return sum;
-}
-
-double ml3_model_based_half_width(const ml3_policy *policy, int action) {
-  const double half = (policy->high[action] - policy->low[action]) / 2;
-  return isfinite(half) ? half : 1;
 }
 
 /* ML3_COST_REACH of an episode. */
@@ -101,7 +94,7 @@ static double reach(const model_based *m, const ml3_episode *e, const double *go
     sum += ml3_geometry_to_goal(&m->geometry, state, goal, to_goal) + s->velocity_weight * squares;
   }
   for (int t = 0; t < e->steps; t++)
-    for (int i = 0; i < a; i++) energy += pow(e->actions[t * a + i] / ml3_model_based_half_width(&s->policy, i), 2);
+    for (int i = 0; i < a; i++) energy += pow(e->actions[t * a + i] / ml3_policy_half_width(&s->policy, i), 2);
   return sum / counted + (e->steps ? s->action_weight * energy / e->steps : 0);
 }
 

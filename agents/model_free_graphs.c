@@ -73,16 +73,6 @@ ml3_node ml3_model_free_build_inner_loss(const ml3_problem *p, ml3_nn_graph *g, 
                          rows * (inputs(m) + actions(m) + 2));
 }
 
-/* The policy's mean as share of half the width of its bounds. */
-static ml3_node build_share(const model_free *m, ml3_nn_graph *g, ml3_node action) {
-  ml3_node columns[ML3_POLICY_MAX_ACTIONS];
-  for (int i = 0; i < actions(m); i++) {
-    const double half = (m->settings.policy.high[i] - m->settings.policy.low[i]) / 2;
-    columns[i] = ml3_nn_scale(g, ml3_nn_slice_cols(g, action, i, 1), isfinite(half) ? 1 / half : 1);
-  }
-  return ml3_nn_concat_cols(g, columns, actions(m));
-}
-
 ml3_node ml3_model_free_build_exploration(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                           ml3_node context) {
   (void)context;
@@ -95,7 +85,7 @@ ml3_node ml3_model_free_build_energy(const ml3_problem *p, ml3_nn_graph *g, ml3_
   (void)context;
   ml3_node x = ml3_nn_view(g, data, 0, outer_rows(m), inputs(m));
   ml3_node mean = ml3_policy_build_from_input(g, &m->settings.policy, theta, x).mean;
-  return ml3_nn_mean(g, ml3_nn_square(g, build_share(m, g, mean)));
+  return ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, &m->settings.policy, mean)));
 }
 
 /* Behind the advantages: x [steps][inputs], action [steps][m], and 1, or 0 for a task without demonstration. */
@@ -107,5 +97,5 @@ ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, m
   ml3_node x = ml3_nn_view(g, data, from, steps, n), expert = ml3_nn_view(g, data, from + steps * n, steps, a);
   ml3_node weight = ml3_nn_view(g, data, from + steps * (n + a), 1, 1);
   ml3_node off = ml3_nn_sub(g, ml3_policy_build_from_input(g, &m->settings.policy, theta, x).mean, expert);
-  return ml3_nn_mul(g, weight, ml3_nn_mean(g, ml3_nn_square(g, build_share(m, g, off))));
+  return ml3_nn_mul(g, weight, ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, &m->settings.policy, off))));
 }

@@ -19,12 +19,6 @@ static void put_model_based(const ml3_problem *p, const double *env_task, const 
     ml3_model_based_set_start(p, task, i, env_task, start);
 }
 
-static void value_model_based(const ml3_problem *p, const ml3_real *task, const ml3_loss *loss, ml3_episode *e) {
-  const int n = e->spec->state_dim, m = e->spec->action_dim;
-  for (int t = 0; t < e->steps; t++)
-    e->loss[t] = ml3_model_based_value(p, task, loss, t, e->states + t * n, e->actions + t * m, e->states + e->steps * n);
-}
-
 ml3_playable ml3_model_based_playable(const ml3_problem *problem) {
   const ml3_model_based_settings *s = ml3_model_based_settings_of(problem);
   const double steps = (double)s->horizon * s->starts;
@@ -40,7 +34,7 @@ ml3_playable ml3_model_based_playable(const ml3_problem *problem) {
                         .put = put_model_based,
                         .set_parameters = ml3_model_based_set_parameters,
                         .judge = ml3_model_based_judge,
-                        .value = value_model_based};
+                        .value = ml3_model_based_value_steps};
 }
 
 /* ---- model-free -------------------------------------------------------------------------------------------------- */

@@ -109,6 +109,11 @@ static double half(const ml3_policy *p, int i) {
   return (p->high[i] - p->low[i]) / 2;
 }
 
+double ml3_policy_half_width(const ml3_policy *policy, int action) {
+  const double width = half(policy, action);
+  return isfinite(width) ? width : 1;
+}
+
 static double input(const ml3_policy *p, const double *obs, const double *goal, int i) {
   double raw = i < p->obs_dim ? obs[i] : goal[i - p->obs_dim];
   const int other = p->minus[i] - 1;
@@ -222,6 +227,13 @@ ml3_node ml3_policy_build_log_prob(ml3_nn_graph *g, ml3_policy_nodes at, ml3_nod
   ml3_node off = ml3_nn_mul(g, ml3_nn_sub(g, actions, at.mean), ml3_nn_exp(g, ml3_nn_neg(g, at.log_std)));
   ml3_node each = ml3_nn_add(g, ml3_nn_scale(g, ml3_nn_square(g, off), 0.5), at.log_std);
   return ml3_nn_neg(g, ml3_nn_sum_cols(g, ml3_nn_shift(g, each, 0.5 * log_2pi)));
+}
+
+ml3_node ml3_policy_build_shares(ml3_nn_graph *g, const ml3_policy *policy, ml3_node actions) {
+  ml3_node columns[ML3_POLICY_MAX_ACTIONS];
+  for (int i = 0; i < policy->action_dim; i++)
+    columns[i] = ml3_nn_scale(g, ml3_nn_slice_cols(g, actions, i, 1), 1 / ml3_policy_half_width(policy, i));
+  return ml3_nn_concat_cols(g, columns, policy->action_dim);
 }
 
 ml3_node ml3_policy_build_entropy(ml3_nn_graph *g, ml3_policy_nodes at) {

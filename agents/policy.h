@@ -80,6 +80,9 @@ void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const doubl
 /* x[inputs] from obs[obs_dim] and goal[goal_dim]. */
 void ml3_policy_input(const ml3_policy *policy, const double *obs, const double *goal, ml3_real *x);
 
+/* Half the width of an action's bounds; 1 where there are none. */
+double ml3_policy_half_width(const ml3_policy *policy, int action);
+
 /* ---- many, as graph ----------------------------------------------------------------------------------- */
 
 /* obs [rows, net.inputs], not yet normalised -> action or mean [rows, action_dim]. */
@@ -94,6 +97,8 @@ typedef struct ml3_policy_nodes {
 ml3_policy_nodes ml3_policy_build_from_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node x);
 /* log pi(action | s), [rows, 1], of a Gaussian policy. */
 ml3_node ml3_policy_build_log_prob(ml3_nn_graph *g, ml3_policy_nodes at, ml3_node actions);
+/* Actions [rows, action_dim] as shares of half the width of their bounds. */
+ml3_node ml3_policy_build_shares(ml3_nn_graph *g, const ml3_policy *policy, ml3_node actions);
 /* Entropy of each row, [rows, 1]. */
 ml3_node ml3_policy_build_entropy(ml3_nn_graph *g, ml3_policy_nodes at);
 

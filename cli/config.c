@@ -600,6 +600,16 @@ void cli_config_print(const cli_config *config, FILE *out, bool help) {
   }
 }
 
+char *cli_config_text(const cli_config *config) {
+  char *text = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&text, &size);
+  if (!out) return NULL;
+  cli_config_print(config, out, false);
+  fclose(out);
+  return text;
+}
+
 int cli_config_write(const cli_config *config, const char *path, ml3_error *error) {
   ml3_file file;
   int code = ml3_file_create(&file, path, error);

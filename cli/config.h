@@ -141,6 +141,7 @@ int cli_config_set(cli_config *config, const char *assignment, ml3_error *error)
 
 /* All keys with their values, as YAML that cli_config_read takes; with comments when `help`. */
 void cli_config_print(const cli_config *config, FILE *out, bool help);
+char *cli_config_text(const cli_config *config); /* the same, without help, to be freed; NULL without memory */
 int cli_config_write(const cli_config *config, const char *path, ml3_error *error);
 
 /* What is to be known of key number i; false behind the last. choices: "a|b|c", or NULL. */

@@ -229,11 +229,8 @@ static const double *last_state(const ml3_episode *e) {
 
 static void value(void *user, int k, ml3_episode *e) {
   cli_live *l = user;
-  const int n = e->spec->state_dim, m = e->spec->action_dim;
   (void)k;
-  for (int t = 0; t < e->steps; t++)
-    e->loss[t] =
-        ml3_model_based_value(l->problem, l->task, l->loss, t, e->states + t * n, e->actions + t * m, last_state(e));
+  ml3_model_based_value_steps(l->problem, l->task, l->loss, e);
 }
 
 static double value_at(void *user, int k, const ml3_episode *e, const double *state) {

@@ -54,14 +54,8 @@ static int find_runs(cli_runs *r, const char *folder, int depth, ml3_error *erro
 /* A configuration as text, without what may differ within a group. */
 static char *text_of(const cli_config *config) {
   cli_config same = *config;
-  char *text = NULL;
-  size_t size = 0;
   same.seed = same.threads = 0;
-  FILE *out = open_memstream(&text, &size);
-  if (!out) return NULL;
-  cli_config_print(&same, out, false);
-  fclose(out);
-  return text;
+  return cli_config_text(&same);
 }
 
 static int group(cli_runs *r, bool apart, ml3_error *error) {

@@ -119,13 +119,13 @@ static int make_long(ml3_trainer *t, ml3_error *error) {
 }
 
 /* What messages to other ranks need. */
-static int make_shared(ml3_trainer *t) {
+static bool make_shared(ml3_trainer *t) {
   const ml3_trainer_settings *s = &t->settings;
   const size_t tasks = (size_t)(s->tasks > s->validation_tasks ? s->tasks : s->validation_tasks);
-  if (!s->ranks) return ML3_OK;
+  if (!s->ranks) return true;
   t->received = calloc((size_t)t->loss->size, sizeof *t->received);
   t->shared = calloc(tasks * ML3_TRAINER_TOLD, sizeof *t->shared);
-  return t->received && t->shared ? ML3_OK : ML3_ERR_MEMORY;
+  return t->received && t->shared;
 }
 
 static int make_parts(ml3_trainer *t, ml3_error *error) {
@@ -147,7 +147,7 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
   t->unit_works = calloc((size_t)t->threads, sizeof(ml3_meta_work *));
   t->pieces = calloc((size_t)t->threads, sizeof(ml3_real *));
   const int unit = unit_size(s);
-  if (make_shared(t) != ML3_OK)
+  if (!make_shared(t))
     return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for what %d ranks tell each other", s->ranks->count);
   if (!t->works || !t->unit_works || !t->pieces || !make_batch(&t->train, s->tasks, unit, p, t->loss->size) ||
       !make_batch(&t->validation, s->validation_tasks, 1, p, p->theta_size) || !make_state(t))

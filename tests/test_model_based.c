@@ -433,6 +433,34 @@ static ml3_demonstrations *show(const ml3_env_spec *spec, const char *folder) {
   return d;
 }
 
+/* What computes an objective in which only extra information counts, after a step too short to matter. */
+typedef struct extra_alone {
+  ml3_meta *meta;
+  ml3_meta_work *work;
+  ml3_loss *loss;
+} extra_alone;
+
+static extra_alone weigh_extra_alone(const ml3_problem *p) {
+  ml3_error error = {0};
+  extra_alone x;
+  const ml3_meta_settings settings = {
+      .loss = {.net = {.inputs = p->features, .outputs = 1, .activation = ML3_ELU}, .rate = 1e-9},
+      .inner_steps = 1,
+      .task_weight = 0,
+      .extra_weight = 1};
+  ml3_random init = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
+  x.meta = ml3_meta_new(p, &settings, &error);
+  x.work = ml3_meta_work_new(x.meta, &error);
+  x.loss = ml3_loss_new(&settings.loss, &init, &error);
+  return x;
+}
+
+static void free_extra_alone(extra_alone *x) {
+  ml3_loss_free(x->loss);
+  ml3_meta_work_free(x->work);
+  ml3_meta_free(x->meta);
+}
+
 /* With weight on extra information alone, the objective is how far the policy is off the expert: by hand. */
 Test(model_based, imitates_demonstrations_from_a_data_set) {
   ml3_error error = {0};
@@ -444,19 +472,12 @@ Test(model_based, imitates_demonstrations_from_a_data_set) {
   s.demonstrations = d;
   ml3_problem *p = ml3_model_based_new(&s, &error);
   cr_assert_not_null(p, "%s", error.message);
-  const ml3_meta_settings settings = {
-      .loss = {.net = {.inputs = p->features, .outputs = 1, .activation = ML3_ELU}, .rate = 1e-9},
-      .inner_steps = 1,
-      .task_weight = 0,
-      .extra_weight = 1};
-  ml3_meta *meta = ml3_meta_new(p, &settings, &error);
-  ml3_meta_work *work = ml3_meta_work_new(meta, &error);
-  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0), init = random;
-  ml3_loss *loss = ml3_loss_new(&settings.loss, &init, &error);
+  extra_alone x = weigh_extra_alone(p);
+  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
   ml3_real *task = calloc((size_t)(p->task_size + 2 * p->theta_size), sizeof *task), *theta = task + p->task_size;
   p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
   double objective, off = 0, env_task[ML3_STATE_MAX], state[ML3_STATE_MAX];
-  cr_assert_eq(ml3_meta_objective(work, loss, task, theta, &random, NULL, &objective, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_meta_objective(x.work, x.loss, task, theta, &random, NULL, &objective, &error), 0, "%s", error.message);
   ml3_model_based_start(p, task, 0, env_task, state);
   const int which = fabs(env_task[2] - d->task[2]) < 1e-6 ? 0 : 1; /* whose start it is */
   for (int t = 0; t < 20; t++) {
@@ -467,11 +488,9 @@ Test(model_based, imitates_demonstrations_from_a_data_set) {
   }
   cr_expect_float_eq(objective, off, 1e-4, "%g, by hand %g", objective, off);
   p->sample(p, ML3_SPLIT_TEST, &random, task, theta);
-  cr_assert_eq(ml3_meta_objective(work, loss, task, theta, &random, NULL, &objective, &error), 0);
+  cr_assert_eq(ml3_meta_objective(x.work, x.loss, task, theta, &random, NULL, &objective, &error), 0);
   cr_expect_eq(objective, 0, "held-out tasks have no expert");
-  ml3_loss_free(loss);
-  ml3_meta_work_free(work);
-  ml3_meta_free(meta);
+  free_extra_alone(&x);
   p->free(p);
   ml3_demonstrations_free(d);
   free(task);
@@ -485,26 +504,17 @@ Test(model_based, energy_is_the_mean_of_the_actions_squares) {
   s.energy = true;
   ml3_problem *p = ml3_model_based_new(&s, &error);
   cr_assert_not_null(p, "%s", error.message);
-  const ml3_meta_settings settings = {
-      .loss = {.net = {.inputs = p->features, .outputs = 1, .activation = ML3_ELU}, .rate = 1e-9},
-      .inner_steps = 1,
-      .task_weight = 0,
-      .extra_weight = 1};
-  ml3_meta *meta = ml3_meta_new(p, &settings, &error);
-  ml3_meta_work *work = ml3_meta_work_new(meta, &error);
-  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0), init = random;
-  ml3_loss *loss = ml3_loss_new(&settings.loss, &init, &error);
+  extra_alone x = weigh_extra_alone(p);
+  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
   ml3_real *task = calloc((size_t)(p->task_size + p->theta_size), sizeof *task), *theta = task + p->task_size;
   p->sample(p, ML3_SPLIT_TEST, &random, task, theta);
   double objective, energy = 0;
-  cr_assert_eq(ml3_meta_objective(work, loss, task, theta, &random, NULL, &objective, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_meta_objective(x.work, x.loss, task, theta, &random, NULL, &objective, &error), 0, "%s", error.message);
   ml3_episode *e = ml3_model_based_episode(p, task, 0, theta, NULL, &error);
   for (int t = 0; t < e->steps; t++) energy += (pow(e->actions[2 * t], 2) + pow(e->actions[2 * t + 1], 2)) / e->steps;
   cr_expect_float_eq(objective, energy, 1e-3 * energy, "%g, in the simulator %g", objective, energy);
   ml3_episode_free(e);
-  ml3_loss_free(loss);
-  ml3_meta_work_free(work);
-  ml3_meta_free(meta);
+  free_extra_alone(&x);
   p->free(p);
   free(task);
 }
