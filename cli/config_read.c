@@ -1,0 +1,131 @@
+/* Reading a configuration. YAML is read as events by libyaml: a reader made from a schema (libcyaml) reports errors to a
+   log, without the nearest key or the range, and a user should see both. */
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "base/file.h"
+#include "cli/config_internal.h"
+
+typedef struct reader {
+  yaml_parser_t parser;
+  cli_config *config;
+  const char *path;
+  char where[320];
+  ml3_error *error;
+  const config_key *seen[CONFIG_KEYS_MAX];
+  int count, lines[CONFIG_KEYS_MAX]; /* where they stand */
+} reader;
+
+static int next_event(reader *r, yaml_event_t *event) {
+  if (yaml_parser_parse(&r->parser, event)) {
+    snprintf(r->where, sizeof r->where, "%.250s:%d", r->path, (int)event->start_mark.line + 1);
+    return ML3_OK;
+  }
+  return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: not YAML: %s", r->path, (int)r->parser.problem_mark.line + 1,
+                       r->parser.problem ? r->parser.problem : "unreadable");
+}
+
+static int read_list(reader *r, const config_key *k) {
+  config_empty(r->config, k);
+  for (;;) {
+    yaml_event_t event;
+    int code = next_event(r, &event);
+    if (code != ML3_OK) return code;
+    yaml_event_type_t type = event.type;
+    if (type == YAML_SCALAR_EVENT)
+      code = config_append(r->config, r->where, k, (const char *)event.data.scalar.value, r->error);
+    else if (type != YAML_SEQUENCE_END_EVENT)
+      code = ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: %s is nested; expected a plain list", r->where, k->name);
+    yaml_event_delete(&event);
+    if (code != ML3_OK || type == YAML_SEQUENCE_END_EVENT) return code;
+  }
+}
+
+static int read_mapping(reader *r, const char *prefix, int depth);
+
+/* A section may stand in pieces, as in files of older versions; what a key that is given twice would be, nobody can tell. */
+static int see(reader *r, const config_key *k, int line) {
+  for (int i = 0; i < r->count; i++)
+    if (r->seen[i] == k)
+      return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: %s stands twice, first in line %d; remove one", r->where,
+                           k->name, r->lines[i]);
+  r->seen[r->count] = k;
+  r->lines[r->count++] = line;
+  return ML3_OK;
+}
+
+/* The value of a key whose full name is `name`; `event` is its first event. */
+static int read_value(reader *r, const char *name, const yaml_event_t *event, int depth) {
+  if (event->type == YAML_MAPPING_START_EVENT) {
+    if (depth >= 4) return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: '%s' is nested too deeply", r->where, name);
+    return read_mapping(r, name, depth + 1);
+  }
+  const config_key *k = config_key_find(r->where, name, r->error);
+  if (!k) return ML3_ERR_ARGUMENT;
+  const int code = see(r, k, (int)event->start_mark.line + 1);
+  if (code != ML3_OK) return code;
+  if (event->type == YAML_SCALAR_EVENT)
+    return config_assign(r->config, r->where, k, (const char *)event->data.scalar.value, r->error);
+  if (event->type == YAML_SEQUENCE_START_EVENT && config_is_list(k)) return read_list(r, k);
+  return config_wrong(r->error, r->where, k, "a list", "a single value");
+}
+
+static int read_mapping(reader *r, const char *prefix, int depth) {
+  for (;;) {
+    yaml_event_t name, value;
+    char full[2 * CLI_TEXT_MAX];
+    int code = next_event(r, &name);
+    if (code != ML3_OK) return code;
+    bool end = name.type == YAML_MAPPING_END_EVENT;
+    if (!end && name.type != YAML_SCALAR_EVENT)
+      code = ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: expected `key: value`", r->where);
+    else if (!end)
+      snprintf(full, sizeof full, "%.250s%s%.250s", prefix, *prefix ? "." : "", (const char *)name.data.scalar.value);
+    yaml_event_delete(&name);
+    if (end || code != ML3_OK) return code;
+
+    if ((code = next_event(r, &value)) != ML3_OK) return code;
+    code = read_value(r, full, &value, depth);
+    yaml_event_delete(&value);
+    if (code != ML3_OK) return code;
+  }
+}
+
+static int read_document(reader *r) {
+  for (;;) {
+    yaml_event_t event;
+    int code = next_event(r, &event);
+    if (code != ML3_OK) return code;
+    yaml_event_type_t type = event.type;
+    yaml_event_delete(&event);
+    if (type == YAML_MAPPING_START_EVENT) return read_mapping(r, "", 0);
+    if (type == YAML_STREAM_END_EVENT) return ML3_OK; /* an empty file changes nothing */
+    if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT)
+      return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: expected `key: value` lines", r->where);
+  }
+}
+
+static int read_text(cli_config *config, const char *path, const char *text, size_t size, ml3_error *error) {
+  reader r = {.config = config, .path = path, .error = error};
+  int code = ML3_ERR_MEMORY;
+  if (yaml_parser_initialize(&r.parser)) {
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
+    code = read_document(&r);
+    yaml_parser_delete(&r.parser);
+  }
+  return code;
+}
+
+int cli_config_read(cli_config *config, const char *path, ml3_error *error) {
+  size_t size;
+  char *text = ml3_file_read(path, 1 << 20, &size, error);
+  if (!text) return error ? error->code : ML3_ERR_IO;
+  cli_config first = *config, fresh = *config;           /* a bad file changes nothing */
+  int code = read_text(&first, path, text, size, error); /* tells problem and method, whose defaults come first */
+  if (code == ML3_OK) code = config_become(&fresh, path, &first, error);
+  if (code == ML3_OK) code = read_text(&fresh, path, text, size, error);
+  free(text);
+  if (code == ML3_OK) *config = fresh;
+  return code;
+}
