@@ -46,33 +46,6 @@ Test(cli, mistakes_are_told_in_sentences) {
   cr_expect(!exists("runs"), "a mistake left a run folder");
 }
 
-Test(cli, a_configuration_file_is_checked_with_its_line) {
-  write_file("a.yaml", "seed: 1\nouter:\n  stpes: 5\n");
-  expect("train a.yaml", 2, "a.yaml:3: unknown key 'outer.stpes'; did you mean 'outer.steps'?");
-  write_file("b.yaml", "seed: [1, 2]\n");
-  expect("train b.yaml", 2, "b.yaml:1: seed is 'a list'");
-  write_file("c.yaml", "seed: \"1\n");
-  expect("train c.yaml", 1, "not YAML");
-  write_file("d.yaml", "- 1\n- 2\n");
-  expect("train d.yaml", 1, "expected `key: value`");
-}
-
-Test(cli, the_complete_configuration_reads_back_the_same) {
-  cr_assert_eq(ml3("config --set seed=7 --set loss.hidden=[3,4]"), 0, "%s", output);
-  char *first = strdup(output);
-  write_file("all.yaml", output);
-  cr_assert_eq(ml3("config all.yaml"), 0, "%s", output);
-  cr_expect_str_eq(output, first);
-  free(first);
-}
-
-Test(cli, a_text_with_line_breaks_and_controls_reads_back_the_same) {
-  expect("config sine --set \"$(printf 'data=a\\nb\\t\\302\\205\\342\\200\\250\\001 \\303\\244\\\\')\" > one.yaml", 0, "");
-  expect("config one.yaml > two.yaml", 0, "");
-  cr_expect_eq(shell("cmp one.yaml two.yaml && grep -q 'data: \"a.x0Ab.x09.x85.u2028.x01 ' one.yaml"), 0);
-  expect("config sine --set \"$(printf 'data=\\377')\"", 2, "expected a text of at most 255 characters, in UTF-8");
-}
-
 Test(cli, trains_adapts_and_compares) {
   cr_assert_eq(ml3("train mountain_car -o run " TINY "--set outer.steps=10 --set test.tasks=3"), 0, "%s", output);
   static const char *const files[] = {"config.yaml", "metrics.csv", "checkpoint", "loss.safetensors", "summary.json"};
