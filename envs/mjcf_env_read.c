@@ -13,7 +13,13 @@
 #include "envs/mjcf_env.h"
 #include "envs/simulation.h"
 
-enum { WORDS_SIZE = 1 << 18, YAML_SIZE_MAX = 1 << 20, XML_SIZE_MAX = 1 << 26 };
+enum { YAML_SIZE_MAX = 1 << 20, XML_SIZE_MAX = 1 << 26 };
+
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+enum { WORDS_SIZE = 1 << 11 }; /* small texts fill it too, and it costs less time */
+#else
+enum { WORDS_SIZE = 1 << 18 };
+#endif
 
 typedef struct reader {
   mjcf_env_file *f;

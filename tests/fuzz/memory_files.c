@@ -1,7 +1,6 @@
 #define _DEFAULT_SOURCE
 #include "memory_files.h"
 
-#include <hdf5.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -53,16 +52,4 @@ int __wrap_stat(const char *path, struct stat *info) {
   if (i < 0) return __real_stat(path, info);
   *info = (struct stat){.st_mode = S_IFREG | 0644, .st_size = (off_t)files[i].size};
   return 0;
-}
-
-static hid_t hdf5;
-
-void memory_hdf5(int64_t file) {
-  hdf5 = (hid_t)file;
-}
-
-hid_t __real_H5Fopen(const char *path, unsigned flags, hid_t access);
-hid_t __wrap_H5Fopen(const char *path, unsigned flags, hid_t access);
-hid_t __wrap_H5Fopen(const char *path, unsigned flags, hid_t access) {
-  return find(path) < 0 ? __real_H5Fopen(path, flags, access) : H5Freopen(hdf5);
 }

@@ -1,6 +1,6 @@
 /* Files that are in memory alone, for the fuzzing targets: the linker gives ml3's readers the functions of
-   memory_files.c where they ask for ml3_file_read, stat and H5Fopen (--wrap in CMakeLists.txt), so that what is
-   fuzzed is the very code that reads files, and no disk slows it down. */
+   memory_files.c where they ask for ml3_file_read and stat (--wrap in CMakeLists.txt), so that what is fuzzed is the very
+   code that reads files, and no disk slows it down. */
 #ifndef ML3_TESTS_MEMORY_FILES_H
 #define ML3_TESTS_MEMORY_FILES_H
 
@@ -9,9 +9,6 @@
 
 /* From now on `path` has that content, which must stay where it is. At most 4 paths, which are kept as pointers. */
 void memory_file(const char *path, const void *bytes, size_t size);
-
-/* What H5Fopen opens at such a path: a file that is open already. */
-void memory_hdf5(int64_t file);
 
 /* What libFuzzer calls. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
