@@ -13,6 +13,9 @@ function(ml3_add_kernels isa)
   target_include_directories(ml3_kernels_${isa} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_compile_options(ml3_kernels_${isa} PRIVATE ${ML3_KERNEL_FLAGS} ${ARGN})
   target_link_libraries(ml3_kernels_${isa} PRIVATE ml3_flags)
+  if(ML3_COVERAGE) # a count in every inner loop would take hours, and gcovr 5.2 stops at lines that are in several objects
+    target_compile_options(ml3_kernels_${isa} PRIVATE -fno-profile-arcs -fno-test-coverage)
+  endif()
   target_sources(ml3 PRIVATE $<TARGET_OBJECTS:ml3_kernels_${isa}>)
 endfunction()
 
