@@ -37,11 +37,6 @@ static int create(ml3_env *env, ml3_error *error) {
   return code;
 }
 
-static void destroy(ml3_env *env) {
-  ml3_simulation_close(env->data);
-  free(env->data);
-}
-
 /* ---- tasks ------------------------------------------------------------------------------------------------ */
 
 static void change_task(ml3_env *env) {
@@ -82,28 +77,6 @@ static void reset(ml3_env *env, ml3_random *random) {
 }
 
 /* ---- state -------------------------------------------------------------------------------------------------- */
-
-static void get_state(const ml3_env *env, double *state) {
-  ml3_simulation_get_state(env->data, state);
-}
-static void set_state(ml3_env *env, const double *state) {
-  ml3_simulation_set_state(env->data, state);
-}
-static int full_dim(const ml3_env *env) {
-  return ml3_simulation_full_dim(env->data);
-}
-static void get_full(const ml3_env *env, double *full) {
-  ml3_simulation_get_full(env->data, full);
-}
-static void set_full(ml3_env *env, const double *full) {
-  ml3_simulation_set_full(env->data, full);
-}
-static void load(ml3_env *env, const double *full) {
-  ml3_simulation_load(env->data, full);
-}
-static int borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
-  return ml3_simulation_borrow(env->data, host ? host->data : NULL, error);
-}
 
 static double distance(const ml3_env *env) {
   const double *p = simulation(env)->data->qpos;
@@ -236,19 +209,19 @@ const ml3_env_spec ml3_ant_goal = {
     .goal = goal_fields,
     .task = task_parameters,
     .create = create,
-    .destroy = destroy,
+    .destroy = ml3_simulation_env_destroy,
     .change_task = change_task,
     .reset = reset,
     .step = step,
     .observe = observe,
     .goal_now = goal_now,
-    .get_state = get_state,
-    .set_state = set_state,
-    .full_dim = full_dim,
-    .get_full = get_full,
-    .set_full = set_full,
-    .load = load,
-    .borrow = borrow,
+    .get_state = ml3_simulation_env_get_state,
+    .set_state = ml3_simulation_env_set_state,
+    .full_dim = ml3_simulation_env_full_dim,
+    .get_full = ml3_simulation_env_get_full,
+    .set_full = ml3_simulation_env_set_full,
+    .load = ml3_simulation_env_load,
+    .borrow = ml3_simulation_env_borrow,
     .distance = distance,
     .success = success,
     .scene_xml = ml3_ant_goal_xml,

@@ -29,11 +29,6 @@ static int create(ml3_env *env, ml3_error *error) {
   return code;
 }
 
-static void destroy(ml3_env *env) {
-  ml3_simulation_close(env->data);
-  free(env->data);
-}
-
 static void change_task(ml3_env *env) {
   ml3_simulation *s = env->data;
   const double *task = env->task;
@@ -45,29 +40,6 @@ static void change_task(ml3_env *env) {
   m->body_mass[mj_name2id(m, mjOBJ_BODY, "puck")] = task[MASS];
   for (int i = 0; i < JOINTS; i++) m->dof_damping[i] = task[DAMPING];
   ml3_simulation_edited(s);
-}
-
-static void get_state(const ml3_env *env, double *state) {
-  ml3_simulation_get_state(env->data, state);
-}
-static void set_state(ml3_env *env, const double *state) {
-  ml3_simulation_set_state(env->data, state);
-}
-static int full_dim(const ml3_env *env) {
-  return ml3_simulation_full_dim(env->data);
-}
-static void get_full(const ml3_env *env, double *full) {
-  ml3_simulation_get_full(env->data, full);
-}
-static void set_full(ml3_env *env, const double *full) {
-  ml3_simulation_set_full(env->data, full);
-}
-
-static void load(ml3_env *env, const double *full) {
-  ml3_simulation_load(env->data, full);
-}
-static int borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
-  return ml3_simulation_borrow(env->data, host ? host->data : NULL, error);
 }
 
 static void reset(ml3_env *env, ml3_random *random) {
@@ -90,7 +62,7 @@ static void step(ml3_env *env, const double *action, ml3_env_result *result) {
 }
 
 static void observe_with_goal(const ml3_env *env, double *obs) {
-  get_state(env, obs);
+  ml3_simulation_env_get_state(env, obs);
   obs[STATE_DIM] = env->task[GOAL_X];
   obs[STATE_DIM + 1] = env->task[GOAL_Y];
 }
@@ -163,14 +135,15 @@ static const ml3_env_parameter any_goal[TASK_DIM] = {
     [DAMPING] = {.name = "damping", .unit = "N s/m", .value = 0.2, .low = 0.05, .high = 0.8},
 };
 
-#define POINTMASS                                                                                                   \
-  .dt_s = 0.05, .horizon = 50, .state_dim = STATE_DIM, .action_dim = ACTION_DIM, .goal_dim = STATE_DIM,             \
-  .task_dim = TASK_DIM, .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields,        \
-  .create = create, .destroy = destroy, .change_task = change_task, .reset = reset, .step = step,                   \
-  .goal_now = goal_now, .get_state = get_state, .set_state = set_state, .full_dim = full_dim, .get_full = get_full, \
-  .set_full = set_full, .load = load, .borrow = borrow, .distance = distance, .success = success,                   \
-  .linearize = linearize, .scene_xml = ml3_pointmass_xml, .pose = pose, .arrange = arrange, .plane = &table_plane,  \
-  .move_goal = move_goal, .push = push
+#define POINTMASS                                                                                                    \
+  .dt_s = 0.05, .horizon = 50, .state_dim = STATE_DIM, .action_dim = ACTION_DIM, .goal_dim = STATE_DIM,              \
+  .task_dim = TASK_DIM, .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields,         \
+  .create = create, .destroy = ml3_simulation_env_destroy, .change_task = change_task, .reset = reset, .step = step, \
+  .goal_now = goal_now, .get_state = ml3_simulation_env_get_state, .set_state = ml3_simulation_env_set_state,        \
+  .full_dim = ml3_simulation_env_full_dim, .get_full = ml3_simulation_env_get_full,                                  \
+  .set_full = ml3_simulation_env_set_full, .load = ml3_simulation_env_load, .borrow = ml3_simulation_env_borrow,     \
+  .distance = distance, .success = success, .linearize = linearize, .scene_xml = ml3_pointmass_xml, .pose = pose,    \
+  .arrange = arrange, .plane = &table_plane, .move_goal = move_goal, .push = push
 
 const ml3_env_spec ml3_pointmass = {
     POINTMASS,
@@ -178,7 +151,7 @@ const ml3_env_spec ml3_pointmass = {
     .summary = "a puck on an air table that two forces push to a goal (MuJoCo)",
     .obs_dim = STATE_DIM,
     .task = one_goal,
-    .observe = get_state,
+    .observe = ml3_simulation_env_get_state,
 };
 
 const ml3_env_spec ml3_pointmass_goal = {

@@ -1,6 +1,7 @@
 /* A model, shared or own, and data: see simulation.h. */
 #include "envs/simulation.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "envs/mjcf.h"
@@ -208,4 +209,39 @@ void ml3_simulation_linearize(ml3_simulation *s, const double *control, int fram
   for (int i = 0; i < nu; i++)
     for (int row = 0; beyond(m, control, i) && row < n; row++) b[row * nu + i] = 0;
   ml3_simulation_set_full(s, full);
+}
+
+/* ---- of environments that are a simulation and nothing else -------------------------------------------------------- */
+
+void ml3_simulation_env_destroy(ml3_env *env) {
+  ml3_simulation_close(env->data);
+  free(env->data);
+}
+
+void ml3_simulation_env_get_state(const ml3_env *env, double *state) {
+  ml3_simulation_get_state(env->data, state);
+}
+
+void ml3_simulation_env_set_state(ml3_env *env, const double *state) {
+  ml3_simulation_set_state(env->data, state);
+}
+
+int ml3_simulation_env_full_dim(const ml3_env *env) {
+  return ml3_simulation_full_dim(env->data);
+}
+
+void ml3_simulation_env_get_full(const ml3_env *env, double *full) {
+  ml3_simulation_get_full(env->data, full);
+}
+
+void ml3_simulation_env_set_full(ml3_env *env, const double *full) {
+  ml3_simulation_set_full(env->data, full);
+}
+
+void ml3_simulation_env_load(ml3_env *env, const double *full) {
+  ml3_simulation_load(env->data, full);
+}
+
+int ml3_simulation_env_borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
+  return ml3_simulation_borrow(env->data, host ? host->data : NULL, error);
 }

@@ -6,7 +6,7 @@
 #include <mujoco/mujoco.h>
 #include <stdbool.h>
 
-#include "base/error.h"
+#include "envs/env.h"
 
 /* A MuJoCo model, shared or its own, and its data. */
 typedef struct ml3_simulation {
@@ -59,5 +59,16 @@ bool ml3_simulation_can_linearize(const mjModel *model);
 /* With n = nq + nv + na, a[n][n] and b[n][nu] of frame_skip steps, by mjd_transitionFD in each; controls beyond their
    bounds have derivative 0. The full state is put back. */
 void ml3_simulation_linearize(ml3_simulation *s, const double *control, int frame_skip, double *a, double *b);
+
+/* ---- for a spec whose env->data is an ml3_simulation and nothing else: these stand in it as they are ---------------- */
+
+void ml3_simulation_env_destroy(ml3_env *env);
+void ml3_simulation_env_get_state(const ml3_env *env, double *state);
+void ml3_simulation_env_set_state(ml3_env *env, const double *state);
+int ml3_simulation_env_full_dim(const ml3_env *env);
+void ml3_simulation_env_get_full(const ml3_env *env, double *full);
+void ml3_simulation_env_set_full(ml3_env *env, const double *full);
+void ml3_simulation_env_load(ml3_env *env, const double *full);
+int ml3_simulation_env_borrow(ml3_env *env, const ml3_env *host, ml3_error *error);
 
 #endif
