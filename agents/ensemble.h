@@ -19,6 +19,7 @@
 
 #include "agents/dynamics.h"
 #include "agents/transitions.h"
+#include "base/ranks.h"
 #include "nn/mlp.h"
 
 #ifdef __cplusplus
@@ -64,6 +65,7 @@ typedef struct ml3_ensemble_fit_settings {
   double rate;             /* Adam's */
   bool keep_normalization; /* when fitting again on more data; false: taken from the data */
   int threads;             /* members at a time; 0: all cores. The bits do not depend on it */
+  const ml3_ranks *ranks;  /* share out the members; the bits do not depend on them either. NULL: there is one */
   uint64_t seed;           /* batches of member i in epoch e are drawn from the stream (seed, BASELINE, i, 2 + e) */
 } ml3_ensemble_fit_settings;
 ml3_ensemble_fit_settings ml3_ensemble_fit_defaults(uint64_t seed); /* 500 epochs, patience 30, batch 64, rate 1e-3 */
@@ -76,7 +78,8 @@ typedef struct ml3_ensemble_fit_report {
 } ml3_ensemble_fit_report;
 
 /* Goes on from the present parameters. Needs at least two transitions a part. A likelihood that is not finite is
-   ML3_ERR_NUMERIC naming the member, and leaves the ensemble as it was. report may be NULL. */
+   ML3_ERR_NUMERIC naming the member, and leaves the ensemble as it was. report may be NULL. Of several ranks each fits its own
+   members to the same transitions, and all get all of them, or the same error. */
 int ml3_ensemble_fit(ml3_ensemble *ensemble, const ml3_transitions *data, const ml3_ensemble_fit_settings *settings,
                      ml3_ensemble_fit_report *report, ml3_error *error);
 

@@ -219,28 +219,47 @@ static int check(const ml3_ensemble *e, const ml3_transitions *data, const ml3_e
   return ML3_OK;
 }
 
-static int fit_members(const fitting *f, ml3_real *context, ml3_ensemble_fit_report *report, ml3_error *error) {
+/* What becomes of a member, as ranks tell each other. */
+typedef struct fitted {
+  ml3_error failure;
+  double held_out, error;
+  int epochs;
+} fitted;
+
+static void fit_member(const fitting *f, int i, ml3_real *theta, fitted *out) {
+  member m;
+  int code = make_member(&m, f, i, theta, &out->failure);
+  if (code == ML3_OK && !train(&m, &out->epochs, &out->held_out, &out->error))
+    ml3_error_set(&out->failure, ML3_ERR_NUMERIC,
+                  "fitting the ensemble: the likelihood of member %d is not finite; try a smaller rate than %g", i,
+                  f->settings->rate);
+  drop_member(&m);
+}
+
+/* The members of this rank, unless what has come before failed; then all ranks have all. */
+static int fit_members(const fitting *f, ml3_real *context, const ml3_error *before, ml3_ensemble_fit_report *report,
+                       ml3_error *error) {
+  const ml3_ranks *ranks = f->settings->ranks;
   const int members = f->ensemble->settings.members;
   const int threads = f->settings->threads > 0 ? f->settings->threads : omp_get_num_procs();
-  int code = ML3_OK;
+  fitted all[ML3_ENSEMBLE_MAX_MEMBERS];
+  int first, end;
+  memset(all, 0, sizeof all);
+  ml3_ranks_own(ranks, members, &first, &end);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-  for (int i = 0; i < members; i++) {
-    member m;
-    ml3_error local = {0};
-    int mine = make_member(&m, f, i, context + i * f->size, &local);
-    if (mine == ML3_OK && !train(&m, &report->epochs[i], &report->held_out[i], &report->error[i]))
-      mine =
-          ml3_error_set(&local, ML3_ERR_NUMERIC,
-                        "fitting the ensemble: the likelihood of member %d is not finite; try a smaller rate than %g",
-                        i, f->settings->rate);
-    drop_member(&m);
-#pragma omp critical
-    if (mine != ML3_OK && code == ML3_OK) {
-      code = mine;
-      if (error) *error = local;
-    }
+  for (int i = first; i < end; i++) {
+    if (before->code != ML3_OK)
+      all[i].failure = *before;
+    else
+      fit_member(f, i, context + i * f->size, &all[i]);
   }
-  return code;
+  int code = ml3_ranks_share(ranks, all, members, sizeof *all, error);
+  for (int i = 0; i < members && code == ML3_OK; i++) {
+    report->epochs[i] = all[i].epochs, report->held_out[i] = all[i].held_out, report->error[i] = all[i].error;
+    if (all[i].failure.code != ML3_OK) return ml3_error_set(error, all[i].failure.code, "%s", all[i].failure.message);
+  }
+  if (code == ML3_OK && before->code != ML3_OK) return ml3_error_set(error, before->code, "%s", before->message);
+  return code == ML3_OK ? ml3_ranks_share(ranks, context, members, (size_t)f->size * sizeof *context, error) : code;
 }
 
 int ml3_ensemble_fit(ml3_ensemble *e, const ml3_transitions *data, const ml3_ensemble_fit_settings *settings,
@@ -261,10 +280,11 @@ int ml3_ensemble_fit(ml3_ensemble *e, const ml3_transitions *data, const ml3_ens
   f.x = calloc((size_t)f.count * (size_t)(f.k + f.p), sizeof *f.x);
   f.y = f.x ? f.x + (size_t)f.count * (size_t)f.k : NULL;
   if (context) memcpy(context, e->context, size * sizeof *context);
+  ml3_error before = {0};
   if (!context || !f.x || !normalize(&f, data, settings->keep_normalization, context))
-    code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory to fit an ensemble to %d transitions", data->count);
-  if (code == ML3_OK && !compile(&f, error)) code = error ? error->code : ML3_ERR_MEMORY;
-  if (code == ML3_OK) code = fit_members(&f, context, &mine, error);
+    ml3_error_set(&before, ML3_ERR_MEMORY, "no memory to fit an ensemble to %d transitions", data->count);
+  if (before.code == ML3_OK) compile(&f, &before);
+  code = fit_members(&f, context, &before, &mine, error);
   if (code == ML3_OK) memcpy(e->context, context, size * sizeof *context);
   if (report) *report = mine;
   ml3_nn_program_free(f.likelihood.program);

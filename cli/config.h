@@ -118,7 +118,8 @@ typedef struct cli_config {
   int64_t checkpoint_every;
 
   int64_t learner_updates, learner_envs, learner_steps, learner_task, learner_epochs, learner_minibatches;
-  double learner_rate, learner_discount, learner_lambda, learner_clip, learner_entropy, learner_value_weight, learner_clip_norm;
+  double learner_rate, learner_discount, learner_lambda, learner_clip, learner_entropy, learner_value_weight,
+      learner_clip_norm;
   bool learner_anneal, learner_normalize_reward;
 
   int64_t test_tasks, test_ilqr_restarts;
@@ -126,7 +127,9 @@ typedef struct cli_config {
   cli_numbers test_steps;
   double test_rate;
 
-  bool from_checkpoint; /* not a key: what a problem fits or plans when it is made will come from a checkpoint */
+  /* Not keys. */
+  bool from_checkpoint;          /* what a problem fits or plans when it is made will come from a checkpoint */
+  const struct ml3_ranks *ranks; /* that share out what is fitted; NULL: there is one */
 } cli_config;
 
 void cli_config_defaults(cli_config *config);

@@ -5,6 +5,7 @@
 #include "agents/model_based.h"
 #include "cli/policies.h"
 #include "cli/problems.h"
+#include "cli/ranks.h"
 
 /* What an ensemble is learned with. */
 typedef struct learning {
@@ -32,7 +33,8 @@ static int learn(const cli_config *c, const ml3_env_spec *env, learning *l, ml3_
   ml3_ensemble_settings settings;
   l->fit = ml3_ensemble_fit_defaults((uint64_t)c->seed);
   l->fit.epochs = (int)c->dynamics_epochs;
-  l->fit.threads = (int)c->threads;
+  l->fit.threads = c->ranks && !c->threads ? cli_ranks_threads(c->ranks) : (int)c->threads;
+  l->fit.ranks = c->ranks;
   if (*c->dynamics_file && !c->dynamics_every)
     return (l->ensemble = ml3_ensemble_load(env, c->dynamics_file, error)) ? ML3_OK : error->code;
   int code = ensemble_settings(c, env, &settings, error);
@@ -45,7 +47,8 @@ static int learn(const cli_config *c, const ml3_env_spec *env, learning *l, ml3_
   else
     l->ensemble = ml3_ensemble_new(env, &settings, (uint64_t)c->seed, error);
   if (!l->ensemble) return error->code;
-  return *c->dynamics_file || c->from_checkpoint ? ML3_OK : ml3_ensemble_fit(l->ensemble, l->data, &l->fit, NULL, error);
+  return *c->dynamics_file || c->from_checkpoint ? ML3_OK
+                                                 : ml3_ensemble_fit(l->ensemble, l->data, &l->fit, NULL, error);
 }
 
 static ml3_problem *make_in(const cli_config *c, const ml3_env_spec *env, const ml3_ensemble *ensemble,

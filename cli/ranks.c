@@ -41,7 +41,8 @@ static int failed(int peer, const char *why, ml3_error *error) {
 }
 
 static void tell(const ml3_ranks *ranks, int peer) {
-  if (ranks->rank > 1 || (ranks->rank == 1 && peer > 0)) return; /* one voice: the first, and another if that has died */
+  if (ranks->rank > 1 || (ranks->rank == 1 && peer > 0))
+    return; /* one voice: the first, and another if that has died */
   fprintf(
       stderr,
       "ml3 train: rank %d of %d was told to end while it waits for rank %d: a rank has died, or the job was stopped.\n"
@@ -50,11 +51,11 @@ static void tell(const ml3_ranks *ranks, int peer) {
 }
 
 /* Until the request is done. */
-static int finish(const ml3_ranks *ranks, MPI_Request *request, int peer, ml3_error *error) {
+static int finish(const ml3_ranks *ranks, MPI_Request *request, MPI_Status *status, int peer, ml3_error *error) {
   double stopped_s = 0;
   bool said = false;
   for (int done = 0;;) {
-    int code = MPI_Test(request, &done, MPI_STATUS_IGNORE);
+    int code = MPI_Test(request, &done, status);
     if (code != MPI_SUCCESS) {
       char text[MPI_MAX_ERROR_STRING];
       int length;
@@ -77,15 +78,20 @@ static int send(const ml3_ranks *ranks, int to, const void *data, size_t bytes, 
   if (bytes > INT_MAX) return failed(to, "a message of more than 2 GB", error);
   if (MPI_Isend(data, (int)bytes, MPI_BYTE, to, TAG, MPI_COMM_WORLD, &request) != MPI_SUCCESS)
     return failed(to, "it cannot be reached", error);
-  return finish(ranks, &request, to, error);
+  return finish(ranks, &request, MPI_STATUS_IGNORE, to, error);
 }
 
 static int receive(const ml3_ranks *ranks, int from, void *data, size_t bytes, ml3_error *error) {
   MPI_Request request;
+  MPI_Status status;
+  int came = 0;
   if (bytes > INT_MAX) return failed(from, "a message of more than 2 GB", error);
   if (MPI_Irecv(data, (int)bytes, MPI_BYTE, from, TAG, MPI_COMM_WORLD, &request) != MPI_SUCCESS)
     return failed(from, "it cannot be reached", error);
-  return finish(ranks, &request, from, error);
+  int code = finish(ranks, &request, &status, from, error);
+  if (code != ML3_OK) return code;
+  MPI_Get_count(&status, MPI_BYTE, &came);
+  return came == (int)bytes ? ML3_OK : failed(from, "it is at another step of the work; it must have failed", error);
 }
 
 int cli_ranks_open(const ml3_ranks **ranks, ml3_error *error) {

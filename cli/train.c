@@ -379,6 +379,7 @@ static int start(training *t, const cli_options *o, const char *output, const ch
     return cli_train_policy(&t->config, output, resume, force, o->quiet, formats, error);
   if (code == ML3_OK && resume) code = find_checkpoint(t, resume, from, error);
   t->config.from_checkpoint = from[0] != '\0';
+  t->config.ranks = t->ranks;
   if (code == ML3_OK) code = make_trainer(t, error);
   if (code != ML3_OK) return code;
   if (resume) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agents/ensemble.h"
 #include "base/ranks.h"
 #include "metaloss/sine.h"
 #include "metaloss/trainer.h"
@@ -278,6 +279,73 @@ Test(ranks, trainers_have_the_bits_of_one) {
 
 Test(ranks, trainers_have_the_bits_of_one_when_tasks_are_left_out) {
   expect_bits_of_one(true);
+}
+
+/* ---- learned dynamics ---------------------------------------------------------------------------------------------- */
+
+enum { TRANSITIONS = 200 };
+
+typedef struct learned {
+  ml3_ensemble *ensemble;
+  ml3_ensemble_fit_report report;
+  bool spoilt; /* a transition is no number */
+} learned;
+
+static int fit(learned *w, const ml3_ranks *ranks, ml3_error *error) {
+  const ml3_env_spec *env = ml3_env_find("mountain_car", NULL);
+  ml3_ensemble_settings settings = ml3_ensemble_defaults();
+  ml3_ensemble_fit_settings fit = ml3_ensemble_fit_defaults(1);
+  settings.hidden[0] = 8, settings.depth = 1;
+  fit.epochs = 10, fit.threads = 1, fit.ranks = ranks;
+  ml3_transitions *data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, 5, TRANSITIONS, 1, error);
+  w->ensemble = ml3_ensemble_new(env, &settings, 1, error);
+  if (w->spoilt) data->next[0] = NAN;
+  const int code = ml3_ensemble_fit(w->ensemble, data, &fit, &w->report, error);
+  ml3_transitions_free(data);
+  return code;
+}
+
+static void fit_rank(member *m) {
+  m->code = fit(m->what, &m->ranks, &m->error);
+}
+
+static void fit_together(int count, bool spoilt, learned *each, member *members) {
+  void *what[MOST];
+  hall h;
+  for (int i = 0; i < count; i++) each[i] = (learned){.spoilt = spoilt}, what[i] = &each[i];
+  with_ranks(count, fit_rank, what, members, &h);
+}
+
+Test(ranks, share_out_the_members_of_an_ensemble_with_the_bits_of_one) {
+  learned one = {0}, each[MOST];
+  member members[MOST];
+  ml3_error error = {0};
+  cr_assert_eq(fit(&one, NULL, &error), ML3_OK, "%s", error.message);
+  const size_t bytes = (size_t)one.ensemble->dynamics.context_size * sizeof(ml3_real);
+  for (int count = 1; count <= 5; count++) { /* of three members: the last ranks have none */
+    fit_together(count, false, each, members);
+    for (int i = 0; i < count; i++) {
+      cr_expect_eq(members[i].code, ML3_OK, "rank %d: %s", i, members[i].error.message);
+      cr_expect_arr_eq(each[i].ensemble->context, one.ensemble->context, bytes, "rank %d of %d", i, count);
+      cr_expect_arr_eq(each[i].report.held_out, one.report.held_out, sizeof one.report.held_out);
+      cr_expect_arr_eq(each[i].report.epochs, one.report.epochs, sizeof one.report.epochs);
+      ml3_ensemble_free(each[i].ensemble);
+    }
+  }
+  ml3_ensemble_free(one.ensemble);
+}
+
+Test(ranks, all_are_told_of_a_member_that_cannot_be_fitted) {
+  learned each[MOST];
+  member members[MOST];
+  for (int count = 1; count <= 4; count++) {
+    fit_together(count, true, each, members);
+    for (int i = 0; i < count; i++) {
+      cr_expect_eq(members[i].code, ML3_ERR_NUMERIC, "rank %d of %d", i, count);
+      cr_expect_str_eq(members[i].error.message, members[0].error.message);
+      ml3_ensemble_free(each[i].ensemble);
+    }
+  }
 }
 
 /* ---- failures ------------------------------------------------------------------------------------------------------ */
