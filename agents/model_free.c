@@ -221,7 +221,9 @@ static int set_normalization(model_free *m, ml3_error *error) {
   ml3_normalizer normalizer;
   ml3_real *theta = calloc((size_t)ml3_policy_size(policy), sizeof *theta);
   crew *c = ml3_model_free_take_crew(m, error);
-  int code = c && theta ? ML3_OK : ML3_ERR_MEMORY;
+  int code = c ? ML3_OK : error->code;
+  if (c && !theta)
+    code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d parameters of a policy", ml3_policy_size(policy));
   ml3_normalizer_init(&normalizer, policy->net.inputs);
   for (int i = 0; i < TASKS && code == ML3_OK; i++) {
     ml3_random random = ml3_random_stream(m->settings.normalize_seed, ML3_PURPOSE_INIT, (uint32_t)i, 1);

@@ -5,7 +5,7 @@
      allocations paths [COMMAND]     of all commands, or the one with that number, the first allocation on every path of
                                      calls (the last three of them) that leads to one
      allocations N [COMMAND]         every N-th allocation, so 1 is all of them
-     allocations =N COMMAND          the N-th alone
+     allocations =N COMMAND          the N-th alone, and where it was made (addr2line -f tells the names)
 
    The linker gives ml3's objects the allocators below (--wrap in CMakeLists.txt). */
 #define _GNU_SOURCE
@@ -40,7 +40,7 @@ static struct {
   uint64_t paths[PATHS_MAX + 1];
 } * shared;
 static long failing; /* this one fails; 0: none */
-static bool wants_paths;
+static bool wants_paths, tells_where;
 
 static void note_path(long n) {
   void *calls[DEPTH + 2];
@@ -53,7 +53,10 @@ static void note_path(long n) {
 static __attribute__((noinline)) bool fails(void) {
   const long n = atomic_fetch_add(&shared->made, 1) + 1;
   if (wants_paths) note_path(n);
-  return n == failing;
+  if (n != failing) return false;
+  void *calls[16];
+  if (tells_where) backtrace_symbols_fd(calls, backtrace(calls, 16), STDERR_FILENO);
+  return true;
 }
 
 void *__real_malloc(size_t size);
@@ -280,9 +283,13 @@ static long choose(long count, long stride, long *list) {
 }
 
 int main(int argc, char **argv) {
-  const long stride = argc > 1 && strcmp(argv[1], "paths") != 0 ? atol(argv[1]) : 0,
+  if (argc < 2) return 2;
+  const bool one = argv[1][0] == '=';
+  tells_where = one;
+  const long stride = one                             ? -atol(argv[1] + 1)
+                      : strcmp(argv[1], "paths") != 0 ? atol(argv[1])
+                                                      : 0,
              only = argc > 2 ? atol(argv[2]) : -1;
-  if (argc < 2 || stride < 0) return 2;
   static long list[PATHS_MAX];
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   char folder[] = "/tmp/ml3_allocations_XXXXXX";
