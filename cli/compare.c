@@ -211,8 +211,9 @@ static int compare_all(comparing *c, ml3_error *error) {
   char folder[CLI_PATH_MAX];
   const char *run = cli_zoo_folder(first, folder, error);
   if (!run) return error->code;
-  if (cli_run_is_supervised(run)) return compare_supervised(c, error);
-  int code = ML3_OK;
+  bool supervised;
+  int code = cli_run_find_supervised(run, &supervised, error);
+  if (code == ML3_OK && supervised) return compare_supervised(c, error);
   for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) code = compare_seed(c, seed, &progress, error);
   cli_progress_end(&progress);
   if (code != ML3_OK) return code;

@@ -182,7 +182,8 @@ static int save_bars(const cli_supervised *s, const char *path, ml3_error *error
   }
   if (bars && names) {
     char title[128], label[64];
-    snprintf(title, sizeof title, "%s on %d held-out tasks after so many updates, with 95 %% intervals", s->problem.name, c->tasks);
+    snprintf(title, sizeof title, "%s on %d held-out tasks after so many updates, with 95 %% intervals",
+             s->problem.name, c->tasks);
     snprintf(label, sizeof label, "%.50s%s", of ? of : "mean task loss", of ? ", %" : "");
     code = cli_plot_bars(title, label, bars, shown, path, error);
   }
@@ -217,14 +218,17 @@ int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error
 
 /* ---- a run ------------------------------------------------------------------------------------------------------- */
 
-bool cli_run_is_supervised(const char *folder) {
+int cli_run_find_supervised(const char *folder, bool *supervised, ml3_error *error) {
   cli_config config;
   char path[CLI_PATH_MAX];
+  *supervised = false;
+  if (!cli_run_is(folder)) return ML3_OK;
   cli_config_defaults(&config);
   cli_run_path(folder, "config.yaml", path);
-  if (!cli_run_is(folder) || cli_config_read(&config, path, NULL) != ML3_OK) return false;
-  const cli_problem_kind *kind = cli_problem_kind_find(config.problem, NULL);
-  return kind && !kind->rollouts && !kind->simulated;
+  const int code = cli_config_read(&config, path, error);
+  const cli_problem_kind *kind = code == ML3_OK ? cli_problem_kind_find(config.problem, NULL) : NULL;
+  *supervised = kind && !kind->rollouts && !kind->simulated;
+  return code;
 }
 
 ml3_meta_test_settings cli_meta_test_settings(const cli_config *c) {

@@ -16,8 +16,8 @@ typedef struct cli_supervised {
   ml3_problem problem; /* for its names alone */
 } cli_supervised;
 
-/* Is this the folder of a run on such a problem? */
-bool cli_run_is_supervised(const char *folder);
+/* *supervised: is this the folder of a run on such a problem? An error when it is a run whose configuration cannot be read. */
+int cli_run_find_supervised(const char *folder, bool *supervised, ml3_error *error);
 
 /* Judges the losses of these runs, the first one's configuration over all, and the task's own loss on the held-out tasks of
    one more seed. labels[i] NULL: the method's name. seed_offset is added to the seed of the configuration. */

@@ -4,7 +4,7 @@
 
      allocations paths [COMMAND]     of all commands, or the one with that number, the first allocation on every path of
                                      calls (the last three of them) that leads to one
-     allocations N [COMMAND]         every N-th allocation, so 1 is all of them
+     allocations N [COMMAND]         every N-th allocation, so 1 is all of them; 17- instead of 17: that command and all after it
      allocations =N COMMAND          the N-th alone, and where it was made (addr2line -f tells the names)
 
    The linker gives ml3's objects the allocators below (--wrap in CMakeLists.txt). */
@@ -151,6 +151,25 @@ static const char *const commands[] = {
     "config mountain_car",
     "plot car",
     "report car --output report.html",
+    "train mountain_car --force" TINY
+    "--set outer.steps=2 --set outer.tasks=2 --set validation.tasks=1 --set loss.hidden=[3] --set policy.hidden=[3] "
+    "--set inner.steps=1 --set dynamics.kind=ensemble --set dynamics.hidden=[4] --set dynamics.transitions=20 "
+    "--set dynamics.epochs=1 --set dynamics.every=1 --set dynamics.tasks=1 -o learned",
+    "train free.yaml --force" TINY "--set extra.kind=demonstration --set extra.demonstrations=1 -o shown",
+    "train pointmass --force" TINY
+    "--set method=reinforce --set learner.updates=1 --set policy.hidden=[4] "
+    "--set rollout.episodes=2 --set horizon=5 -o reinforce",
+    "train sine --force" TINY "--set outer.steps=1 --set method=maml --set model.hidden=[4] -o maml",
+    "train digits --force" TINY
+    "--set outer.steps=1 --set outer.tasks=1 --set samples.inner=2 --set samples.outer=2 --set validation.tasks=1 "
+    "--set loss.hidden=[4] --set model.hidden=[4] -o digits",
+    "compare pointmass" TINY "--set test.tasks=1 --set horizon=5 --methods random,ilqr_learned --transitions 12 -o cmp",
+    "compare free" TINY
+    "--set test.tasks=1 --set test.steps=[1] --methods learned_loss,ppo,reinforce "
+    "--budget 100",
+    "compare sine" TINY "--set test.tasks=1 --set test.steps=[1]",
+    "adapt free --set threads=1",
+    "inspect sine --set threads=1",
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -290,6 +309,7 @@ int main(int argc, char **argv) {
                       : strcmp(argv[1], "paths") != 0 ? atol(argv[1])
                                                       : 0,
              only = argc > 2 ? atol(argv[2]) : -1;
+  const bool onwards = only >= 0 && strchr(argv[2], '-');
   static long list[PATHS_MAX];
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   char folder[] = "/tmp/ml3_allocations_XXXXXX";
@@ -306,7 +326,7 @@ int main(int argc, char **argv) {
       continue;
     }
     if (c == 11 && system("rm -rf seen-v0; cp -r set-v0 seen-v0") != 0) abort();
-    if (only >= 0 && c != only) continue;
+    if (only >= 0 && !(onwards ? c >= only : c == only)) continue;
     long failed = 0, without = 0, wrong = 0;
     const long chosen = choose(count, stride, list);
     for (long k = 0; k < chosen; k++) {
