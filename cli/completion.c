@@ -46,13 +46,17 @@ static void offer_runs(const char *word) {
   puts(":files");
 }
 
-static void offer_losses(const char *word) {
+static void offer_zoo(const char *word) {
   char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[160], candidate[CLI_PRESET_NAME + 4];
   const int count = cli_zoo_names(names);
   for (int i = 0; i < count; i++) {
     snprintf(candidate, sizeof candidate, "zoo:%.127s", names[i]);
     offer(word, candidate, cli_zoo_summary(names[i], line, sizeof line));
   }
+}
+
+static void offer_losses(const char *word) {
+  offer_zoo(word);
   offer_runs(word);
 }
 
@@ -104,6 +108,7 @@ static const struct {
     {"PROBLEM", offer_problems},
     {"PRESET", offer_presets},
     {"RUN", offer_runs},
+    {"zoo:NAME", offer_zoo},
     {"LOSS", offer_losses},
     {"VERB", offer_verbs},
     {"SHELL", offer_shells},
@@ -176,26 +181,28 @@ int cli_complete(int argc, const char **argv) {
 
 /* ---- the scripts ---------------------------------------------------------------------------------------------------- */
 
-/* Bash takes '=' for the end of a word: candidates lose what stands before it. */
+/* Bash takes '=' and ':' for the end of a word: candidates lose what stands before the last of them. */
 static const char bash[] =
     "# ml3 for bash: eval \"$(ml3 completion bash)\"\n"
     "_ml3() {\n"
-    "  local line=${COMP_LINE:0:COMP_POINT} word candidate\n"
+    "  local line=${COMP_LINE:0:COMP_POINT} word kept candidate\n"
     "  local -a words\n"
     "  IFS=' ' read -ra words <<<\"$line\"\n"
     "  [[ $line == *' ' ]] && words+=('')\n"
     "  word=${words[${#words[@]}-1]}\n"
+    "  [[ $word =~ ^.*[=:] ]] && kept=${BASH_REMATCH[0]}\n"
     "  COMPREPLY=()\n"
     "  while IFS= read -r candidate; do\n"
     "    if [[ $candidate == :files ]]; then\n"
     "      compopt -o filenames\n"
-    "      while IFS= read -r candidate; do COMPREPLY+=(\"$candidate\"); done < <(compgen -f -- \"${word##*=}\")\n"
+    "      while IFS= read -r candidate; do\n"
+    "        COMPREPLY+=(\"${candidate#\"${kept##*=}\"}\")\n"
+    "      done < <(compgen -f -- \"${word##*=}\")\n"
     "      continue\n"
     "    fi\n"
     "    candidate=${candidate%%$'\\t'*}\n"
     "    [[ $candidate == *= ]] && compopt -o nospace\n"
-    "    [[ $word == *=* ]] && candidate=${candidate#\"${word%=*}=\"}\n"
-    "    COMPREPLY+=(\"$candidate\")\n"
+    "    COMPREPLY+=(\"${candidate#\"$kept\"}\")\n"
     "  done < <(\"${words[0]}\" complete \"${words[@]:1}\" 2>/dev/null)\n"
     "}\n"
     "complete -F _ml3 ml3\n";

@@ -185,7 +185,8 @@ static void write_panels(FILE *out, const void *what) {
   for (int k = 0; k < c->panels; k++) {
     cli_gnuplot_heading(out, c->names[k], "outer steps", "");
     const bool share = strstr(c->names[k], "success") != NULL;
-    fprintf(out, "set key below left Left reverse vertical maxrows 8\nset %s\n", share ? "yrange [0:1.02]" : "autoscale y");
+    fprintf(out, "set key below left Left reverse vertical maxrows 8 height 1\nset %s\n",
+            share ? "yrange [0:1.02]" : "autoscale y");
     write_plot(out, c, k, true);
   }
   fprintf(out, "unset multiplot\n");

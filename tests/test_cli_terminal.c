@@ -21,27 +21,54 @@ Test(cli_terminal, completes_verbs_options_keys_and_names) {
   expect("complete train mountain_c", 0, "mountain_car\t");
   expect("complete completion z", 0, "zsh");
   expect("complete adapt ''", 0, ":files");
+  expect("complete adapt zoo:rea", 0, "zoo:reacher\t");
+  expect("complete adapt --loss zoo:rea", 0, "zoo:reacher\t");
   cr_assert_eq(ml3("complete train --set outer.schedule=linear ''"), 0);
   cr_expect_not_null(strstr(output, "mountain_car"), "behind an option's value comes a preset: %s", output);
 }
 
+/* What bash puts in the place of the last part of a word, behind '=' or ':'. */
+static void expect_in_bash(const char *typed, const char *completed) {
+  char text[1024];
+  snprintf(text, sizeof text,
+           "eval \"$(%s completion bash)\"; compopt() { :; }; COMP_LINE=\"%s %s\"; COMP_POINT=${#COMP_LINE}; _ml3; "
+           "printf '%%s\\n' \"${COMPREPLY[@]}\" | grep -qxF -- '%s'",
+           ML3_COMMAND, ML3_COMMAND, typed, completed);
+  write_file("try.sh", text);
+  cr_expect_eq(shell("bash try.sh"), 0, "'%s' is not completed to '%s'", typed, completed);
+}
+
 Test(cli_terminal, the_script_for_bash_completes_in_bash) {
-  char line[1024];
-  snprintf(line, sizeof line,
-           "eval \"$(%s completion bash)\"; compopt() { :; }; COMP_LINE=\"%s train --set outer.schedule=cos\"; "
-           "COMP_POINT=${#COMP_LINE}; _ml3; echo \"${COMPREPLY[*]}\" | grep -qx cosine",
-           ML3_COMMAND, ML3_COMMAND);
-  write_file("try.sh", line);
-  cr_expect_eq(shell("bash try.sh"), 0);
+  write_file("real.txt", "");
+  expect_in_bash("train --set outer.schedule=cos", "cosine");
+  expect_in_bash("train --set outer.sched", "outer.schedule=");
+  expect_in_bash("adapt zoo:rea", "reacher");
+  expect_in_bash("adapt rea", "real.txt");
   expect("completion fish", 2, "bash and zsh");
   expect("completion", 2, "bash and zsh");
 }
 
-Test(cli_terminal, the_script_for_zsh_is_zsh) {
+/* What zsh's own functions are given for candidates. */
+static void expect_in_zsh(const char *typed, const char *given) {
+  char text[1024];
+  snprintf(
+      text, sizeof text,
+      "compdef() { : }\n_files() { : }\ncompadd() { print -rl -- \"$@\" }\n_describe() { print -rl -- \"${(@P)4}\" }\n"
+      "source ./_ml3\nwords=(%s %s)\nCURRENT=$#words\n_ml3 | grep -qF -- '%s'\n",
+      ML3_COMMAND, typed, given);
+  write_file("try.zsh", text);
+  cr_expect_eq(shell("zsh -f try.zsh"), 0, "'%s' is not completed to '%s'", typed, given);
+}
+
+Test(cli_terminal, the_script_for_zsh_completes_in_zsh) {
   if (shell("command -v zsh >/dev/null") != 0) return;
   cr_assert_eq(ml3("completion zsh"), 0);
   write_file("_ml3", output);
   cr_expect_eq(shell("zsh -n _ml3"), 0);
+  expect_in_zsh("tra", "train:meta-train");
+  expect_in_zsh("train --set outer.sched", "outer.schedule=");
+  expect_in_zsh("train --set outer.schedule=cos", "outer.schedule=cosine");
+  expect_in_zsh("adapt zoo:rea", "zoo\\:reacher:");
 }
 
 Test(cli_terminal, every_verb_has_a_manual_page_with_all_that_help_says) {
