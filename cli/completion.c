@@ -30,7 +30,7 @@ static void offer_problems(const char *word) {
 }
 
 static void offer_presets(const char *word) {
-  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[160];
+  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[300];
   const int count = cli_preset_names(names);
   for (int i = 0; i < count; i++) offer(word, names[i], cli_preset_summary(names[i], line, sizeof line));
 }

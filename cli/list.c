@@ -25,7 +25,7 @@ static void list_problems(void) {
 }
 
 static void list_presets(void) {
-  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[160];
+  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[300];
   const int count = cli_preset_names(names);
   for (int i = 0; i < count; i++) printf("  %-24s %s\n", names[i], cli_preset_summary(names[i], line, sizeof line));
 }
@@ -33,7 +33,7 @@ static void list_presets(void) {
 static void list_zoo(void) {
   char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[160];
   const int count = cli_zoo_names(names);
-  for (int i = 0; i < count; i++) printf("  zoo:%-20s %s\n", names[i], cli_zoo_summary(names[i], line, sizeof line));
+  for (int i = 0; i < count; i++) printf("  zoo:%-24s %s\n", names[i], cli_zoo_summary(names[i], line, sizeof line));
 }
 
 /* ---- runs --------------------------------------------------------------------------------------------------------- */

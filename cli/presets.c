@@ -25,12 +25,22 @@ static bool program_folder(char *folder, size_t size) {
   return slash != NULL;
 }
 
+/* Where packages put it, for a root without /proc. */
+static bool find_in_system(const char *installed, const char *slash, const char *file, char *path, size_t size) {
+  static const char *const shares[] = {"/usr/share/ml3", "/usr/local/share/ml3"};
+  for (int i = 0; i < 2; i++) {
+    snprintf(path, size, "%s/%s%s%.200s", shares[i], installed, slash, file);
+    if (access(path, R_OK) == 0) return true;
+  }
+  return false;
+}
+
 bool cli_share_find(const char *here, const char *installed, const char *name, char *path, size_t size) {
   char program[800];
   const char *slash = name ? "/" : "", *file = name ? name : "";
   snprintf(path, size, "%s%s%.200s", here, slash, file);
   if (access(path, R_OK) == 0) return true;
-  if (!program_folder(program, sizeof program)) return false;
+  if (!program_folder(program, sizeof program)) return find_in_system(installed, slash, file, path, size);
   snprintf(path, size, "%s/../%s%s%.200s", program, here, slash, file);
   if (access(path, R_OK) == 0) return true;
   snprintf(path, size, "%s/../share/ml3/%s%s%.200s", program, installed, slash, file);
@@ -59,15 +69,33 @@ int cli_preset_names(char names[][CLI_PRESET_NAME]) {
   return cli_share_names(HERE, INSTALLED, ".yaml", names);
 }
 
-const char *cli_preset_summary(const char *name, char *line, size_t size) {
+/* The end of a text's first sentence, behind its full stop; NULL: it goes on. */
+static char *sentence_end(char *text) {
+  for (char *stop = strchr(text, '.'); stop; stop = strchr(stop + 1, '.'))
+    if (stop[1] == ' ' || stop[1] == '\n') return stop + 1;
+  return NULL;
+}
+
+/* The lines of the opening comment, joined, as far as its first sentence goes. */
+static void read_sentence(FILE *in, char *text, size_t size) {
+  char line[200], *end = NULL;
+  size_t used = 0;
+  while (!end && used + 1 < size && fgets(line, sizeof line, in) && strncmp(line, "# ", 2) == 0) {
+    end = sentence_end(line);
+    line[end ? (size_t)(end - line) : strcspn(line, "\n")] = '\0';
+    used += (size_t)snprintf(text + used, size - used, "%s%s", used ? " " : "", line + 2);
+  }
+}
+
+const char *cli_preset_summary(const char *name, char *text, size_t size) {
   char path[1200], file[256];
-  line[0] = '\0';
+  text[0] = '\0';
   snprintf(file, sizeof file, "%.200s.yaml", name);
   FILE *in = cli_share_find(HERE, INSTALLED, file, path, sizeof path) ? fopen(path, "r") : NULL;
-  if (!in || !fgets(line, (int)size, in) || strncmp(line, "# ", 2) != 0) line[0] = '\0';
-  if (in) fclose(in);
-  line[strcspn(line, "\n")] = '\0';
-  return line[0] ? line + 2 : line;
+  if (!in) return text;
+  read_sentence(in, text, size);
+  fclose(in);
+  return text;
 }
 
 /* Nothing has that name: an error with the nearest of all that could have been meant. */

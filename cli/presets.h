@@ -20,8 +20,8 @@ int cli_share_names(const char *here, const char *installed, const char *ending,
 /* Names of the presets. */
 int cli_preset_names(char names[][CLI_PRESET_NAME]);
 
-/* The first line of a preset's opening comment, into line[size]; "" where there is none. */
-const char *cli_preset_summary(const char *name, char *line, size_t size);
+/* The first sentence of a preset's opening comment, into text[size]; "" where there is none. */
+const char *cli_preset_summary(const char *name, char *text, size_t size);
 
 /* Applies a YAML file, a preset, a kind of problem or an environment by its name; NULL changes nothing. */
 int cli_preset_apply(cli_config *config, const char *name, ml3_error *error);

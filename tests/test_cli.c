@@ -46,6 +46,12 @@ Test(cli, mistakes_are_told_in_sentences) {
   cr_expect(!exists("runs"), "a mistake left a run folder");
 }
 
+Test(cli, presets_are_listed_with_the_first_sentence_of_their_comment) {
+  cr_assert_eq(ml3("list presets"), 0);
+  cr_expect_not_null(strstr(output, "pairs of 0 to 5, meta-test on pairs of 6 to 9.\n"), "%s", output);
+  cr_expect_not_null(strstr(output, "every 50 outer steps those of the current policies.\n"), "a sentence of two lines");
+}
+
 Test(cli, trains_adapts_and_compares) {
   cr_assert_eq(ml3("train mountain_car -o run " TINY "--set outer.steps=10 --set test.tasks=3"), 0, "%s", output);
   static const char *const files[] = {"config.yaml", "metrics.csv", "checkpoint", "loss.safetensors", "summary.json"};
