@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "agents/learner.h"
 #include "envs/env.h"
 
 #ifdef __cplusplus
@@ -29,6 +30,11 @@ void ml3_demonstrations_free(ml3_demonstrations *demonstrations);
    (0: all cores); the bits do not depend on it. */
 ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, int steps, uint64_t seed, int threads,
                                             ml3_error *error);
+
+/* By a learner with those settings (no task: it learns all of the environment's tasks at once, for settings->updates), whose mean
+   then shows `count` tasks, drawn as above from settings->seed. Takes what settings->owned is. */
+ml3_demonstrations *ml3_demonstrations_learn(const ml3_learner_kind *kind, const ml3_learner_settings *settings,
+                                             int count, int steps, ml3_error *error);
 
 /* From a data set (envs/dataset.h) of that environment: its first `count` episodes, or all (0), each of at least `steps` steps, of
    which the first are taken. Task parameters that env does not draw must have its values. */

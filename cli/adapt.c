@@ -48,7 +48,7 @@ static int open_run(adapting *a, const cli_options *o, const char *other, ml3_er
   if (code == ML3_OK) code = cli_options_apply(o, &a->config, error);
   if (code != ML3_OK) return code;
   if (!(a->kind = cli_problem_kind_find(a->config.problem, error))) return error->code;
-  if (!(a->problem = cli_problem_new(&a->config, error))) return error->code;
+  if (!(a->problem = cli_problem_new_at_test(&a->config, error))) return error->code;
   ml3_trainer_settings settings;
   code = cli_trainer_settings(&a->config, a->problem, &settings, error);
   if (code != ML3_OK) return code;

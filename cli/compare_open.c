@@ -50,7 +50,7 @@ static int open_problem(const cli_config *config, ml3_problem **problem, ml3_pla
   if (!kind) return error->code;
   if (!kind->playable)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s' has no rollouts to compare", config->problem);
-  if (!(*problem = cli_problem_new(config, error))) return error->code;
+  if (!(*problem = cli_problem_new_at_test(config, error))) return error->code;
   *play = kind->playable(*problem);
   return ML3_OK;
 }

@@ -24,6 +24,9 @@ typedef struct cli_texts {
   char values[CLI_LIST_MAX][64];
 } cli_texts;
 
+/* extra.expert, in the order of its choices. */
+enum { CLI_EXPERT_ILQR, CLI_EXPERT_PPO };
+
 /* extra.kind, in the order of its choices. */
 enum {
   CLI_EXTRA_NONE,
@@ -66,8 +69,8 @@ typedef struct cli_config {
   int numerics;
   double outer_task_weight, outer_extra_weight;
 
-  int cost_kind, extra_kind;
-  int64_t cost_from_step, extra_until_step, extra_demonstrations;
+  int cost_kind, extra_kind, extra_expert;
+  int64_t cost_from_step, extra_until_step, extra_demonstrations, extra_expert_updates;
   cli_numbers extra_goal;
   char extra_file[CLI_TEXT_MAX];
   double cost_velocity_weight, cost_action_weight;

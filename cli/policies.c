@@ -6,6 +6,7 @@
 
 #include "agents/narrow.h"
 #include "cli/problems.h"
+#include "cli/train_policy.h"
 
 ml3_env_spec *cli_env_new(const cli_config *c, ml3_error *error) {
   const ml3_env_spec *env = ml3_env_find(c->environment, error);
@@ -60,8 +61,22 @@ int cli_policy_init(const cli_config *c, const ml3_env_spec *env, ml3_policy *po
   return code == ML3_OK && c->policy_goal ? ml3_policy_add_goal(policy, env, error) : code;
 }
 
+/* By PPO on all tasks, with the problem's policy, which needs no deviation of its own. */
+static ml3_demonstrations *learn_demonstrations(const cli_config *c, const ml3_env_spec *env, int count, int steps,
+                                                ml3_error *error) {
+  ml3_policy policy;
+  if (cli_policy_init(c, env, &policy, error) != ML3_OK) return NULL;
+  if (policy.kind == ML3_POLICY_DETERMINISTIC &&
+      ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, c->policy_log_std, error) != ML3_OK)
+    return NULL;
+  ml3_learner_settings s = cli_learner_settings(c, env, &policy);
+  s.updates = c->extra_expert_updates;
+  return ml3_demonstrations_learn(&ml3_learner_ppo, &s, count, steps, error);
+}
+
 ml3_demonstrations *cli_demonstrations_new(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {
   const int steps = c->horizon ? (int)c->horizon : env->horizon, count = (int)c->extra_demonstrations;
   if (*c->extra_file) return ml3_demonstrations_read(env, c->extra_file, count, steps, error);
+  if (c->extra_expert == CLI_EXPERT_PPO) return learn_demonstrations(c, env, count, steps, error);
   return ml3_demonstrations_plan(env, count, steps, (uint64_t)c->seed, (int)c->threads, error);
 }

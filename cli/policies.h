@@ -12,7 +12,7 @@ ml3_env_spec *cli_env_new(const cli_config *config, ml3_error *error);
 
 int cli_policy_init(const cli_config *config, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error);
 
-/* An expert's episodes for extra.kind: demonstration: read from extra.file, or planned by iLQR. */
+/* An expert's episodes for extra.kind: demonstration: read from extra.file, or shown by extra.expert. */
 ml3_demonstrations *cli_demonstrations_new(const cli_config *config, const ml3_env_spec *env, ml3_error *error);
 
 #endif

@@ -38,6 +38,14 @@ ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error) {
   return kind ? kind->make(config, error) : NULL;
 }
 
+ml3_problem *cli_problem_new_at_test(const cli_config *config, ml3_error *error) {
+  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
+  cli_config test = *config;
+  if (kind && (kind->rollouts || kind->simulated) && test.extra_kind == CLI_EXTRA_DEMONSTRATION)
+    test.extra_kind = CLI_EXTRA_NONE;
+  return kind ? kind->make(&test, error) : NULL;
+}
+
 int cli_copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error) {
   if (list->count > ML3_MLP_MAX_DEPTH)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has %d layers; at most %d are possible", what, list->count,

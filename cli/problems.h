@@ -28,6 +28,9 @@ const char *cli_problem_title(const cli_config *config);
 /* The problem of a configuration; NULL with a sentence. Freed by problem->free. */
 ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error);
 
+/* The same for meta-test, where extra information is gone: no expert shows anything. */
+ml3_problem *cli_problem_new_at_test(const cli_config *config, ml3_error *error);
+
 /* The model that a problem of that configuration has learned of its environment, or NULL. */
 const ml3_ensemble *cli_problem_ensemble(const cli_config *config, const ml3_problem *problem);
 

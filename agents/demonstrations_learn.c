@@ -1,0 +1,45 @@
+/* Demonstrations by a learner, which first learns all tasks at once: see demonstrations.h. */
+#include <stdlib.h>
+
+#include "agents/demonstrations.h"
+
+static int learn(ml3_learner *learner, ml3_error *error) {
+  ml3_learner_report report;
+  int code = ML3_OK;
+  while (code == ML3_OK && learner->updates < learner->settings.updates)
+    code = ml3_learner_update(learner, &report, error);
+  return code;
+}
+
+/* Task `i`, drawn as ml3_demonstrations_plan draws it, and what the policy's mean does there. */
+static void show(ml3_demonstrations *d, int i, const ml3_learner *learner, ml3_env *env, double *goal) {
+  const ml3_env_spec *spec = d->env;
+  double *task = d->task + i * spec->task_dim;
+  ml3_random random = ml3_random_stream(learner->settings.seed, ML3_PURPOSE_INIT, (uint32_t)i, 2);
+  ml3_env_sample_task(spec, &random, task);
+  ml3_env_reset(env, task, &random);
+  ml3_env_goal(env, goal);
+  for (int t = 0; t < d->steps; t++) {
+    double *obs = d->obs + (i * d->steps + t) * spec->obs_dim,
+           *action = d->action + (i * d->steps + t) * spec->action_dim;
+    ml3_env_observe(env, obs);
+    ml3_policy_act(&learner->policy, learner->parameters, obs, goal, action);
+    d->episode_return += ml3_env_step(env, action).reward / d->count;
+  }
+}
+
+ml3_demonstrations *ml3_demonstrations_learn(const ml3_learner_kind *kind, const ml3_learner_settings *settings,
+                                             int count, int steps, ml3_error *error) {
+  const ml3_env_spec *spec = settings->env;
+  ml3_learner *learner = ml3_learner_new(kind, settings, error);
+  ml3_env *env = learner ? ml3_env_new(spec, error) : NULL;
+  double *goal = calloc((size_t)spec->goal_dim + 1, sizeof *goal);
+  ml3_demonstrations *d = NULL;
+  if (!goal) ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a goal");
+  if (env && goal && learn(learner, error) == ML3_OK) d = ml3_demonstrations_new(spec, count, steps, error);
+  for (int i = 0; d && i < count; i++) show(d, i, learner, env, goal);
+  free(goal);
+  ml3_env_free(env);
+  ml3_learner_free(learner);
+  return d;
+}
