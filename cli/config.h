@@ -59,6 +59,7 @@ typedef struct cli_config {
 
   int64_t inner_steps, inner_passes, inner_lifetime;
   double inner_rate, inner_momentum;
+  int64_t inner_newton;
   int inner_learn_rate, inner_weights, inner_derivatives;
   cli_numbers inner_weight_list;
   bool inner_learn_start;

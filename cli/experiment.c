@@ -71,6 +71,7 @@ static int make_loss(const cli_config *c, const ml3_problem *p, ml3_loss_spec *s
   *spec = (ml3_loss_spec){.kind = c->method == METHOD_LEARNED_LOSS ? ML3_LOSS_LEARNED : ML3_LOSS_TASK,
                           .rate = c->inner_rate,
                           .learn_rate = c->method == METHOD_META_SGD ? ML3_RATE_SIGNED : (ml3_learn_rate)c->inner_learn_rate,
+                          .newton = c->method == METHOD_LEARNED_LOSS ? (int)c->inner_newton : 0,
                           .momentum = c->inner_momentum,
                           .learn_start = c->inner_learn_start || c->method != METHOD_LEARNED_LOSS,
                           .theta_size = p->theta_size};

@@ -28,8 +28,8 @@ static int find_obs(const ml3_env_spec *env, const char *name, ml3_error *error)
 
 static int make_relative(const cli_texts *pairs, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
   if (pairs->count % 2)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy.relative has %d names; they come in pairs, such as [x, goal_x]",
-                         pairs->count);
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "policy.relative has %d names; they come in pairs, such as [x, goal_x]", pairs->count);
   for (int i = 0; i < pairs->count; i += 2) {
     const int first = find_obs(env, pairs->values[i], error);
     const int second = first < 0 ? first : find_obs(env, pairs->values[i + 1], error);
@@ -61,14 +61,16 @@ int cli_policy_init(const cli_config *c, const ml3_env_spec *env, ml3_policy *po
   return code == ML3_OK && c->policy_goal ? ml3_policy_add_goal(policy, env, error) : code;
 }
 
-/* By PPO on all tasks, with the problem's policy, which needs no deviation of its own. */
+/* By PPO on all tasks, with the problem's policy but for its deviation, which may be one for gentle updates. */
 static ml3_demonstrations *learn_demonstrations(const cli_config *c, const ml3_env_spec *env, int count, int steps,
                                                 ml3_error *error) {
+  static const double LOG_STD = -0.5;
   ml3_policy policy;
   if (cli_policy_init(c, env, &policy, error) != ML3_OK) return NULL;
   if (policy.kind == ML3_POLICY_DETERMINISTIC &&
-      ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, c->policy_log_std, error) != ML3_OK)
+      ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, LOG_STD, error) != ML3_OK)
     return NULL;
+  policy.log_std_init = LOG_STD;
   ml3_learner_settings s = cli_learner_settings(c, env, &policy);
   s.updates = c->extra_expert_updates;
   return ml3_demonstrations_learn(&ml3_learner_ppo, &s, count, steps, error);

@@ -113,6 +113,16 @@ static int check(const ml3_loss_spec *spec, ml3_error *error) {
   if (!(spec->momentum >= 0 && spec->momentum < 1))
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "learned loss: the inner momentum is %g; it must be at least 0 and below 1", spec->momentum);
+  if (spec->newton < 0 || spec->newton > ML3_LOSS_MAX_NEWTON)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "learned loss: %d iterations for a Gauss-Newton step; 0 to %d are possible", spec->newton,
+                         ML3_LOSS_MAX_NEWTON);
+  if (spec->newton && (!learned(spec) || !spec->target_count))
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "learned loss: inner.newton is %d, but only a learned loss with targets knows its curvature; name "
+        "some in loss.targets, or set inner.newton=0",
+        spec->newton);
   const bool sized = spec->learn_rate >= ML3_RATE_PARAMETER || spec->learn_start;
   if (sized && (spec->theta_size < 1 || spec->theta_size > 1 << 28))
     return ml3_error_set(

@@ -16,7 +16,8 @@
    actions, h is a second network of the others. The loss then says which actions it would rather see; it is convex in
    them but for what the first network, which begins small, adds.
 
-   The update is  v <- momentum v + grad,  theta <- theta - rate v  (momentum 0: plain descent). Features are normalised
+   The update is  v <- momentum v + d,  theta <- theta - rate v  (momentum 0: plain descent), with d = grad, or with targets
+   a step of Gauss-Newton: targets tell how the loss is curved, and so how far to go, whatever the optimizee's depth. Features are normalised
    by a shift and scale that belong to the loss and are not learned by gradient. */
 #ifndef ML3_METALOSS_LOSS_H
 #define ML3_METALOSS_LOSS_H
@@ -49,7 +50,7 @@ typedef enum ml3_weighting {
   ML3_WEIGHTING_SIGMOID  /* w_i = 2 sigmoid(z_i) / n: each row for itself, the sum is free */
 } ml3_weighting;
 
-enum { ML3_LOSS_MAX_FEATURES = 256, ML3_LOSS_MAX_TARGETS = 32, ML3_LOSS_NAME_MAX = 64 };
+enum { ML3_LOSS_MAX_FEATURES = 256, ML3_LOSS_MAX_TARGETS = 32, ML3_LOSS_MAX_NEWTON = 32, ML3_LOSS_NAME_MAX = 64 };
 
 /* The shape of a learned loss. */
 typedef struct ml3_loss_spec {
@@ -63,6 +64,8 @@ typedef struct ml3_loss_spec {
   int targets[ML3_LOSS_MAX_TARGETS]; /* the columns a; h sees what the network sees without them */
   double rate;                       /* inner step size, or where the learned one starts */
   ml3_learn_rate learn_rate;
+  int newton;        /* 0: d = grad; else d minimises the part with the targets, optimizee taken as linear, by so many iterations of
+                        conjugate gradients; 1: grad, as long as is best (the Cauchy step) */
   double momentum; /* 0 <= momentum < 1 */
   bool learn_start;
   int theta_size; /* for a step size a parameter and for learn_start */

@@ -37,14 +37,15 @@ static json_t *spec_to_json(const ml3_loss *loss) {
   const int features = ml3_loss_features(s), inputs = learned ? s->net.inputs : 0;
   json_t *names = json_array();
   for (int i = 0; i < features; i++) json_array_append_new(names, json_string(loss->names[i]));
-  return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s:i, s:o}", "kind",
+  return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s:i, s:o, s:i}", "kind",
                    kind_names[s->kind], "features", names, "columns",
                    whole_numbers(features == inputs ? NULL : s->columns, inputs), "hidden",
                    whole_numbers(s->net.hidden, learned ? s->net.depth : 0), "activation",
                    ml3_activation_name(s->net.activation), "output", ml3_activation_name(s->net.output), "bias",
                    (int)s->net.bias, "weighting", weighting_names[s->weighting], "rate", s->rate, "learn_rate",
                    rate_names[s->learn_rate], "momentum", s->momentum, "learn_start", (int)s->learn_start, "theta_size",
-                   s->theta_size, "base", s->base - 1, "targets", whole_numbers(s->targets, s->target_count));
+                   s->theta_size, "base", s->base - 1, "targets", whole_numbers(s->targets, s->target_count),
+                   "newton", s->newton);
 }
 
 static bool read_numbers(const json_t *list, int max, int *values, int *count) {
@@ -64,11 +65,11 @@ static bool spec_from_json(json_t *json, ml3_loss_spec *s, json_t **names) {
   const char *kind, *activation, *output, *weighting, *learn_rate;
   int bias, learn_start, base = -1; /* files of before have none */
   *s = (ml3_loss_spec){0};
-  if (!json || json_unpack(json, "{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s?i, s?o}", "kind",
+  if (!json || json_unpack(json, "{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s?i, s?o, s?i}", "kind",
                            &kind, "features", names, "columns", &columns, "hidden", &hidden, "activation", &activation,
                            "output", &output, "bias", &bias, "weighting", &weighting, "rate", &s->rate, "learn_rate",
                            &learn_rate, "momentum", &s->momentum, "learn_start", &learn_start, "theta_size",
-                           &s->theta_size, "base", &base, "targets", &targets) != 0)
+                           &s->theta_size, "base", &base, "targets", &targets, "newton", &s->newton) != 0)
     return false;
 
   const int which[5] = {name_index(kind_names, kind), name_index(weighting_names, weighting),

@@ -99,7 +99,7 @@ int ml3_meta_fits(const ml3_meta *m, const ml3_loss *loss, ml3_error *error) {
   if (code == ML3_OK) code = check_loss(m->problem, its, error);
   if (code != ML3_OK) return code;
   const bool same = mine->kind == its->kind && mine->learn_start == its->learn_start && m->loss_size == loss->size &&
-                    mine->learn_rate == its->learn_rate && mine->momentum == its->momentum &&
+                    mine->learn_rate == its->learn_rate && mine->newton == its->newton && mine->momentum == its->momentum &&
                     (mine->learn_rate != ML3_RATE_FIXED || mine->rate == its->rate) &&
                     (mine->kind == ML3_LOSS_TASK || mine->net.inputs == its->net.inputs);
   return same ? ML3_OK

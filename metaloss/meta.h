@@ -1,6 +1,7 @@
 /* Learning through an update: the inner step, the task loss after it, and the exact meta-gradient.
 
      inner step   v_{k+1} = momentum v_k + grad_theta I(theta_k; D_k, phi),  theta_{k+1} = theta_k - alpha v_{k+1}
+                  or a Gauss-Newton step in place of the gradient (loss.h), through which the walk below goes as well
                   I: the (weighted) mean of M_phi over the rows of F(theta_k; D_k), or the task's own inner loss (loss.h)
      objective    J = sum_k w_k L(theta_k),  L = task_weight * L_task + extra_weight * L_extra
 

@@ -50,6 +50,9 @@ struct ml3_meta_work {
   int64_t rows;       /* that are in the sums */
 };
 
+/* meta_newton.c: the Gauss-Newton step of every task of the batch, [1, batch * theta_size]. */
+ml3_node ml3_meta_build_newton(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows, ml3_node gradient);
+
 /* The programs and the numbers of their inputs. */
 int ml3_meta_compile(ml3_meta *m, ml3_error *error);
 

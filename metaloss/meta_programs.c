@@ -71,11 +71,12 @@ static void make_inputs(ml3_meta *m, ml3_nn_graph *g) {
 }
 
 /* The inner step and its pullback, as outputs[INNER_OUTPUTS]; value is the sum of the tasks' inner losses. */
-static void build_step(const ml3_meta *m, ml3_nn_graph *g, ml3_node value, ml3_nn_output *outputs) {
+static void build_step(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows, ml3_node value, ml3_nn_output *outputs) {
   const double momentum = m->settings.loss.momentum;
-  ml3_node velocity, grads[3], rate = batch_rate(m, g), nothing = ml3_nn_constant(g, 1, 1, 0);
-  ml3_nn_gradient(g, value, &m->in_theta, 1, &velocity);
-  if (momentum > 0) velocity = ml3_nn_add(g, ml3_nn_scale(g, m->in_velocity, momentum), velocity);
+  ml3_node gradient, velocity, grads[3], rate = batch_rate(m, g), nothing = ml3_nn_constant(g, 1, 1, 0);
+  ml3_nn_gradient(g, value, &m->in_theta, 1, &gradient);
+  if (m->settings.loss.newton) gradient = ml3_meta_build_newton(m, g, rows, gradient);
+  velocity = momentum > 0 ? ml3_nn_add(g, ml3_nn_scale(g, m->in_velocity, momentum), gradient) : gradient;
   ml3_node step = ml3_nn_mul(g, velocity, rate);
   ml3_node s = ml3_nn_neg(g, ml3_nn_dot(g, step, m->in_lambda));
   if (momentum > 0) s = ml3_nn_add(g, s, ml3_nn_dot(g, velocity, m->in_nu));
@@ -104,7 +105,7 @@ static int compile_inner(ml3_meta *m, ml3_error *error) {
   ml3_node rows = batch_rows(m, g);
   m->rows = ml3_nn_rows(g, rows) / m->batch;
   const bool learned = spec->kind == ML3_LOSS_LEARNED;
-  build_step(m, g,
+  build_step(m, g, rows,
              learned ? ml3_loss_build_total(g, spec, m->in_phi, m->in_shift, m->in_scale, rows, m->batch)
                      : batch_task_losses(m, g),
              outputs);

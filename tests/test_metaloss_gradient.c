@@ -175,6 +175,68 @@ Test(meta_gradient, agrees_with_differences_of_a_loss_with_targets) {
   check_gradient(s, 1);
 }
 
+/* The same by Gauss-Newton steps. */
+static ml3_meta_settings newton_settings(int newton, int steps, ml3_step_weights weights, ml3_learn_rate learn_rate) {
+  ml3_meta_settings s = settings_of(steps, weights, learn_rate);
+  s.loss.target_count = 1;
+  s.loss.targets[0] = 2; /* the action */
+  s.loss.newton = newton;
+  return s;
+}
+
+Test(meta_gradient, agrees_with_differences_through_gauss_newton_steps) {
+  for (int iterations = 1; iterations <= 3; iterations++)
+    check_gradient(newton_settings(iterations, 3, ML3_WEIGHTS_ALL, ML3_RATE_SCALAR), 2);
+}
+Test(meta_gradient, agrees_with_differences_through_gauss_newton_steps_with_momentum) {
+  ml3_meta_settings s = newton_settings(2, 2, ML3_WEIGHTS_LAST, ML3_RATE_SCALAR);
+  s.loss.momentum = 0.6;
+  check_gradient(s, 1);
+}
+
+/* The step is along the plain one, and as long as differences of the actions say it should be. */
+Test(cauchy_step, is_the_best_for_the_targets_to_first_order) {
+  enum { ROWS = 12, FEATURES = 4, ACTION = 2 };
+#ifdef ML3_DOUBLE
+  const double h = 1e-5, tolerance = 1e-6;
+#else
+  const double h = 1e-2, tolerance = 2e-2;
+#endif
+  ml3_error error = {0};
+  ml3_meta_settings s = newton_settings(1, 1, ML3_WEIGHTS_LAST, ML3_RATE_FIXED);
+  s.loss.rate = 0.5;
+  fixture f = open_fixture(&s, 1);
+  ml3_real scaled[18], plain[18], moved[18], features[2][ROWS * FEATURES];
+  memcpy(scaled, f.theta, sizeof scaled);
+  memcpy(plain, f.theta, sizeof plain);
+  cr_assert_eq(ml3_meta_adapt(f.work, f.loss, f.task, scaled, &f.random, NULL, &error), 0, "%s", error.message);
+  s.loss.newton = 0;
+  ml3_meta *meta = ml3_meta_new(f.problem, &s, &error);
+  ml3_meta_work *work = ml3_meta_work_new(meta, &error);
+  cr_expect_eq(ml3_meta_fits(meta, f.loss, &error), ML3_ERR_ARGUMENT, "another form");
+  f.loss->spec.newton = 0;
+  cr_assert_eq(ml3_meta_adapt(work, f.loss, f.task, plain, &f.random, NULL, &error), 0, "%s", error.message);
+  double gradient[18], squares = 0, change = 0;
+  for (int i = 0; i < 18; i++) gradient[i] = ((double)f.theta[i] - plain[i]) / 0.5, squares += pow(gradient[i], 2);
+  for (int side = 0; side < 2; side++) {
+    for (int i = 0; i < 18; i++)
+      moved[i] = (ml3_real)(f.theta[i] + (side ? h : -h) * gradient[i] / sqrt(squares));
+    cr_assert_eq(ml3_meta_rows(meta), ROWS);
+    cr_assert_eq(ml3_meta_features(work, f.task, moved, &f.random, features[side], &error), 0, "%s", error.message);
+  }
+  for (int t = 0; t < ROWS; t++) {
+    const int at = t * FEATURES + ACTION;
+    change += pow(((double)features[1][at] - features[0][at]) / (2 * h), 2) * squares / ROWS;
+  }
+  const double step = 0.5 * squares / (change + 1e-3 * squares);
+  cr_expect_gt(fabs(step - 0.5), 0.1, "else it would be the plain step");
+  for (int i = 0; i < 18; i++)
+    cr_expect_float_eq((double)f.theta[i] - scaled[i], step * gradient[i], tolerance * step * sqrt(squares), "theta[%d]", i);
+  ml3_meta_work_free(work);
+  ml3_meta_free(meta);
+  close_fixture(&f);
+}
+
 Test(meta_gradient, agrees_with_differences_of_a_loss_and_a_start) {
   ml3_meta_settings s = settings_of(3, ML3_WEIGHTS_ALL, ML3_RATE_SCALAR);
   s.loss.learn_start = true;
@@ -373,6 +435,10 @@ Test(meta_gradient, of_a_batch_is_the_sum_over_its_tasks_with_weights_and_moment
   s.loss.momentum = 0.5;
   check_batch(s);
 }
+Test(meta_gradient, of_a_batch_is_the_sum_over_its_tasks_through_gauss_newton_steps) {
+  check_batch(newton_settings(3, 3, ML3_WEIGHTS_ALL, ML3_RATE_SCALAR));
+}
+
 /* Without a learned start it is the task gradient with a step size: the opponent of a learned loss, by the same calls. */
 Test(task_loss, is_descended_by_its_gradient) {
   ml3_error error = {0};

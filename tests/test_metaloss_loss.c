@@ -145,6 +145,15 @@ Test(loss, refuses_targets_that_are_not_there) {
   cr_expect_not_null(strstr(error.message, "nothing but its targets"), "%s", error.message);
 }
 
+Test(loss, refuses_gauss_newton_steps_without_targets) {
+  ml3_error error = {0};
+  ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
+  ml3_loss_spec spec = spec_of(ML3_ELU, ML3_WEIGHTING_NONE);
+  spec.newton = 3;
+  cr_expect_null(ml3_loss_new(&spec, &random, &error));
+  cr_expect_not_null(strstr(error.message, "loss.targets"), "%s", error.message);
+}
+
 /* ---- files ---------------------------------------------------------------------------------------------------------- */
 
 static void check_file(const ml3_loss_spec *spec) {
@@ -160,6 +169,7 @@ static void check_file(const ml3_loss_spec *spec) {
   cr_expect_eq(ml3_loss_rate(loss), ml3_loss_rate(again));
   cr_expect_eq(again->spec.momentum, spec->momentum);
   cr_expect_eq(again->spec.kind, spec->kind);
+  cr_expect_eq(again->spec.newton, spec->newton);
   cr_expect_eq(again->spec.weighting, spec->weighting);
   if (spec->kind == ML3_LOSS_LEARNED) {
     const double row[4] = {-0.5, 0.3, 0.1, 1.2};
@@ -182,6 +192,8 @@ Test(loss, is_the_same_after_saving_and_loading) {
   spec.learn_rate = ML3_RATE_PARAMETER, spec.learn_start = true, spec.theta_size = 9;
   check_file(&spec);
   spec.target_count = 2, spec.targets[0] = 3, spec.targets[1] = 2;
+  check_file(&spec);
+  spec.newton = 3;
   check_file(&spec);
 }
 

@@ -243,6 +243,34 @@ Test(model_free, planned_demonstrations_reach_the_goal_and_are_the_same_on_any_t
   ml3_demonstrations_free(many);
 }
 
+/* Its actions are the mean's of such a learner after its updates, in tasks of their own, on any threads. */
+Test(model_free, learned_demonstrations_are_what_the_learner_would_do) {
+  enum { COUNT = 3, STEPS = 50, HIDDEN = 16 };
+  ml3_error error = {0};
+  const ml3_env_spec *env = ml3_env_find("pointmass_goal", &error);
+  ml3_policy policy;
+  cr_assert_eq(ml3_policy_init(&policy, env, (int[]){HIDDEN}, 1, ML3_TANH, true, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, -0.5, &error), 0);
+  ml3_learner_settings s = ml3_learner_defaults(env, &policy);
+  s.envs = 4, s.steps = 50, s.rate = 1e-2, s.seed = 4, s.updates = 3, s.normalize_obs = true, s.threads = 2;
+  ml3_learner *learner = ml3_learner_new(&ml3_learner_ppo, &s, &error);
+  ml3_learner_report report;
+  for (int k = 0; k < 3; k++) cr_assert_eq(ml3_learner_update(learner, &report, &error), 0, "%s", error.message);
+  s.threads = 1;
+  ml3_demonstrations *d = ml3_demonstrations_learn(&ml3_learner_ppo, &s, COUNT, STEPS, &error);
+  cr_assert_not_null(d, "%s", error.message);
+  for (int t = 0; t < COUNT * STEPS; t++) {
+    double action[2];
+    ml3_policy_act(&learner->policy, learner->parameters, d->obs + t * env->obs_dim, NULL, action);
+    cr_expect_eq(action[0], d->action[2 * t]);
+    cr_expect_eq(action[1], d->action[2 * t + 1]);
+  }
+  cr_expect_neq(d->task[0], d->task[env->task_dim]);
+  cr_expect_lt(d->episode_return, 0);
+  ml3_demonstrations_free(d);
+  ml3_learner_free(learner);
+}
+
 Test(model_free, a_narrowed_environment_draws_less) {
   ml3_error error = {0};
   const ml3_env_spec *wide = ml3_env_find("pointmass_goal", &error);
