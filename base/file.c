@@ -42,10 +42,15 @@ static void sync_folder(const char *path) {
   close(fd);
 }
 
+/* Of an earlier write that failed the stream does not keep the reason: another one tells. (The file is to be removed.) */
+static int why(FILE *stream) {
+  static const char block[4096];
+  return write(fileno(stream), block, sizeof block) < 0 ? errno : EIO;
+}
+
 /* All written and on the disk? 0, or the first reason why not. */
 static int close_synced(FILE *stream) {
-  errno = 0;
-  int reason = ferror(stream) ? (errno ? errno : EIO) : 0;
+  int reason = ferror(stream) ? why(stream) : 0;
   if (fflush(stream) != 0 && !reason) reason = errno;
   if (fsync(fileno(stream)) != 0 && !reason) reason = errno;
   if (fclose(stream) != 0 && !reason) reason = errno;

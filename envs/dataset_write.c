@@ -1,11 +1,12 @@
 /* Writing a data set: into a hidden folder beside the target, which is renamed when all is there. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* memfd_create */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,11 +77,37 @@ static char *copy(const char *text, bool *good) {
   return copied;
 }
 
+/* Why the file cannot grow: HDF5 does not keep it, so that another try must tell. 0: it can. (The file is to be removed.) */
+static int why(const ml3_dataset_writer *w) {
+  static const char block[4096];
+  const int fd = open(w->hdf5, O_WRONLY | O_APPEND | O_CREAT, 0644);
+  int reason = fd < 0 ? errno : 0;
+  for (int i = 0; i < 256 && !reason; i++) reason = write(fd, block, sizeof block) < 0 ? errno : 0;
+  if (fd >= 0) close(fd);
+  return reason;
+}
+
+static int fail(const ml3_dataset_writer *w, const char *what, ml3_error *error) {
+  const int reason = why(w);
+  if (!reason) return ml3_h5_fail(error, ML3_ERR_IO, w->path, what);
+  return ml3_error_set(error, ML3_ERR_IO, "'%s': %s: %s", w->path, what, strerror(reason));
+}
+
+/* A file that cannot be written cannot be closed either, and HDF5 would try to the end of the process: it may have memory. */
+static void let_go(hid_t file) {
+  int *fd = NULL;
+  const int memory = memfd_create("ml3", MFD_CLOEXEC);
+  if (memory >= 0 && H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&fd) >= 0 && dup2(memory, *fd) >= 0) H5Fclose(file);
+  if (memory >= 0) close(memory);
+}
+
 static int open_file(ml3_dataset_writer *w, ml3_error *error) {
+  if (why(w)) return fail(w, "cannot be written", error); /* HDF5 could not let go of a file that it cannot begin */
+  unlink(w->hdf5);
   ml3_h5_turn turn;
   ml3_h5_enter(&turn);
   w->file = ml3_h5_create(w->hdf5);
-  int code = w->file >= 0 ? ML3_OK : ml3_h5_fail(error, ML3_ERR_IO, w->hdf5, "cannot be written");
+  int code = w->file >= 0 ? ML3_OK : fail(w, "cannot be written", error);
   ml3_h5_leave(&turn);
   return code;
 }
@@ -191,7 +218,7 @@ int ml3_dataset_append(ml3_dataset_writer *w, const ml3_episode *e, ml3_error *e
 
   ml3_h5_turn turn;
   ml3_h5_enter(&turn);
-  int code = write_episode(w, e) ? ML3_OK : ml3_h5_fail(error, ML3_ERR_IO, w->path, "an episode cannot be written");
+  int code = write_episode(w, e) ? ML3_OK : fail(w, "an episode cannot be written", error);
   ml3_h5_leave(&turn);
   if (code == ML3_OK) w->episodes++, w->steps += e->steps;
   return code;
@@ -203,7 +230,8 @@ static int close_file(ml3_dataset_writer *w, ml3_error *error) {
   if (w->file < 0) return ML3_OK;
   ml3_h5_turn turn;
   ml3_h5_enter(&turn);
-  int code = H5Fclose(w->file) >= 0 ? ML3_OK : ml3_h5_fail(error, ML3_ERR_IO, w->path, "cannot be written");
+  int code = H5Fclose(w->file) >= 0 ? ML3_OK : fail(w, "cannot be written", error);
+  if (code != ML3_OK) let_go(w->file);
   ml3_h5_leave(&turn);
   w->file = -1;
   return code;

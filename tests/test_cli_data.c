@@ -63,6 +63,18 @@ Test(cli_data, an_interrupt_leaves_nothing) {
   cr_expect_eq(shell("grep -q 'nothing is left' log && test \"$(ls)\" = log"), 0);
 }
 
+Test(cli_data, a_full_disk_is_told_in_one_sentence_and_leaves_nothing) {
+  char line[1024]; /* in blocks of 1024 bytes; what coverage counts is elsewhere */
+  for (int most = 0; most < 300; most = 3 * most + 1) {
+    snprintf(line, sizeof line,
+             "(ulimit -f %d; GCOV_PREFIX=/dev/null %s collect reacher -n 2000 -q -o set 2>&1) | grep -v gcov >log; "
+             "test $(wc -l <log) = 1 && grep -q \"'set.*File too large\" log || { cat log; exit 1; }",
+             most, ML3_COMMAND);
+    cr_expect_eq(shell(line), 0, "with %d kB", most);
+    cr_expect_eq(shell("rm log; test -z \"$(ls -A)\""), 0, "something is left");
+  }
+}
+
 Test(cli_data, a_set_that_is_there_is_not_overwritten) {
   expect("collect pointmass -n 1 -q -o set", 0, "1 episodes");
   expect("collect pointmass -n 2 -q -o set", 2, "exists already");
