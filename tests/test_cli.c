@@ -260,6 +260,23 @@ Test(cli, an_interrupt_stops_all_seeds_and_they_go_on) {
   cr_expect_eq(system(command), 0, "the log does not say how to go on");
 }
 
+Test(cli, a_terminal_that_goes_away_leaves_a_checkpoint_unless_that_is_to_be_outlived) {
+  char command[1024];
+  snprintf(command, sizeof command,
+           "cd %s && (%s train -o run " TINY "--set outer.steps=1000000 >log 2>&1 & pid=$!; "
+           "for i in $(seq 200); do [ -s run/metrics.csv ] && break; sleep 0.05; done; kill -HUP $pid; wait $pid)",
+           folder, ML3_COMMAND);
+  int status = system(command);
+  cr_expect_eq(WEXITSTATUS(status), 130, "exit code %d", WEXITSTATUS(status));
+  cr_expect(exists("run/checkpoint"));
+  snprintf(command, sizeof command,
+           "cd %s && (trap '' HUP; %s train -o other " TINY "--set outer.steps=300 >log 2>&1 & pid=$!; "
+           "for i in $(seq 200); do [ -s other/metrics.csv ] && break; sleep 0.05; done; kill -HUP $pid; wait $pid)",
+           folder, ML3_COMMAND);
+  status = system(command);
+  cr_expect_eq(WEXITSTATUS(status), 0, "exit code %d", WEXITSTATUS(status));
+}
+
 Test(cli, stops_early_when_nothing_gets_better) {
   cr_assert_eq(ml3("train mountain_car -o run " TINY "--set outer.steps=1000 --set outer.rate=1e-30 --set validation.patience=2"), 0, "%s",
                output);
