@@ -105,6 +105,7 @@ ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, 
   ml3_demonstrations *d = ml3_demonstrations_new(env, count, steps, error);
   double *returns = d ? calloc((size_t)count, sizeof *returns) : NULL;
   int code = returns ? ML3_OK : ML3_ERR_MEMORY;
+  if (d && !returns) ml3_error_set(error, code, "no memory for the returns of %d demonstrations", count);
 #pragma omp parallel for num_threads(threads > 0 ? threads : omp_get_num_procs()) schedule(dynamic, 1)
   for (int i = 0; i < count; i++) {
     ml3_error own = {0};
