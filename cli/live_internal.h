@@ -1,0 +1,65 @@
+/* What the files of live policies share: live.c (opening), live_source.c (what a viewer asks of them). One task at a time;
+   each actor is a policy with parameters of its own, an open-loop plan, or random actions. */
+#ifndef ML3_CLI_LIVE_INTERNAL_H
+#define ML3_CLI_LIVE_INTERNAL_H
+
+#include "cli/live.h"
+#include "cli/live_plan.h"
+
+typedef enum cli_live_kind { ACTOR_POLICY, ACTOR_LOADED, ACTOR_PLAN, ACTOR_RANDOM, ACTOR_STILL } cli_live_kind;
+
+typedef struct cli_live_actor {
+  cli_live_kind kind;
+  const char *name; /* "learned loss" */
+  char label[96];
+  int updates;        /* taken; -1: not told */
+  ml3_real *theta;    /* a policy's parameters */
+  ml3_policy *policy; /* of one that was trained elsewhere; else it is the run's */
+} cli_live_actor;
+
+struct cli_live {
+  ml3_view_source source;
+  ml3_env *probe; /* in the present task, for goals and observations */
+  char title[160];
+  cli_cast cast;
+  cli_live_actor actors[ML3_VIEW_ACTORS];
+  int before_actor; /* which is the pupil as it was one update ago, or -1 */
+
+  /* of a run */
+  ml3_problem *problem;
+  ml3_loss *loss;
+  const char *teacher; /* what the run has learned: "learned loss" */
+  ml3_meta *meta;
+  ml3_meta_work *work;
+  ml3_compare_settings compare;
+  const ml3_policy *policy;
+  bool model_free;
+  double task_rate;                            /* of the opponent; NAN until it is needed */
+  ml3_random begin, random[ML3_VIEW_TEACHERS]; /* of the updates of each pupil */
+  ml3_real *task, *theta_0, *gradient;
+  double *goal;     /* [goal_dim] */
+  cli_plan *plan;   /* iLQR's; NULL until it is needed */
+  int plan_step;    /* where it begins */
+  double *env_task; /* [task_dim] present */
+  int number;       /* of the task */
+};
+
+/* ---- live_source.c: the user of all is the cli_live ---------------------------------------------------------------- */
+
+/* Of the learned loss. Without a model the task's gradient is the policy gradient on fresh rollouts. */
+const char *cli_live_opponent(const cli_live *l);
+
+const char *cli_live_teacher_name(void *user, int teacher);
+int cli_live_teach(void *user, int teacher, ml3_error *error);
+void cli_live_forget(void *user); /* pupils are as before their first lesson */
+
+int cli_live_start_run(void *user, int task, double *env_task, double *state, ml3_error *error);
+int cli_live_start_environment(void *user, int task, double *env_task, double *state, ml3_error *error);
+void cli_live_goal_moved(void *user, const double *env_task, const double *state);
+
+void cli_live_act(void *user, int k, int step, const double *obs, const double *state, double *action);
+const char *cli_live_label(void *user, int k);
+void cli_live_value(void *user, int k, ml3_episode *e);
+double cli_live_value_at(void *user, int k, const ml3_episode *e, const double *state);
+
+#endif

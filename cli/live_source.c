@@ -1,0 +1,214 @@
+/* Live policies as a viewer asks for them: they learn, begin a task, act, and are valued. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/model_free.h"
+#include "cli/live_internal.h"
+
+/* Without a model the task's gradient is the policy gradient on fresh rollouts. */
+const char *cli_live_opponent(const cli_live *l) {
+  return l->model_free ? "REINFORCE" : "task gradient";
+}
+
+/* ---- learning ------------------------------------------------------------------------------------------------ */
+
+static int task_rate(cli_live *l, ml3_error *error) {
+  if (!isnan(l->task_rate)) return ML3_OK;
+  return ml3_compare_task_rate(l->meta, &l->compare, &l->task_rate, error);
+}
+
+/* One update of theta by that teacher: the learned loss, or its opponent. */
+static int update(cli_live *l, int teacher, ml3_real *theta, ml3_error *error) {
+  if (teacher == 0) return ml3_meta_adapt(l->work, l->loss, l->task, theta, &l->random[0], NULL, error);
+  int code = task_rate(l, error);
+  if (code == ML3_OK) code = ml3_meta_task_gradient(l->work, l->task, theta, &l->random[1], NULL, l->gradient, error);
+  for (int i = 0; i < l->problem->theta_size && code == ML3_OK; i++)
+    theta[i] -= (ml3_real)l->task_rate * l->gradient[i];
+  return code;
+}
+
+static void set_theta(cli_live *l, int k, const ml3_real *theta, int updates) {
+  memcpy(l->actors[k].theta, theta, (size_t)l->problem->theta_size * sizeof *theta);
+  l->actors[k].updates = updates;
+}
+
+int cli_live_teach(void *user, int teacher, ml3_error *error) {
+  cli_live *l = user;
+  cli_live_actor *pupil = &l->actors[teacher];
+  if (l->before_actor >= 0 && teacher == 0) set_theta(l, l->before_actor, pupil->theta, pupil->updates);
+  int code = update(l, teacher, pupil->theta, error);
+  if (code == ML3_OK) pupil->updates++;
+  return code;
+}
+
+const char *cli_live_teacher_name(void *user, int teacher) {
+  return teacher == 1 ? cli_live_opponent(user) : ((cli_live *)user)->teacher;
+}
+
+/* Back to where that teacher lets its pupils begin. */
+static void start_over(cli_live *l, int teacher, ml3_real *theta) {
+  memcpy(theta, l->theta_0, (size_t)l->problem->theta_size * sizeof *theta);
+  if (teacher == 0) ml3_meta_begin(l->work, l->loss, theta);
+  l->random[teacher] = l->begin;
+}
+
+/* Pupils before their first lesson. */
+void cli_live_forget(void *user) {
+  cli_live *l = user;
+  for (int t = 0; t < l->source.teachers; t++) {
+    start_over(l, t, l->actors[t].theta);
+    l->actors[t].updates = 0;
+  }
+  if (l->before_actor >= 0) set_theta(l, l->before_actor, l->actors[0].theta, 0);
+}
+
+/* Those who stay as they are, with a number of updates behind them; then the pupils. */
+static int train_all(cli_live *l, ml3_error *error) {
+  int code = ML3_OK;
+  for (int k = l->source.teachers; k < l->source.actors && code == ML3_OK; k++) {
+    cli_live_actor *a = &l->actors[k];
+    const int teacher = a->name != l->teacher;
+    if (a->kind != ACTOR_POLICY || k == l->before_actor) continue;
+    start_over(l, a->updates < 0 ? 1 : teacher, a->theta);
+    for (int i = 0; i < a->updates && code == ML3_OK; i++) code = update(l, teacher, a->theta, error);
+  }
+  cli_live_forget(l);
+  return code;
+}
+
+/* ---- tasks ----------------------------------------------------------------------------------------------------- */
+
+/* What the task is now; its goal in the environment's numbers, for policies that are told it. A plan for another is none. */
+static void note_task(cli_live *l, const double *env_task) {
+  ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
+  memcpy(l->env_task, env_task, (size_t)l->source.spec->task_dim * sizeof *env_task);
+  cli_plan_free(l->plan);
+  l->plan = NULL;
+  ml3_env_reset(l->probe, env_task, &none);
+  ml3_env_goal(l->probe, l->goal);
+}
+
+int cli_live_start_run(void *user, int task, double *env_task, double *state, ml3_error *error) {
+  cli_live *l = user;
+  ml3_random random = ml3_random_stream(l->compare.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
+  l->number = task;
+  l->problem->sample(l->problem, ML3_SPLIT_TEST, &random, l->task, l->theta_0);
+  l->begin = random;
+  if (l->model_free) {
+    ml3_env *env = ml3_env_new(l->source.spec, error);
+    if (!env) return error ? error->code : ML3_ERR_MEMORY;
+    ml3_model_free_task(l->problem, l->task, env_task);
+    ml3_env_reset(env, env_task, &random);
+    ml3_env_get_state(env, state);
+    ml3_env_free(env);
+  } else {
+    ml3_model_based_start(l->problem, l->task, 0, env_task, state);
+  }
+  note_task(l, env_task);
+  return train_all(l, error);
+}
+
+int cli_live_start_environment(void *user, int task, double *env_task, double *state, ml3_error *error) {
+  cli_live *l = user;
+  ml3_random reset = ml3_random_stream(0, ML3_PURPOSE_RESET, (uint32_t)task, 0);
+  ml3_env *env = ml3_env_new(l->source.spec, error);
+  if (!env) return error ? error->code : ML3_ERR_MEMORY;
+  l->number = task;
+  ml3_env_sample_task(l->source.spec, &reset, env_task);
+  ml3_env_reset(env, env_task, &reset);
+  ml3_env_get_state(env, state);
+  ml3_env_free(env);
+  note_task(l, env_task);
+  return ML3_OK;
+}
+
+/* The task that is learned has the goal where the hand has put it. */
+void cli_live_goal_moved(void *user, const double *env_task, const double *state) {
+  cli_live *l = user;
+  note_task(l, env_task);
+  if (l->problem && !l->model_free) ml3_model_based_set_start(l->problem, l->task, 0, env_task, state);
+}
+
+/* ---- acting ------------------------------------------------------------------------------------------------------ */
+
+/* Planned when it is first asked for, and again from where it is after the goal was moved. */
+static void act_by_plan(cli_live *l, int step, const double *state, double *action) {
+  const ml3_env_spec *spec = l->source.spec;
+  const int horizon = l->source.horizon > 0 ? l->source.horizon : spec->horizon;
+  if (!l->plan || step < l->plan_step) {
+    ml3_random random = ml3_random_stream(0, ML3_PURPOSE_BASELINE, (uint32_t)l->number, 0);
+    cli_plan_free(l->plan);
+    l->plan_step = step;
+    l->plan = cli_plan_new(spec, l->env_task, state, horizon - step > 5 ? horizon - step : 5,
+                           step == 0 ? l->compare.ilqr_restarts : 0, &random, NULL);
+  }
+  if (l->plan)
+    cli_plan_act(l->plan, step - l->plan_step, state, action);
+  else
+    memset(action, 0, (size_t)spec->action_dim * sizeof *action);
+}
+
+/* The same at the same step, however often it is asked. */
+static void act_at_random(const cli_live *l, int step, double *action) {
+  const ml3_env_spec *spec = l->source.spec;
+  ml3_random random = ml3_random_stream(0, ML3_PURPOSE_ACTION, (uint32_t)l->number, (uint32_t)step);
+  for (int i = 0; i < spec->action_dim; i++) {
+    const ml3_env_field *f = &spec->action[i];
+    action[i] = ml3_random_uniform(&random, isfinite(f->low) ? f->low : -1, isfinite(f->high) ? f->high : 1);
+  }
+}
+
+static void act_by_policy(const cli_live *l, int k, const double *obs, double *action) {
+  const cli_live_actor *a = &l->actors[k];
+  ml3_policy_act(a->policy ? a->policy : l->policy, a->theta, obs, l->goal, action);
+}
+
+void cli_live_act(void *user, int k, int step, const double *obs, const double *state, double *action) {
+  cli_live *l = user;
+  switch (l->actors[k].kind) {
+    case ACTOR_POLICY:
+    case ACTOR_LOADED:
+      act_by_policy(l, k, obs, action);
+      break;
+    case ACTOR_PLAN:
+      act_by_plan(l, step, state, action);
+      break;
+    case ACTOR_RANDOM:
+      act_at_random(l, step, action);
+      break;
+    case ACTOR_STILL:
+      memset(action, 0, (size_t)l->source.spec->action_dim * sizeof *action);
+      break;
+  }
+}
+
+const char *cli_live_label(void *user, int k) {
+  cli_live_actor *a = &((cli_live *)user)->actors[k];
+  if (a->updates < 0) return a->name;
+  snprintf(a->label, sizeof a->label, "%s, %d update%s", a->name, a->updates, a->updates == 1 ? "" : "s");
+  return a->label;
+}
+
+/* ---- the learned loss -------------------------------------------------------------------------------------------- */
+
+static const double *last_state(const ml3_episode *e) {
+  return e->states + (size_t)e->steps * (size_t)e->spec->state_dim;
+}
+
+void cli_live_value(void *user, int k, ml3_episode *e) {
+  cli_live *l = user;
+  (void)k;
+  ml3_model_based_value_steps(l->problem, l->task, l->loss, e);
+}
+
+double cli_live_value_at(void *user, int k, const ml3_episode *e, const double *state) {
+  cli_live *l = user;
+  double action[ML3_POLICY_MAX_ACTIONS] = {0};
+  double obs[ML3_POLICY_MAX_OBS];
+  ml3_env_set_state(l->probe, state);
+  ml3_env_observe(l->probe, obs);
+  if (l->actors[k].theta) act_by_policy(l, k, obs, action);
+  return ml3_model_based_value(l->problem, l->task, l->loss, e->steps / 2, state, action, last_state(e));
+}
