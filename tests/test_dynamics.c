@@ -1,5 +1,5 @@
 /* Analytic models of environments: they step as the environments do. (The point mass's is in test_envs_pointmass.c, the
-   reacher's in test_model_based.c, the mountain car's in test_oracle.c.) */
+   mountain car's in test_oracle.c.) */
 #include <criterion/criterion.h>
 #include <math.h>
 
@@ -79,4 +79,38 @@ Test(dynamics, of_gymnasiums_mountain_car_stay_at_the_flag) {
   cr_expect_float_eq(next[1], there[1], 1e-7);
   expect_same_step(&f, rolling_back, action); /* which is no success */
   close_model(&f);
+}
+
+/* One step from states at speed, and where an episode of small actions ends: the links' own inertia is left out. */
+Test(dynamics, of_the_reacher_are_the_simulation_s_but_for_the_links_inertia) {
+  ml3_error error = {0};
+  const ml3_env_spec *spec = ml3_env_find("reacher", &error);
+  const ml3_dynamics *dynamics = ml3_dynamics_find("reacher", &error);
+  cr_assert_not_null(dynamics, "%s", error.message);
+  ml3_model *model = ml3_model_of_dynamics(dynamics, NULL, spec, &error);
+  ml3_env *env = ml3_env_new(spec, &error);
+  ml3_random random = ml3_random_stream(2, ML3_PURPOSE_USER, 0, 0);
+  double state[8], next[8], imagined[8], action[2];
+  ml3_env_reset(env, NULL, &random);
+  ml3_env_get_state(env, state);
+  model->start(model, state);
+  for (int t = 0; t < 50; t++) {
+    for (int k = 0; k < 2; k++) action[k] = t % 10 ? action[k] : ml3_random_uniform(&random, -0.05, 0.05);
+    ml3_env_step(env, action);
+    model->step(model, action, imagined);
+  }
+  ml3_env_get_state(env, next);
+  for (int i = 0; i < 8; i++)
+    cr_expect_float_eq(imagined[i], next[i], 0.02, "%s: %g, not %g", spec->state[i].name, imagined[i], next[i]);
+  cr_expect_gt(fabs(next[0] - state[0]) + fabs(next[1] - state[1]), 0.3, "it should have moved");
+
+  const double close = sizeof(ml3_real) == 4 ? 1e-5 : 1e-12;
+  double stopped[8] = {0, 3, 0.1, 0.1, 0, 2, 0, 0};
+  action[0] = action[1] = 0.1;
+  model->start(model, stopped);
+  model->step(model, action, imagined);
+  cr_expect_float_eq(imagined[1], 3, close);
+  cr_expect_float_eq(imagined[5], 0, close);
+  ml3_model_free(model);
+  ml3_env_free(env);
 }

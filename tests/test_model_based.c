@@ -1,4 +1,5 @@
-/* The model-based problem: what it makes of states, its models beside the simulators, its costs, its extra information. */
+/* The model-based problem: its costs, a model that is learned on the way, its extra information. (What it makes of states is in
+   test_geometry.c, its models beside the simulators in test_dynamics.c.) */
 #define _DEFAULT_SOURCE /* mkstemp */
 #include <criterion/criterion.h>
 #include <math.h>
@@ -11,142 +12,6 @@
 #include "envs/dataset.h"
 #include "metaloss/trainer.h"
 #include "nn/program.h"
-
-#ifdef ML3_DOUBLE
-static const double tolerance = 1e-12;
-#else
-static const double tolerance = 1e-5;
-#endif
-
-/* ---- geometry ------------------------------------------------------------------------------------------------------- */
-
-/* Observation and outcome of the state that env is in: as numbers and as graphs, beside the environment's own. */
-static void check_geometry(ml3_env *env, const ml3_geometry *at) {
-  const ml3_env_spec *spec = env->spec;
-  ml3_error error = {0};
-  double state[ML3_STATE_MAX], goal[ML3_STATE_MAX], true_obs[ML3_POLICY_MAX_OBS], obs[ML3_POLICY_MAX_OBS];
-  double outcome[ML3_STATE_MAX], to_goal[ML3_STATE_MAX];
-  ml3_env_get_state(env, state);
-  ml3_env_set_state(env, state); /* wipes out what the reacher keeps of the past */
-  ml3_env_goal(env, goal);
-  ml3_env_observe(env, true_obs);
-  at->obs(at, state, goal, obs);
-  at->outcome(at, state, outcome);
-  for (int i = 0; i < spec->obs_dim; i++)
-    cr_expect_float_eq(obs[i], true_obs[i], 1e-9, "%s: %s is %g, not %g", spec->name, spec->obs[i].name, obs[i],
-                       true_obs[i]);
-  const double distance = ml3_geometry_to_goal(at, state, goal, to_goal);
-  if (spec->goal[0].unit[0] == 'm') cr_expect_float_eq(distance, ml3_env_distance(env), 1e-9);
-
-  ml3_nn_graph *g = ml3_nn_graph_new();
-  ml3_node s = ml3_nn_input(g, 1, spec->state_dim), target = ml3_nn_input(g, 1, spec->goal_dim);
-  const ml3_nn_output outputs[2] = {{at->build_obs(at, g, s, target), 0}, {at->build_outcome(at, g, s), 0}};
-  ml3_nn_program *p = ml3_nn_compile(g, outputs, 2, &error);
-  cr_assert_not_null(p, "%s", error.message);
-  ml3_nn_workspace *w = ml3_nn_workspace_new(p, &error);
-  ml3_real in[ML3_STATE_MAX], to[ML3_STATE_MAX];
-  for (int i = 0; i < spec->state_dim; i++) in[i] = (ml3_real)state[i];
-  for (int i = 0; i < spec->goal_dim; i++) to[i] = (ml3_real)goal[i];
-  ml3_nn_bind_input(w, s, in);
-  ml3_nn_bind_input(w, target, to);
-  ml3_nn_run(w, 0);
-  for (int i = 0; i < spec->obs_dim; i++)
-    cr_expect_float_eq(ml3_nn_output_at(w, 0)[i], obs[i], tolerance * (1 + fabs(obs[i])), "%s: %s", spec->name,
-                       spec->obs[i].name);
-  for (int i = 0; i < spec->goal_dim; i++)
-    cr_expect_float_eq(ml3_nn_output_at(w, 1)[i], outcome[i], tolerance * (1 + fabs(outcome[i])));
-  ml3_nn_workspace_free(w);
-  ml3_nn_program_free(p);
-  ml3_nn_graph_free(g);
-}
-
-Test(geometry, tells_what_the_environment_shows_of_its_states) {
-  static const char *const names[] = {"pointmass", "pointmass_goal", "reacher", "reacher_joints"};
-  for (int i = 0; i < 4; i++) {
-    ml3_error error = {0};
-    const ml3_env_spec *spec = ml3_env_find(names[i], &error);
-    ml3_geometry at;
-    cr_assert_eq(ml3_geometry_init(&at, spec, &error), 0, "%s", error.message);
-    ml3_env *env = ml3_env_new(spec, &error);
-    for (uint32_t episode = 0; episode < 5; episode++) {
-      double task[ML3_STATE_MAX], action[2];
-      ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, episode, 0);
-      ml3_env_sample_task(spec, &random, task);
-      ml3_env_reset(env, task, &random);
-      for (int t = 0; t < 10; t++) {
-        for (int k = 0; k < 2; k++) action[k] = ml3_random_uniform(&random, -1, 1);
-        ml3_env_step(env, action);
-      }
-      check_geometry(env, &at);
-    }
-    ml3_env_free(env);
-  }
-}
-
-/* At the goal's angles the fingertip is at the target, as far as the elbow's stop lets it. */
-Test(reacher_joints, goals_reach_the_target) {
-  ml3_error error = {0};
-  const ml3_env_spec *spec = ml3_env_find("reacher_joints", &error);
-  ml3_env *env = ml3_env_new(spec, &error);
-  for (uint32_t i = 0; i < 100; i++) {
-    double task[ML3_STATE_MAX], state[8], goal[2];
-    ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, i, 0);
-    ml3_env_sample_task(spec, &random, task);
-    ml3_env_reset(env, task, &random);
-    ml3_env_goal(env, goal);
-    ml3_env_get_state(env, state);
-    state[0] = goal[0], state[1] = goal[1];
-    ml3_env_set_state(env, state);
-    const double least = fabs(goal[1]) < 3 ? 1e-6 : 0.02;
-    cr_expect_lt(ml3_env_distance(env), least, "target %g, %g", state[2], state[3]);
-    cr_expect_leq(fabs(goal[0]), 3.1416);
-  }
-  ml3_env_free(env);
-}
-
-Test(geometry, refuses_what_it_does_not_know) {
-  ml3_error error = {0};
-  ml3_geometry at;
-  cr_expect_eq(ml3_geometry_init(&at, ml3_env_find("ant_goal", NULL), &error), ML3_ERR_UNAVAILABLE);
-  cr_expect_not_null(strstr(error.message, "ant_goal"), "%s", error.message);
-  cr_expect_eq(ml3_geometry_init(&at, ml3_env_find("reacher_goal", NULL), &error), ML3_ERR_UNAVAILABLE);
-  cr_expect_not_null(strstr(error.message, "rollout.fixed"), "%s", error.message);
-}
-
-/* ---- the reacher's equations ---------------------------------------------------------------------------------------- */
-
-/* One step from states at speed, and where an episode of small actions ends: the links' own inertia is left out. */
-Test(reacher_dynamics, are_the_simulation_s_but_for_the_links_inertia) {
-  ml3_error error = {0};
-  const ml3_env_spec *spec = ml3_env_find("reacher", &error);
-  const ml3_dynamics *dynamics = ml3_dynamics_find("reacher", &error);
-  cr_assert_not_null(dynamics, "%s", error.message);
-  ml3_model *model = ml3_model_of_dynamics(dynamics, NULL, spec, &error);
-  ml3_env *env = ml3_env_new(spec, &error);
-  ml3_random random = ml3_random_stream(2, ML3_PURPOSE_USER, 0, 0);
-  double state[8], next[8], imagined[8], action[2];
-  ml3_env_reset(env, NULL, &random);
-  ml3_env_get_state(env, state);
-  model->start(model, state);
-  for (int t = 0; t < 50; t++) {
-    for (int k = 0; k < 2; k++) action[k] = t % 10 ? action[k] : ml3_random_uniform(&random, -0.05, 0.05);
-    ml3_env_step(env, action);
-    model->step(model, action, imagined);
-  }
-  ml3_env_get_state(env, next);
-  for (int i = 0; i < 8; i++)
-    cr_expect_float_eq(imagined[i], next[i], 0.02, "%s: %g, not %g", spec->state[i].name, imagined[i], next[i]);
-  cr_expect_gt(fabs(next[0] - state[0]) + fabs(next[1] - state[1]), 0.3, "it should have moved");
-
-  double stopped[8] = {0, 3, 0.1, 0.1, 0, 2, 0, 0};
-  action[0] = action[1] = 0.1;
-  model->start(model, stopped);
-  model->step(model, action, imagined);
-  cr_expect_float_eq(imagined[1], 3, tolerance);
-  cr_expect_float_eq(imagined[5], 0, tolerance);
-  ml3_model_free(model);
-  ml3_env_free(env);
-}
 
 /* ---- the problem ---------------------------------------------------------------------------------------------------- */
 
@@ -477,7 +342,8 @@ Test(model_based, imitates_demonstrations_from_a_data_set) {
   ml3_real *task = calloc((size_t)(p->task_size + 2 * p->theta_size), sizeof *task), *theta = task + p->task_size;
   p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
   double objective, off = 0, env_task[ML3_STATE_MAX], state[ML3_STATE_MAX];
-  cr_assert_eq(ml3_meta_objective(x.work, x.loss, task, theta, &random, NULL, &objective, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_meta_objective(x.work, x.loss, task, theta, &random, NULL, &objective, &error), 0, "%s",
+               error.message);
   ml3_model_based_start(p, task, 0, env_task, state);
   const int which = fabs(env_task[2] - d->task[2]) < 1e-6 ? 0 : 1; /* whose start it is */
   for (int t = 0; t < 20; t++) {
@@ -509,7 +375,8 @@ Test(model_based, energy_is_the_mean_of_the_actions_squares) {
   ml3_real *task = calloc((size_t)(p->task_size + p->theta_size), sizeof *task), *theta = task + p->task_size;
   p->sample(p, ML3_SPLIT_TEST, &random, task, theta);
   double objective, energy = 0;
-  cr_assert_eq(ml3_meta_objective(x.work, x.loss, task, theta, &random, NULL, &objective, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_meta_objective(x.work, x.loss, task, theta, &random, NULL, &objective, &error), 0, "%s",
+               error.message);
   ml3_episode *e = ml3_model_based_episode(p, task, 0, theta, NULL, &error);
   for (int t = 0; t < e->steps; t++) energy += (pow(e->actions[2 * t], 2) + pow(e->actions[2 * t + 1], 2)) / e->steps;
   cr_expect_float_eq(objective, energy, 1e-3 * energy, "%g, in the simulator %g", objective, energy);
