@@ -64,6 +64,16 @@ static int init_usual(ml3_geometry *geometry, ml3_error *error) {
   return ML3_OK;
 }
 
+/* ---- pendulum ----------------------------------------------------------------------------------------------------- */
+
+static int init_pendulum(ml3_geometry *geometry, ml3_error *error) {
+  int code = init_usual(geometry, error);
+  geometry->on_circle = true;
+  geometry->place_dim = 2;
+  geometry->place_names[0] = "cos_angle", geometry->place_names[1] = "sin_angle";
+  return code;
+}
+
 /* ---- reacher ------------------------------------------------------------------------------------------------------ */
 
 /* envs/reacher.c: the fingertip is 1 cm beyond the end of the forearm. */
@@ -185,7 +195,10 @@ static int init_joints(ml3_geometry *geometry, ml3_error *error) {
 static const struct {
   const char *environment;
   int (*init)(ml3_geometry *geometry, ml3_error *error);
-} others[] = {{"reacher", init_reacher}, {"reacher_goal", init_reacher}, {"reacher_joints", init_joints}};
+} others[] = {{"pendulum", init_pendulum},
+              {"reacher", init_reacher},
+              {"reacher_goal", init_reacher},
+              {"reacher_joints", init_joints}};
 
 int ml3_geometry_init(ml3_geometry *geometry, const ml3_env_spec *env, ml3_error *error) {
   *geometry = (ml3_geometry){.env = env};
@@ -200,18 +213,31 @@ int ml3_geometry_init(ml3_geometry *geometry, const ml3_env_spec *env, ml3_error
 }
 
 ml3_node ml3_geometry_build_place(const ml3_geometry *geometry, ml3_nn_graph *g, ml3_node outcome) {
-  return build_columns(g, outcome, geometry->place, geometry->place_dim);
+  if (!geometry->on_circle) return build_columns(g, outcome, geometry->place, geometry->place_dim);
+  const ml3_node angle = ml3_nn_slice_cols(g, outcome, geometry->place[0], 1);
+  const ml3_node point[2] = {ml3_nn_cos(g, angle), ml3_nn_sin(g, angle)};
+  return ml3_nn_concat_cols(g, point, 2);
 }
 
 ml3_node ml3_geometry_build_velocity(const ml3_geometry *geometry, ml3_nn_graph *g, ml3_node state) {
   return build_columns(g, state, geometry->velocity, geometry->velocity_dim);
 }
 
+static void place_of(const ml3_geometry *geometry, const double *outcome, double *place) {
+  const double first = outcome[geometry->place[0]];
+  if (geometry->on_circle)
+    place[0] = cos(first), place[1] = sin(first);
+  else
+    for (int i = 0; i < geometry->place_dim; i++) place[i] = outcome[geometry->place[i]];
+}
+
 double ml3_geometry_to_goal(const ml3_geometry *geometry, const double *state, const double *goal, double *to_goal) {
-  double outcome[ML3_STATE_MAX], sum = 0;
+  double outcome[ML3_STATE_MAX], here[ML3_STATE_MAX], sum = 0;
   geometry->outcome(geometry, state, outcome);
+  place_of(geometry, outcome, here);
+  place_of(geometry, goal, to_goal);
   for (int i = 0; i < geometry->place_dim; i++) {
-    to_goal[i] = goal[geometry->place[i]] - outcome[geometry->place[i]];
+    to_goal[i] -= here[i];
     sum += to_goal[i] * to_goal[i];
   }
   return sqrt(sum);

@@ -3,6 +3,7 @@
 
      usual    the observation is the state, with entries of the goal behind it where there is room for them; the goal is a
               state, and says where to be as far as its entries are no velocities
+     pendulum the same, but its angle says where it is by cosine and sine: a turn further it is there again
      reacher_joints  the arm's angles, velocities and goal angles; the angles are held against the goal's
      reacher  cosines, sines, target, velocities, fingertip - target; the fingertip is held against the target
 
@@ -25,6 +26,7 @@ struct ml3_geometry {
   const ml3_env_spec *env;
   bool goal_seen;                            /* the observation tells the goal */
   int place_dim, place[ML3_STATE_MAX];       /* entries of the outcome, and of the goal, that say where it is */
+  bool on_circle;                            /* place_dim is 2: cosine and sine of the entry place[0] */
   const char *place_names[ML3_STATE_MAX];    /* [place_dim] */
   int velocity_dim, velocity[ML3_STATE_MAX]; /* entries of the state */
   int moving_dim, moving[ML3_STATE_MAX];     /* entries of the state that a step changes, places before velocities */

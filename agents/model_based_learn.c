@@ -91,13 +91,10 @@ static double step_error(const model_based *m, const ml3_model_check *c, const m
 static double horizon_error(const model_based *m, const ml3_model_check *c, const ml3_episode *e) {
   const int n = m->settings.env->state_dim;
   const ml3_real *imagined = ml3_nn_output_at(c->rollout_work, 0) + e->steps * m->settings.starts * n;
-  double state[ML3_STATE_MAX], outcome[2][ML3_STATE_MAX], sum = 0;
+  double state[ML3_STATE_MAX], real[ML3_STATE_MAX], way[ML3_STATE_MAX];
   for (int i = 0; i < n; i++) state[i] = imagined[i];
-  m->geometry.outcome(&m->geometry, state, outcome[0]);
-  m->geometry.outcome(&m->geometry, e->states + e->steps * n, outcome[1]);
-  for (int k = 0; k < m->geometry.place_dim; k++)
-    sum += pow(outcome[0][m->geometry.place[k]] - outcome[1][m->geometry.place[k]], 2);
-  return sqrt(sum);
+  m->geometry.outcome(&m->geometry, e->states + e->steps * n, real);
+  return ml3_geometry_to_goal(&m->geometry, state, real, way);
 }
 
 static void run_check(const model_based *m, ml3_model_check *c, const ml3_real *task, const ml3_real *theta,

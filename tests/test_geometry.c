@@ -54,8 +54,8 @@ static void check_geometry(ml3_env *env, const ml3_geometry *at) {
 }
 
 Test(geometry, tells_what_the_environment_shows_of_its_states) {
-  static const char *const names[] = {"pointmass", "pointmass_goal", "reacher", "reacher_joints"};
-  for (int i = 0; i < 4; i++) {
+  static const char *const names[] = {"pendulum", "pointmass", "pointmass_goal", "reacher", "reacher_joints"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     ml3_error error = {0};
     const ml3_env_spec *spec = ml3_env_find(names[i], &error);
     ml3_geometry at;
@@ -67,7 +67,7 @@ Test(geometry, tells_what_the_environment_shows_of_its_states) {
       ml3_env_sample_task(spec, &random, task);
       ml3_env_reset(env, task, &random);
       for (int t = 0; t < 10; t++) {
-        for (int k = 0; k < 2; k++) action[k] = ml3_random_uniform(&random, -1, 1);
+        for (int k = 0; k < spec->action_dim; k++) action[k] = ml3_random_uniform(&random, -1, 1);
         ml3_env_step(env, action);
       }
       check_geometry(env, &at);
@@ -104,4 +104,32 @@ Test(geometry, refuses_what_it_does_not_know) {
   cr_expect_not_null(strstr(error.message, "ant_goal"), "%s", error.message);
   cr_expect_eq(ml3_geometry_init(&at, ml3_env_find("reacher_goal", NULL), &error), ML3_ERR_UNAVAILABLE);
   cr_expect_not_null(strstr(error.message, "rollout.fixed"), "%s", error.message);
+}
+
+/* The pendulum upright is at its goal, however many turns it has made; hanging, it is two lengths of its rod away. */
+Test(geometry, of_the_pendulum_does_not_count_turns) {
+  ml3_error error = {0};
+  ml3_geometry at;
+  const double pi = 3.14159265358979323846, goal[2] = {pi, 0};
+  double to_goal[ML3_STATE_MAX];
+  cr_assert_eq(ml3_geometry_init(&at, ml3_env_find("pendulum", NULL), &error), 0, "%s", error.message);
+  for (int turns = -2; turns <= 2; turns++) {
+    cr_expect_float_eq(ml3_geometry_to_goal(&at, (double[2]){(2 * turns + 1) * pi, 0.5}, goal, to_goal), 0, 1e-9);
+    cr_expect_float_eq(ml3_geometry_to_goal(&at, (double[2]){2 * turns * pi, 0.5}, goal, to_goal), 2, 1e-9);
+  }
+
+  ml3_nn_graph *g = ml3_nn_graph_new();
+  ml3_node state = ml3_nn_input(g, 1, 2);
+  const ml3_nn_output outputs[1] = {{ml3_geometry_build_place(&at, g, at.build_outcome(&at, g, state)), 0}};
+  ml3_nn_program *p = ml3_nn_compile(g, outputs, 1, &error);
+  cr_assert_not_null(p, "%s", error.message);
+  ml3_nn_workspace *w = ml3_nn_workspace_new(p, &error);
+  const ml3_real in[2] = {(ml3_real)2.5, 1};
+  ml3_nn_bind_input(w, state, in);
+  ml3_nn_run(w, 0);
+  cr_expect_float_eq(ml3_nn_output_at(w, 0)[0], cos(2.5), tolerance);
+  cr_expect_float_eq(ml3_nn_output_at(w, 0)[1], sin(2.5), tolerance);
+  ml3_nn_workspace_free(w);
+  ml3_nn_program_free(p);
+  ml3_nn_graph_free(g);
 }
