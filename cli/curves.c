@@ -118,7 +118,8 @@ static int split_names(cli_curves *c, const char *names, ml3_error *error) {
 
 cli_curves *cli_curves_new(const cli_runs *runs, const char *metrics, int width, ml3_error *error) {
   cli_curves *c = calloc(1, sizeof *c);
-  int code = c ? split_names(c, metrics ? metrics : "validation/task_loss,validation/success", error) : ML3_ERR_MEMORY;
+  int code = c ? split_names(c, metrics ? metrics : "validation/task_loss,validation/success", error)
+               : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for curves");
   if (code == ML3_OK) {
     c->groups = runs->groups;
     c->labels = calloc((size_t)c->groups + 1, sizeof *c->labels);

@@ -79,7 +79,7 @@ int ml3_dataset_metadata_write(const char *path, const ml3_env_spec *spec, const
                                long long steps, long long bytes, ml3_error *error) {
   json_t *root = metadata(spec, info, episodes, steps, bytes);
   if (!root)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+    return ml3_error_set(error, ML3_ERR_FORMAT,
                          "'%s' cannot be written: its texts must be UTF-8, and memory is needed", path);
   ml3_file file;
   int code = ml3_file_create(&file, path, error);
