@@ -4,10 +4,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Something that cannot be replaced by a file, such as /dev/stdout or a named pipe? */
+static bool is_special(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
 
 int ml3_file_create(ml3_file *f, const char *path, ml3_error *error) {
   *f = (ml3_file){0};
@@ -15,6 +22,10 @@ int ml3_file_create(ml3_file *f, const char *path, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%.80s...' is longer than %d characters", path,
                          (int)sizeof f->path - 1);
   snprintf(f->path, sizeof f->path, "%s", path);
+  if (is_special(path)) {
+    f->stream = fopen(path, "wb");
+    return f->stream ? ML3_OK : ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+  }
   snprintf(f->temporary, sizeof f->temporary, "%s.tmp-XXXXXX", path);
 
   int fd = mkstemp(f->temporary);
@@ -72,7 +83,16 @@ static int keep_target(const ml3_file *f, const char *previous) {
   return reason;
 }
 
+/* What was written to something special is there already. */
+static int close_special(ml3_file *f, ml3_error *error) {
+  int reason = ferror(f->stream) ? why(f->stream) : 0;
+  if (fclose(f->stream) != 0 && !reason) reason = errno;
+  f->stream = NULL;
+  return reason ? ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", f->path, strerror(reason)) : ML3_OK;
+}
+
 int ml3_file_commit_keeping(ml3_file *f, const char *previous, ml3_error *error) {
+  if (!f->temporary[0]) return close_special(f, error);
   int reason = close_synced(f->stream);
   f->stream = NULL;
   if (!reason && previous) reason = keep_target(f, previous);
@@ -93,7 +113,7 @@ int ml3_file_commit(ml3_file *f, ml3_error *error) {
 void ml3_file_abandon(ml3_file *f) {
   if (!f->stream) return;
   fclose(f->stream);
-  unlink(f->temporary);
+  if (f->temporary[0]) unlink(f->temporary);
   f->stream = NULL;
 }
 

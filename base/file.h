@@ -1,5 +1,5 @@
 /* Files that are written whole or not at all: to a temporary file beside the target, flushed to the
-   disk, then renamed over it. */
+   disk, then renamed over it. A target that is there and no file, such as /dev/stdout, is written to as it is. */
 #ifndef ML3_BASE_FILE_H
 #define ML3_BASE_FILE_H
 
@@ -16,7 +16,7 @@ extern "C" {
 typedef struct ml3_file {
   FILE *stream;             /* write here */
   char path[1024];          /* the target */
-  char temporary[1024 + 16]; /* PATH.tmp-XXXXXX, in the same folder; a killed process leaves it behind */
+  char temporary[1024 + 16]; /* PATH.tmp-XXXXXX, in the same folder; a killed process leaves it behind. "": none */
 } ml3_file;
 
 /* Opens a temporary file for path. After success call exactly one of commit and abandon. */

@@ -1,6 +1,9 @@
 /* The command ml3: a table of verbs. */
+#define _POSIX_C_SOURCE 200809L
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/experiment.h"
 #include "cli/terminal.h"
@@ -64,8 +67,16 @@ static void print_help(FILE *out) {
           "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
-int main(int argc, const char **argv) {
-  cli_catch_interrupts();
+/* An answer that did not get through, to a full disk say, is no answer. */
+static int check_output(int code) {
+  if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+  const int reason =
+      write(STDOUT_FILENO, "\n", 1) < 0 ? errno : EIO; /* of an earlier write the stream does not keep it */
+  fprintf(stderr, "ml3: cannot write the output: %s\n", strerror(reason));
+  return code == CLI_DONE ? CLI_FAILED : code;
+}
+
+static int run(int argc, const char **argv) {
   if (argc < 2) {
     print_help(stderr);
     return CLI_USAGE;
@@ -84,4 +95,9 @@ int main(int argc, const char **argv) {
   if (!help) return verb->run(argc - 1, argv + 1);
   const char *arguments[] = {verb->name, "--help", NULL};
   return verb->run(2, arguments);
+}
+
+int main(int argc, const char **argv) {
+  cli_catch_interrupts();
+  return check_output(run(argc, argv));
 }

@@ -19,11 +19,20 @@ tiny="--quiet --log none --set loss.hidden=[4] --set outer.tasks=2 --set validat
 state() { find . -type d -print -o -exec stat -c '%n %s %Y' {} + | sort; }
 failed=0 tried=0
 ml3() { "$real" "$@"; }
+
+# As someone who may not write here, nor read what is not for all: root may everything.
+nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+[ "$(id -u)" = 0 ] || nobody=()
+unprivileged() { "${nobody[@]}" "$@"; }
+chmod 755 "$folder"
+unprivileged "$real" --version >/dev/null 2>&1 && can_be_nobody=1 || can_be_nobody=
 while IFS= read -r line; do
   [[ -z $line || $line == \#* || $line != *"$pattern"* ]] && continue
+  [[ $line == *unprivileged* && -z $can_be_nobody ]] && continue
   code=${line%% |*} rest=${line#*| } before=${rest%% | *} rest=${rest#* | }
   [[ $rest == "$before"* && -z ${before// /} ]] && before=
   typed=${rest%% | *} words=${rest#* | }
+  [ ! -e "$folder/here" ] || chmod -R u+rwX "$folder/here"
   rm -rf "$folder/here" && cp -r "$folder/first" "$folder/here" && cd "$folder/here" || exit 1
   answer=$(
     eval "$before" </dev/null
