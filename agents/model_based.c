@@ -213,6 +213,11 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
       .settings = s,
       .dynamics = dynamics};
   m->geometry = geometry;
+  const double rollout = (double)s.horizon * s.starts;
+  m->problem.steps = (ml3_problem_steps){.inner = s.recorded ? rollout : 0,
+                                         .model_inner = s.recorded ? 0 : rollout,
+                                         .model_outer = rollout,
+                                         .gather = rollout};
   name_features(m);
   m->problem.net = &m->settings.policy.net;
   if (s.recorded) {

@@ -232,6 +232,7 @@ void ml3_model_based_let_learn(ml3_problem *p, ml3_transitions *data, const ml3_
   round_all(data->next, count * n);
   m->transitions = data;
   m->fit = *fit;
+  p->steps.made = data->count;
   p->gather = gather;
   p->learn = learn;
 }

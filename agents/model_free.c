@@ -238,6 +238,7 @@ static int set_normalization(model_free *m, ml3_error *error) {
     }
   }
   if (code == ML3_OK) ml3_normalizer_apply(&normalizer, policy);
+  m->problem.steps.made = (double)TASKS * inner_rows(m);
   if (c) ml3_model_free_return_crew(m, c);
   free(theta);
   return code;
@@ -272,6 +273,7 @@ static int make(model_free *m, ml3_error *error) {
   crew *c = ml3_model_free_take_crew(m, error); /* what is wrong with the policy or the environment shows here */
   if (!c) return error ? error->code : ML3_ERR_MEMORY;
   ml3_model_free_return_crew(m, c);
+  p->steps = (ml3_problem_steps){.inner = inner_rows(m), .outer = outer_rows(m)};
   return s->normalize ? set_normalization(m, error) : ML3_OK;
 }
 

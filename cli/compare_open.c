@@ -37,11 +37,11 @@ void cli_compare_close(cli_compare_opened *c) {
     if (c->problems[i]) c->problems[i]->free(c->problems[i]);
 }
 
-/* Steps that meta-training has taken: for each of its updates and tasks, rollouts for the inner steps and for the task loss
-   after them. */
-static double meta_steps(const cli_config *c, const ml3_playable *play) {
-  return (double)c->outer_steps * (double)c->outer_tasks * (double)c->inner_steps *
-         (play->update_steps + play->gradient_steps);
+/* Steps of simulator and model that meta-training has taken. */
+static double meta_steps(const cli_config *c, const ml3_problem *problem, const ml3_trainer_settings *settings) {
+  double environment, model;
+  ml3_trainer_count_steps(problem, settings, c->outer_steps, &environment, &model);
+  return environment + model;
 }
 
 /* The problem of a run, as comparisons see it. */
@@ -61,10 +61,11 @@ static int open_loss(cli_compare_opened *c, int i, const cli_config *config, con
   ml3_trainer_settings settings;
   int code = cli_trainer_settings(config, play->problem, &settings, error);
   if (code != ML3_OK) return code;
+  const double steps = meta_steps(config, play->problem, &settings);
   settings.meta.loss = c->losses[i]->spec;
   if (!(c->metas[i] = ml3_meta_new(play->problem, &settings.meta, error))) return error->code;
   c->compared[i] = (ml3_compare_loss){
-      .label = label, .loss = c->losses[i], .meta = c->metas[i], .meta_steps = meta_steps(config, play)};
+      .label = label, .loss = c->losses[i], .meta = c->metas[i], .meta_steps = steps};
   return ML3_OK;
 }
 

@@ -20,8 +20,9 @@ struct cli_log {
   FILE *csv, *json;
   char csv_path[1024], json_path[1024];
   cli_tensorboard *tensorboard;
-  bool goes_on;  /* the event file, with what had been said */
-  int64_t first; /* the step that `started_s` belongs to; -1: none yet */
+  bool goes_on; /* the event file, with what had been said */
+  bool begun;
+  double first; /* what counted_of said at `started_s` */
   double started_s;
 };
 
@@ -114,7 +115,6 @@ cli_log *cli_log_open(const char *folder, const char *const *names, int count, i
   }
   log->names = names;
   log->count = count;
-  log->first = -1;
   if (open_files(log, folder, formats, keep, error) == ML3_OK) return log;
   cli_log_close(log);
   return NULL;
@@ -158,11 +158,31 @@ static int write_error(const char *path, ml3_error *error) {
   return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
 }
 
+/* What charts/SPS counts: steps of environment and model where they are told, else the log's own. */
+static double counted_of(const cli_log *log, int64_t step, const double *values) {
+  double sum = 0;
+  bool told = false;
+  for (int i = 0; i < log->count; i++)
+    if ((strcmp(log->names[i], "global_step") == 0 || strcmp(log->names[i], "charts/model_steps") == 0) &&
+        isfinite(values[i]))
+      sum += values[i], told = true;
+  return told ? sum : (double)step;
+}
+
+/* Is charts/SPS one of the metrics? */
+static bool counts_itself(const cli_log *log) {
+  for (int i = 0; i < log->count; i++)
+    if (strcmp(log->names[i], "charts/SPS") == 0) return true;
+  return false;
+}
+
 int cli_log_write(cli_log *log, int64_t step, const double *values, ml3_error *error) {
   const double now = now_s(CLOCK_MONOTONIC);
-  if (log->first < 0) log->first = step, log->started_s = now;
-  const double seconds = now - log->started_s,
-               rate = step > log->first && seconds > 0 ? (double)(step - log->first) / seconds : NAN;
+  const double counted = counted_of(log, step, values);
+  if (!log->begun) log->begun = true, log->first = counted, log->started_s = now;
+  const double seconds = now - log->started_s;
+  const bool known = !counts_itself(log) && counted > log->first && seconds > 0;
+  const double rate = known ? (counted - log->first) / seconds : NAN;
 
   write_csv(log, step, values);
   if (ferror(log->csv)) return write_error(log->csv_path, error);

@@ -1,6 +1,7 @@
 /* What a run tells while it goes on: metrics.csv always; on demand a TensorBoard event file and JSON lines
    (metrics.jsonl). Names are as CleanRL has them: charts/..., losses/... Logging draws no random numbers and changes none:
-   same bits with and without it, and metrics.csv holds nothing that depends on the clock. */
+   same bits with and without it, and metrics.csv holds nothing that depends on the clock. Event file and JSON lines have
+   charts/SPS, steps of environment and model (global_step, charts/model_steps) a second, outer steps where there are neither. */
 #ifndef ML3_CLI_LOG_H
 #define ML3_CLI_LOG_H
 

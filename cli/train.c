@@ -31,12 +31,15 @@ typedef struct training {
   char folder[CLI_PATH_MAX];
   ml3_problem *problem;
   ml3_trainer *trainer;
+  ml3_trainer_settings settings;
+  bool acts;              /* the problem takes steps of an environment or a model */
   cli_log *log;           /* NULL on ranks that do not write */
   const ml3_ranks *ranks; /* NULL: one process */
   cli_progress progress;
   bool verbose, lost; /* lost: a rank is gone, or this one alone has failed */
   int speaker;        /* the rank that tells what all have failed at */
   double saved_s; /* of cli_checkpoint_due */
+  double begun_s;
   bool told_trouble;
 } training;
 
@@ -47,17 +50,21 @@ static bool writes(const training *t) {
 
 /* ---- metrics ------------------------------------------------------------------------------------------------ */
 
+/* global_step: steps of the environment that meta-training has taken so far, as CleanRL has it; beside it those of a model. */
 static const char *const metrics[] = {"losses/objective",     "losses/gradient_norm", "charts/inner_rate",
                                       "charts/skipped_tasks", "charts/reduced_tasks", "validation/objective", "validation/task_loss",
                                       "validation/success",   "validation/distance",  "charts/episodic_return",
-                                      "validation/median_distance", "model/step_error", "model/horizon_error"};
-enum { METRICS = sizeof metrics / sizeof *metrics, STEP_METRICS = 5 };
+                                      "validation/median_distance", "model/step_error", "model/horizon_error",
+                                      "global_step", "charts/model_steps"};
+enum { METRICS = sizeof metrics / sizeof *metrics, STEP_METRICS = 5, COUNTERS = METRICS - 2 };
 
 static int write_metrics(training *t, const ml3_trainer_report *step, const ml3_trainer_report *validation,
                          ml3_error *error) {
   double values[METRICS];
   if (!writes(t)) return ML3_OK;
   for (int i = 0; i < METRICS; i++) values[i] = NAN;
+  if (t->acts) ml3_trainer_count_steps(t->problem, &t->settings, ml3_trainer_outer_step(t->trainer), &values[COUNTERS],
+                                         &values[COUNTERS + 1]);
   if (step) {
     const double now[] = {step->objective, step->gradient_norm, step->inner_rate, step->skipped,
                           step->reduced};
@@ -132,6 +139,22 @@ static int count_trouble(training *t, json_int_t counts[2], ml3_error *error) {
   return ML3_OK;
 }
 
+static double now_s(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Steps that the whole run has taken, and the seconds of this process's part of it. */
+static void add_costs(const training *t, json_t *json) {
+  double environment, model;
+  json_object_set_new(json, "seconds", json_real(now_s() - t->begun_s));
+  if (!t->acts) return;
+  ml3_trainer_count_steps(t->problem, &t->settings, ml3_trainer_outer_step(t->trainer), &environment, &model);
+  json_object_set_new(json, "env_steps", json_integer((json_int_t)environment));
+  json_object_set_new(json, "model_steps", json_integer((json_int_t)model));
+}
+
 static int save_summary(training *t, ml3_error *error) {
   char path[CLI_PATH_MAX];
   json_int_t trouble[2];
@@ -148,6 +171,7 @@ static int save_summary(training *t, ml3_error *error) {
                            "skipped_tasks", trouble[0], "reduced_tasks", trouble[1]);
   const double also[] = {b->median_distance, b->model.step, b->model.horizon};
   static const char *const names[] = {"best_median_distance", "model_step_error", "model_horizon_error"};
+  if (json) add_costs(t, json);
   for (int i = t->problem->distance_name ? 0 : 1; json && i < 3; i++)
     if (isfinite(also[i])) json_object_set_new(json, names[i], json_real(also[i]));
   if (json && t->problem->success_name) json_object_set_new(json, "success_name", json_string(t->problem->success_name));
@@ -324,6 +348,8 @@ static int make_trainer(training *t, ml3_error *error) {
   if (code != ML3_OK) return code;
   settings.ranks = t->ranks;
   if (t->ranks && settings.threads == 0) settings.threads = cli_ranks_threads(t->ranks);
+  t->settings = settings;
+  t->acts = t->problem->steps.inner + t->problem->steps.model_inner > 0;
   t->trainer = ml3_trainer_new(t->problem, &settings, error);
   return t->trainer ? ML3_OK : error->code;
 }
@@ -535,6 +561,7 @@ int cli_train(int argc, const char **argv) {
     if (options.verbose) tell_programs(&t);
     cli_ranks_keep(t.ranks, t.folder);
     cli_progress_begin(&t.progress, "meta-training", (long)t.config.outer_steps, options.quiet);
+    t.begun_s = now_s();
     code = loop(&t, &error);
     cli_progress_end(&t.progress);
   }

@@ -34,6 +34,14 @@ typedef struct ml3_model_error {
   double horizon; /* between where imagined and real rollout end, in the goal's unit */
 } ml3_model_error;
 
+/* Steps of the environment, and of a model of it, that a problem takes; 0 where it takes none. */
+typedef struct ml3_problem_steps {
+  double inner, outer; /* of the environment, for one D and for one D' */
+  double model_inner, model_outer; /* of a model, for the features of an inner step and for L_task or its gradient */
+  double gather;                   /* of the environment, for one call of `gather` */
+  double made;                     /* the same, that the problem took when it was made (to fit a model) */
+} ml3_problem_steps;
+
 /* Which tasks are drawn: problems may keep goals, digits or rows of a table apart for each. */
 typedef enum ml3_split { ML3_SPLIT_TRAIN, ML3_SPLIT_VALIDATION, ML3_SPLIT_TEST } ml3_split;
 
@@ -95,6 +103,8 @@ struct ml3_problem {
      back into a problem of the same configuration. Names begin with "problem.". NULL: there is nothing of the kind. */
   int (*keep)(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error);
   int (*restore)(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error);
+
+  ml3_problem_steps steps;
 
   const ml3_mlp *net; /* the optimizee's network, where theta is one's parameters; else NULL */
 

@@ -104,6 +104,11 @@ const ml3_trainer_report *ml3_trainer_best_report(const ml3_trainer *trainer); /
 const ml3_meta *ml3_trainer_meta(const ml3_trainer *trainer);                  /* its programs, for batches of one */
 int64_t ml3_trainer_outer_step(const ml3_trainer *trainer);                    /* outer steps done so far */
 
+/* Steps of the environment and of a model of it that so many outer steps of meta-training take, rollouts for inner steps,
+   for task losses and for learning the model; validation is not counted, nor what is computed twice. */
+void ml3_trainer_count_steps(const ml3_problem *problem, const ml3_trainer_settings *settings, int64_t outer_steps,
+                             double *environment, double *model);
+
 /* Everything to go on with the same bits, as nn/checkpoint.h writes it: parameters, optimizer, counters, normalisation,
    optimizees that live on, the best so far, and what the problem has fitted. Loading checks that the file is whole and fits
    this problem and these settings. Of several ranks the first writes, and all read. ml3_nn_checkpoint_find tells which of

@@ -6,8 +6,6 @@
 
 #include "metaloss/trainer_internal.h"
 
-enum { FIRST_TASKS = 32 };
-
 /* Which columns of the features the network sees. */
 static int column_of(const ml3_loss_spec *spec, int input) {
   return ml3_loss_features(spec) == spec->net.inputs ? input : spec->columns[input];
@@ -39,7 +37,7 @@ int ml3_trainer_first_features(ml3_trainer *t, ml3_error *error) {
   const size_t cols = (size_t)p->features;
   ml3_real *features = calloc((size_t)rows * cols, sizeof *features);
   int code = features ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory to look at the features");
-  for (int i = 0; i < FIRST_TASKS && code == ML3_OK; i++) {
+  for (int i = 0; i < ML3_TRAINER_FIRST_TASKS && code == ML3_OK; i++) {
     batch_task *b = &t->train.items[0];
     ml3_random random = ml3_random_stream(t->settings.seed, ML3_PURPOSE_INIT, (uint32_t)i + 1, 0);
     p->sample(p, ML3_SPLIT_TRAIN, &random, b->task, b->theta);
@@ -51,7 +49,7 @@ int ml3_trainer_first_features(ml3_trainer *t, ml3_error *error) {
   for (int c = 0; c < t->loss->spec.net.inputs; c++)
     if (!isfinite(t->running.mean[c]) || !isfinite(t->running.squares[c]))
       return ml3_error_set(error, ML3_ERR_NUMERIC, "problem '%s': feature '%s' of the first %d tasks is not finite",
-                           p->name, t->loss->names[column_of(&t->loss->spec, c)], FIRST_TASKS);
+                           p->name, t->loss->names[column_of(&t->loss->spec, c)], ML3_TRAINER_FIRST_TASKS);
   set_scale(t);
   return ML3_OK;
 }

@@ -60,6 +60,7 @@ struct ml3_trainer {
 };
 
 /* trainer_features.c */
+enum { ML3_TRAINER_FIRST_TASKS = 32 };
 int ml3_trainer_first_features(ml3_trainer *t, ml3_error *error);             /* shift and scale from the first tasks */
 void ml3_trainer_clear_moments(const batch_task *b, const ml3_loss *loss);    /* of b's unit */
 void ml3_trainer_add_moments(const batch_task *b, const ml3_meta_work *work); /* of work's last meta-gradient */

@@ -170,6 +170,23 @@ Test(cli_log, event_file_and_json_lines_hold_the_numbers_of_the_csv) {
   fclose(lines);
 }
 
+/* Meta-training through a model: ten steps of 2 tasks, 2 updates and the losses after each, 35 steps; and 32 tasks that inputs
+   are normalised by. */
+Test(cli_log, meta_training_counts_steps_of_environment_and_model) {
+  cr_assert_eq(ml3("train mountain_car -o run --log json " TINY
+                   "--set outer.steps=10 --set inner.steps=2 --set inner.weights=all --set rollout.starts=1"),
+               0, "%s", output);
+  cr_expect_eq(shell("grep -q '\"env_steps\": 0,' run/summary.json && grep -q '\"model_steps\": 3920,' run/summary.json && "
+                     "grep -q '\"seconds\": ' run/summary.json"),
+               0);
+  cr_expect_eq(shell("head -1 run/metrics.csv | grep -q 'global_step,charts/model_steps$' && "
+                     "tail -1 run/metrics.csv | grep -q ',0,3920$' && tail -1 run/metrics.jsonl | grep -q charts/SPS"),
+               0);
+  cr_assert_eq(ml3("train mountain_car -o policy --log json --quiet --set method=ppo --set learner.updates=2"), 0, "%s", output);
+  cr_expect_eq(shell("grep -o charts/SPS policy/metrics.jsonl | wc -l | grep -qx $(wc -l <policy/metrics.jsonl)"), 0,
+               "once a line");
+}
+
 Test(cli_log, the_bits_are_the_same_whatever_is_logged) {
   cr_assert_eq(ml3("train -o all --log tensorboard,json " TINY "--set outer.steps=10"), 0, "%s", output);
   cr_assert_eq(ml3("train -o none --log none " TINY "--set outer.steps=10"), 0, "%s", output);

@@ -315,17 +315,21 @@ Test(model_free, names_what_the_loss_sees) {
 
 /* ---- the outer loop ----------------------------------------------------------------------------------------------------- */
 
+static ml3_trainer_settings trainer_settings(const ml3_problem *p, int threads, int epochs) {
+  return (ml3_trainer_settings){.meta = meta_settings(p, 2, 0),
+                                .optimizer = ml3_nn_adam(1e-2),
+                                .seed = 3,
+                                .threads = threads,
+                                .tasks = 6,
+                                .epochs = epochs,
+                                .task_clip_norm = 1,
+                                .normalize = ML3_NORMALIZE_FIRST,
+                                .validation_tasks = 3};
+}
+
 static ml3_trainer *make_trainer_of_epochs(const ml3_problem *p, int threads, int epochs) {
   ml3_error error = {0};
-  const ml3_trainer_settings settings = {.meta = meta_settings(p, 2, 0),
-                                         .optimizer = ml3_nn_adam(1e-2),
-                                         .seed = 3,
-                                         .threads = threads,
-                                         .tasks = 6,
-                                         .epochs = epochs,
-                                         .task_clip_norm = 1,
-                                         .normalize = true,
-                                         .validation_tasks = 3};
+  const ml3_trainer_settings settings = trainer_settings(p, threads, epochs);
   ml3_trainer *t = ml3_trainer_new(p, &settings, &error);
   cr_assert_not_null(t, "%s", error.message);
   return t;
@@ -359,7 +363,7 @@ Test(model_free_training, has_the_same_bits_on_one_two_and_four_threads) {
   p->free(p);
 }
 
-static int collected;
+static int collected, collected_inner, collected_outer;
 
 static int (*collect_really)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
                              ml3_real *inner, ml3_real *outer, ml3_error *error);
@@ -368,6 +372,8 @@ static int count_and_collect(const ml3_problem *p, const ml3_real *task, const m
                              ml3_real *inner, ml3_real *outer, ml3_error *error) {
 #pragma omp atomic
   collected++;
+  if (inner) collected_inner++;
+  if (outer) collected_outer++;
   return collect_really(p, task, theta, random, inner, outer, error);
 }
 
@@ -391,6 +397,32 @@ Test(model_free_training, updates_several_times_by_what_it_has_collected_once) {
   cr_expect_eq(memcmp(b->phi, c->phi, (size_t)b->size * sizeof *b->phi), 0, "on any number of threads");
   ml3_trainer_free(one), ml3_trainer_free(three), ml3_trainer_free(threads);
   p->free(p);
+}
+
+/* What a run is said to have cost is what it has collected. */
+Test(model_free_training, tells_how_many_steps_of_the_environment_it_takes) {
+  ml3_error error = {0};
+  ml3_trainer_report report;
+  ml3_model_free_settings s = make_settings();
+  for (int reuse = 0; reuse < 2; reuse++) {
+    if (reuse) s.outer_rollouts = s.rollouts, s.reuse = true;
+    ml3_problem *p = make_problem(&s);
+    ml3_trainer *t = make_trainer(p, 1);
+    const ml3_trainer_settings settings = trainer_settings(p, 1, 1);
+    collected_inner = collected_outer = 0;
+    collect_really = p->collect, p->collect = count_and_collect;
+    for (int i = 0; i < 2; i++) cr_assert_eq(ml3_trainer_step(t, &report, &error), 0, "%s", error.message);
+    double environment, model, before, none;
+    ml3_trainer_count_steps(p, &settings, 2, &environment, &model);
+    ml3_trainer_count_steps(p, &settings, 0, &before, &none);
+    cr_expect_eq(model, 0);
+    cr_expect_eq(before, p->steps.made + 32.0 * s.horizon * s.rollouts, "what inputs are normalised by");
+    cr_expect_eq(environment - before,
+                 (double)s.horizon * (collected_inner * s.rollouts + collected_outer * s.outer_rollouts),
+                 "%g steps told; %d and %d rollouts seen", environment - before, collected_inner, collected_outer);
+    ml3_trainer_free(t);
+    p->free(p);
+  }
 }
 
 /* What the task loss sees of an update's episodes is what they were; none are collected for it but the last. */
