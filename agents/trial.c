@@ -4,22 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "agents/method.h"
 
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "base/clock.h"
 
 void ml3_trial_pause(ml3_trial *t) {
-  t->seconds += now_s() - t->begun;
+  t->seconds += ml3_clock_s() - t->begun;
 }
 
 void ml3_trial_resume(ml3_trial *t) {
-  t->begun = now_s();
+  t->begun = ml3_clock_s();
 }
 
 void ml3_trial_spend(ml3_trial *t, double steps) {

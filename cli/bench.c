@@ -6,11 +6,11 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #ifdef __SSE__
 #include <xmmintrin.h>
 #endif
 
+#include "base/clock.h"
 #include "cli/bench_problems.h"
 #include "cli/options.h"
 #include "cli/verb.h"
@@ -32,12 +32,6 @@ typedef struct timing {
   int repeats;
 } timing;
 
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
 static int make_programs(timing *t, bool fast, ml3_error *error) {
@@ -48,10 +42,10 @@ static int make_programs(timing *t, bool fast, ml3_error *error) {
                                       .batch = t->batch,
                                       .keep_bytes = ML3_META_KEEP_BYTES,
                                       .fast_products = fast};
-  const double begin = now_s();
+  const double begin = ml3_clock_s();
   if (!(t->problem = t->is->make(error))) return error->code;
   t->meta = ml3_meta_new(t->problem, &settings, error);
-  t->compile_ms = 1e3 * (now_s() - begin);
+  t->compile_ms = 1e3 * (ml3_clock_s() - begin);
   return t->meta ? ML3_OK : error->code;
 }
 
@@ -154,11 +148,11 @@ static int compare_ms(const void *a, const void *b) {
 static int measure(timing *t, double seconds, ml3_error *error) {
   int code = ML3_OK;
   for (int i = 0; i < WARM_UP && code == ML3_OK; i++) code = outer_step(t, i == 0, error);
-  double begin = now_s();
-  while (code == ML3_OK && t->repeats < REPEATS_MAX && (t->repeats < REPEATS_MIN || now_s() - begin < seconds)) {
-    double start = now_s();
+  double begin = ml3_clock_s();
+  while (code == ML3_OK && t->repeats < REPEATS_MAX && (t->repeats < REPEATS_MIN || ml3_clock_s() - begin < seconds)) {
+    double start = ml3_clock_s();
     code = outer_step(t, false, error);
-    t->ms[t->repeats++] = 1e3 * (now_s() - start);
+    t->ms[t->repeats++] = 1e3 * (ml3_clock_s() - start);
   }
   qsort(t->ms, (size_t)t->repeats, sizeof *t->ms, compare_ms);
   return code;
@@ -178,7 +172,7 @@ static void measure_products(timing *t) {
   double ms[REPEATS];
   flush_denormals();
   for (int i = 0; i < REPEATS; i++) {
-    const double begin = now_s();
+    const double begin = ml3_clock_s();
     for (int unit = 0; unit < t->tasks / t->batch; unit++)
       for (int k = 0; k < t->steps; k++) {
         for (int again = 0; again < (k < ml3_meta_kept(t->meta) ? 1 : 2); again++) ml3_nn_run_products_only(inner, 0);
@@ -187,7 +181,7 @@ static void measure_products(timing *t) {
       }
     for (int task = 0; task < t->tasks; task++)
       for (int stage = 0; stage < 2; stage++) ml3_nn_run_products_only(outer, stage);
-    ms[i] = 1e3 * (now_s() - begin);
+    ms[i] = 1e3 * (ml3_clock_s() - begin);
   }
   qsort(ms, REPEATS, sizeof *ms, compare_ms);
   t->products_ms = ms[REPEATS / 2];

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "nn/checkpoint.h"
 
 /* ---- settings -------------------------------------------------------------------------------- */
@@ -268,9 +269,7 @@ void cli_run_clear(const char *folder) {
 
 bool cli_checkpoint_due(int64_t done, int64_t every, double *saved_s) {
   enum { LONGEST_S = 60 };
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  const double now = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+  const double now = ml3_clock_s();
   if (*saved_s == 0) *saved_s = now;
   if (done % every != 0 && now - *saved_s < LONGEST_S) return false;
   *saved_s = now;

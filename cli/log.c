@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "cli/tensorboard.h"
 
@@ -130,9 +131,10 @@ void cli_log_close(cli_log *log) {
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
-static double now_s(clockid_t clock) {
+/* Since 1970. */
+static double time_s(void) {
   struct timespec t;
-  clock_gettime(clock, &t);
+  clock_gettime(CLOCK_REALTIME, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -147,7 +149,7 @@ static void write_csv(cli_log *log, int64_t step, const double *values) {
 }
 
 static void write_json(cli_log *log, int64_t step, const double *values, double rate) {
-  fprintf(log->json, "{\"step\": %lld, \"time\": %.3f", (long long)step, now_s(CLOCK_REALTIME));
+  fprintf(log->json, "{\"step\": %lld, \"time\": %.3f", (long long)step, time_s());
   for (int i = 0; i < log->count; i++)
     if (isfinite(values[i])) fprintf(log->json, ", \"%s\": %.9g", log->names[i], values[i]);
   if (isfinite(rate)) fprintf(log->json, ", \"charts/SPS\": %.6g", rate);
@@ -177,7 +179,7 @@ static bool counts_itself(const cli_log *log) {
 }
 
 int cli_log_write(cli_log *log, int64_t step, const double *values, ml3_error *error) {
-  const double now = now_s(CLOCK_MONOTONIC);
+  const double now = ml3_clock_s();
   const double counted = counted_of(log, step, values);
   if (!log->begun) log->begun = true, log->first = counted, log->started_s = now;
   const double seconds = now - log->started_s;

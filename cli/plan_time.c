@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 /* ---- the record -------------------------------------------------------------------------------------------------- */
 
@@ -88,12 +89,6 @@ static double scribe_cost(void *user, int step, const double *state, const doubl
 
 /* ---- the replay -------------------------------------------------------------------------------------------------- */
 
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Room for what the calls answer. */
 typedef struct answers {
   double *next, *a, *b, *expansion;
@@ -102,7 +97,7 @@ typedef struct answers {
 static double replay_model(const scribe *s, const answers *x) {
   const record *r = &s->record;
   ml3_model *model = s->inner;
-  const double begun = now_s();
+  const double begun = ml3_clock_s();
   for (size_t i = 0; i < r->call_count; i++) {
     const call *c = &r->calls[i];
     const double *at = r->numbers + c->state;
@@ -113,7 +108,7 @@ static double replay_model(const scribe *s, const answers *x) {
     else if (c->kind == LINEARIZE)
       model->linearize(model, c->count, at, at + c->count * model->state_dim, x->a, x->b);
   }
-  return now_s() - begun;
+  return ml3_clock_s() - begun;
 }
 
 static double replay_cost(const scribe *s, const answers *x) {
@@ -122,7 +117,7 @@ static double replay_cost(const scribe *s, const answers *x) {
   double *e = x->expansion;
   ml3_ilqr_expansion one = {e, e + n, e + n + m, e + n + m + n * n, e + n + m + n * n + m * m};
   volatile double sum = 0; /* the costs must be computed */
-  const double begun = now_s();
+  const double begun = ml3_clock_s();
   for (size_t i = 0; i < r->call_count; i++) {
     const call *c = &r->calls[i];
     const double *at = r->numbers + c->state;
@@ -131,7 +126,7 @@ static double replay_cost(const scribe *s, const answers *x) {
                             c->kind == EXPANSION ? &one : NULL);
   }
   (void)sum;
-  return now_s() - begun;
+  return ml3_clock_s() - begun;
 }
 
 /* The calls of one kind after those of the other, so that each can be timed without asking for the kind. */
@@ -176,9 +171,9 @@ static int time_solve(ml3_model *model, const ml3_ilqr_cost *cost, const ml3_ilq
   int code = ilqr ? ML3_OK : ML3_ERR_MEMORY;
   for (int i = 0; i < repeat && code == ML3_OK; i++) {
     memset(actions, 0, size * sizeof *actions);
-    const double begun = now_s();
+    const double begun = ml3_clock_s();
     code = ml3_ilqr_solve(ilqr, state, 0, actions, NULL, error);
-    t->solve_s = fmin(t->solve_s, now_s() - begun);
+    t->solve_s = fmin(t->solve_s, ml3_clock_s() - begun);
   }
   ml3_ilqr_free(ilqr);
   return code;

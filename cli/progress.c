@@ -5,18 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/terminal.h"
 
 enum { BAR = 20, NARROW_BAR = 10 };
-
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void cli_progress_begin(cli_progress *p, const char *what, long total, bool quiet) {
   *p = (cli_progress){.what = what,
@@ -24,7 +18,7 @@ void cli_progress_begin(cli_progress *p, const char *what, long total, bool quie
                       .quiet = quiet,
                       .terminal = isatty(STDERR_FILENO),
                       .color = cli_terminal_color(stderr),
-                      .started_s = now_s()};
+                      .started_s = ml3_clock_s()};
 }
 
 /* "1:05", "2:00:00". */
@@ -39,7 +33,7 @@ static void format_time(double seconds, char *text, size_t size) {
 static void draw(const cli_progress *p, long done, const char *note) {
   char numbers[512], left[32], bar[BAR + 1];
   const int columns = p->terminal ? cli_terminal_width(stderr) : 1000, width = columns < 110 ? NARROW_BAR : BAR;
-  const double seconds = now_s() - p->started_s, rate = seconds > 0 ? (double)(done - p->first) / seconds : 0;
+  const double seconds = ml3_clock_s() - p->started_s, rate = seconds > 0 ? (double)(done - p->first) / seconds : 0;
   const int filled = p->total > 0 ? (int)(width * done / p->total) : 0;
   format_time(rate > 0 ? (double)(p->total - done) / rate : 0, left, sizeof left);
   for (int i = 0; i < width; i++) bar[i] = i < filled ? '#' : '.';
@@ -58,7 +52,7 @@ static void draw(const cli_progress *p, long done, const char *note) {
 
 void cli_progress_update(cli_progress *p, long done, const char *note) {
   if (p->quiet) return;
-  double now = now_s(), interval = p->terminal ? 0.1 : 10;
+  double now = ml3_clock_s(), interval = p->terminal ? 0.1 : 10;
   if (!p->begun) {
     p->begun = true;
     p->first = done - 1;

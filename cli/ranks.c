@@ -10,9 +10,9 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/experiment.h"
 
 int cli_ranks_started(void) {
@@ -28,12 +28,6 @@ int cli_ranks_started(void) {
 
 enum { TAG = 3 };
 static const double TELL_S = 0.2, LONGEST_S = 20; /* from when the job was told to end; the others may be at work yet */
-
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int failed(int peer, const char *why, ml3_error *error) {
   return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "no message passes between this rank and rank %d any more: %s", peer,
@@ -64,7 +58,7 @@ static int finish(const ml3_ranks *ranks, MPI_Request *request, MPI_Status *stat
     }
     if (done) return ML3_OK;
     if (cli_interrupted()) {
-      const double now = now_s();
+      const double now = ml3_clock_s();
       if (stopped_s == 0) stopped_s = now;
       if (!said && now - stopped_s > TELL_S) said = true, tell(ranks, peer);
       if (now - stopped_s > LONGEST_S) return failed(peer, "a rank has died, or the job was stopped", error);

@@ -7,8 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "cli/experiment.h"
 #include "cli/log.h"
@@ -63,12 +63,6 @@ typedef struct run {
   int64_t begin_steps; /* environment steps before begin_s */
 } run;
 
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* The step of a line is the number of environment steps (CleanRL's global_step); of updates where there are none. */
 static const char *const metrics[] = {"charts/updates",       "charts/episodic_return",   "charts/episodic_length",
                                       "charts/success",       "charts/distance",          "charts/SPS",
@@ -78,7 +72,7 @@ static const char *const metrics[] = {"charts/updates",       "charts/episodic_r
 enum { METRICS = sizeof metrics / sizeof *metrics };
 
 static int write_line(run *r, const ml3_learner_report *p, ml3_error *error) {
-  const double sps = p->env_steps ? (double)(p->env_steps - r->begin_steps) / (now_s() - r->begin_s) : NAN;
+  const double sps = p->env_steps ? (double)(p->env_steps - r->begin_steps) / (ml3_clock_s() - r->begin_s) : NAN;
   const double values[METRICS] = {(double)p->updates,
                                   p->episode_return,
                                   p->episode_length,
@@ -245,9 +239,9 @@ int cli_train_policy(cli_config *c, const char *output, const char *resume, bool
     cli_progress progress;
     if (!quiet) fprintf(stderr, "run folder: %s\n", r.folder);
     cli_progress_begin(&progress, method_names[c->method], (long)c->learner_updates, quiet);
-    r.begin_s = now_s();
+    r.begin_s = ml3_clock_s();
     code = loop(&r, &progress, error);
-    const double seconds = now_s() - r.begin_s;
+    const double seconds = ml3_clock_s() - r.begin_s;
     cli_progress_end(&progress);
     if (code == ML3_OK) code = cli_log_flush(r.log, error);
     if (code == ML3_OK) code = save(&r, seconds, error);

@@ -3,20 +3,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "nn/program_internal.h"
 
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void ml3_nn_run_profiled(ml3_nn_workspace *w, int number) {
-  const double start = now_s();
+  const double start = ml3_clock_s();
   ml3_nn_run_one(w, &w->p->instructions[number]);
-  w->seconds[number] += now_s() - start;
+  w->seconds[number] += ml3_clock_s() - start;
   w->calls[number]++;
 }
 
@@ -101,9 +95,9 @@ static double peak_flops(void) {
   if (!a) return NAN;
   for (int i = 0; i < 2 * N * N; i++) a[i] = (ml3_real)(i % 7) - 3;
   for (int r = 0; r < REPEATS; r++) {
-    const double start = now_s();
+    const double start = ml3_clock_s();
     ml3_nn_square_product(N, a, a + N * N, a + 2 * N * N);
-    best = fmin(best, now_s() - start);
+    best = fmin(best, ml3_clock_s() - start);
   }
   free(a);
   return 2.0 * N * N * N / best;

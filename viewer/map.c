@@ -5,15 +5,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 enum { STATE_MAX = 256, CONTOURS = 12 };
-
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void ml3_map_reset(ml3_map *m) {
   *m = (ml3_map){.row = 0, .changes = -1};
@@ -86,7 +81,7 @@ static void paint(ml3_map *m, ml3_scene *scene) {
 }
 
 void ml3_map_work(ml3_map *m, ml3_session *s, ml3_scene *scene, double seconds) {
-  const double deadline_s = now_s() + seconds;
+  const double deadline_s = ml3_clock_s() + seconds;
   if (!ml3_map_possible(s)) return;
   if (m->changes != s->changes || m->actor != s->focus) {
     if (!s->valued[s->focus] && isfinite(seconds)) return; /* its rollout is not whole yet */
@@ -96,7 +91,7 @@ void ml3_map_work(ml3_map *m, ml3_session *s, ml3_scene *scene, double seconds) 
   }
   if (m->row >= ML3_MAP_CELLS) return;
   do work_row(m, s, m->row++);
-  while (m->row < ML3_MAP_CELLS && now_s() < deadline_s);
+  while (m->row < ML3_MAP_CELLS && ml3_clock_s() < deadline_s);
   if (m->row == ML3_MAP_CELLS) paint(m, scene);
 }
 

@@ -6,17 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 enum { ENDLESS_STEPS = 4000 }; /* room beyond the horizon */
 
 static const double REST_S = 0.5, BUDGET_S = 0.03;
-
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool live(const ml3_session *s) {
   return !s->source.episodes;
@@ -97,7 +92,7 @@ static void roll_to(ml3_session *s, int k, int step, double deadline_s) {
   asked a = {s, k};
   if (!live(s)) return;
   for (int i = 0; s->episode[k]->steps < step; i++) {
-    if (i % 16 == 15 && now_s() > deadline_s) break;
+    if (i % 16 == 15 && ml3_clock_s() > deadline_s) break;
     if (!ml3_episode_extend(s->episode[k], s->env[k], ask, &a)) break;
     s->valued[k] = false;
   }
@@ -115,7 +110,7 @@ static bool at_end(const ml3_session *s, int k) {
 }
 
 void ml3_session_foresee(ml3_session *s, double seconds) {
-  const double deadline_s = now_s() + seconds;
+  const double deadline_s = ml3_clock_s() + seconds;
   if (s->pushed >= 0) return; /* the hand decides what comes */
   for (int i = 0; i < s->actors; i++) {
     int k = (s->focus + i) % s->actors;
@@ -140,7 +135,7 @@ int ml3_session_length(const ml3_session *s) {
 
 /* All actors up to the time shown; time waits where they do not get there. */
 static void keep_up(ml3_session *s) {
-  const double deadline_s = now_s() + BUDGET_S;
+  const double deadline_s = ml3_clock_s() + BUDGET_S;
   const int wanted = (int)ceil(s->step);
   for (int k = 0; k < s->actors; k++) {
     int limit = s->endless ? wanted : wanted < horizon(s) ? wanted : horizon(s);
