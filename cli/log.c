@@ -201,9 +201,20 @@ int cli_log_write(cli_log *log, int64_t step, const double *values, ml3_error *e
   return cli_tensorboard_scalars(log->tensorboard, step, names, all, log->count + 1, error);
 }
 
-int cli_log_text(cli_log *log, const char *name, const char *text, ml3_error *error) {
+int cli_log_config(cli_log *log, const cli_config *config, ml3_error *error) {
   if (!log->tensorboard || log->goes_on) return ML3_OK;
-  return cli_tensorboard_text(log->tensorboard, name, text, error);
+  char *text = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&text, &size);
+  if (!out) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the configuration as a text");
+  fputs("```yaml\n", out);
+  cli_config_print(config, out, false);
+  fputs("```\n", out);
+  fclose(out);
+  const int code = text ? cli_tensorboard_text(log->tensorboard, "hyperparameters", text, error)
+                        : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the configuration as a text");
+  free(text);
+  return code;
 }
 
 int cli_log_flush(cli_log *log, ml3_error *error) {

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "base/error.h"
+#include "cli/config.h"
 
 enum { CLI_LOG_TENSORBOARD = 1, CLI_LOG_JSON = 2 };
 enum { CLI_LOG_NAMES_MAX = 64 };
@@ -30,8 +30,8 @@ void cli_log_close(cli_log *log); /* log may be NULL */
 /* values[count]: a NaN is left out. */
 int cli_log_write(cli_log *log, int64_t step, const double *values, ml3_error *error);
 
-/* A text about the run, for TensorBoard; not again in a file that goes on. */
-int cli_log_text(cli_log *log, const char *name, const char *text, ml3_error *error);
+/* The configuration, for TensorBoard, as dashboards show it; not again in a file that goes on. */
+int cli_log_config(cli_log *log, const cli_config *config, ml3_error *error);
 
 /* Makes sure that all is in the files, on the disk: before a checkpoint. */
 int cli_log_flush(cli_log *log, ml3_error *error);

@@ -228,7 +228,7 @@ static int open(run *r, const char *output, const char *resume, bool force, int 
   if (code != ML3_OK) return code;
   r->begin_steps = r->learner->env_steps;
   r->log = cli_log_open(r->folder, metrics, METRICS, formats, logged_step(r), error);
-  return r->log ? ML3_OK : error->code;
+  return r->log ? cli_log_config(r->log, r->config, error) : error->code;
 }
 
 int cli_train_policy(cli_config *c, const char *output, const char *resume, bool force, bool quiet, int formats,
