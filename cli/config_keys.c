@@ -113,7 +113,7 @@ static const config_key keys[] = {
     {"extra.demonstrations", KEY_INT, AT(extra_demonstrations), "64", 1, 65536, NULL,
      "tasks that an expert shows, or the first of extra.file"},
     {"extra.expert", KEY_CHOICE, AT(extra_expert), "ilqr", 0, 0, "ilqr|ppo",
-     "who shows them: plans for each, or one policy that learns all tasks at once, as learner.* says"},
+     "who shows them: plans for each, or one policy that learns all tasks at once, by learner.*"},
     {"extra.expert_updates", KEY_INT, AT(extra_expert_updates), "500", 1, 1e9, NULL, "of that policy"},
     {"extra.file", KEY_TEXT, AT(extra_file), "", 0, 0, NULL,
      "demonstrations: a data set (HDF5) of an expert's episodes, instead of extra.expert's"},

@@ -61,17 +61,16 @@ int cli_policy_init(const cli_config *c, const ml3_env_spec *env, ml3_policy *po
   return code == ML3_OK && c->policy_goal ? ml3_policy_add_goal(policy, env, error) : code;
 }
 
-/* By PPO on all tasks, with the problem's policy but for its deviation, which may be one for gentle updates. */
+/* By PPO on all tasks, with its usual policy, which sees what the problem's sees: that may be one for gentle updates. */
 static ml3_demonstrations *learn_demonstrations(const cli_config *c, const ml3_env_spec *env, int count, int steps,
                                                 ml3_error *error) {
-  static const double LOG_STD = -0.5;
+  static const double LOG_STD = -1; /* PPO's usual 0 wanders too far to show how to stop */
+  cli_config usual = *c;
   ml3_policy policy;
-  if (cli_policy_init(c, env, &policy, error) != ML3_OK) return NULL;
-  if (policy.kind == ML3_POLICY_DETERMINISTIC &&
-      ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, LOG_STD, error) != ML3_OK)
+  if (cli_config_set(&usual, "method=ppo", error) != ML3_OK || cli_policy_init(&usual, env, &policy, error) != ML3_OK)
     return NULL;
   policy.log_std_init = LOG_STD;
-  ml3_learner_settings s = cli_learner_settings(c, env, &policy);
+  ml3_learner_settings s = cli_learner_settings(&usual, env, &policy);
   s.updates = c->extra_expert_updates;
   return ml3_demonstrations_learn(&ml3_learner_ppo, &s, count, steps, error);
 }
