@@ -145,19 +145,26 @@ const ml3_method ml3_method_learned_loss_world = {
 
 /* ---- task gradient ----------------------------------------------------------------------------------------------- */
 
-enum { RATE_TASKS = 16 };
+enum { RATE_TASKS = 16, MOMENTA = 4 };
+
+static const double momenta[MOMENTA] = {0, 0.5, 0.8, 0.9};
+
+/* v <- momentum v + grad, theta <- theta - rate v */
+typedef struct task_step {
+  double rate, momentum;
+} task_step;
 
 /* A place to descend L_task. */
 typedef struct descent {
   const ml3_problem *problem;
   ml3_meta_work *work;
-  ml3_real *task, *theta, *gradient;
+  ml3_real *task, *theta, *gradient, *velocity;
 } descent;
 
 static int open_descent(descent *d, const ml3_meta *meta, ml3_error *error) {
   const ml3_problem *p = ml3_meta_problem(meta);
   *d = (descent){.problem = p, .work = ml3_meta_work_new(meta, error)};
-  d->task = calloc((size_t)p->task_size + 2 * (size_t)p->theta_size, sizeof *d->task);
+  d->task = calloc((size_t)p->task_size + 3 * (size_t)p->theta_size, sizeof *d->task);
   if (!d->work || !d->task) {
     ml3_meta_work_free(d->work);
     free(d->task);
@@ -165,6 +172,7 @@ static int open_descent(descent *d, const ml3_meta *meta, ml3_error *error) {
   }
   d->theta = d->task + p->task_size;
   d->gradient = d->theta + p->theta_size;
+  d->velocity = d->gradient + p->theta_size;
   return ML3_OK;
 }
 
@@ -173,61 +181,97 @@ static void close_descent(descent *d) {
   free(d->task);
 }
 
+static void begin_descent(descent *d) {
+  memset(d->velocity, 0, (size_t)d->problem->theta_size * sizeof *d->velocity);
+}
+
 /* False: the gradient is not finite, and no step is taken. */
-static bool descend(descent *d, const ml3_real *task, double rate, ml3_random *random) {
+static bool descend(descent *d, const ml3_real *task, task_step step, ml3_random *random) {
   if (ml3_meta_task_gradient(d->work, task, d->theta, random, NULL, d->gradient, NULL) != ML3_OK) return false;
-  for (int i = 0; i < d->problem->theta_size; i++) d->theta[i] -= (ml3_real)rate * d->gradient[i];
+  for (int i = 0; i < d->problem->theta_size; i++) {
+    d->velocity[i] = (ml3_real)step.momentum * d->velocity[i] + d->gradient[i];
+    d->theta[i] -= (ml3_real)step.rate * d->velocity[i];
+  }
   return true;
 }
 
-static double mean_task_loss(descent *d, const ml3_compare_settings *s, double rate) {
+static double mean_task_loss(descent *d, const ml3_compare_settings *s, task_step step) {
   double sum = 0, value;
   for (int i = 0; i < RATE_TASKS; i++) {
     ml3_random random = ml3_random_stream(s->seed, ML3_PURPOSE_VALIDATION, (uint32_t)i, 0);
     d->problem->sample(d->problem, ML3_SPLIT_VALIDATION, &random, d->task, d->theta);
+    begin_descent(d);
     for (int k = 0; k < s->steps[s->step_count - 1]; k++)
-      if (!descend(d, d->task, rate, &random)) return INFINITY;
+      if (!descend(d, d->task, step, &random)) return INFINITY;
     if (ml3_meta_task_gradient(d->work, d->task, d->theta, &random, &value, NULL, NULL) != ML3_OK) return INFINITY;
     sum += value / RATE_TASKS;
   }
   return sum;
 }
 
-int ml3_compare_task_rate(const ml3_meta *meta, const ml3_compare_settings *settings, double *rate, ml3_error *error) {
+/* The best of two step sizes a decade, 1e-5 .. 10, then of the quarters of a decade beside it; with the first so many momenta.
+   tried gets their number. */
+static int choose_step(const ml3_meta *meta, const ml3_compare_settings *settings, int momentum_count, task_step *step,
+                       int *tried, ml3_error *error) {
   descent d;
   const int code = open_descent(&d, meta, error);
   if (code != ML3_OK) return code;
   double best = INFINITY;
-  *rate = 1e-5;
-  for (int half = -10; half <= 2; half++) {
-    const double candidate = pow(10, half / 2.0), loss = mean_task_loss(&d, settings, candidate);
-    if (loss < best) best = loss, *rate = candidate;
+  *step = (task_step){1e-5, 0};
+  *tried = 0;
+  for (int m = 0; m < momentum_count; m++) {
+    int nearest = -20;
+    double least = INFINITY;
+    for (int i = 0; i < 15; i++) { /* two of them after the others: the neighbours */
+      const int quarter = i < 13 ? 2 * i - 20 : i == 13 ? nearest - 1 : nearest + 1;
+      const task_step candidate = {pow(10, quarter / 4.0), momenta[m]};
+      const double loss = mean_task_loss(&d, settings, candidate);
+      if (loss < least && i < 13) least = loss, nearest = quarter;
+      if (loss < best) best = loss, *step = candidate;
+      ++*tried;
+    }
   }
   close_descent(&d);
   return ML3_OK;
 }
 
+int ml3_compare_task_rate(const ml3_meta *meta, const ml3_compare_settings *settings, double *rate, ml3_error *error) {
+  task_step step;
+  int tried;
+  const int code = choose_step(meta, settings, 1, &step, &tried, error);
+  if (code == ML3_OK) *rate = step.rate;
+  return code;
+}
+
+/* method->options: how many of the momenta are tried. */
 static int prepare_gradient(const ml3_method *method, const ml3_arena *arena, const ml3_compare_loss *loss,
                             void **shared, double *steps, char *note, size_t note_size, ml3_error *error) {
-  double *rate = malloc(sizeof *rate);
-  (void)method, (void)loss;
-  if (!rate) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a step size");
-  *rate = arena->settings.task_rate;
-  int code = ML3_OK;
-  if (!(*rate > 0)) {
-    code = ml3_compare_task_rate(arena->meta, &arena->settings, rate, error);
-    *steps = 13.0 * RATE_TASKS * (most_updates(arena) + 1) * arena->play.gradient_steps;
-    snprintf(note, note_size, "the task gradient's step size, the best on validation tasks, is %.3g", *rate);
+  const int momentum_count = *(const int *)method->options;
+  task_step *step = malloc(sizeof *step);
+  (void)loss;
+  if (!step) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a step size");
+  *step = (task_step){arena->settings.task_rate, 0};
+  int code = ML3_OK, tried = 0;
+  if (!(step->rate > 0) || momentum_count > 1) {
+    code = choose_step(arena->meta, &arena->settings, momentum_count, step, &tried, error);
+    *steps = (double)tried * RATE_TASKS * (most_updates(arena) + 1) * arena->play.gradient_steps;
+    if (momentum_count > 1)
+      snprintf(note, note_size,
+               "the task gradient's step size and momentum, the best on validation tasks, are %.3g and %g", step->rate,
+               step->momentum);
+    else
+      snprintf(note, note_size, "the task gradient's step size, the best on validation tasks, is %.3g", step->rate);
   }
   if (code == ML3_OK)
-    *shared = rate;
+    *shared = step;
   else
-    free(rate);
+    free(step);
   return code;
 }
 
 static int run_gradient(const ml3_method *method, ml3_trial *t, ml3_error *error) {
-  const double rate = *(const double *)t->shared, steps = t->play->gradient_steps;
+  const task_step step = *(const task_step *)t->shared;
+  const double steps = t->play->gradient_steps;
   const ml3_real *task = t->play->in_world ? t->world_task : t->task;
   const int most = most_updates(t->arena);
   descent d;
@@ -239,7 +283,7 @@ static int run_gradient(const ml3_method *method, ml3_trial *t, ml3_error *error
   memcpy(d.theta, t->theta_0, (size_t)d.problem->theta_size * sizeof *d.theta);
   code = ml3_trial_report_theta(t, 0, false, d.theta, error);
   for (int k = 1; k <= most && code == ML3_OK && ml3_trial_affords(t, steps); k++) {
-    descend(&d, task, rate, &t->random);
+    descend(&d, task, step, &t->random);
     ml3_trial_spend(t, steps);
     code = ml3_trial_report_theta(t, k, k == most, d.theta, error);
   }
@@ -247,12 +291,26 @@ static int run_gradient(const ml3_method *method, ml3_trial *t, ml3_error *error
   return code;
 }
 
+static const int plain = 1, any_momentum = MOMENTA;
+
 const ml3_method ml3_method_task_gradient = {
     .name = "task_gradient",
     .label = "task gradient",
     .summary = "updates by the gradient of the task loss, through the model or model-free",
     .needs = ML3_NEEDS_PROBLEM,
     .by_updates = true,
+    .options = &plain,
+    .prepare = prepare_gradient,
+    .release = free,
+    .run = run_gradient};
+
+const ml3_method ml3_method_task_gradient_momentum = {
+    .name = "task_gradient_momentum",
+    .label = "task gradient, momentum",
+    .summary = "the same with the momentum that is best on validation tasks, and its best step size",
+    .needs = ML3_NEEDS_PROBLEM,
+    .by_updates = true,
+    .options = &any_momentum,
     .prepare = prepare_gradient,
     .release = free,
     .run = run_gradient};

@@ -119,6 +119,24 @@ Test(compare, threads_do_not_change_what_comes_out) {
   drop_run(&r);
 }
 
+/* Without momentum is among what is tried: on the tasks that choose it can only be better, and the choosing is paid for. */
+Test(compare, the_task_gradient_may_choose_a_momentum) {
+  static const char *const methods[] = {"task_gradient", "task_gradient_momentum"};
+  ml3_arena arena = arena_of("mountain_car", 3);
+  run r = make_run(&arena);
+  r.shown = (ml3_compare_loss){.label = "learned loss", .loss = r.loss};
+  arena.losses = &r.shown;
+  ml3_compare *c = compare(&arena, methods, 2);
+  cr_expect_gt(c->series[0].once_steps, 0);
+  cr_expect_eq(c->series[1].once_steps, 4 * c->series[0].once_steps, "four momenta");
+  for (int t = 0; t < 3; t++) {
+    cr_expect(isfinite(answer(c, 0, t)->outcome.task_loss) && isfinite(answer(c, 1, t)->outcome.task_loss));
+    cr_expect_eq(answer(c, 0, t)->env_steps, answer(c, 1, t)->env_steps, "a step costs the same");
+  }
+  ml3_compare_free(c);
+  drop_run(&r);
+}
+
 Test(compare, the_learned_loss_learns_alike_through_an_exact_model_and_in_the_world) {
   static const char *const methods[] = {"learned_loss", "learned_loss_world"};
   ml3_arena arena = arena_of("mountain_car", 3);
