@@ -33,17 +33,34 @@ const char *cli_problem_title(const cli_config *config) {
   return kind && (kind->rollouts || kind->simulated) ? config->environment : config->problem;
 }
 
+static bool is_shown(const cli_config *c, const cli_problem_kind *kind) {
+  return (kind->rollouts || kind->simulated) && c->extra_kind == CLI_EXTRA_DEMONSTRATION;
+}
+
+/* What the expert's learning and showing cost belongs to the loss, whether it is made again here or not. */
+static void count_expert(const cli_config *c, const cli_problem_kind *kind, ml3_problem *problem) {
+  if (!is_shown(c, kind) || c->extra_expert != CLI_EXPERT_PPO || *c->extra_file) return;
+  const ml3_env_spec *env = ml3_env_find(c->environment, NULL);
+  const double episode = (double)(c->horizon || !env ? c->horizon : env->horizon);
+  problem->steps.made += (double)c->extra_expert_updates * (double)c->learner_envs * (double)c->learner_steps +
+                         (double)c->extra_demonstrations * episode;
+}
+
 ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error) {
   const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
-  return kind ? kind->make(config, error) : NULL;
+  ml3_problem *problem = kind ? kind->make(config, error) : NULL;
+  if (problem) count_expert(config, kind, problem);
+  return problem;
 }
 
 ml3_problem *cli_problem_new_at_test(const cli_config *config, ml3_error *error) {
   const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
+  if (!kind) return NULL;
   cli_config test = *config;
-  if (kind && (kind->rollouts || kind->simulated) && test.extra_kind == CLI_EXTRA_DEMONSTRATION)
-    test.extra_kind = CLI_EXTRA_NONE;
-  return kind ? kind->make(&test, error) : NULL;
+  if (is_shown(config, kind)) test.extra_kind = CLI_EXTRA_NONE;
+  ml3_problem *problem = kind->make(&test, error);
+  if (problem) count_expert(config, kind, problem);
+  return problem;
 }
 
 int cli_copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error) {
