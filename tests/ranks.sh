@@ -17,7 +17,7 @@ expect() { # expect WORDS FILE
   grep -q -- "$1" "$2" || { echo "ranks.sh: '$1' is not in:" && cat "$2" && failed=1; }
 }
 same() {
-  for run in whole "$1"; do grep -v seconds "$run/summary.json" >"$run/numbers.json"; done
+  for of in whole "$1"; do grep -v seconds "$of/summary.json" >"$of/numbers.json"; done
   for file in checkpoint loss.safetensors metrics.csv numbers.json; do
     cmp "whole/$file" "$1/$file" || { echo "ranks.sh: $1 is not as it would have been on one rank" && failed=1; }
   done
