@@ -21,9 +21,9 @@ struct cli_log {
   FILE *csv, *json;
   char csv_path[1024], json_path[1024];
   cli_tensorboard *tensorboard;
-  bool goes_on; /* the event file, with what had been said */
-  bool begun;
-  double first; /* what counted_of said at `started_s` */
+  bool goes_on;     /* the event file, with what had been said */
+  bool begun, told; /* has it begun, and told steps of environment or model */
+  double first;     /* what counted_of said at `started_s` */
   double started_s;
 };
 
@@ -160,15 +160,16 @@ static int write_error(const char *path, ml3_error *error) {
   return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
 }
 
-/* What charts/SPS counts: steps of environment and model where they are told, else the log's own. */
-static double counted_of(const cli_log *log, int64_t step, const double *values) {
+/* What charts/SPS counts: steps of environment and model where a log tells them (NAN in lines that do not), else the log's own. */
+static double counted_of(cli_log *log, int64_t step, const double *values) {
   double sum = 0;
   bool told = false;
   for (int i = 0; i < log->count; i++)
     if ((strcmp(log->names[i], "global_step") == 0 || strcmp(log->names[i], "charts/model_steps") == 0) &&
         isfinite(values[i]))
       sum += values[i], told = true;
-  return told ? sum : (double)step;
+  log->told |= told;
+  return told ? sum : log->told ? NAN : (double)step;
 }
 
 /* Is charts/SPS one of the metrics? */
