@@ -21,9 +21,13 @@ struct cli_log {
   FILE *csv, *json;
   char csv_path[1024], json_path[1024];
   cli_tensorboard *tensorboard;
-  bool goes_on;     /* the event file, with what had been said */
-  bool begun, told; /* has it begun, and told steps of environment or model */
-  double first;     /* what counted_of said at `started_s` */
+  bool goes_on;    /* the event file, with what had been said */
+  int counters[2]; /* columns of global_step and charts/model_steps; -1: there is none */
+  bool has_rate;   /* charts/SPS is one of the metrics */
+  bool begun;
+  int64_t told_step; /* of the last line, and which metrics and charts/SPS its step has had */
+  bool told[CLI_LOG_NAMES_MAX + 1];
+  double first; /* what counted_of said at `started_s` */
   double started_s;
 };
 
@@ -106,6 +110,13 @@ static int open_files(cli_log *log, const char *folder, int formats, int64_t kee
   return ML3_OK;
 }
 
+/* The column of that name, or -1. */
+static int find(const cli_log *log, const char *name) {
+  for (int i = 0; i < log->count; i++)
+    if (strcmp(log->names[i], name) == 0) return i;
+  return -1;
+}
+
 cli_log *cli_log_open(const char *folder, const char *const *names, int count, int formats, int64_t keep,
                       ml3_error *error) {
   cli_log *log = calloc(1, sizeof *log);
@@ -116,6 +127,9 @@ cli_log *cli_log_open(const char *folder, const char *const *names, int count, i
   }
   log->names = names;
   log->count = count;
+  log->counters[0] = find(log, "global_step"), log->counters[1] = find(log, "charts/model_steps");
+  log->told_step = -1;
+  log->has_rate = find(log, "charts/SPS") >= 0;
   if (open_files(log, folder, formats, keep, error) == ML3_OK) return log;
   cli_log_close(log);
   return NULL;
@@ -160,23 +174,25 @@ static int write_error(const char *path, ml3_error *error) {
   return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
 }
 
-/* What charts/SPS counts: steps of environment and model where a log tells them (NAN in lines that do not), else the log's own. */
-static double counted_of(cli_log *log, int64_t step, const double *values) {
+/* What charts/SPS counts: steps of environment and model where they are told, else the log's own. */
+static double counted_of(const cli_log *log, int64_t step, const double *values) {
   double sum = 0;
   bool told = false;
-  for (int i = 0; i < log->count; i++)
-    if ((strcmp(log->names[i], "global_step") == 0 || strcmp(log->names[i], "charts/model_steps") == 0) &&
-        isfinite(values[i]))
-      sum += values[i], told = true;
-  log->told |= told;
-  return told ? sum : log->told ? NAN : (double)step;
+  for (int i = 0; i < 2; i++) {
+    const int column = log->counters[i];
+    if (column >= 0 && isfinite(values[column])) sum += values[column], told = true;
+  }
+  return told ? sum : (double)step;
 }
 
-/* Is charts/SPS one of the metrics? */
-static bool counts_itself(const cli_log *log) {
-  for (int i = 0; i < log->count; i++)
-    if (strcmp(log->names[i], "charts/SPS") == 0) return true;
-  return false;
+/* An event file has one value of a name at a step: what an earlier line of this step has told is left out. */
+static void leave_out_told(cli_log *log, int64_t step, double *values, int count) {
+  if (step != log->told_step) memset(log->told, 0, sizeof log->told);
+  log->told_step = step;
+  for (int i = 0; i < count; i++) {
+    if (log->told[i]) values[i] = NAN;
+    log->told[i] = log->told[i] || isfinite(values[i]);
+  }
 }
 
 int cli_log_write(cli_log *log, int64_t step, const double *values, ml3_error *error) {
@@ -184,7 +200,7 @@ int cli_log_write(cli_log *log, int64_t step, const double *values, ml3_error *e
   const double counted = counted_of(log, step, values);
   if (!log->begun) log->begun = true, log->first = counted, log->started_s = now;
   const double seconds = now - log->started_s;
-  const bool known = !counts_itself(log) && counted > log->first && seconds > 0;
+  const bool known = !log->has_rate && counted > log->first && seconds > 0;
   const double rate = known ? (counted - log->first) / seconds : NAN;
 
   write_csv(log, step, values);
@@ -199,21 +215,17 @@ int cli_log_write(cli_log *log, int64_t step, const double *values, ml3_error *e
   memcpy(all, values, (size_t)log->count * sizeof *all);
   names[log->count] = "charts/SPS";
   all[log->count] = rate;
+  leave_out_told(log, step, all, log->count + 1);
   return cli_tensorboard_scalars(log->tensorboard, step, names, all, log->count + 1, error);
 }
 
 int cli_log_config(cli_log *log, const cli_config *config, ml3_error *error) {
   if (!log->tensorboard || log->goes_on) return ML3_OK;
-  char *text = NULL;
-  size_t size = 0;
-  FILE *out = open_memstream(&text, &size);
-  if (!out) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the configuration as a text");
-  fputs("```yaml\n", out);
-  cli_config_print(config, out, false);
-  fputs("```\n", out);
-  fclose(out);
+  char *yaml = cli_config_text(config), *text = yaml ? malloc(strlen(yaml) + 16) : NULL;
+  if (text) sprintf(text, "```yaml\n%s```\n", yaml);
   const int code = text ? cli_tensorboard_text(log->tensorboard, "hyperparameters", text, error)
                         : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the configuration as a text");
+  free(yaml);
   free(text);
   return code;
 }

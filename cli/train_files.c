@@ -36,8 +36,7 @@ int train_write_metrics(training *t, const ml3_trainer_report *step, const ml3_t
   double values[METRICS];
   if (!train_writes(t)) return ML3_OK;
   for (int i = 0; i < METRICS; i++) values[i] = NAN;
-  const bool first_line = step || ml3_trainer_outer_step(t->trainer) == 0; /* of this outer step: it is told once */
-  if (t->acts && first_line) count_steps(t, &values[COUNTERS], &values[COUNTERS + 1]);
+  if (t->acts) count_steps(t, &values[COUNTERS], &values[COUNTERS + 1]);
   if (step) {
     const double now[] = {step->objective, step->gradient_norm, step->inner_rate, step->skipped, step->reduced};
     memcpy(values, now, sizeof now);
