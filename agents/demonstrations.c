@@ -1,5 +1,5 @@
 /* An expert's episodes: see demonstrations.h. */
-#include "agents/demonstrations.h"
+#include "agents/demonstrations_internal.h"
 
 #include <math.h>
 #include <omp.h>
@@ -34,6 +34,13 @@ void ml3_demonstrations_free(ml3_demonstrations *d) {
   free(d->obs);
   free(d->action);
   free(d);
+}
+
+void ml3_demonstrations_begin(ml3_demonstrations *d, int i, uint64_t seed, ml3_env *env) {
+  double *task = d->task + i * d->env->task_dim;
+  ml3_random random = ml3_random_stream(seed, ML3_PURPOSE_INIT, (uint32_t)i, 2);
+  ml3_env_sample_task(d->env, &random, task);
+  ml3_env_reset(env, task, &random);
 }
 
 /* ---- by iLQR -------------------------------------------------------------------------------------------------- */
@@ -77,15 +84,11 @@ static int plan(const ml3_env *env, int steps, double *actions, ml3_error *error
 /* Draws task `i`, plans for it and notes what the plan's actions see. */
 static int demonstrate(ml3_demonstrations *d, int i, uint64_t seed, double *episode_return, ml3_error *error) {
   const ml3_env_spec *spec = d->env;
-  double *task = d->task + i * spec->task_dim, *actions = d->action + i * d->steps * spec->action_dim;
-  ml3_random random = ml3_random_stream(seed, ML3_PURPOSE_INIT, (uint32_t)i, 2);
+  double *actions = d->action + i * d->steps * spec->action_dim;
   ml3_env *env = ml3_env_new(spec, error);
   if (!env) return error ? error->code : ML3_ERR_MEMORY;
-  ml3_env_sample_task(spec, &random, task);
-  ml3_env_reset(env, task, &random);
-  int code = plan(env, d->steps, actions, error);
-  random = ml3_random_stream(seed, ML3_PURPOSE_INIT, (uint32_t)i, 2);
-  ml3_env_reset(env, task, &random);
+  ml3_demonstrations_begin(d, i, seed, env);
+  int code = plan(env, d->steps, actions, error); /* env stays where it begins */
   *episode_return = 0;
   for (int t = 0; t < d->steps && code == ML3_OK; t++) {
     ml3_env_observe(env, d->obs + (i * d->steps + t) * spec->obs_dim);

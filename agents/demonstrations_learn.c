@@ -1,7 +1,7 @@
 /* Demonstrations by a learner, which first learns all tasks at once: see demonstrations.h. */
 #include <stdlib.h>
 
-#include "agents/demonstrations.h"
+#include "agents/demonstrations_internal.h"
 
 static int learn(ml3_learner *learner, ml3_error *error) {
   ml3_learner_report report;
@@ -11,13 +11,10 @@ static int learn(ml3_learner *learner, ml3_error *error) {
   return code;
 }
 
-/* Task `i`, drawn as ml3_demonstrations_plan draws it, and what the policy's mean does there. */
+/* Task `i`, and what the policy's mean does there. */
 static void show(ml3_demonstrations *d, int i, const ml3_learner *learner, ml3_env *env, double *goal) {
   const ml3_env_spec *spec = d->env;
-  double *task = d->task + i * spec->task_dim;
-  ml3_random random = ml3_random_stream(learner->settings.seed, ML3_PURPOSE_INIT, (uint32_t)i, 2);
-  ml3_env_sample_task(spec, &random, task);
-  ml3_env_reset(env, task, &random);
+  ml3_demonstrations_begin(d, i, learner->settings.seed, env);
   ml3_env_goal(env, goal);
   for (int t = 0; t < d->steps; t++) {
     double *obs = d->obs + (i * d->steps + t) * spec->obs_dim,

@@ -145,7 +145,7 @@ const ml3_method ml3_method_learned_loss_world = {
 
 /* ---- task gradient ----------------------------------------------------------------------------------------------- */
 
-enum { RATE_TASKS = 16, MOMENTA = 4 };
+enum { RATE_TASKS = 16, MOMENTA = 4, HALF_DECADES = 13, RATES = HALF_DECADES + 2 /* the best one's neighbours */ };
 
 static const double momenta[MOMENTA] = {0, 0.5, 0.8, 0.9};
 
@@ -209,26 +209,24 @@ static double mean_task_loss(descent *d, const ml3_compare_settings *s, task_ste
   return sum;
 }
 
-/* The best of two step sizes a decade, 1e-5 .. 10, then of the quarters of a decade beside it; with the first so many momenta.
-   tried gets their number. */
+/* The best of two step sizes a decade, 1e-5 .. 10, then of the quarters of a decade beside it: RATES, with each of the first so
+   many momenta. */
 static int choose_step(const ml3_meta *meta, const ml3_compare_settings *settings, int momentum_count, task_step *step,
-                       int *tried, ml3_error *error) {
+                       ml3_error *error) {
   descent d;
   const int code = open_descent(&d, meta, error);
   if (code != ML3_OK) return code;
   double best = INFINITY;
   *step = (task_step){1e-5, 0};
-  *tried = 0;
   for (int m = 0; m < momentum_count; m++) {
     int nearest = -20;
     double least = INFINITY;
-    for (int i = 0; i < 15; i++) { /* two of them after the others: the neighbours */
-      const int quarter = i < 13 ? 2 * i - 20 : i == 13 ? nearest - 1 : nearest + 1;
+    for (int i = 0; i < RATES; i++) {
+      const int quarter = i < HALF_DECADES ? 2 * i - 20 : i == HALF_DECADES ? nearest - 1 : nearest + 1;
       const task_step candidate = {pow(10, quarter / 4.0), momenta[m]};
       const double loss = mean_task_loss(&d, settings, candidate);
-      if (loss < least && i < 13) least = loss, nearest = quarter;
+      if (loss < least && i < HALF_DECADES) least = loss, nearest = quarter;
       if (loss < best) best = loss, *step = candidate;
-      ++*tried;
     }
   }
   close_descent(&d);
@@ -237,8 +235,7 @@ static int choose_step(const ml3_meta *meta, const ml3_compare_settings *setting
 
 int ml3_compare_task_rate(const ml3_meta *meta, const ml3_compare_settings *settings, double *rate, ml3_error *error) {
   task_step step;
-  int tried;
-  const int code = choose_step(meta, settings, 1, &step, &tried, error);
+  const int code = choose_step(meta, settings, 1, &step, error);
   if (code == ML3_OK) *rate = step.rate;
   return code;
 }
@@ -251,10 +248,10 @@ static int prepare_gradient(const ml3_method *method, const ml3_arena *arena, co
   (void)loss;
   if (!step) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a step size");
   *step = (task_step){arena->settings.task_rate, 0};
-  int code = ML3_OK, tried = 0;
+  int code = ML3_OK;
   if (!(step->rate > 0) || momentum_count > 1) {
-    code = choose_step(arena->meta, &arena->settings, momentum_count, step, &tried, error);
-    *steps = (double)tried * RATE_TASKS * (most_updates(arena) + 1) * arena->play.gradient_steps;
+    code = choose_step(arena->meta, &arena->settings, momentum_count, step, error);
+    *steps = (double)(RATES * momentum_count) * RATE_TASKS * (most_updates(arena) + 1) * arena->play.gradient_steps;
     if (momentum_count > 1)
       snprintf(note, note_size,
                "the task gradient's step size and momentum, the best on validation tasks, are %.3g and %g", step->rate,

@@ -227,7 +227,7 @@ int cli_run_find_supervised(const char *folder, bool *supervised, ml3_error *err
   cli_run_path(folder, "config.yaml", path);
   const int code = cli_config_read(&config, path, error);
   const cli_problem_kind *kind = code == ML3_OK ? cli_problem_kind_find(config.problem, NULL) : NULL;
-  *supervised = kind && !kind->rollouts && !kind->simulated;
+  *supervised = kind && !cli_problem_acts(kind);
   return code;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/ranks.h"
 #include "nn/checkpoint.h"
 
 /* ---- settings -------------------------------------------------------------------------------- */
@@ -88,6 +89,10 @@ static int make_loss(const cli_config *c, const ml3_problem *p, ml3_loss_spec *s
   return code == ML3_OK ? choose_inputs(c, p, spec, error) : code;
 }
 
+int cli_threads(const cli_config *c) {
+  return c->ranks && c->threads == 0 ? cli_ranks_threads(c->ranks) : (int)c->threads;
+}
+
 int cli_trainer_settings(const cli_config *c, const ml3_problem *problem, ml3_trainer_settings *settings, ml3_error *error) {
   ml3_loss_spec loss;
   int code = make_loss(c, problem, &loss, error);
@@ -114,7 +119,8 @@ int cli_trainer_settings(const cli_config *c, const ml3_problem *problem, ml3_tr
                     .warmup_steps = c->outer_warmup,
                     .total_steps = c->outer_steps * c->outer_epochs},
       .seed = (uint64_t)c->seed,
-      .threads = (int)c->threads,
+      .threads = cli_threads(c),
+      .ranks = c->ranks,
       .tasks = (int)c->outer_tasks,
       .epochs = (int)c->outer_epochs,
       .task_clip_norm = c->outer_task_clip_norm,

@@ -10,6 +10,9 @@
 
 enum { CLI_PATH_MAX = 1024 };
 
+/* Threads for this process: `threads`, or of several ranks its share of the cores; 0: all. */
+int cli_threads(const cli_config *config);
+
 int cli_trainer_settings(const cli_config *config, const ml3_problem *problem, ml3_trainer_settings *settings,
                          ml3_error *error);
 const char *cli_method_label(const cli_config *config); /* "learned loss", "MAML" ... */

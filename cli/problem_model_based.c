@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "agents/model_based.h"
+#include "cli/experiment.h"
 #include "cli/policies.h"
 #include "cli/problems.h"
-#include "cli/ranks.h"
 
 /* What an ensemble is learned with. */
 typedef struct learning {
@@ -33,7 +33,7 @@ static int learn(const cli_config *c, const ml3_env_spec *env, learning *l, ml3_
   ml3_ensemble_settings settings;
   l->fit = ml3_ensemble_fit_defaults((uint64_t)c->seed);
   l->fit.epochs = (int)c->dynamics_epochs;
-  l->fit.threads = c->ranks && !c->threads ? cli_ranks_threads(c->ranks) : (int)c->threads;
+  l->fit.threads = cli_threads(c);
   l->fit.ranks = c->ranks;
   if (*c->dynamics_file && !c->dynamics_every)
     return (l->ensemble = ml3_ensemble_load(env, c->dynamics_file, error)) ? ML3_OK : error->code;

@@ -28,39 +28,42 @@ const cli_problem_kind *cli_problem_kind_find(const char *name, ml3_error *error
   return NULL;
 }
 
+bool cli_problem_acts(const cli_problem_kind *kind) {
+  return kind->rollouts || kind->simulated;
+}
+
 const char *cli_problem_title(const cli_config *config) {
   const cli_problem_kind *kind = cli_problem_kind_find(config->problem, NULL);
-  return kind && (kind->rollouts || kind->simulated) ? config->environment : config->problem;
+  return kind && cli_problem_acts(kind) ? config->environment : config->problem;
 }
 
-static bool is_shown(const cli_config *c, const cli_problem_kind *kind) {
-  return (kind->rollouts || kind->simulated) && c->extra_kind == CLI_EXTRA_DEMONSTRATION;
-}
-
-/* What the expert's learning and showing cost belongs to the loss, whether it is made again here or not. */
-static void count_expert(const cli_config *c, const cli_problem_kind *kind, ml3_problem *problem) {
-  if (!is_shown(c, kind) || c->extra_expert != CLI_EXPERT_PPO || *c->extra_file) return;
+/* Environment steps of extra.expert, learning and showing; plans are not counted. */
+static double expert_steps(const cli_config *c) {
+  if (c->extra_expert != CLI_EXPERT_PPO || *c->extra_file) return 0;
   const ml3_env_spec *env = ml3_env_find(c->environment, NULL);
   const double episode = (double)(c->horizon || !env ? c->horizon : env->horizon);
-  problem->steps.made += (double)c->extra_expert_updates * (double)c->learner_envs * (double)c->learner_steps +
-                         (double)c->extra_demonstrations * episode;
+  return (double)c->extra_expert_updates * (double)c->learner_envs * (double)c->learner_steps +
+         (double)c->extra_demonstrations * episode;
+}
+
+/* At meta-test nothing is shown; what the expert cost belongs to the loss all the same. */
+static ml3_problem *make(const cli_config *config, bool at_test, ml3_error *error) {
+  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
+  if (!kind) return NULL;
+  cli_config used = *config;
+  const bool shown = cli_problem_acts(kind) && config->extra_kind == CLI_EXTRA_DEMONSTRATION;
+  if (shown && at_test) used.extra_kind = CLI_EXTRA_NONE;
+  ml3_problem *problem = kind->make(&used, error);
+  if (problem && shown) problem->steps.made += expert_steps(config);
+  return problem;
 }
 
 ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error) {
-  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
-  ml3_problem *problem = kind ? kind->make(config, error) : NULL;
-  if (problem) count_expert(config, kind, problem);
-  return problem;
+  return make(config, false, error);
 }
 
 ml3_problem *cli_problem_new_at_test(const cli_config *config, ml3_error *error) {
-  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
-  if (!kind) return NULL;
-  cli_config test = *config;
-  if (is_shown(config, kind)) test.extra_kind = CLI_EXTRA_NONE;
-  ml3_problem *problem = kind->make(&test, error);
-  if (problem) count_expert(config, kind, problem);
-  return problem;
+  return make(config, true, error);
 }
 
 int cli_copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error) {

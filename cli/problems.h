@@ -22,6 +22,9 @@ const cli_problem_kind *cli_problem_kind_find(const char *name, ml3_error *error
 /* Kind number i, NULL behind the last. */
 const cli_problem_kind *cli_problem_kind_at(int i);
 
+/* Is it about an environment? */
+bool cli_problem_acts(const cli_problem_kind *kind);
+
 /* What a run is about, for titles and folders: the environment, or the problem's kind. */
 const char *cli_problem_title(const cli_config *config);
 

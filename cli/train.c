@@ -39,15 +39,11 @@ static uint32_t checksum_of(const cli_config *config) {
 
 /* Problem and trainer of t->config. */
 static int make_trainer(training *t, ml3_error *error) {
-  ml3_trainer_settings settings;
   if (!(t->problem = cli_problem_new(&t->config, error))) return error->code;
-  int code = cli_trainer_settings(&t->config, t->problem, &settings, error);
+  int code = cli_trainer_settings(&t->config, t->problem, &t->settings, error);
   if (code != ML3_OK) return code;
-  settings.ranks = t->ranks;
-  if (t->ranks && settings.threads == 0) settings.threads = cli_ranks_threads(t->ranks);
-  t->settings = settings;
   t->acts = t->problem->steps.inner + t->problem->steps.model_inner > 0;
-  t->trainer = ml3_trainer_new(t->problem, &settings, error);
+  t->trainer = ml3_trainer_new(t->problem, &t->settings, error);
   return t->trainer ? ML3_OK : error->code;
 }
 

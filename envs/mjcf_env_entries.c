@@ -194,10 +194,5 @@ static int add_limit(ml3_mjcf_reader *r, const yaml_node_t *key, const yaml_node
 }
 
 int ml3_mjcf_read_limits(ml3_mjcf_reader *r, const yaml_node_t *n) {
-  if (n->type != YAML_MAPPING_NODE) return ml3_mjcf_wrong(r, n, "limits: expected lines such as `qpos hinge: [-1, 1]`");
-  for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
-    int code = add_limit(r, ml3_mjcf_node(r, p->key), ml3_mjcf_node(r, p->value));
-    if (code != ML3_OK) return code;
-  }
-  return ML3_OK;
+  return ml3_mjcf_read_pairs(r, n, "limits: expected lines such as `qpos hinge: [-1, 1]`", add_limit);
 }

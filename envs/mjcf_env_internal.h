@@ -47,6 +47,9 @@ typedef struct ml3_mjcf_section {
 
 /* The value of that key, or NULL. */
 const yaml_node_t *ml3_mjcf_find(ml3_mjcf_reader *r, const yaml_node_t *map, const char *key);
+/* Every pair of a mapping, in order; `expected` is the sentence when it is none. */
+int ml3_mjcf_read_pairs(ml3_mjcf_reader *r, const yaml_node_t *map, const char *expected,
+                        int (*read)(ml3_mjcf_reader *r, const yaml_node_t *key, const yaml_node_t *value));
 /* A mapping with those keys, each at most once, read in the order of the table. */
 int ml3_mjcf_read_sections(ml3_mjcf_reader *r, const yaml_node_t *map, const char *what,
                            const ml3_mjcf_section *sections, int count);

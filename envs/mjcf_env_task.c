@@ -100,10 +100,5 @@ static int add_parameter(ml3_mjcf_reader *r, const yaml_node_t *key, const yaml_
 }
 
 int ml3_mjcf_read_task(ml3_mjcf_reader *r, const yaml_node_t *n) {
-  if (n->type != YAML_MAPPING_NODE) return ml3_mjcf_wrong(r, n, "task: expected lines such as `mass pole: [0.5, 2]`");
-  for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
-    int code = add_parameter(r, ml3_mjcf_node(r, p->key), ml3_mjcf_node(r, p->value));
-    if (code != ML3_OK) return code;
-  }
-  return ML3_OK;
+  return ml3_mjcf_read_pairs(r, n, "task: expected lines such as `mass pole: [0.5, 2]`", add_parameter);
 }

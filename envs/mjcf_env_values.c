@@ -83,6 +83,16 @@ const yaml_node_t *ml3_mjcf_find(ml3_mjcf_reader *r, const yaml_node_t *map, con
   return NULL;
 }
 
+int ml3_mjcf_read_pairs(ml3_mjcf_reader *r, const yaml_node_t *map, const char *expected,
+                        int (*read)(ml3_mjcf_reader *r, const yaml_node_t *key, const yaml_node_t *value)) {
+  if (map->type != YAML_MAPPING_NODE) return ml3_mjcf_wrong(r, map, "%s", expected);
+  for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+    int code = read(r, ml3_mjcf_node(r, p->key), ml3_mjcf_node(r, p->value));
+    if (code != ML3_OK) return code;
+  }
+  return ML3_OK;
+}
+
 /* A mapping with those keys, each at most once, read in the order of the table. */
 int ml3_mjcf_read_sections(ml3_mjcf_reader *r, const yaml_node_t *map, const char *what,
                            const ml3_mjcf_section *sections, int count) {

@@ -262,6 +262,10 @@ ml3_node ml3_loss_build_inputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_n
   return ml3_nn_mul(g, ml3_nn_sub(g, features, shift), scale);
 }
 
+ml3_node ml3_loss_build_targets(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node features) {
+  return build_columns(g, features, spec->targets, spec->target_count);
+}
+
 static ml3_node build_outputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
                               ml3_node features) {
   const ml3_mlp net = linear_out(spec);
@@ -275,7 +279,7 @@ static ml3_node build_off_target(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3
   int others[ML3_LOSS_MAX_FEATURES];
   const int count = list_others(spec, others);
   ml3_node wanted = ml3_mlp_build(g, &h, phi, ml3_mlp_size(&spec->net), build_columns(g, inputs, others, count));
-  ml3_node off = ml3_nn_sub(g, build_columns(g, features, spec->targets, spec->target_count), wanted);
+  ml3_node off = ml3_nn_sub(g, ml3_loss_build_targets(g, spec, features), wanted);
   return ml3_nn_scale(g, ml3_nn_sum_cols(g, ml3_nn_square(g, off)), 0.5);
 }
 

@@ -107,6 +107,8 @@ double ml3_loss_value(const ml3_loss *loss, const double *features);
 /* What the network sees of rows of features: [n, features] -> [n, inputs], chosen and normalised. */
 ml3_node ml3_loss_build_inputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node shift, ml3_node scale,
                                ml3_node features);
+/* The targeted columns a of rows of features: [n, features] -> [n, targets]. */
+ml3_node ml3_loss_build_targets(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node features);
 /* Its value a row, without weight: [n, features] -> [n, 1]. */
 ml3_node ml3_loss_build(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
                         ml3_node features);

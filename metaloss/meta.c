@@ -8,8 +8,12 @@
 
 /* ---- making ------------------------------------------------------------------------------------------ */
 
+int ml3_meta_updates(const ml3_meta_settings *s) {
+  return s->inner_steps / (s->passes > 1 ? s->passes : 1);
+}
+
 static void set_weights(ml3_meta *m) {
-  const int passes = m->passes, k_max = m->settings.inner_steps / passes; /* updates */
+  const int passes = m->passes, k_max = ml3_meta_updates(&m->settings);
   for (int k = 1; k <= k_max; k++) switch (m->settings.weights) {
       case ML3_WEIGHTS_LAST:
         m->weights[k * passes] = k == k_max;
@@ -29,10 +33,10 @@ static void set_weights(ml3_meta *m) {
 static int check_weights(const ml3_meta_settings *s, ml3_error *error) {
   double sum = 0;
   if (s->weights != ML3_WEIGHTS_LIST) return ML3_OK;
-  if (s->weight_count != s->inner_steps / (s->passes > 1 ? s->passes : 1) || s->weight_count > ML3_META_MAX_WEIGHTS)
+  if (s->weight_count != ml3_meta_updates(s) || s->weight_count > ML3_META_MAX_WEIGHTS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "the list of weights has %d entries for %d inner steps; it needs one a step, at most %d",
-                         s->weight_count, s->inner_steps / (s->passes > 1 ? s->passes : 1), ML3_META_MAX_WEIGHTS);
+                         s->weight_count, ml3_meta_updates(s), ML3_META_MAX_WEIGHTS);
   for (int i = 0; i < s->weight_count; i++) {
     if (!(s->weight_list[i] >= 0) || !isfinite(s->weight_list[i]))
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "weight %d of the inner steps is %g; it must not be negative",

@@ -60,6 +60,9 @@ typedef struct ml3_meta_settings {
   bool moments; /* ml3_meta_moments is wanted */
 } ml3_meta_settings;
 
+/* Updates in a chain of inner steps: inner_steps / passes. */
+int ml3_meta_updates(const ml3_meta_settings *settings);
+
 enum { ML3_META_MAX_BATCH = 64, ML3_META_KEEP_BYTES = 32 << 20 /* a good keep_bytes */ };
 
 typedef struct ml3_meta ml3_meta;           /* compiled programs; immutable, shared */

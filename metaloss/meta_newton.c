@@ -50,10 +50,7 @@ static ml3_node apply(const system *s, ml3_node p) {
 
 /* What the targets are held against, and J' w at some w of its shape. */
 static system make_system(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows) {
-  const ml3_loss_spec *spec = &m->settings.loss;
-  ml3_node columns[ML3_LOSS_MAX_TARGETS];
-  for (int i = 0; i < spec->target_count; i++) columns[i] = ml3_nn_slice_cols(g, rows, spec->targets[i], 1);
-  ml3_node a = ml3_nn_concat_cols(g, columns, spec->target_count);
+  ml3_node a = ml3_loss_build_targets(g, &m->settings.loss, rows);
   system s = {.meta = m, .g = g, .w = ml3_nn_stop_gradient(g, a), .rows = ml3_nn_rows(g, rows) / m->batch};
   ml3_nn_gradient(g, ml3_nn_dot(g, a, s.w), &m->in_theta, 1, &s.back);
   return s;

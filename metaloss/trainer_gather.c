@@ -15,8 +15,7 @@ static int gather_task(ml3_trainer *t, int i, ml3_error *error) {
       ml3_random_stream(t->settings.seed, ML3_PURPOSE_TRAIN, FIRST_STREAM + (uint32_t)i, (uint32_t)t->outer_step);
   p->sample(p, ML3_SPLIT_TRAIN, &random, b->task, b->theta);
   ml3_meta_begin(work, t->loss, b->theta);
-  const int passes = t->settings.meta.passes > 1 ? t->settings.meta.passes : 1;
-  const int updates = t->settings.meta.inner_steps / passes;
+  const int updates = ml3_meta_updates(&t->settings.meta);
   for (int k = 0; k <= updates; k++) {
     int code = p->gather(p, b->task, b->theta, error);
     if (code != ML3_OK) return code;

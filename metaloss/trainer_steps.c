@@ -14,7 +14,7 @@ static int count_judged(const ml3_meta_settings *s, int updates, bool *last) {
 
 void ml3_trainer_count_steps(const ml3_problem *p, const ml3_trainer_settings *s, int64_t outer_steps,
                              double *environment, double *model) {
-  const int passes = s->meta.passes > 1 ? s->meta.passes : 1, updates = s->meta.inner_steps / passes;
+  const int updates = ml3_meta_updates(&s->meta);
   bool last;
   const int judged = count_judged(&s->meta, updates, &last);
   const double tasks = (double)outer_steps * s->tasks;

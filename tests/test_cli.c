@@ -244,6 +244,17 @@ Test(cli, tables_over_seeds_call_numbers_what_the_problem_calls_them) {
   cr_expect(strstr(output, "squared error") && !strstr(output, "success"), "%s", output);
 }
 
+/* What a training into that folder says, in folder/log, and ends with when it gets a signal after its first lines; `before` is
+   said to the shell. */
+static int train_and_signal(const char *before, const char *run, const char *steps, const char *signal) {
+  char command[1024];
+  snprintf(command, sizeof command,
+           "cd %s && (%s %s train -o %s " TINY "--set outer.steps=%s >log 2>&1 & pid=$!; "
+           "for i in $(seq 200); do [ -s %s/metrics.csv ] && break; sleep 0.05; done; kill -%s $pid; wait $pid)",
+           folder, before, ML3_COMMAND, run, steps, run, signal);
+  return WEXITSTATUS(system(command));
+}
+
 Test(cli, an_interrupt_stops_all_seeds_and_they_go_on) {
   char command[1024];
   snprintf(command, sizeof command,
@@ -261,20 +272,11 @@ Test(cli, an_interrupt_stops_all_seeds_and_they_go_on) {
 }
 
 Test(cli, a_terminal_that_goes_away_leaves_a_checkpoint_unless_that_is_to_be_outlived) {
-  char command[1024];
-  snprintf(command, sizeof command,
-           "cd %s && (%s train -o run " TINY "--set outer.steps=1000000 >log 2>&1 & pid=$!; "
-           "for i in $(seq 200); do [ -s run/metrics.csv ] && break; sleep 0.05; done; kill -HUP $pid; wait $pid)",
-           folder, ML3_COMMAND);
-  int status = system(command);
-  cr_expect_eq(WEXITSTATUS(status), 130, "exit code %d", WEXITSTATUS(status));
+  int code = train_and_signal("", "run", "1000000", "HUP");
+  cr_expect_eq(code, 130, "exit code %d", code);
   cr_expect(exists("run/checkpoint"));
-  snprintf(command, sizeof command,
-           "cd %s && (trap '' HUP; %s train -o other " TINY "--set outer.steps=300 >log 2>&1 & pid=$!; "
-           "for i in $(seq 200); do [ -s other/metrics.csv ] && break; sleep 0.05; done; kill -HUP $pid; wait $pid)",
-           folder, ML3_COMMAND);
-  status = system(command);
-  cr_expect_eq(WEXITSTATUS(status), 0, "exit code %d", WEXITSTATUS(status));
+  code = train_and_signal("trap '' HUP;", "other", "300", "HUP");
+  cr_expect_eq(code, 0, "exit code %d", code);
 }
 
 Test(cli, stops_early_when_nothing_gets_better) {
@@ -339,15 +341,11 @@ Test(cli, a_folder_that_cannot_be_written_is_told) {
 }
 
 Test(cli, an_interrupt_keeps_the_checkpoint_and_says_so) {
-  char command[1024];
-  snprintf(command, sizeof command,
-           "cd %s && (%s train -o run " TINY "--set outer.steps=1000000 >log 2>&1 & pid=$!; "
-           "for i in $(seq 100); do [ -s run/metrics.csv ] && break; sleep 0.05; done; sleep 0.3; kill -INT $pid; wait $pid)",
-           folder, ML3_COMMAND);
-  int status = system(command);
-  cr_expect_eq(WEXITSTATUS(status), 130, "exit code %d", WEXITSTATUS(status));
+  const int ended = train_and_signal("", "run", "1000000", "INT");
+  cr_expect_eq(ended, 130, "exit code %d", ended);
   cr_expect(exists("run/checkpoint"));
   cr_expect_eq(ml3("train --resume run --quiet --set outer.steps=1"), 0, "%s", output);
+  char command[1024];
   snprintf(command, sizeof command, "grep -q 'go on with `ml3 train --resume run`' %s/log", folder);
   cr_expect_eq(system(command), 0, "the log does not say how to go on");
 }
