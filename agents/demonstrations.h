@@ -32,9 +32,12 @@ ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, 
                                             ml3_error *error);
 
 /* By a learner with those settings (no task: it learns all of the environment's tasks at once, for settings->updates), whose mean
-   then shows `count` tasks, drawn as above from settings->seed. Takes what settings->owned is. */
+   then shows `count` tasks, drawn as above from settings->seed. Takes what settings->owned is. observe may be NULL: called after
+   every update; a non-zero answer stops with ML3_ERR_INTERRUPTED. */
 ml3_demonstrations *ml3_demonstrations_learn(const ml3_learner_kind *kind, const ml3_learner_settings *settings,
-                                             int count, int steps, ml3_error *error);
+                                             int count, int steps,
+                                             int (*observe)(void *user, const ml3_learner_report *report), void *user,
+                                             ml3_error *error);
 
 /* From a data set (envs/dataset.h) of that environment: its first `count` episodes, or all (0), each of at least `steps` steps, of
    which the first are taken. Task parameters that env does not draw must have its values. */

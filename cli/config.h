@@ -132,6 +132,7 @@ typedef struct cli_config {
   double test_rate;
 
   /* Not keys. */
+  bool quiet;                    /* nothing is told of what a problem waits for when it is made */
   bool from_checkpoint;          /* what a problem fits or plans when it is made will come from a checkpoint */
   const struct ml3_ranks *ranks; /* that share out what is fitted; NULL: there is one */
 } cli_config;

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "agents/narrow.h"
+#include "cli/experiment.h"
 #include "cli/problems.h"
+#include "cli/progress.h"
 #include "cli/train_policy.h"
 
 ml3_env_spec *cli_env_new(const cli_config *c, ml3_error *error) {
@@ -61,6 +63,13 @@ int cli_policy_init(const cli_config *c, const ml3_env_spec *env, ml3_policy *po
   return code == ML3_OK && c->policy_goal ? ml3_policy_add_goal(policy, env, error) : code;
 }
 
+static int on_update(void *user, const ml3_learner_report *report) {
+  char note[48] = "";
+  if (report->episodes) snprintf(note, sizeof note, "return %.2f", report->episode_return);
+  cli_progress_update(user, (long)report->updates, note);
+  return cli_interrupted();
+}
+
 /* By PPO on all tasks, with its usual policy, which sees what the problem's sees: that may be one for gentle updates. */
 static ml3_demonstrations *learn_demonstrations(const cli_config *c, const ml3_env_spec *env, int count, int steps,
                                                 ml3_error *error) {
@@ -72,7 +81,11 @@ static ml3_demonstrations *learn_demonstrations(const cli_config *c, const ml3_e
   policy.log_std_init = LOG_STD;
   ml3_learner_settings s = cli_learner_settings(&usual, env, &policy);
   s.updates = c->extra_expert_updates;
-  return ml3_demonstrations_learn(&ml3_learner_ppo, &s, count, steps, error);
+  cli_progress progress;
+  cli_progress_begin(&progress, "expert by PPO", (long)s.updates, c->quiet);
+  ml3_demonstrations *d = ml3_demonstrations_learn(&ml3_learner_ppo, &s, count, steps, on_update, &progress, error);
+  cli_progress_end(&progress);
+  return d;
 }
 
 ml3_demonstrations *cli_demonstrations_new(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {

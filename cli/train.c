@@ -22,6 +22,7 @@
 static int read_config(cli_config *c, const cli_options *o, const char *resume, const char *file, ml3_error *error) {
   char path[CLI_PATH_MAX];
   cli_config_defaults(c);
+  c->quiet = o->quiet;
   cli_run_path(resume ? resume : "", file, path);
   int code = resume ? cli_config_read(c, path, error) : cli_preset_apply(c, o->argument, error);
   return code == ML3_OK ? cli_options_apply(o, c, error) : code;

@@ -350,6 +350,16 @@ Test(cli, an_interrupt_keeps_the_checkpoint_and_says_so) {
   cr_expect_eq(system(command), 0, "the log does not say how to go on");
 }
 
+Test(cli, an_expert_that_learns_first_tells_of_it_and_can_be_interrupted) {
+  const char *line = ML3_COMMAND
+      " train pointmass_model_free -o run --set extra.kind=demonstration --set extra.expert=ppo "
+      "--set extra.expert_updates=1000000 --set learner.envs=2 >log 2>&1 & pid=$!; "
+      "for i in $(seq 200); do [ -s log ] && break; sleep 0.05; done; kill -TERM $pid; wait $pid";
+  cr_expect_eq(shell(line), 130);
+  cr_expect_eq(shell("grep -q '^expert by PPO .* 1/1000000 ' log && grep -q 'nothing of it is kept' log"), 0);
+  cr_expect_not(exists("run"));
+}
+
 Test(cli, without_a_display_the_window_says_what_to_do_instead) {
   unsetenv("DISPLAY");
   unsetenv("WAYLAND_DISPLAY");
