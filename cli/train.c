@@ -152,6 +152,7 @@ static int train_seeds(const cli_options *o, int count, const char *output, cons
   if (resume && access(path, R_OK) != 0)
     return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a folder of seeds: it has no seeds.yaml", resume);
   int code = read_config(&t.config, o, resume, "seeds.yaml", error);
+  t.config.from_checkpoint = true; /* what learns first would learn here for nothing */
   if (code == ML3_OK) code = make_trainer(&t, error);
   finish(&t);
   if (code == ML3_OK && !resume) code = cli_run_create(output, &t.config, force, t.folder, error);
@@ -184,6 +185,7 @@ static int train_sweep(const cli_options *o, const char **texts, int seeds, cons
   if (code == ML3_OK) code = read_config(&config, o, resume, "sweep.yaml", error);
   for (int i = 0; code == ML3_OK && i < sweep->points; i++) {
     training t = {.config = config};
+    t.config.from_checkpoint = true; /* as for seeds */
     code = cli_sweep_point(sweep, i, &t.config, NULL, error);
     if (code == ML3_OK) code = make_trainer(&t, error);
     finish(&t);
