@@ -6,6 +6,7 @@
 
 #include "cli/experiment.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "cli/zoo.h"
@@ -105,8 +106,16 @@ static int adapt(adapting *a, int task, int updates, ml3_error *error) {
   return code;
 }
 
+/* RUN/policy.safetensors, which an earlier adapting has left there, or a file beside where it is started; a run of PPO's has
+   a policy of its own. */
+static int choose_output(const adapting *a, const char *argument, int force, char *path, ml3_error *error) {
+  const bool in_run = argument && cli_run_is(argument);
+  cli_run_path(in_run ? argument : ".", a->kind->rollouts ? "policy.safetensors" : "model.safetensors", path);
+  return in_run && a->config.method < METHOD_PPO ? ML3_OK : cli_output_check(path, "--output", force, error);
+}
+
 int cli_adapt(int argc, const char **argv) {
-  int task = 0, updates = 5;
+  int task = 0, updates = 5, force = 0;
   const char *output = NULL, *loss = NULL;
   const struct poptOption own[] = {
       {"task", 't', POPT_ARG_INT, &task, 0, "number of the held-out task (0)", "N"},
@@ -114,6 +123,7 @@ int cli_adapt(int argc, const char **argv) {
       {"loss", 'l', POPT_ARG_STRING, &loss, 0, "another loss than the run's own: a run's, a FILE's, or zoo:NAME", "LOSS"},
       {"output", 'o', POPT_ARG_STRING, &output, 0,
        "where the policy or model goes (RUN/policy.safetensors or RUN/model.safetensors)", "FILE"},
+      CLI_FORCE_OPTION(&force),
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(&options, argc, argv, own, "RUN|zoo:NAME|PRESET|ENVIRONMENT [OPTIONS]",
@@ -129,15 +139,14 @@ int cli_adapt(int argc, const char **argv) {
   adapting a = {0};
   ml3_error error = {0};
   char path[CLI_PATH_MAX];
-  int code = open_run(&a, &options, loss, &error);
+  int code = cli_output_check(output, "--output", force, &error);
+  if (code == ML3_OK) code = open_run(&a, &options, loss, &error);
+  if (code == ML3_OK && !output) code = choose_output(&a, options.argument, force, path, &error);
   if (code == ML3_OK) code = adapt(&a, task, updates, &error);
   if (code == ML3_OK) {
-    const char *what = a.kind->rollouts ? "policy" : "model";
-    const char *file = a.kind->rollouts ? "policy.safetensors" : "model.safetensors";
-    cli_run_path(options.argument && cli_run_is(options.argument) ? options.argument : ".", file, path);
     const char *to = output ? output : path;
     code = a.problem->save(a.problem, a.theta, to, &error);
-    if (code == ML3_OK) printf("%s: %s\n", what, to);
+    if (code == ML3_OK) printf("%s: %s\n", a.kind->rollouts ? "policy" : "model", to);
   }
   free(a.task);
   ml3_meta_work_free(a.work);

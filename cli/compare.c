@@ -12,6 +12,7 @@
 #include "cli/comparison.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
 #include "cli/zoo.h"
@@ -192,6 +193,14 @@ static int compare_supervised(comparing *c, ml3_error *error) {
   return code;
 }
 
+/* Of the tables the first stands for all. */
+static int check_output(const cli_compare_options *own, ml3_error *error) {
+  char tables[CLI_PATH_MAX];
+  cli_run_path(own->output ? own->output : "", "comparison.csv", tables);
+  int code = own->output ? cli_output_check(tables, "--output", own->force, error) : ML3_OK;
+  return code == ML3_OK ? cli_output_check(own->video, "--video", own->force, error) : code;
+}
+
 static int compare_all(comparing *c, ml3_error *error) {
   char pattern[CLI_PATH_MAX];
   const cli_compare_options *own = c->own;
@@ -211,8 +220,9 @@ static int compare_all(comparing *c, ml3_error *error) {
   char folder[CLI_PATH_MAX];
   const char *run = cli_zoo_folder(first, folder, error);
   if (!run) return error->code;
-  bool supervised;
-  int code = cli_run_find_supervised(run, &supervised, error);
+  bool supervised = false;
+  int code = check_output(own, error);
+  if (code == ML3_OK) code = cli_run_find_supervised(run, &supervised, error);
   if (code == ML3_OK && supervised) return compare_supervised(c, error);
   for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) code = compare_seed(c, seed, &progress, error);
   cli_progress_end(&progress);
@@ -261,6 +271,7 @@ int cli_compare(int argc, const char **argv) {
       {"video", '\0', POPT_ARG_STRING, &own.video, 0, "the methods on one task as video", "FILE"},
       {"task", 't', POPT_ARG_INT, &own.task, 0, "that task (0)", "N"},
       {"output", 'o', POPT_ARG_STRING, &own.output, 0, "folder for the files (the run's)", "FOLDER"},
+      CLI_FORCE_OPTION(&own.force),
       POPT_TABLEEND};
   cli_options options = {0};
   char notes[4096];

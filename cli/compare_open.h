@@ -8,7 +8,7 @@
 
 typedef struct cli_compare_options {
   const char *with, *label, *methods, *reference, *errors, *output, *video;
-  int seeds, task, transitions, hold, uniform_states;
+  int seeds, task, transitions, hold, uniform_states, force;
   long budget;
 } cli_compare_options;
 

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/plan_time.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
@@ -18,7 +19,7 @@
 typedef struct own_options {
   const char *log, *video, *weights, *cost;
   double state_weight, action_weight, final_weight;
-  int receding, seed, repeat, json, regularize_state;
+  int receding, seed, repeat, json, regularize_state, force;
 } own_options;
 
 typedef struct planning {
@@ -276,6 +277,7 @@ int cli_plan(int argc, const char **argv) {
        NULL},
       {"task", 't', POPT_ARG_INT, &own.seed, 0, "a task of the distribution, by number (the default task)", "N"},
       {"video", '\0', POPT_ARG_STRING, &own.video, 0, "what came of it, as video", "FILE"},
+      CLI_FORCE_OPTION(&own.force),
       {"time", '\0', POPT_ARG_INT, &own.repeat, 0, "solve N times and tell where the time goes", "N"},
       {"json", '\0', POPT_ARG_NONE, &own.json, 0, "that as JSON, and nothing else", NULL},
       POPT_TABLEEND};
@@ -289,7 +291,9 @@ int cli_plan(int argc, const char **argv) {
   planning p = {.own = &own, .quiet = options.quiet};
   ml3_error error = {0};
   ml3_ilqr_report report = {0};
-  int code = open_all(&p, &options, &error);
+  int code = cli_output_check(own.log, "--log", own.force, &error);
+  if (code == ML3_OK) code = cli_output_check(own.video, "--video", own.force, &error);
+  if (code == ML3_OK) code = open_all(&p, &options, &error);
   if (code == ML3_OK) code = solve_logged(&p, &report, &error);
   if (code == ML3_OK) code = carry_out(&p, &report, &error);
   if (code == ML3_OK && own.repeat > 0) code = print_time(&p, &error);

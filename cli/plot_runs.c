@@ -4,15 +4,17 @@
 
 #include "cli/curves.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/verb.h"
 
 int cli_plot_runs(int argc, const char **argv) {
   const char *output = NULL, *metrics = NULL;
-  int smooth = 0, each = 0;
+  int smooth = 0, each = 0, force = 0;
   const struct poptOption own[] = {
       {"metric", 'm', POPT_ARG_STRING, &metrics, 0,
        "columns of metrics.csv, with commas (validation/task_loss,validation/success)", "NAMES"},
       {"output", 'o', POPT_ARG_STRING, &output, 0, "FILE.png, FILE.svg or FILE.pdf, in place of the terminal", "FILE"},
+      CLI_FORCE_OPTION(&force),
       {"smooth", '\0', POPT_ARG_INT, &smooth, 0, "moving mean over so many points", "N"},
       {"each", '\0', POPT_ARG_NONE, &each, 0, "a line a run, also where runs differ by their seed alone", NULL},
       POPT_TABLEEND};
@@ -31,6 +33,7 @@ int cli_plot_runs(int argc, const char **argv) {
     code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "which runs? `ml3 list runs` shows them");
   if (code == ML3_OK && (smooth < 0 || smooth > 1000000))
     code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--smooth is %d; 0 to 1000000 are possible", smooth);
+  if (code == ML3_OK) code = cli_output_check(output, "--output", force, &error);
   if (code == ML3_OK) code = cli_runs_open(&runs, options.arguments, options.argument_count, each, &error);
   if (code == ML3_OK && !(curves = cli_curves_new(&runs, metrics, smooth, &error))) code = error.code;
   if (code == ML3_OK) code = output ? cli_curves_save(curves, output, &error) : cli_curves_show(curves, &error);

@@ -11,6 +11,7 @@
 #include "cli/curves.h"
 #include "cli/html.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/verb.h"
 
 /* ---- the table over all runs ---------------------------------------------------------------------------------------- */
@@ -136,9 +137,10 @@ static int write_page(const cli_runs *runs, const char *path, const char *metric
 int cli_report(int argc, const char **argv) {
   const char *output = NULL, *metrics = NULL;
   char path[CLI_PATH_MAX];
-  int plain = 0;
+  int plain = 0, force = 0;
   const struct poptOption own[] = {
       {"output", 'o', POPT_ARG_STRING, &output, 0, "the page (RUN/report.html; of several runs report.html)", "FILE"},
+      CLI_FORCE_OPTION(&force),
       {"metric", 'm', POPT_ARG_STRING, &metrics, 0, "columns of metrics.csv to plot, as for `ml3 plot`", "NAMES"},
       {"no-video", '\0', POPT_ARG_NONE, &plain, 0, "leave out videos, for a small file", NULL},
       POPT_TABLEEND};
@@ -160,7 +162,8 @@ int cli_report(int argc, const char **argv) {
       cli_run_path(runs.runs[0].folder, "report.html", path);
     else
       snprintf(path, sizeof path, "report.html");
-    code = write_page(&runs, output ? output : path, metrics, !plain, &error);
+    if (output || runs.count > 1) code = cli_output_check(output ? output : path, "--output", force, &error);
+    if (code == ML3_OK) code = write_page(&runs, output ? output : path, metrics, !plain, &error);
   }
   if (code == ML3_OK) printf("%s\n", output ? output : path);
   cli_runs_free(&runs);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/live.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
 #include "cli/zoo.h"
@@ -93,6 +94,7 @@ static void key_notes(char *notes, size_t size) {
 int cli_view(int argc, const char **argv) {
   shown given = {.width = 1280, .height = 720};
   double speed = 1;
+  int force = 0;
   const char *trace = NULL;
   const struct poptOption own[] = {
       {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"},
@@ -106,6 +108,7 @@ int cli_view(int argc, const char **argv) {
       {"height", '\0', POPT_ARG_INT, &given.height, 0, "pixels (720)", "N"},
       {"speed", '\0', POPT_ARG_DOUBLE, &speed, 0, "1 is real time", "FACTOR"},
       {"trace", '\0', POPT_ARG_STRING, &trace, 0, "a line for every key and what came of it", "FILE"},
+      CLI_FORCE_OPTION(&force),
       POPT_TABLEEND};
   cli_options options = {0};
   char notes[2048];
@@ -121,6 +124,7 @@ int cli_view(int argc, const char **argv) {
   cli_live *live = open_live(&options, &given, CLI_CAST_LESSON, &error);
   ml3_view_options view = {.speed = speed, .trace = trace, .title = live ? cli_live_title(live) : NULL};
   int code = live ? fill(&given, live, &view, &error) : error.code;
+  if (code == ML3_OK) code = cli_output_check(trace, "--trace", force, &error);
   if (code == ML3_OK) code = ml3_view_window(cli_live_source(live), &view, &error);
   return end("view", live, code, &error);
 }
@@ -133,21 +137,25 @@ static int on_progress(void *user, int done, int total) {
   return cli_interrupted();
 }
 
-/* RUN/rollouts.mp4, or the name of the environment or of the zoo's loss. */
-static void default_path(const char *argument, char *path) {
-  if (cli_run_is(argument))
+/* RUN/rollouts.mp4, which may be an earlier one, or the name of the environment or of the zoo's loss. */
+static int choose_output(const char *argument, int force, char *path, ml3_error *error) {
+  if (cli_run_is(argument)) {
     cli_run_path(argument, "rollouts.mp4", path);
-  else
-    snprintf(path, CLI_PATH_MAX, "%.900s.mp4", argument + (cli_zoo_is(argument) ? 4 : 0));
+    return ML3_OK;
+  }
+  snprintf(path, CLI_PATH_MAX, "%.900s.mp4", argument + (cli_zoo_is(argument) ? 4 : 0));
+  return cli_output_check(path, "--output", force, error);
 }
 
 int cli_record(int argc, const char **argv) {
   shown given = {.width = 1280, .height = 720};
   double fps = 0;
+  int force = 0;
   const char *output = NULL;
   const struct poptOption own[] = {
       {"output", 'o', POPT_ARG_STRING, &output, 0,
        "FILE.mp4, FILE.gif, FILE.png for the last state, or a folder for frames (RUN/rollouts.mp4)", "PATH"},
+      CLI_FORCE_OPTION(&force),
       {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"},
       {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"},
       {"layout", 'l', POPT_ARG_STRING, &given.layout, 0, "single (one after the other), ghosts or tiles (ghosts)",
@@ -169,12 +177,13 @@ int cli_record(int argc, const char **argv) {
   if (answer >= 0) return answer;
   ml3_error error = {0};
   char path[CLI_PATH_MAX];
-  int frames = 0;
+  int frames = 0, code = cli_output_check(output, "--output", force, &error);
+  if (code != ML3_OK) return cli_fail("record", &error);
   cli_live *live = open_live(&options, &given, CLI_CAST_COMPARISON, &error);
   ml3_view_options view = {.fps = fps};
-  int code = live ? fill(&given, live, &view, &error) : error.code;
+  code = live ? fill(&given, live, &view, &error) : error.code;
+  if (code == ML3_OK && !output) code = choose_output(options.argument, force, path, &error);
   if (code == ML3_OK) {
-    default_path(options.argument, path);
     const char *to = output ? output : path;
     cli_progress progress;
     cli_progress_begin(&progress, "recording", 1, options.quiet);

@@ -66,6 +66,38 @@ Test(cli_report, reports_in_one_file_that_needs_no_other) {
   expect("report", 2, "which runs?");
 }
 
+/* Each line twice: the file as it was, then with --force. */
+Test(cli_report, nothing_is_overwritten_unasked_but_what_a_verb_left_in_a_run) {
+  static const char *const lines[][2] = {
+      {"adapt runs/b -n 1 -o file", "'file' exists already; choose another --output, or --force"},
+      {"plot runs -o file.svg", "'file.svg' exists already"},
+      {"report runs/b --no-video -o file", "'file' exists already"},
+      {"record runs/b --quiet --width 32 --height 32 -o file.png", "'file.png' exists already"},
+      {"plan mountain_car --quiet --log file", "'file' exists already; choose another --log, or --force"},
+      {"plan mountain_car --quiet --video file.mp4", "'file.mp4' exists already; choose another --video, or --force"},
+      {"compare runs/b --quiet --set test.tasks=1 -m untrained -o tables", "'tables/comparison.csv' exists already"},
+      {"adapt zoo:sine -n 1", "'./model.safetensors' exists already"},
+      {"report runs --no-video", "'report.html' exists already"}};
+  char forced[256];
+  make_runs();
+  cr_assert_eq(shell("mkdir tables; for i in file file.svg file.png file.mp4 tables/comparison.csv model.safetensors "
+                     "report.html; do echo mine >$i; done"),
+               0);
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) expect(lines[i][0], 1, lines[i][1]);
+  cr_expect_eq(shell("for i in file* tables/* *.*; do echo mine | cmp - $i || exit 1; done"), 0, "one is another");
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    snprintf(forced, sizeof forced, "%s --force", lines[i][0]);
+    cr_expect_eq(ml3(forced), 0, "%s: %s", forced, output);
+  }
+  cr_expect_eq(shell("! grep -lx mine file* tables/* *.*"), 0, "one was left");
+  for (int i = 0; i < 2; i++) {
+    expect("adapt runs/b -n 1", 0, "runs/b/policy.safetensors");
+    expect("report runs/b --no-video", 0, "runs/b/report.html");
+    cr_expect_eq(ml3("compare runs/b --quiet --set test.tasks=1 -m untrained"), 0, "%s", output);
+  }
+  expect("plan mountain_car --quiet --log /dev/null", 0, "");
+}
+
 Test(cli_report, sweeps_over_combinations_with_one_table) {
   const char *const train = "train mountain_car -o sweep " TINY
                             "--set outer.steps=10 --sweep outer.rate=1e-3,1e-2 --sweep loss.hidden=[4],[4,4]";
@@ -114,6 +146,6 @@ Test(cli_report, the_zoo_has_losses_that_do_what_their_cards_say) {
   cr_expect(exists("policy.safetensors"));
   make_runs();
   expect("adapt runs/b --loss runs/a-seed1", 0, "runs/b/policy.safetensors");
-  expect("adapt mountain_car --loss runs/b/loss.safetensors --set policy.hidden=[4] -n 1", 0,
+  expect("adapt mountain_car --loss runs/b/loss.safetensors --set policy.hidden=[4] -n 1 --force", 0,
          "policy: ./policy.safetensors");
 }

@@ -12,7 +12,7 @@ bad = []
 
 def losses(name, updates, task, folder):
     """Task losses before and after that many updates."""
-    out = subprocess.run([ml3, "adapt", "zoo:" + name, "--updates", str(updates), "--task", str(task), "--output", folder + "/out.safetensors"],
+    out = subprocess.run([ml3, "adapt", "zoo:" + name, "--updates", str(updates), "--task", str(task), "--force", "--output", folder + "/out.safetensors"],
                          capture_output=True, text=True, timeout=120)
     if out.returncode:
         raise RuntimeError(f"ml3 adapt ends with {out.returncode}: {out.stderr.strip()}")
@@ -41,7 +41,7 @@ def examine(name, folder):
         raise RuntimeError(f"the task loss is {before:.4g} before and {after:.4g} after {updates} updates")
     if check and after > float(check[4]) + 0.1 * abs(float(check[4])) + 0.01:
         raise RuntimeError(f"the task loss is {after:.4g} after {updates} updates; the card says {check[4]}")
-    again = subprocess.run([ml3, "adapt", name, "--loss", "zoo:" + name, "--updates", "1", "--output", folder + "/out.safetensors"],
+    again = subprocess.run([ml3, "adapt", name, "--loss", "zoo:" + name, "--updates", "1", "--force", "--output", folder + "/out.safetensors"],
                            capture_output=True, text=True, timeout=120)
     if again.returncode:
         raise RuntimeError(f"`ml3 adapt {name} --loss zoo:{name}` ends with {again.returncode}: {again.stderr.strip()}")

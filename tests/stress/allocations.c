@@ -141,7 +141,7 @@ static const char *const commands[] = {
     "--set method=ppo --set learner.updates=1 --set learner.steps=8 --set learner.envs=2 --set learner.minibatches=2 "
     "--set learner.epochs=1 --set policy.hidden=[4] -o ppo",
     "train mountain_car --resume car --quiet --set outer.steps=2",
-    "adapt car --output policy.safetensors --set threads=1",
+    "adapt car --force --output policy.safetensors --set threads=1",
     "compare car" TINY "--set test.tasks=1 --set test.steps=[1] --methods untrained,learned_loss,ilqr",
     "plan pendulum --quiet",
     "inspect car --set threads=1",
@@ -150,7 +150,7 @@ static const char *const commands[] = {
     "list",
     "config mountain_car",
     "plot car",
-    "report car --output report.html",
+    "report car --force --output report.html",
     "train mountain_car --force" TINY
     "--set outer.steps=2 --set outer.tasks=2 --set validation.tasks=1 --set loss.hidden=[3] --set policy.hidden=[3] "
     "--set inner.steps=1 --set dynamics.kind=ensemble --set dynamics.hidden=[4] --set dynamics.transitions=20 "
@@ -163,7 +163,7 @@ static const char *const commands[] = {
     "train digits --force" TINY
     "--set outer.steps=1 --set outer.tasks=1 --set samples.inner=2 --set samples.outer=2 --set validation.tasks=1 "
     "--set loss.hidden=[4] --set model.hidden=[4] -o digits",
-    "compare pointmass" TINY "--set test.tasks=1 --set horizon=5 --methods random,ilqr_learned --transitions 12 -o cmp",
+    "compare pointmass" TINY "--set test.tasks=1 --set horizon=5 --methods random,ilqr_learned --transitions 12 --force -o cmp",
     "compare free" TINY
     "--set test.tasks=1 --set test.steps=[1] --methods learned_loss,ppo,reinforce "
     "--budget 100",

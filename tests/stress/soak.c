@@ -27,14 +27,14 @@ static const char *const commands[] = {
     "train {}/model_free.yaml --quiet --force --set threads=2 -o {}/free",
     "train sine --quiet --force --set outer.steps=20 --set validation.every=10 --set threads=2 -o {}/sine",
     "train pointmass --quiet --force --set method=ppo --set learner.updates=2 --set threads=2 -o {}/ppo",
-    "adapt {}/car --output {}/policy.safetensors",
+    "adapt {}/car --force --output {}/policy.safetensors",
     "compare {}/car --quiet --set test.tasks=4 --set test.ilqr_restarts=1",
     "compare {}/free --quiet --set test.tasks=2 --methods untrained,learned_loss",
     "plan pointmass --quiet",
     "inspect {}/car",
     "collect reacher --quiet --episodes 5 -o {}/set",
     "data {}/set",
-    "report {}/car --output {}/report.html",
+    "report {}/car --force --output {}/report.html",
     "train no_such_preset --quiet",
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
