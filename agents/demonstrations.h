@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "agents/learner.h"
+#include "agents/expert.h"
 #include "envs/env.h"
 
 #ifdef __cplusplus
@@ -31,18 +31,18 @@ void ml3_demonstrations_free(ml3_demonstrations *demonstrations);
 ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, int steps, uint64_t seed, int threads,
                                             ml3_error *error);
 
-/* By a learner with those settings (no task: it learns all of the environment's tasks at once, for settings->updates), whose mean
-   then shows `count` tasks, drawn as above from settings->seed. Takes what settings->owned is. observe may be NULL: called after
-   every update; a non-zero answer stops with ML3_ERR_INTERRUPTED. */
-ml3_demonstrations *ml3_demonstrations_learn(const ml3_learner_kind *kind, const ml3_learner_settings *settings,
-                                             int count, int steps,
-                                             int (*observe)(void *user, const ml3_learner_report *report), void *user,
-                                             ml3_error *error);
+/* What the expert's mean does in `count` tasks, drawn as above. */
+ml3_demonstrations *ml3_demonstrations_show(const ml3_env_spec *env, const ml3_expert *expert, int count, int steps,
+                                            uint64_t seed, ml3_error *error);
 
 /* From a data set (envs/dataset.h) of that environment: its first `count` episodes, or all (0), each of at least `steps` steps, of
    which the first are taken. Task parameters that env does not draw must have its values. */
 ml3_demonstrations *ml3_demonstrations_read(const ml3_env_spec *env, const char *path, int count, int steps,
                                             ml3_error *error);
+
+/* Into a checkpoint, as problem.demonstration_*, and back into one of the same tasks, episodes and steps. */
+int ml3_demonstrations_put(const ml3_demonstrations *demonstrations, ml3_nn_tensors *file, ml3_error *error);
+int ml3_demonstrations_get(ml3_demonstrations *demonstrations, const ml3_nn_tensors *file, ml3_error *error);
 
 #ifdef __cplusplus
 }

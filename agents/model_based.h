@@ -44,12 +44,12 @@ typedef struct ml3_model_based_settings {
       recorded; /* ... and those are of rollouts in the environment itself, not through the model; needs detach_state */
   double near;  /* of features, in the goal's unit; 0: 0.05 */
   ml3_cost_kind cost;
-  int cost_from_step;                    /* trajectory, reach */
-  double velocity_weight, action_weight; /* reach */
+  int cost_from_step;                       /* trajectory, reach */
+  double velocity_weight, action_weight;    /* reach */
   bool extra;                               /* exploration goal */
   bool energy;                              /* L_extra is the actions' squares instead */
   const ml3_demonstrations *demonstrations; /* ... or how far the policy is off an expert. Kept; NULL: not */
-  double extra_goal[ML3_STATE_MAX];      /* [goal_dim] */
+  double extra_goal[ML3_STATE_MAX];         /* [goal_dim] */
   int extra_until_step;
 } ml3_model_based_settings;
 

@@ -212,15 +212,18 @@ static int restore_transitions(ml3_transitions *d, const ml3_nn_tensors *file, m
 }
 
 int ml3_model_based_keep(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error) {
-  const ml3_transitions *d = ml3_model_based_self(p)->transitions;
-  int code = ml3_nn_tensors_put(file, "problem.dynamics", 0, p->context_size, p->context, error);
-  return code == ML3_OK && d ? keep_transitions(d, file, error) : code;
+  const model_based *m = ml3_model_based_self(p);
+  int code = m->demonstrations ? ml3_demonstrations_put(m->demonstrations, file, error) : ML3_OK;
+  if (code == ML3_OK && m->settings.ensemble)
+    code = ml3_nn_tensors_put(file, "problem.dynamics", 0, p->context_size, p->context, error);
+  return code == ML3_OK && m->transitions ? keep_transitions(m->transitions, file, error) : code;
 }
 
 int ml3_model_based_restore(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error) {
   model_based *m = p->user;
-  int code =
-      ml3_nn_tensors_get(file, "problem.dynamics", (size_t)p->context_size, m->settings.ensemble->context, error);
+  int code = m->demonstrations ? ml3_demonstrations_get(m->demonstrations, file, error) : ML3_OK;
+  if (code == ML3_OK && m->settings.ensemble)
+    code = ml3_nn_tensors_get(file, "problem.dynamics", (size_t)p->context_size, m->settings.ensemble->context, error);
   return code == ML3_OK && m->transitions ? restore_transitions(m->transitions, file, error) : code;
 }
 

@@ -73,46 +73,26 @@ static int save(const ml3_problem *p, const ml3_real *theta, const char *path, m
   return ml3_policy_save(&self(p)->settings.policy, theta, path, error);
 }
 
-/* ---- checkpoints: how observations are normalised, and the demonstrations ----------------------------------------- */
+/* ---- checkpoints: how observations are normalised, demonstrations, the expert ------------------------------------- */
 
-typedef struct kept {
-  const char *name;
-  double *numbers;
-  int count;
-} kept;
-
-enum { KEPT = 6 };
-
-/* All that was fitted or planned; their number. */
-static int list_kept(const ml3_problem *p, kept list[KEPT]) {
-  model_free *m = p->user;
-  ml3_policy *policy = &m->settings.policy;
-  ml3_demonstrations *d = m->demonstrations;
-  int n = 0;
-  list[n++] = (kept){"problem.shift", policy->shift, policy->net.inputs};
-  list[n++] = (kept){"problem.scale", policy->scale, policy->net.inputs};
-  if (!d || m->settings.extra != ML3_MODEL_FREE_DEMONSTRATIONS) return n;
-  list[n++] = (kept){"problem.demonstration_tasks", d->task, d->count * d->env->task_dim};
-  list[n++] = (kept){"problem.demonstration_observations", d->obs, d->count * d->steps * d->env->obs_dim};
-  list[n++] = (kept){"problem.demonstration_actions", d->action, d->count * d->steps * d->env->action_dim};
-  list[n++] = (kept){"problem.demonstration_return", &d->episode_return, 1};
-  return n;
-}
+static const char *const shift = "problem.shift", *const scale = "problem.scale";
 
 static int keep(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error) {
-  kept list[KEPT];
-  int code = ML3_OK;
-  for (int i = 0, n = list_kept(p, list); i < n && code == ML3_OK; i++)
-    code = ml3_nn_tensors_put_doubles(file, list[i].name, list[i].count, list[i].numbers, error);
-  return code;
+  const model_free *m = self(p);
+  const ml3_policy *policy = &m->settings.policy;
+  int code = ml3_nn_tensors_put_doubles(file, shift, policy->net.inputs, policy->shift, error);
+  if (code == ML3_OK) code = ml3_nn_tensors_put_doubles(file, scale, policy->net.inputs, policy->scale, error);
+  if (code == ML3_OK && m->demonstrations) code = ml3_demonstrations_put(m->demonstrations, file, error);
+  return code == ML3_OK && m->expert ? ml3_expert_put(m->expert, file, error) : code;
 }
 
 static int restore(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error) {
-  kept list[KEPT];
-  int code = ML3_OK;
-  for (int i = 0, n = list_kept(p, list); i < n && code == ML3_OK; i++)
-    code = ml3_nn_tensors_get_doubles(file, list[i].name, list[i].count, list[i].numbers, error);
-  return code;
+  model_free *m = p->user;
+  ml3_policy *policy = &m->settings.policy;
+  int code = ml3_nn_tensors_get_doubles(file, shift, policy->net.inputs, policy->shift, error);
+  if (code == ML3_OK) code = ml3_nn_tensors_get_doubles(file, scale, policy->net.inputs, policy->scale, error);
+  if (code == ML3_OK && m->demonstrations) code = ml3_demonstrations_get(m->demonstrations, file, error);
+  return code == ML3_OK && m->expert ? ml3_expert_get(m->expert, file, error) : code;
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
@@ -125,6 +105,7 @@ static void free_problem(ml3_problem *p) {
     m->idle = next;
   }
   ml3_demonstrations_free(m->demonstrations);
+  ml3_expert_free(m->expert);
   free(m->settings.owned);
   free(m);
 }
@@ -159,7 +140,10 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
   if (s->extra == ML3_MODEL_FREE_DEMONSTRATIONS && (!s->demonstrations || s->demonstrations->env != s->env))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the extra information is demonstrations, but there are none of '%s'",
                          s->env->name);
-  return ML3_OK;
+  if (s->extra == ML3_MODEL_FREE_ADVICE && !s->expert)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the extra information is advice, but there is no expert of '%s'",
+                         s->env->name);
+  return s->extra == ML3_MODEL_FREE_ADVICE ? ml3_expert_check(s->expert, &s->policy, error) : ML3_OK;
 }
 
 /* Reads settings.inputs into sees[]. */
@@ -266,6 +250,9 @@ static int make(model_free *m, ml3_error *error) {
     case ML3_MODEL_FREE_DEMONSTRATIONS:
       p->build_extra_loss = ml3_model_free_build_imitation, p->outer_size += demo_steps(m) * (row - 2) + 1;
       break;
+    case ML3_MODEL_FREE_ADVICE:
+      p->build_extra_loss = ml3_model_free_build_advice, p->outer_size += outer_rows(m) * actions(m);
+      break;
     default:
       break;
   }
@@ -277,9 +264,10 @@ static int make(model_free *m, ml3_error *error) {
   return s->normalize ? set_normalization(m, error) : ML3_OK;
 }
 
-void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations) {
+void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations, ml3_expert *expert) {
   model_free *m = problem->user;
   m->demonstrations = demonstrations;
+  m->expert = expert;
 }
 
 ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_error *error) {

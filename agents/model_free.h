@@ -21,6 +21,7 @@
      exploration goal  the same surrogate for the rewards - ||s_{t+1} - g_x||, t < until, instead of the environment's
      energy            mean over actions and steps of the squared mean action, as share of its bounds
      demonstrations    mean squared distance of the policy's mean from an expert's actions along its path, in half bounds
+     advice            the same, of what an expert would do in each state of those episodes of theta' (Ross et al. 2011)
    At meta-test an update needs the learned loss, the rewards as the environment gives them, and no gradient of the task. */
 #ifndef ML3_AGENTS_MODEL_FREE_H
 #define ML3_AGENTS_MODEL_FREE_H
@@ -43,13 +44,14 @@ typedef enum ml3_model_free_extra {
   ML3_MODEL_FREE_NONE,
   ML3_MODEL_FREE_EXPLORATION_GOAL,
   ML3_MODEL_FREE_ENERGY,
-  ML3_MODEL_FREE_DEMONSTRATIONS
+  ML3_MODEL_FREE_DEMONSTRATIONS,
+  ML3_MODEL_FREE_ADVICE
 } ml3_model_free_extra;
 
 /* What a model-free problem is. */
 typedef struct ml3_model_free_settings {
   const ml3_env_spec *env;
-  void *owned;       /* freed with the problem, or when making it fails: the narrowed env; or NULL */
+  void *owned;             /* freed with the problem, or when making it fails: the narrowed env; or NULL */
   ml3_policy policy;       /* Gaussian */
   int horizon;             /* steps of an episode; 0: the environment's */
   int rollouts;            /* episodes for one update */
@@ -67,12 +69,14 @@ typedef struct ml3_model_free_settings {
   double extra_goal[ML3_POLICY_MAX_OBS]; /* [state_dim] */
   int extra_until_step;
   const ml3_demonstrations
-      *demonstrations; /* for ML3_MODEL_FREE_DEMONSTRATIONS: training tasks are drawn from them. Kept */
+      *demonstrations;      /* for ML3_MODEL_FREE_DEMONSTRATIONS: training tasks are drawn from them. Kept */
+  const ml3_expert *expert; /* for ML3_MODEL_FREE_ADVICE. Kept */
 } ml3_model_free_settings;
 
-/* The problem frees settings->owned, not the demonstrations unless ml3_model_free_own says so. */
-void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations);
-ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_error *error); /* NULL with a sentence; freed by problem->free */
+/* The problem frees settings->owned, not demonstrations and expert (or NULL) unless ml3_model_free_own says so. */
+void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations, ml3_expert *expert);
+ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings,
+                                ml3_error *error); /* NULL with a sentence; freed by problem->free */
 
 /* With the normalisation that was set. */
 const ml3_model_free_settings *ml3_model_free_settings_of(const ml3_problem *problem);

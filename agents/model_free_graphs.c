@@ -88,6 +88,18 @@ ml3_node ml3_model_free_build_energy(const ml3_problem *p, ml3_nn_graph *g, ml3_
   return ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, &m->settings.policy, mean)));
 }
 
+/* Behind the log-probabilities: what an expert would do in the same rows, [rows][m]. */
+ml3_node ml3_model_free_build_advice(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                                     ml3_node context) {
+  const model_free *m = self(p);
+  const int rows = outer_rows(m);
+  (void)context;
+  ml3_node x = ml3_nn_view(g, data, 0, rows, inputs(m)),
+           expert = ml3_nn_view(g, data, extra_offset(m), rows, actions(m));
+  ml3_node off = ml3_nn_sub(g, ml3_policy_build_from_input(g, &m->settings.policy, theta, x).mean, expert);
+  return ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, &m->settings.policy, off)));
+}
+
 /* Behind the advantages: x [steps][inputs], action [steps][m], and 1, or 0 for a task without demonstration. */
 ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                         ml3_node context) {

@@ -35,6 +35,7 @@ typedef struct model_free {
   const char *name_list[MAX_COLUMNS];
   crew *idle;
   ml3_demonstrations *demonstrations; /* owned, or NULL */
+  ml3_expert *expert;                 /* owned, or NULL */
 } model_free;
 static inline const model_free *self(const ml3_problem *p) {
   return p->user;
@@ -83,6 +84,8 @@ ml3_node ml3_model_free_build_inner_loss(const ml3_problem *p, ml3_nn_graph *g, 
 ml3_node ml3_model_free_build_exploration(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                           ml3_node context);
 ml3_node ml3_model_free_build_energy(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                                     ml3_node context);
+ml3_node ml3_model_free_build_advice(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                      ml3_node context);
 ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                         ml3_node context);

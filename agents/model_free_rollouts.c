@@ -126,6 +126,11 @@ static void put_demonstration(const model_free *m, const ml3_real *task, ml3_rea
   *weight = 1;
 }
 
+/* What the expert would do in each row of D', whose inputs are its first block. */
+static void put_advice(const model_free *m, ml3_real *outer) {
+  ml3_expert_advise(m->settings.expert, &m->settings.policy, outer, outer_rows(m), outer + extra_offset(m));
+}
+
 static int collect_inner(const model_free *m, crew *c, const ml3_real *task, const ml3_real *theta, ml3_real *to,
                          ml3_error *error) {
   const ml3_rollout *r = c->inner_rollout;
@@ -152,6 +157,7 @@ static int collect_outer(const model_free *m, crew *c, const ml3_real *task, con
   put(to + old_offset(m), r->log_prob, (size_t)outer_rows(m));
   if (m->settings.extra == ML3_MODEL_FREE_EXPLORATION_GOAL) code = put_exploration(m, c, to + extra_offset(m), error);
   if (m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS) put_demonstration(m, task, to + extra_offset(m));
+  if (m->settings.extra == ML3_MODEL_FREE_ADVICE) put_advice(m, to);
   return code;
 }
 
@@ -177,5 +183,6 @@ int ml3_model_free_reuse(const ml3_problem *p, const ml3_real *task, const ml3_r
   (void)error;
   put(put(outer, inner, seen), inner + seen + rows, 2 * rows); /* advantage and log-probability */
   if (m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS) put_demonstration(m, task, outer + extra_offset(m));
+  if (m->settings.extra == ML3_MODEL_FREE_ADVICE) put_advice(m, outer);
   return ML3_OK;
 }

@@ -71,8 +71,7 @@ static int on_update(void *user, const ml3_learner_report *report) {
 }
 
 /* By PPO on all tasks, with its usual policy, which sees what the problem's sees: that may be one for gentle updates. */
-static ml3_demonstrations *learn_demonstrations(const cli_config *c, const ml3_env_spec *env, int count, int steps,
-                                                ml3_error *error) {
+static ml3_expert *learn_expert(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {
   static const double LOG_STD = -1; /* PPO's usual 0 wanders too far to show how to stop */
   cli_config usual = *c;
   ml3_policy policy;
@@ -81,16 +80,36 @@ static ml3_demonstrations *learn_demonstrations(const cli_config *c, const ml3_e
   policy.log_std_init = LOG_STD;
   ml3_learner_settings s = cli_learner_settings(&usual, env, &policy);
   s.updates = c->extra_expert_updates;
+  if (c->from_checkpoint) {
+    policy.clip_input = s.normalize_obs;
+    return ml3_expert_new(&policy, error);
+  }
   cli_progress progress;
   cli_progress_begin(&progress, "expert by PPO", (long)s.updates, c->quiet);
-  ml3_demonstrations *d = ml3_demonstrations_learn(&ml3_learner_ppo, &s, count, steps, on_update, &progress, error);
+  ml3_expert *expert = ml3_expert_learn(&ml3_learner_ppo, &s, on_update, &progress, error);
   cli_progress_end(&progress);
-  return d;
+  return expert;
+}
+
+ml3_expert *cli_expert_new(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {
+  if (*c->extra_file) return ml3_expert_open(c->extra_file, env, error);
+  if (c->extra_expert == CLI_EXPERT_PPO) return learn_expert(c, env, error);
+  ml3_error_set(error, ML3_ERR_ARGUMENT,
+                "extra.kind: advice is a policy's, and extra.expert is ilqr, which plans for single tasks; set "
+                "extra.expert=ppo, or "
+                "extra.file to a policy.safetensors");
+  return NULL;
 }
 
 ml3_demonstrations *cli_demonstrations_new(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {
   const int steps = c->horizon ? (int)c->horizon : env->horizon, count = (int)c->extra_demonstrations;
   if (*c->extra_file) return ml3_demonstrations_read(env, c->extra_file, count, steps, error);
-  if (c->extra_expert == CLI_EXPERT_PPO) return learn_demonstrations(c, env, count, steps, error);
-  return ml3_demonstrations_plan(env, count, steps, (uint64_t)c->seed, (int)c->threads, error);
+  if (c->from_checkpoint) return ml3_demonstrations_new(env, count, steps, error);
+  if (c->extra_expert != CLI_EXPERT_PPO)
+    return ml3_demonstrations_plan(env, count, steps, (uint64_t)c->seed, (int)c->threads, error);
+  ml3_expert *expert = learn_expert(c, env, error);
+  ml3_demonstrations *shown =
+      expert ? ml3_demonstrations_show(env, expert, count, steps, (uint64_t)c->seed, error) : NULL;
+  ml3_expert_free(expert);
+  return shown;
 }

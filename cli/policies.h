@@ -12,7 +12,12 @@ ml3_env_spec *cli_env_new(const cli_config *config, ml3_error *error);
 
 int cli_policy_init(const cli_config *config, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error);
 
-/* An expert's episodes for extra.kind: demonstration: read from extra.file, or shown by extra.expert. */
+/* The policy that gives extra.kind: advice: of extra.file, or one that PPO has learned. With config->from_checkpoint the latter's
+   parameters are 0, for the checkpoint to fill. */
+ml3_expert *cli_expert_new(const cli_config *config, const ml3_env_spec *env, ml3_error *error);
+
+/* An expert's episodes for extra.kind: demonstration: read from extra.file, or shown by extra.expert. With config->from_checkpoint
+   the latter are zeros, for the checkpoint to fill. */
 ml3_demonstrations *cli_demonstrations_new(const cli_config *config, const ml3_env_spec *env, ml3_error *error);
 
 #endif

@@ -67,7 +67,8 @@ static ml3_problem *make_in(const cli_config *c, const ml3_env_spec *env, const 
                                 .extra_until_step = (int)c->extra_until_step};
   if (cli_policy_init(c, env, &s.policy, error) != ML3_OK) return NULL;
   s.energy = c->extra_kind == CLI_EXTRA_ENERGY;
-  if (c->extra_kind == CLI_EXTRA_KNOWN_PARAMETERS || c->extra_kind == CLI_EXTRA_PHYSICS) {
+  if (c->extra_kind == CLI_EXTRA_KNOWN_PARAMETERS || c->extra_kind == CLI_EXTRA_PHYSICS ||
+      c->extra_kind == CLI_EXTRA_ADVICE) {
     ml3_error_set(error, ML3_ERR_ARGUMENT,
                   "extra.kind: a model-based problem takes none, exploration_goal, demonstration or energy");
     return NULL;

@@ -19,9 +19,13 @@ static int choose_extra(const cli_config *c, ml3_model_free_extra *extra, ml3_er
     case CLI_EXTRA_ENERGY:
       *extra = ML3_MODEL_FREE_ENERGY;
       return ML3_OK;
+    case CLI_EXTRA_ADVICE:
+      *extra = ML3_MODEL_FREE_ADVICE;
+      return ML3_OK;
     default:
-      return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                           "extra.kind: a model-free problem takes none, exploration_goal, demonstration or energy");
+      return ml3_error_set(
+          error, ML3_ERR_ARGUMENT,
+          "extra.kind: a model-free problem takes none, exploration_goal, demonstration, advice or energy");
   }
 }
 
@@ -49,24 +53,24 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
     code = ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
                          c->extra_goal.count, env->name, env->state_dim);
   ml3_demonstrations *shown = NULL;
-  if (code == ML3_OK && s.extra == ML3_MODEL_FREE_DEMONSTRATIONS) {
-    const int steps = s.horizon ? s.horizon : env->horizon;
-    shown = c->from_checkpoint && !*c->extra_file
-                ? ml3_demonstrations_new(env, (int)c->extra_demonstrations, steps, error)
-                : cli_demonstrations_new(c, env, error);
-    if (!shown) code = error->code;
-  }
+  ml3_expert *expert = NULL;
+  if (code == ML3_OK && s.extra == ML3_MODEL_FREE_DEMONSTRATIONS && !(shown = cli_demonstrations_new(c, env, error)))
+    code = error->code;
+  if (code == ML3_OK && s.extra == ML3_MODEL_FREE_ADVICE && !(expert = cli_expert_new(c, env, error)))
+    code = error->code;
   if (code != ML3_OK) {
     free(env);
     return NULL;
   }
-  s.demonstrations = shown;
+  s.demonstrations = shown, s.expert = expert;
   for (int i = 0; i < c->extra_goal.count && i < ML3_POLICY_MAX_OBS; i++) s.extra_goal[i] = c->extra_goal.values[i];
   ml3_problem *problem = ml3_model_free_new(&s, error);
-  if (problem)
-    ml3_model_free_own(problem, shown);
-  else
+  if (problem) {
+    ml3_model_free_own(problem, shown, expert);
+  } else {
     ml3_demonstrations_free(shown);
+    ml3_expert_free(expert);
+  }
   return problem;
 }
 

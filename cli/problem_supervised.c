@@ -13,7 +13,7 @@ int cli_supervised_settings(const cli_config *c, const char *name, ml3_supervise
                                  .physics_step = c->extra_step};
   if (c->extra_kind == CLI_EXTRA_DEMONSTRATION) s->extra = ML3_EXTRA_DEMONSTRATION;
   if (c->extra_kind == CLI_EXTRA_PHYSICS) s->extra = ML3_EXTRA_PHYSICS;
-  if (c->extra_kind == CLI_EXTRA_EXPLORATION_GOAL || c->extra_kind == CLI_EXTRA_KNOWN_PARAMETERS)
+  if (c->extra_kind != CLI_EXTRA_NONE && s->extra == ML3_EXTRA_NOTHING)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.kind: problem '%s' takes none, demonstration or physics",
                          name);
   return cli_copy_widths(&c->model_hidden, s->model.hidden, "model.hidden", error);

@@ -42,16 +42,17 @@ static double expert_steps(const cli_config *c) {
   if (c->extra_expert != CLI_EXPERT_PPO || *c->extra_file) return 0;
   const ml3_env_spec *env = ml3_env_find(c->environment, NULL);
   const double episode = (double)(c->horizon || !env ? c->horizon : env->horizon);
-  return (double)c->extra_expert_updates * (double)c->learner_envs * (double)c->learner_steps +
-         (double)c->extra_demonstrations * episode;
+  const double shown = c->extra_kind == CLI_EXTRA_DEMONSTRATION ? (double)c->extra_demonstrations * episode : 0;
+  return (double)c->extra_expert_updates * (double)c->learner_envs * (double)c->learner_steps + shown;
 }
 
-/* At meta-test nothing is shown; what the expert cost belongs to the loss all the same. */
+/* At meta-test nothing is shown or advised; what the expert cost belongs to the loss all the same. */
 static ml3_problem *make(const cli_config *config, bool at_test, ml3_error *error) {
   const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
   if (!kind) return NULL;
   cli_config used = *config;
-  const bool shown = cli_problem_acts(kind) && config->extra_kind == CLI_EXTRA_DEMONSTRATION;
+  const bool shown = cli_problem_acts(kind) &&
+                     (config->extra_kind == CLI_EXTRA_DEMONSTRATION || config->extra_kind == CLI_EXTRA_ADVICE);
   if (shown && at_test) used.extra_kind = CLI_EXTRA_NONE;
   ml3_problem *problem = kind->make(&used, error);
   if (problem && shown) problem->steps.made += expert_steps(config);

@@ -263,7 +263,9 @@ Test(model_free, learned_demonstrations_are_what_the_learner_would_do) {
   ml3_learner_report report;
   for (int k = 0; k < 3; k++) cr_assert_eq(ml3_learner_update(learner, &report, &error), 0, "%s", error.message);
   s.threads = 1;
-  ml3_demonstrations *d = ml3_demonstrations_learn(&ml3_learner_ppo, &s, COUNT, STEPS, NULL, NULL, &error);
+  ml3_expert *expert = ml3_expert_learn(&ml3_learner_ppo, &s, NULL, NULL, &error);
+  cr_assert_not_null(expert, "%s", error.message);
+  ml3_demonstrations *d = ml3_demonstrations_show(env, expert, COUNT, STEPS, s.seed, &error);
   cr_assert_not_null(d, "%s", error.message);
   for (int t = 0; t < COUNT * STEPS; t++) {
     double action[2];
@@ -274,10 +276,11 @@ Test(model_free, learned_demonstrations_are_what_the_learner_would_do) {
   cr_expect_neq(d->task[0], d->task[env->task_dim]);
   cr_expect_lt(d->episode_return, 0);
   int updates = 0;
-  cr_expect_null(ml3_demonstrations_learn(&ml3_learner_ppo, &s, COUNT, STEPS, stop_at_two, &updates, &error));
+  cr_expect_null(ml3_expert_learn(&ml3_learner_ppo, &s, stop_at_two, &updates, &error));
   cr_expect_eq(error.code, ML3_ERR_INTERRUPTED);
   cr_expect_str_eq(error.message, "the expert was interrupted at update 2 of 3; nothing of it is kept");
   ml3_demonstrations_free(d);
+  ml3_expert_free(expert);
   ml3_learner_free(learner);
 }
 
