@@ -166,6 +166,16 @@ Test(model_free_gradient, agrees_with_differences_with_demonstrations) {
   check_gradient(&s, 2);
   ml3_demonstrations_free(d);
 }
+Test(model_free_gradient, agrees_with_differences_with_advice) {
+  ml3_model_free_settings s = make_settings();
+  ml3_expert *expert = ml3_expert_new(&s.policy, NULL);
+  ml3_random random = ml3_random_stream(8, ML3_PURPOSE_USER, 0, 0);
+  ml3_policy_draw(&s.policy, &random, expert->theta);
+  s.extra = ML3_MODEL_FREE_ADVICE;
+  s.expert = expert;
+  check_gradient(&s, 2);
+  ml3_expert_free(expert);
+}
 
 /* ---- the surrogate ---------------------------------------------------------------------------------------------------- */
 
@@ -324,6 +334,9 @@ Test(model_free, names_what_the_loss_sees) {
   s.extra = ML3_MODEL_FREE_DEMONSTRATIONS;
   cr_expect_null(ml3_model_free_new(&s, &error));
   cr_expect(strstr(error.message, "there are none"), "%s", error.message);
+  s.extra = ML3_MODEL_FREE_ADVICE;
+  cr_expect_null(ml3_model_free_new(&s, &error));
+  cr_expect(strstr(error.message, "there is no expert"), "%s", error.message);
 }
 
 /* ---- the outer loop ----------------------------------------------------------------------------------------------------- */

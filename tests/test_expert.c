@@ -1,0 +1,97 @@
+/* Experts: what they advise where other policies go, and where they come from. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agents/expert.h"
+
+/* An untrained expert that sees the goal and its place relative to it, and scales what it sees. */
+static ml3_policy make_policy(const ml3_env_spec *env, double scale, bool relative) {
+  ml3_error error = {0};
+  ml3_policy policy;
+  cr_assert_eq(ml3_policy_init(&policy, env, (int[]){8}, 1, ML3_TANH, true, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_policy_add_goal(&policy, env, &error), 0, "%s", error.message);
+  if (relative) cr_assert_eq(ml3_policy_make_relative(&policy, 0, policy.obs_dim, &error), 0, "%s", error.message);
+  policy.squash = ML3_SQUASH_TANH;
+  for (int i = 0; i < policy.net.inputs; i++) policy.scale[i] = scale * (1 + i), policy.shift[i] = 0.1 * i;
+  return policy;
+}
+
+static ml3_expert *make_expert(const ml3_policy *policy) {
+  ml3_error error = {0};
+  ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
+  ml3_expert *expert = ml3_expert_new(policy, &error);
+  cr_assert_not_null(expert, "%s", error.message);
+  ml3_policy_draw(policy, &random, expert->theta);
+  return expert;
+}
+
+Test(expert, advises_what_it_would_do_there_itself) {
+  enum { ROWS = 7 };
+  ml3_error error = {0};
+  const ml3_env_spec *env = ml3_env_find("pointmass_goal", &error);
+  const ml3_policy own = make_policy(env, 2, true), other = make_policy(env, 0.5, true);
+  ml3_expert *expert = make_expert(&own);
+  cr_assert_eq(ml3_expert_check(expert, &other, &error), 0, "%s", error.message);
+  ml3_random random = ml3_random_stream(6, ML3_PURPOSE_USER, 0, 0);
+  double obs[ROWS][ML3_POLICY_MAX_OBS], goal[ROWS][ML3_POLICY_MAX_OBS];
+  ml3_real x[ROWS * 2 * ML3_POLICY_MAX_OBS], advice[ROWS * ML3_POLICY_MAX_ACTIONS];
+  for (int row = 0; row < ROWS; row++) {
+    for (int i = 0; i < env->obs_dim; i++) obs[row][i] = ml3_random_normal(&random);
+    for (int i = 0; i < env->goal_dim; i++) goal[row][i] = ml3_random_normal(&random);
+    ml3_policy_input(&other, obs[row], goal[row], x + row * other.net.inputs);
+  }
+  ml3_expert_advise(expert, &other, x, ROWS, advice);
+  for (int row = 0; row < ROWS; row++) {
+    double action[ML3_POLICY_MAX_ACTIONS];
+    ml3_policy_act(&own, expert->theta, obs[row], goal[row], action);
+    for (int k = 0; k < env->action_dim; k++)
+      cr_expect_float_eq(advice[row * env->action_dim + k], action[k], 1e-5, "row %d: %g, not %g", row,
+                         (double)advice[row * env->action_dim + k], action[k]);
+  }
+  ml3_expert_free(expert);
+}
+
+Test(expert, does_not_advise_those_who_see_other_things) {
+  ml3_error error = {0};
+  const ml3_env_spec *env = ml3_env_find("pointmass_goal", &error);
+  const ml3_policy own = make_policy(env, 1, true), other = make_policy(env, 1, false);
+  ml3_expert *expert = make_expert(&own);
+  cr_expect_neq(ml3_expert_check(expert, &other, &error), 0);
+  cr_expect(strstr(error.message, "policy.relative"), "%s", error.message);
+  ml3_expert_free(expert);
+}
+
+Test(expert, comes_from_the_file_of_a_policy) {
+  ml3_error error = {0};
+  const ml3_env_spec *env = ml3_env_find("pointmass_goal", &error);
+  const ml3_policy own = make_policy(env, 2, true);
+  ml3_expert *expert = make_expert(&own);
+  const char *path = "test_expert.safetensors";
+  cr_assert_eq(ml3_policy_save(&own, expert->theta, path, &error), 0, "%s", error.message);
+  ml3_expert *read = ml3_expert_open(path, env, &error);
+  cr_assert_not_null(read, "%s", error.message);
+  cr_expect_eq(memcmp(read->theta, expert->theta, (size_t)ml3_policy_size(&own) * sizeof(ml3_real)), 0);
+  cr_expect_eq(ml3_expert_check(read, &own, &error), 0, "%s", error.message);
+  ml3_expert_free(read);
+  remove(path);
+  cr_expect_null(ml3_expert_open(path, env, &error));
+  cr_expect(strstr(error.message, path), "%s", error.message);
+  ml3_expert_free(expert);
+}
+
+Test(expert, goes_into_a_checkpoint_and_back) {
+  ml3_error error = {0};
+  const ml3_env_spec *env = ml3_env_find("pointmass_goal", &error);
+  const ml3_policy own = make_policy(env, 2, true), plain = make_policy(env, 1, true);
+  ml3_expert *expert = make_expert(&own), *back = ml3_expert_new(&plain, &error);
+  ml3_nn_tensors *file = ml3_nn_tensors_new();
+  cr_assert_eq(ml3_expert_put(expert, file, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_expert_get(back, file, &error), 0, "%s", error.message);
+  cr_expect_eq(memcmp(back->theta, expert->theta, (size_t)ml3_policy_size(&own) * sizeof(ml3_real)), 0);
+  cr_expect_eq(memcmp(back->policy.scale, own.scale, sizeof own.scale), 0);
+  cr_expect_eq(memcmp(back->policy.shift, own.shift, sizeof own.shift), 0);
+  ml3_nn_tensors_free(file);
+  ml3_expert_free(back);
+  ml3_expert_free(expert);
+}
