@@ -61,11 +61,6 @@ static int check(const ml3_trainer_settings *s, ml3_error *error) {
         "inner.lifetime is %d, but the start is learned: every outer step begins there, so it must be 1", s->lifetime);
   if (s->epochs < 0 || s->epochs > 1000)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "outer.epochs is %d; 1 to 1000 are possible", s->epochs);
-  if (s->epochs > 1 && s->lifetime > 1)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "outer.epochs is %d and inner.lifetime %d: optimizees that live on cannot take a step again; "
-                         "one of them must be 1",
-                         s->epochs, s->lifetime);
   if (s->threads < 0 || s->threads > 1024)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "threads is %d; 0 (all cores) to 1024 are possible", s->threads);
   return ML3_OK;
@@ -263,10 +258,10 @@ static void begin(ml3_trainer *t, int first, int count, ml3_meta_work *work) {
              size * sizeof(ml3_real));
 }
 
-/* What became of task i's optimizee. */
-static void keep(ml3_trainer *t, int i, const ml3_meta_work *work, int place) {
+/* What became of task i's optimizee, after the last of the epochs, which all begin where it was. */
+static void keep(ml3_trainer *t, int i, int epoch, const ml3_meta_work *work, int place) {
   const size_t size = (size_t)t->problem->theta_size, bytes = size * sizeof(ml3_real);
-  if (!t->lives.birth) return;
+  if (!t->lives.birth || epoch + 1 < t->epochs) return;
   const ml3_real *velocity, *theta = ml3_meta_adapted(work, &velocity);
   memcpy(t->lives.theta + (size_t)i * size, theta + (size_t)place * size, bytes);
   if (velocity) memcpy(t->lives.velocity + (size_t)i * size, velocity + (size_t)place * size, bytes);
@@ -274,7 +269,7 @@ static void keep(ml3_trainer *t, int i, const ml3_meta_work *work, int place) {
 
 static void try_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_real *gradient) {
   batch_task *b = &t->train.items[i];
-  ml3_random random = draw(t, i);
+  ml3_random random = epoch == 0 ? draw(t, i) : task_stream(t, i, t->outer_step); /* later ones have their data */
   ml3_error now = {0};
   begin(t, i, 1, work);
   if (t->stored) ml3_meta_use_data(work, t->stored + (size_t)i * ml3_meta_data_size(t->meta), epoch > 0);
@@ -299,7 +294,7 @@ static void run_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_
   ml3_meta_slow(work, 1);
   if (b->code == ML3_OK) {
     clip_task(t, gradient);
-    keep(t, i, work, 0);
+    keep(t, i, epoch, work, 0);
     ml3_trainer_add_moments(b, work);
     return;
   }
@@ -308,7 +303,7 @@ static void run_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_
 }
 
 /* All tasks of a unit at once; false when there is something wrong with one of them. */
-static bool run_together(ml3_trainer *t, int first, ml3_meta_work *work) {
+static bool run_together(ml3_trainer *t, int first, int epoch, ml3_meta_work *work) {
   batch_task *b = &t->train.items[first];
   ml3_random random[ML3_META_MAX_BATCH];
   double objective[ML3_META_MAX_BATCH];
@@ -319,7 +314,7 @@ static bool run_together(ml3_trainer *t, int first, ml3_meta_work *work) {
     return false;
   for (int i = 0; i < t->train.unit; i++) {
     b[i].code = ML3_OK, b[i].halved = 0, b[i].objective = objective[i];
-    keep(t, first + i, work, i);
+    keep(t, first + i, epoch, work, i);
   }
   ml3_trainer_add_moments(b, work);
   return true;
@@ -331,7 +326,7 @@ static void run_unit(ml3_trainer *t, int unit, int epoch, int thread) {
   ml3_trainer_clear_moments(&t->train.items[first], t->loss);
   if (t->train.unit == 1) {
     run_task(t, first, epoch, t->works[thread], gradient);
-  } else if (!run_together(t, first, t->unit_works[thread])) { /* one by one, to leave out what is wrong */
+  } else if (!run_together(t, first, epoch, t->unit_works[thread])) { /* one by one, to leave out what is wrong */
     memset(gradient, 0, (size_t)t->loss->size * sizeof *gradient);
     for (int i = first; i < first + t->train.unit; i++) {
       run_task(t, i, epoch, t->works[thread], piece);

@@ -230,7 +230,7 @@ Test(cli, trains_policies_by_themselves_and_model_free_losses) {
   cr_expect_eq(ml3("record free --with ppo --quiet --width 64 --height 48 --layout tiles --set test.steps=[1] -o free.png"), 0, "%s", output);
   cr_expect_eq(ml3("record ppo --quiet --width 64 --height 48 --camera top --overlay none --fps 5 -o ppo.gif"), 0, "%s", output);
   cr_expect(exists("free.png") && exists("ppo.gif"));
-  expect("train model_free --set environment=reacher --set extra.kind=physics", 2, "takes none, exploration_goal, demonstration or energy");
+  expect("train model_free --set environment=reacher --set extra.kind=physics", 2, "takes none, exploration_goal, demonstration, advice or energy");
 }
 
 #define SUPERVISED "--quiet --set outer.steps=2 --set outer.tasks=2 --set validation.tasks=2 --set loss.hidden=[4] --set inner.steps=2 "

@@ -425,6 +425,30 @@ Test(model_free_training, updates_several_times_by_what_it_has_collected_once) {
   p->free(p);
 }
 
+/* While the loss stays as it is, later epochs change nothing: neither where optimizees are nor how fast they go. */
+Test(model_free_training, lets_optimizees_live_on_from_the_last_of_several_epochs) {
+  ml3_error error = {0};
+  ml3_model_free_settings s = make_settings();
+  ml3_problem *p = make_problem(&s);
+  ml3_trainer *trainer[2];
+  for (int k = 0; k < 2; k++) {
+    ml3_trainer_settings settings = trainer_settings(p, 1, k ? 3 : 1);
+    settings.optimizer = ml3_nn_adam(1e-30);
+    settings.meta.loss.momentum = 0.5;
+    settings.lifetime = 4;
+    trainer[k] = ml3_trainer_new(p, &settings, &error);
+    cr_assert_not_null(trainer[k], "%s", error.message);
+  }
+  for (int step = 0; step < 6; step++) {
+    ml3_trainer_report once, often;
+    cr_assert_eq(ml3_trainer_step(trainer[0], &once, &error), 0, "%s", error.message);
+    cr_assert_eq(ml3_trainer_step(trainer[1], &often, &error), 0, "%s", error.message);
+    cr_expect_eq(once.objective, often.objective, "step %d: %g, %g", step, once.objective, often.objective);
+  }
+  ml3_trainer_free(trainer[0]), ml3_trainer_free(trainer[1]);
+  p->free(p);
+}
+
 /* What a run is said to have cost is what it has collected. */
 Test(model_free_training, tells_how_many_steps_of_the_environment_it_takes) {
   ml3_error error = {0};
