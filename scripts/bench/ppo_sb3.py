@@ -1,6 +1,6 @@
 """Trains Stable-Baselines3's PPO with the settings of `ml3 train --set method=ppo` and prints one line of JSON.
 
-Normalised observations, orthogonal weights, clipped value, step size to 0 at the end: as ml3 has them."""
+Seconds are of the processor. Normalised observations, orthogonal weights, clipped value, step size to 0 at the end: as ml3 has them."""
 import argparse
 import json
 import time
@@ -24,9 +24,9 @@ envs = VecNormalize(make_vec_env(options.environment, n_envs=ENVS, seed=options.
 model = PPO("MlpPolicy", envs, n_steps=STEPS, batch_size=ENVS * STEPS // 32, n_epochs=10, gamma=0.99, gae_lambda=0.95,
             clip_range=0.2, clip_range_vf=0.2, ent_coef=0.0, vf_coef=0.5, max_grad_norm=0.5,
             learning_rate=lambda left: 3e-4 * left, policy_kwargs={"net_arch": [64, 64]}, seed=options.seed, device="cpu")
-begin = time.perf_counter()
+begin = time.process_time()
 model.learn(total_timesteps=options.updates * ENVS * STEPS)
-seconds = time.perf_counter() - begin
+seconds = time.process_time() - begin
 judge = VecNormalize(make_vec_env(options.environment, n_envs=1, seed=options.seed + 1000), training=False, norm_reward=False)
 judge.obs_rms = envs.obs_rms
 mean, _ = evaluate_policy(model, judge, n_eval_episodes=100, deterministic=True)
