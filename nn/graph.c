@@ -1,8 +1,9 @@
 /* Storage of a graph: nodes, equal nodes found by hashing, the first mistake.
 
-   Operations are in operations.c; this file knows only that a node is a record with operands. */
+   Operations are in operations.c and elementwise.c; this file knows only that a node is a record with operands. */
 #include "nn/graph_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,4 +168,39 @@ ml3_node ml3_nn_append(ml3_nn_graph *g, ml3_nn_node node, const ml3_nn_part *par
   g->part_count += count;
   g->nodes[g->count] = node;
   return g->count++;
+}
+
+/* ---- making nodes ------------------------------------------------------------------------------ */
+
+ml3_node ml3_nn_mistake(ml3_nn_graph *g, const char *op, ml3_node a, ml3_node b, const char *expected) {
+  if (g->error[0]) return ML3_NN_NONE;
+  if (b == ML3_NN_NONE)
+    snprintf(g->error, sizeof g->error, "%s of [%d x %d]: %s", op, ml3_nn_rows(g, a), ml3_nn_cols(g, a),
+             expected);
+  else
+    snprintf(g->error, sizeof g->error, "%s of [%d x %d] and [%d x %d]: %s", op, ml3_nn_rows(g, a),
+             ml3_nn_cols(g, a), ml3_nn_rows(g, b), ml3_nn_cols(g, b), expected);
+  return ML3_NN_NONE;
+}
+
+bool ml3_nn_exist(ml3_nn_graph *g, const char *op, ml3_node a, ml3_node b) {
+  if (!g->error[0] && a >= 0 && a < g->count && b < g->count) return true;
+  if (!g->error[0]) snprintf(g->error, sizeof g->error, "%s: an operand is not a node of this graph", op);
+  return false;
+}
+
+ml3_nn_node ml3_nn_blank(ml3_nn_op op, int rows, int cols, ml3_node a, ml3_node b, ml3_node c) {
+  return (ml3_nn_node){.op = op, .rows = rows, .cols = cols, .a = a, .b = b, .c = c};
+}
+
+ml3_node ml3_nn_make(ml3_nn_graph *g, ml3_nn_op op, int rows, int cols, ml3_node a, ml3_node b, ml3_node c) {
+  return ml3_nn_append(g, ml3_nn_blank(op, rows, cols, a, b, c), NULL, 0);
+}
+
+bool ml3_nn_shape_ok(ml3_nn_graph *g, const char *op, int rows, int cols) {
+  if (g->error[0]) return false;
+  if (rows > 0 && cols > 0 && (long)rows * cols < 1L << 30) return true;
+  snprintf(g->error, sizeof g->error, "%s: [%d x %d] is not a shape; both sides must be positive", op, rows,
+           cols);
+  return false;
 }

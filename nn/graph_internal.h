@@ -1,4 +1,4 @@
-/* What graph.c, gradient.c, compile.c and print.c share. Not installed for users. */
+/* What graph.c, operations.c, elementwise.c, gradient.c, compile.c and print.c share. Not installed for users. */
 #ifndef ML3_NN_GRAPH_INTERNAL_H
 #define ML3_NN_GRAPH_INTERNAL_H
 
@@ -94,6 +94,19 @@ bool ml3_nn_constant_value(const ml3_nn_graph *g, ml3_node x, double *value);
 
 /* Appends a node or finds its equal. parts may be NULL. */
 ml3_node ml3_nn_append(ml3_nn_graph *g, ml3_nn_node node, const ml3_nn_part *parts, int count);
+
+/* A node of that kind and shape, its operands alone told; the second appends it. */
+ml3_nn_node ml3_nn_blank(ml3_nn_op op, int rows, int cols, ml3_node a, ml3_node b, ml3_node c);
+ml3_node ml3_nn_make(ml3_nn_graph *g, ml3_nn_op op, int rows, int cols, ml3_node a, ml3_node b, ml3_node c);
+
+/* Records the first mistake; every operation on a sick graph is ML3_NN_NONE. */
+ml3_node ml3_nn_mistake(ml3_nn_graph *g, const char *op, ml3_node a, ml3_node b, const char *expected);
+
+/* All operands exist. Otherwise the graph is sick, or a caller passed a number that is no node. */
+bool ml3_nn_exist(ml3_nn_graph *g, const char *op, ml3_node a, ml3_node b);
+
+/* Can a node have that shape? */
+bool ml3_nn_shape_ok(ml3_nn_graph *g, const char *op, int rows, int cols);
 
 /* Parts (disjoint, sorted or not) laid into zeros of that shape. */
 ml3_node ml3_nn_assemble(ml3_nn_graph *g, int rows, int cols, const ml3_nn_part *parts, int count);
