@@ -115,6 +115,9 @@ ml3_node ml3_loss_build(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi
 /* Rows of `tasks` tasks, one task below the other -> [1,1], the sum of the tasks' weighted means. */
 ml3_node ml3_loss_build_total(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
                               ml3_node features, int tasks);
+/* The weights in it: [tasks, rows of a task]. */
+ml3_node ml3_loss_build_weights(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift,
+                                ml3_node scale, ml3_node features, int tasks);
 /* The inner step size: [1,1] or [1, theta_size]. */
 ml3_node ml3_loss_build_rate(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi);
 
