@@ -1,4 +1,4 @@
-/* What the trainer's files share: trainer.c (making, an outer step), trainer_features.c (normalisation),
+/* What the trainer's files share: trainer_make.c, trainer.c (an outer step), trainer_features.c (normalisation),
    trainer_validation.c, trainer_ranks.c and trainer_checkpoint.c. */
 #ifndef ML3_METALOSS_TRAINER_INTERNAL_H
 #define ML3_METALOSS_TRAINER_INTERNAL_H
