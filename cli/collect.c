@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agents/policy.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/statistics.h"
 #include "cli/verb.h"
@@ -136,13 +138,15 @@ static int collect_all(collecting *c, bool quiet, ml3_error *error) {
   return code;
 }
 
-static int write_set(collecting *c, const char *policy, const char *path, bool quiet, ml3_error *error) {
+static int write_set(collecting *c, const char *policy, const char *path, bool force, bool quiet, ml3_error *error) {
   char id[CLI_PATH_MAX], description[512];
   name_set(path, id, sizeof id);
   snprintf(description, sizeof description, "%d episodes of ml3's %s, seed %llu, actions from %.300s.", c->episodes,
            c->actor.spec->name, (unsigned long long)c->seed, c->actor.theta ? policy : "the uniform distribution");
   const ml3_dataset_info info = {
-      .id = id, .algorithm = c->actor.theta ? "policy" : "random", .description = description};
+      .id = id, .algorithm = c->actor.theta ? "policy" : "random", .description = description, .replace = force};
+  if (!force && access(path, F_OK) == 0)
+    return ml3_error_set(error, ML3_ERR_IO, "'%s' exists already; choose another --output, or --force", path);
   int code = make_parents(path, error);
   if (code == ML3_OK && !(c->writer = ml3_dataset_create(path, c->actor.spec, &info, error))) code = error->code;
   if (code != ML3_OK) return code;
@@ -153,7 +157,7 @@ static int write_set(collecting *c, const char *policy, const char *path, bool q
 }
 
 int cli_collect(int argc, const char **argv) {
-  int episodes = 100;
+  int episodes = 100, force = 0;
   long seed = 0;
   const char *policy = "random", *output = NULL;
   const struct poptOption own[] = {
@@ -162,6 +166,7 @@ int cli_collect(int argc, const char **argv) {
       {"episodes", 'n', POPT_ARG_INT, &episodes, 0, "how many (100)", "N"},
       {"seed", '\0', POPT_ARG_LONG, &seed, 0, "of tasks, starts and random actions (0)", "N"},
       {"output", 'o', POPT_ARG_STRING, &output, 0, "the new folder (data/ENVIRONMENT-POLICY-v0)", "FOLDER"},
+      CLI_FORCE_OPTION(&force),
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(
@@ -189,7 +194,7 @@ int cli_collect(int argc, const char **argv) {
                *name = slash ? slash + 1 : c.actor.spec->name; /* or a FILE.xml */
     snprintf(path, sizeof path, "data/%.*s-%s-v0", (int)strcspn(name, "."), name, c.actor.theta ? "policy" : "random");
     const char *to = output ? output : path;
-    code = write_set(&c, policy, to, options.quiet, &error);
+    code = write_set(&c, policy, to, force, options.quiet, &error);
     if (code == ML3_OK) {
       cli_interval mean = cli_mean_interval(c.returns, c.episodes, 0);
       printf("%s: %d episodes, %lld steps; return %.4g (95 %%: %.4g - %.4g), goal reached in %.1f %%\n", to, c.episodes,

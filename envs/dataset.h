@@ -26,14 +26,15 @@ typedef struct ml3_dataset_info {
   const char *algorithm;   /* "random" */
   const char *description; /* a sentence */
   const char *author;
+  bool replace; /* a data set that is there already */
 } ml3_dataset_info;
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */
 
 typedef struct ml3_dataset_writer ml3_dataset_writer; /* a data set that is being written */
 
-/* A new data set in the folder `path`, which must not exist yet; it appears when it is committed, whole. After success call
-   exactly one of commit and abandon. */
+/* A new data set in the folder `path`, which must not exist yet, or with info->replace be a data set; it appears when it is
+   committed, whole. After success call exactly one of commit and abandon. */
 ml3_dataset_writer *ml3_dataset_create(const char *path, const ml3_env_spec *spec, const ml3_dataset_info *info,
                                        ml3_error *error);
 

@@ -21,6 +21,7 @@ struct ml3_dataset_writer {
   hid_t file;
   int episodes;
   long long steps;
+  bool replaces;
 };
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
@@ -37,8 +38,13 @@ static bool is_id(const char *id) {
          id[n - digits - 3] != '/';
 }
 
-static int check(const char *path, const ml3_dataset_info *info, ml3_error *error) {
+static bool is_there(const char *path) {
   struct stat found;
+  return lstat(path, &found) == 0;
+}
+
+static int check(const char *path, const ml3_dataset_info *info, ml3_error *error) {
+  char hdf5[ML3_DATASET_PATH_MAX + 32];
   if (!info->id || !is_id(info->id))
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "the data set's name is '%s'; expected (namespace/)name-v0, of letters, digits, - and _",
@@ -46,8 +52,10 @@ static int check(const char *path, const ml3_dataset_info *info, ml3_error *erro
   if (strlen(path) >= ML3_DATASET_PATH_MAX || !path[0])
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%.80s' is empty or longer than %d characters", path,
                          ML3_DATASET_PATH_MAX - 1);
-  if (lstat(path, &found) == 0)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s' exists already; choose another name or move it away", path);
+  snprintf(hdf5, sizeof hdf5, "%s/data/main_data.hdf5", path);
+  if (is_there(path) && !(info->replace && is_there(hdf5)))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s' exists already%s; choose another name or move it away", path,
+                         info->replace ? " and is no data set" : "");
   return ML3_OK;
 }
 
@@ -119,7 +127,7 @@ ml3_dataset_writer *ml3_dataset_create(const char *path, const ml3_env_spec *spe
   ml3_dataset_writer *w = calloc(1, sizeof *w);
   bool good = w != NULL;
   if (w) {
-    *w = (ml3_dataset_writer){.spec = spec, .file = -1};
+    *w = (ml3_dataset_writer){.spec = spec, .file = -1, .replaces = is_there(path)};
     w->id = copy(info->id, &good);
     w->algorithm = copy(info->algorithm, &good);
     w->description = copy(info->description, &good);
@@ -256,13 +264,26 @@ static void free_writer(ml3_dataset_writer *w) {
   free(w);
 }
 
+/* Into a set that is there; between the two it has no metadata and is none. What else is in its folder stays. */
+static bool put_in_place(const ml3_dataset_writer *w) {
+  char hdf5[sizeof w->hdf5], json[sizeof w->json];
+  snprintf(hdf5, sizeof hdf5, "%s/data/main_data.hdf5", w->path);
+  snprintf(json, sizeof json, "%s/data/metadata.json", w->path);
+  if (unlink(json) && errno != ENOENT) return false;
+  if (rename(w->hdf5, hdf5) || rename(w->json, json)) return false;
+  rmdir(w->data);
+  rmdir(w->temporary);
+  return true;
+}
+
 int ml3_dataset_commit(ml3_dataset_writer *w, ml3_error *error) {
-  const ml3_dataset_info info = {w->id, w->algorithm, w->description, w->author};
+  const ml3_dataset_info info = {
+      .id = w->id, .algorithm = w->algorithm, .description = w->description, .author = w->author};
   long long bytes = 0;
   int code = close_file(w, error);
   if (code == ML3_OK) code = sync_file(w->hdf5, &bytes, error);
   if (code == ML3_OK) code = ml3_dataset_metadata_write(w->json, w->spec, &info, w->episodes, w->steps, bytes, error);
-  if (code == ML3_OK && rename(w->temporary, w->path))
+  if (code == ML3_OK && !(w->replaces ? put_in_place(w) : rename(w->temporary, w->path) == 0))
     code = ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", w->path, strerror(errno));
   if (code == ML3_OK)
     free_writer(w);

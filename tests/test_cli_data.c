@@ -77,6 +77,13 @@ Test(cli_data, a_full_disk_is_told_in_one_sentence_and_leaves_nothing) {
 
 Test(cli_data, a_set_that_is_there_is_not_overwritten) {
   expect("collect pointmass -n 1 -q -o set", 0, "1 episodes");
-  expect("collect pointmass -n 2 -q -o set", 2, "exists already");
+  expect("collect pointmass -n 2 -q -o set", 1, "'set' exists already; choose another --output, or --force");
   expect("data set -q", 0, "episodes       1,");
+  cr_expect_eq(shell("echo mine >set/note && mkdir other"), 0);
+  expect("collect pointmass -n 2 -q -o set --force", 0, "2 episodes");
+  expect("data set -q", 0, "episodes       2,");
+  cr_expect_eq(shell("test \"$(ls; ls set/data)\" = \"$(printf 'other\nset\nmain_data.hdf5\nmetadata.json')\" && "
+                     "grep -qx mine set/note"),
+               0, "something is left, or gone");
+  expect("collect pointmass -n 2 -q -o other --force", 2, "'other' exists already and is no data set");
 }

@@ -64,7 +64,7 @@ static ml3_episode *play(const char *name, int k) {
   return e;
 }
 
-static const ml3_dataset_info info = {"reacher-random-v0", "random", "Random actions.", NULL};
+static const ml3_dataset_info info = {"reacher-random-v0", "random", "Random actions.", NULL, false};
 
 static void write_set(void) {
   ml3_dataset_writer *w = ml3_dataset_create(path, ml3_env_find("reacher", NULL), &info, &error);
@@ -163,6 +163,11 @@ Test(dataset, appears_whole_or_not_at_all) {
   write_set();
   cr_assert_null(ml3_dataset_create(path, spec, &info, &error));
   cr_assert_not_null(strstr(error.message, "exists already"), "%s", error.message);
+
+  ml3_dataset_info again = info;
+  again.replace = true;
+  cr_assert_null(ml3_dataset_create(folder, spec, &again, &error));
+  cr_assert_not_null(strstr(error.message, "is no data set"), "%s", error.message);
 }
 
 Test(dataset, refuses_what_cannot_be_written) {

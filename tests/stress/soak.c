@@ -32,7 +32,7 @@ static const char *const commands[] = {
     "compare {}/free --quiet --set test.tasks=2 --methods untrained,learned_loss",
     "plan pointmass --quiet",
     "inspect {}/car",
-    "collect reacher --quiet --episodes 5 -o {}/set",
+    "collect reacher --quiet --force --episodes 5 -o {}/set",
     "data {}/set",
     "report {}/car --force --output {}/report.html",
     "train no_such_preset --quiet",
