@@ -3,6 +3,7 @@
 #define ML3_TESTS_METALOSS_SETUP_H
 
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "agents/model_based.h"
 #include "metaloss/trainer.h"
@@ -37,6 +38,23 @@ static inline ml3_meta_settings make_settings(int steps, ml3_step_weights weight
       .weights = weights,
       .task_weight = 1,
       .extra_weight = 0.5};
+}
+
+/* Outer steps, with a validation now and then. */
+static inline void steps(ml3_trainer *t, int count) {
+  ml3_error error = {0};
+  ml3_trainer_report report;
+  for (int i = 0; i < count; i++) {
+    cr_assert_eq(ml3_trainer_step(t, &report, &error), 0, "%s", error.message);
+    if (i % 4 == 3) cr_assert_eq(ml3_trainer_validate(t, &report, &error), 0, "%s", error.message);
+  }
+}
+
+static inline void expect_same(const ml3_trainer *a, const ml3_trainer *b) {
+  const ml3_loss *x = ml3_trainer_loss(a), *y = ml3_trainer_loss(b);
+  cr_expect_eq(memcmp(x->phi, y->phi, (size_t)x->size * sizeof *x->phi), 0, "the losses differ");
+  x = ml3_trainer_best_loss(a), y = ml3_trainer_best_loss(b);
+  cr_expect_eq(memcmp(x->phi, y->phi, (size_t)x->size * sizeof *x->phi), 0, "the best losses differ");
 }
 
 #endif
