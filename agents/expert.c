@@ -72,6 +72,16 @@ int ml3_expert_check(const ml3_expert *expert, const ml3_policy *policy, ml3_err
       "policy.relative as theirs");
 }
 
+void ml3_expert_translate(const ml3_expert *expert, const ml3_policy *policy, const ml3_real *from, ml3_real *to) {
+  ml3_policy direct = *policy;
+  double raw[ML3_POLICY_MAX_OBS];
+  const int inputs = policy->net.inputs;
+  direct.obs_dim = inputs, direct.goal_dim = 0;
+  memset(direct.minus, 0, sizeof direct.minus);
+  for (int i = 0; i < inputs; i++) raw[i] = from[i] / expert->policy.scale[i] + expert->policy.shift[i];
+  ml3_policy_input(&direct, raw, NULL, to);
+}
+
 void ml3_expert_advise(const ml3_expert *expert, const ml3_policy *policy, const ml3_real *x, int rows,
                        ml3_real *action) {
   const ml3_policy *own = &expert->policy;

@@ -29,6 +29,9 @@ void ml3_expert_free(ml3_expert *expert); /* may be NULL */
 /* Whether it sees what `policy` sees, however each scales it: the same observation and goal, relative to the same. */
 int ml3_expert_check(const ml3_expert *expert, const ml3_policy *policy, ml3_error *error);
 
+/* to[inputs] as that policy sees what the expert sees as from[inputs]. */
+void ml3_expert_translate(const ml3_expert *expert, const ml3_policy *policy, const ml3_real *from, ml3_real *to);
+
 /* action[rows][action_dim]: its mean where that policy sees x[rows][inputs]. */
 void ml3_expert_advise(const ml3_expert *expert, const ml3_policy *policy, const ml3_real *x, int rows,
                        ml3_real *action);

@@ -42,6 +42,7 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
   double env_task[ML3_POLICY_MAX_OBS];
   int demonstration = -1;
   ml3_env_sample_task(env, random, env_task);
+  if (m->settings.guided && split == ML3_SPLIT_TRAIN) demonstration = 0;
   if (d && split == ML3_SPLIT_TRAIN) {
     demonstration = (int)ml3_random_below(random, (uint32_t)d->count);
     memcpy(env_task, d->task + demonstration * env->task_dim, (size_t)env->task_dim * sizeof *env_task);
@@ -143,6 +144,11 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
   if (s->extra == ML3_MODEL_FREE_ADVICE && !s->expert)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the extra information is advice, but there is no expert of '%s'",
                          s->env->name);
+  if (s->guided < 0 || s->guided > s->rollouts || (s->guided && s->extra != ML3_MODEL_FREE_ADVICE))
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "an expert would guide %d of %d episodes of an update; with advice 0 to %d are possible, else 0", s->guided,
+        s->rollouts, s->rollouts);
   return s->extra == ML3_MODEL_FREE_ADVICE ? ml3_expert_check(s->expert, &s->policy, error) : ML3_OK;
 }
 
@@ -260,7 +266,7 @@ static int make(model_free *m, ml3_error *error) {
   crew *c = ml3_model_free_take_crew(m, error); /* what is wrong with the policy or the environment shows here */
   if (!c) return error ? error->code : ML3_ERR_MEMORY;
   ml3_model_free_return_crew(m, c);
-  p->steps = (ml3_problem_steps){.inner = inner_rows(m), .outer = outer_rows(m)};
+  p->steps = (ml3_problem_steps){.inner = inner_rows(m) + s->guided * s->horizon, .outer = outer_rows(m)};
   return s->normalize ? set_normalization(m, error) : ML3_OK;
 }
 

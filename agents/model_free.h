@@ -21,7 +21,8 @@
      exploration goal  the same surrogate for the rewards - ||s_{t+1} - g_x||, t < until, instead of the environment's
      energy            mean over actions and steps of the squared mean action, as share of its bounds
      demonstrations    mean squared distance of the policy's mean from an expert's actions along its path, in half bounds
-     advice            the same, of what an expert would do in each state of those episodes of theta' (Ross et al. 2011)
+     advice            the same, of what an expert would do in each state of those episodes of theta' (Ross et al. 2011); in
+                       `guided` of an update's episodes the expert acts itself, so that the loss learns what is on its way
    At meta-test an update needs the learned loss, the rewards as the environment gives them, and no gradient of the task. */
 #ifndef ML3_AGENTS_MODEL_FREE_H
 #define ML3_AGENTS_MODEL_FREE_H
@@ -71,6 +72,7 @@ typedef struct ml3_model_free_settings {
   const ml3_demonstrations
       *demonstrations;      /* for ML3_MODEL_FREE_DEMONSTRATIONS: training tasks are drawn from them. Kept */
   const ml3_expert *expert; /* for ML3_MODEL_FREE_ADVICE. Kept */
+  int guided;               /* of an update's episodes, in how many the expert acts while meta-training */
 } ml3_model_free_settings;
 
 /* The problem frees settings->owned, not demonstrations and expert (or NULL) unless ml3_model_free_own says so. */

@@ -1,7 +1,8 @@
 /* What model_free.c (making, tasks, judging), model_free_graphs.c (what is differentiated) and model_free_rollouts.c (what is
    collected) share.
 
-   A task's numbers: the environment's task [task_dim], the goal [goal_dim], the number of its demonstration or -1.
+   A task's numbers: the environment's task [task_dim], the goal [goal_dim], the number of its demonstration, or 0 where an expert
+   guides, else -1.
    D  is blocks of rows, one a time step, time-major: x [rows][inputs], action [rows][m], credit [rows],
       advantage [rows], log-probability as drawn [rows], then goal [goal_dim].
    D' is x, action, advantage [rows], log-probability [rows], then what the extra information needs. */
@@ -18,8 +19,8 @@ enum { MAX_COLUMNS = 3 * ML3_POLICY_MAX_OBS, NAME = 48 };
 /* Environments of one thread, handed out by a list. */
 typedef struct crew crew;
 struct crew {
-  ml3_sampler *inner, *outer;
-  ml3_rollout *inner_rollout, *outer_rollout;
+  ml3_sampler *inner, *outer, *guide; /* guide: an expert's; NULL: none */
+  ml3_rollout *inner_rollout, *outer_rollout, *guide_rollout;
   ml3_real *extra_reward;            /* [outer rows] */
   ml3_real *value, *zeros, *returns; /* [rows of the larger] for advantages */
   double *fit;                       /* of the baseline */

@@ -12,12 +12,24 @@ void ml3_model_free_free_crew(crew *c) {
   if (!c) return;
   ml3_sampler_free(c->inner);
   ml3_sampler_free(c->outer);
+  ml3_sampler_free(c->guide);
   ml3_rollout_free(c->inner_rollout);
   ml3_rollout_free(c->outer_rollout);
+  ml3_rollout_free(c->guide_rollout);
   free(c->extra_reward);
   free(c->value);
   free(c->fit);
   free(c);
+}
+
+/* Where the expert acts; without one there is nothing to make. */
+static bool make_guide(const model_free *m, crew *c, ml3_error *error) {
+  const ml3_model_free_settings *s = &m->settings;
+  if (!s->guided) return true;
+  const ml3_policy *policy = &s->expert->policy;
+  c->guide = ml3_sampler_new(s->env, policy, s->guided, s->horizon, 1, error);
+  c->guide_rollout = c->guide ? ml3_rollout_new(policy, s->guided, s->horizon, 0, error) : NULL;
+  return c->guide_rollout != NULL;
 }
 
 static crew *new_crew(const model_free *m, ml3_error *error) {
@@ -33,6 +45,10 @@ static crew *new_crew(const model_free *m, ml3_error *error) {
   c->inner_rollout = c->outer ? ml3_rollout_new(&s->policy, s->rollouts, s->horizon, 0, error) : NULL;
   c->outer_rollout = c->inner_rollout ? ml3_rollout_new(&s->policy, s->outer_rollouts, s->horizon, state, error) : NULL;
   c->extra_reward = calloc((size_t)outer_rows(m), sizeof *c->extra_reward);
+  if (c->outer_rollout && !make_guide(m, c, error)) {
+    ml3_model_free_free_crew(c);
+    return NULL;
+  }
   const size_t rows = (size_t)(inner_rows(m) > outer_rows(m) ? inner_rows(m) : outer_rows(m));
   c->value = calloc(3 * rows, sizeof *c->value);
   c->fit = calloc(ml3_baseline_size(inputs(m)), sizeof *c->fit);
@@ -131,10 +147,29 @@ static void put_advice(const model_free *m, ml3_real *outer) {
   ml3_expert_advise(m->settings.expert, &m->settings.policy, outer, outer_rows(m), outer + extra_offset(m));
 }
 
+/* The expert's episodes in place of the first ones of the update. */
+static int collect_guided(const model_free *m, crew *c, ml3_error *error) {
+  const ml3_rollout *from = c->guide_rollout;
+  ml3_rollout *r = c->inner_rollout;
+  const int code = ml3_sampler_collect(c->guide, m->settings.expert->theta, NULL, NULL, c->guide_rollout, error);
+  for (int t = 0; t < r->steps && code == ML3_OK; t++)
+    for (int i = 0; i < from->envs; i++) {
+      const int at = t * r->envs + i, there = t * from->envs + i;
+      ml3_expert_translate(m->settings.expert, &m->settings.policy, from->x + there * from->inputs,
+                           r->x + at * r->inputs);
+      put(r->action + at * r->action_dim, from->action + there * r->action_dim, (size_t)r->action_dim);
+      r->log_prob[at] = from->log_prob[there];
+      r->reward[at] = from->reward[there];
+      r->end[at] = from->end[there];
+    }
+  return code;
+}
+
 static int collect_inner(const model_free *m, crew *c, const ml3_real *task, const ml3_real *theta, ml3_real *to,
                          ml3_error *error) {
   const ml3_rollout *r = c->inner_rollout;
   int code = ml3_sampler_collect(c->inner, theta, NULL, NULL, c->inner_rollout, error);
+  if (code == ML3_OK && c->guide && task_demonstration(m, task) >= 0) code = collect_guided(m, c, error);
   if (code != ML3_OK) return code;
   ml3_real *credit = put_rows(m, r, to), *advantage = credit + inner_rows(m);
   if ((code = advantages(m, c, r, r->reward, advantage, error)) != ML3_OK) return code;
@@ -170,6 +205,7 @@ int ml3_model_free_collect(const ml3_problem *p, const ml3_real *task, const ml3
   crew *c = ml3_model_free_take_crew(m, error);
   if (!c) return error ? error->code : ML3_ERR_MEMORY;
   ml3_sampler_reset(outer ? c->outer : c->inner, env_task, key);
+  if (c->guide && !outer) ml3_sampler_reset(c->guide, env_task, ~key);
   int code = outer ? collect_outer(m, c, task, theta, outer, error) : collect_inner(m, c, task, theta, inner, error);
   ml3_model_free_return_crew(m, c);
   return code;

@@ -72,7 +72,7 @@ typedef struct cli_config {
   double outer_task_weight, outer_extra_weight;
 
   int cost_kind, extra_kind, extra_expert;
-  int64_t cost_from_step, extra_until_step, extra_demonstrations, extra_expert_updates;
+  int64_t cost_from_step, extra_until_step, extra_demonstrations, extra_expert_updates, extra_guided;
   cli_numbers extra_goal;
   char extra_file[CLI_TEXT_MAX];
   double cost_velocity_weight, cost_action_weight;

@@ -67,7 +67,8 @@ static const config_key keys[] = {
      "learn the step size: no, one number, one a parameter of the optimizee, the same of any sign (always so in "
      "meta_sgd)"},
     {"inner.newton", KEY_INT, AT(inner_newton), "0", 0, 32, NULL,
-     "with loss.targets: updates are Gauss-Newton steps by so many iterations of conjugate gradients, inner.rate being relative "
+     "with loss.targets: updates are Gauss-Newton steps by so many iterations of conjugate gradients, inner.rate being "
+     "relative "
      "to those, whatever the optimizee's depth; 0: plain descent"},
     {"inner.momentum", KEY_REAL, AT(inner_momentum), "0", 0, 0.9999, NULL, "of the updates; 0: plain descent"},
     {"inner.learn_start", KEY_BOOL, AT(inner_learn_start), "false", 0, 0, NULL,
@@ -107,7 +108,8 @@ static const config_key keys[] = {
     {"cost.action_weight", KEY_REAL, AT(cost_action_weight), "0", 0, 1e6, NULL,
      "reach: of squared actions, in half bounds"},
     {"extra.kind", KEY_CHOICE, AT(extra_kind), "exploration_goal", 0, 0,
-     "none|exploration_goal|known_parameters|demonstration|physics|energy|advice", "extra information while meta-training"},
+     "none|exploration_goal|known_parameters|demonstration|physics|energy|advice",
+     "extra information while meta-training"},
     {"extra.goal", KEY_LIST, AT(extra_goal), "[-0.947, -0.0055]", -1e9, 1e9, NULL, "a state to pass by first"},
     {"extra.until_step", KEY_INT, AT(extra_until_step), "15", 1, 10000, NULL, "states before this one are drawn to it"},
     {"extra.demonstrations", KEY_INT, AT(extra_demonstrations), "64", 1, 65536, NULL,
@@ -117,6 +119,8 @@ static const config_key keys[] = {
     {"extra.expert_updates", KEY_INT, AT(extra_expert_updates), "500", 1, 1e9, NULL, "of that policy"},
     {"extra.file", KEY_TEXT, AT(extra_file), "", 0, 0, NULL,
      "instead of extra.expert; demonstration: a data set (HDF5) of episodes; advice: a policy.safetensors"},
+    {"extra.guided", KEY_INT, AT(extra_guided), "0", 0, 4096, NULL,
+     "advice: of rollout.episodes, in how many the expert itself acts while meta-training"},
     {"extra.points", KEY_INT, AT(extra_points), "50", 1, 100000, NULL, "demonstration, physics: samples of it"},
     {"extra.frequency", KEY_REAL, AT(extra_frequency), "1", 0, 1e6, NULL, "physics: w of y'' = -w^2 y"},
     {"extra.step", KEY_REAL, AT(extra_step), "0.5", 1e-6, 1e6, NULL, "physics: h of its differences"},

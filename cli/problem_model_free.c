@@ -63,6 +63,7 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
     return NULL;
   }
   s.demonstrations = shown, s.expert = expert;
+  s.guided = expert ? (int)c->extra_guided : 0;
   for (int i = 0; i < c->extra_goal.count && i < ML3_POLICY_MAX_OBS; i++) s.extra_goal[i] = c->extra_goal.values[i];
   ml3_problem *problem = ml3_model_free_new(&s, error);
   if (problem) {
