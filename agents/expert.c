@@ -60,40 +60,12 @@ ml3_expert *ml3_expert_open(const char *path, const ml3_env_spec *env, ml3_error
   return expert;
 }
 
-int ml3_expert_check(const ml3_expert *expert, const ml3_policy *policy, ml3_error *error) {
-  const ml3_policy *own = &expert->policy;
-  bool same =
-      own->obs_dim == policy->obs_dim && own->goal_dim == policy->goal_dim && own->action_dim == policy->action_dim;
-  for (int i = 0; same && i < own->net.inputs; i++) same = own->minus[i] == policy->minus[i];
-  if (same) return ML3_OK;
-  return ml3_error_set(
-      error, ML3_ERR_ARGUMENT,
-      "the expert sees other things than the policies that it advises; give it the same policy.goal and "
-      "policy.relative as theirs");
-}
-
-void ml3_expert_translate(const ml3_expert *expert, const ml3_policy *policy, const ml3_real *from, ml3_real *to) {
-  ml3_policy direct = *policy;
-  double raw[ML3_POLICY_MAX_OBS];
-  const int inputs = policy->net.inputs;
-  direct.obs_dim = inputs, direct.goal_dim = 0;
-  memset(direct.minus, 0, sizeof direct.minus);
-  for (int i = 0; i < inputs; i++) raw[i] = from[i] / expert->policy.scale[i] + expert->policy.shift[i];
-  ml3_policy_input(&direct, raw, NULL, to);
-}
-
-void ml3_expert_advise(const ml3_expert *expert, const ml3_policy *policy, const ml3_real *x, int rows,
-                       ml3_real *action) {
-  const ml3_policy *own = &expert->policy;
-  const int inputs = policy->net.inputs, actions = policy->action_dim;
-  ml3_policy direct = *own; /* differences have been taken already, the goal is among what is seen */
-  direct.obs_dim = inputs, direct.goal_dim = 0;
-  memset(direct.minus, 0, sizeof direct.minus);
+void ml3_expert_advise(const ml3_expert *expert, const double *obs, const double *goal, int rows, ml3_real *action) {
+  const ml3_policy *p = &expert->policy;
   for (int row = 0; row < rows; row++) {
-    double seen[ML3_POLICY_MAX_OBS], advice[ML3_POLICY_MAX_ACTIONS];
-    for (int i = 0; i < inputs; i++) seen[i] = x[row * inputs + i] / policy->scale[i] + policy->shift[i];
-    ml3_policy_act(&direct, expert->theta, seen, NULL, advice);
-    for (int k = 0; k < actions; k++) action[row * actions + k] = (ml3_real)advice[k];
+    double advice[ML3_POLICY_MAX_ACTIONS];
+    ml3_policy_act(p, expert->theta, obs + row * p->obs_dim, goal, advice);
+    for (int k = 0; k < p->action_dim; k++) action[row * p->action_dim + k] = (ml3_real)advice[k];
   }
 }
 

@@ -26,15 +26,8 @@ ml3_expert *ml3_expert_learn(const ml3_learner_kind *kind, const ml3_learner_set
 ml3_expert *ml3_expert_open(const char *path, const ml3_env_spec *env, ml3_error *error);
 void ml3_expert_free(ml3_expert *expert); /* may be NULL */
 
-/* Whether it sees what `policy` sees, however each scales it: the same observation and goal, relative to the same. */
-int ml3_expert_check(const ml3_expert *expert, const ml3_policy *policy, ml3_error *error);
-
-/* to[inputs] as that policy sees what the expert sees as from[inputs]. */
-void ml3_expert_translate(const ml3_expert *expert, const ml3_policy *policy, const ml3_real *from, ml3_real *to);
-
-/* action[rows][action_dim]: its mean where that policy sees x[rows][inputs]. */
-void ml3_expert_advise(const ml3_expert *expert, const ml3_policy *policy, const ml3_real *x, int rows,
-                       ml3_real *action);
+/* action[rows][action_dim]: its mean at obs[rows][obs_dim] with that goal[goal_dim]. */
+void ml3_expert_advise(const ml3_expert *expert, const double *obs, const double *goal, int rows, ml3_real *action);
 
 /* Normalisation and parameters into a checkpoint, as problem.expert_*, and back into one of the same shape. */
 int ml3_expert_put(const ml3_expert *expert, ml3_nn_tensors *file, ml3_error *error);

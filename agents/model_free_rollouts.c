@@ -22,14 +22,17 @@ void ml3_model_free_free_crew(crew *c) {
   free(c);
 }
 
-/* Where the expert acts; without one there is nothing to make. */
-static bool make_guide(const model_free *m, crew *c, ml3_error *error) {
+/* What an expert needs: to see what policies see and, where it guides, to act. */
+static bool make_expert(const model_free *m, crew *c, ml3_error *error) {
   const ml3_model_free_settings *s = &m->settings;
+  const int obs_dim = s->env->obs_dim;
+  if (s->extra != ML3_MODEL_FREE_ADVICE) return true;
+  if (ml3_rollout_keep_obs(c->outer_rollout, obs_dim, error) != ML3_OK) return false;
   if (!s->guided) return true;
   const ml3_policy *policy = &s->expert->policy;
   c->guide = ml3_sampler_new(s->env, policy, s->guided, s->horizon, 1, error);
   c->guide_rollout = c->guide ? ml3_rollout_new(policy, s->guided, s->horizon, 0, error) : NULL;
-  return c->guide_rollout != NULL;
+  return c->guide_rollout && ml3_rollout_keep_obs(c->guide_rollout, obs_dim, error) == ML3_OK;
 }
 
 static crew *new_crew(const model_free *m, ml3_error *error) {
@@ -45,7 +48,7 @@ static crew *new_crew(const model_free *m, ml3_error *error) {
   c->inner_rollout = c->outer ? ml3_rollout_new(&s->policy, s->rollouts, s->horizon, 0, error) : NULL;
   c->outer_rollout = c->inner_rollout ? ml3_rollout_new(&s->policy, s->outer_rollouts, s->horizon, state, error) : NULL;
   c->extra_reward = calloc((size_t)outer_rows(m), sizeof *c->extra_reward);
-  if (c->outer_rollout && !make_guide(m, c, error)) {
+  if (c->outer_rollout && !make_expert(m, c, error)) {
     ml3_model_free_free_crew(c);
     return NULL;
   }
@@ -142,21 +145,28 @@ static void put_demonstration(const model_free *m, const ml3_real *task, ml3_rea
   *weight = 1;
 }
 
-/* What the expert would do in each row of D', whose inputs are its first block. */
-static void put_advice(const model_free *m, ml3_real *outer) {
-  ml3_expert_advise(m->settings.expert, &m->settings.policy, outer, outer_rows(m), outer + extra_offset(m));
+static void goal_of(const model_free *m, const ml3_real *task, double goal[ML3_POLICY_MAX_OBS]) {
+  for (int i = 0; i < m->settings.env->goal_dim; i++) goal[i] = task_goal(m, task)[i];
+}
+
+/* What the expert would do in each row. */
+static void put_advice(const model_free *m, const ml3_rollout *r, const ml3_real *task, ml3_real *to) {
+  double goal[ML3_POLICY_MAX_OBS];
+  goal_of(m, task, goal);
+  ml3_expert_advise(m->settings.expert, r->obs, goal, r->envs * r->steps, to);
 }
 
 /* The expert's episodes in place of the first ones of the update. */
-static int collect_guided(const model_free *m, crew *c, ml3_error *error) {
+static int collect_guided(const model_free *m, crew *c, const ml3_real *task, ml3_error *error) {
   const ml3_rollout *from = c->guide_rollout;
+  double goal[ML3_POLICY_MAX_OBS];
+  goal_of(m, task, goal);
   ml3_rollout *r = c->inner_rollout;
   const int code = ml3_sampler_collect(c->guide, m->settings.expert->theta, NULL, NULL, c->guide_rollout, error);
   for (int t = 0; t < r->steps && code == ML3_OK; t++)
     for (int i = 0; i < from->envs; i++) {
       const int at = t * r->envs + i, there = t * from->envs + i;
-      ml3_expert_translate(m->settings.expert, &m->settings.policy, from->x + there * from->inputs,
-                           r->x + at * r->inputs);
+      ml3_policy_input(&m->settings.policy, from->obs + there * from->obs_dim, goal, r->x + at * r->inputs);
       put(r->action + at * r->action_dim, from->action + there * r->action_dim, (size_t)r->action_dim);
       r->log_prob[at] = from->log_prob[there];
       r->reward[at] = from->reward[there];
@@ -169,7 +179,7 @@ static int collect_inner(const model_free *m, crew *c, const ml3_real *task, con
                          ml3_error *error) {
   const ml3_rollout *r = c->inner_rollout;
   int code = ml3_sampler_collect(c->inner, theta, NULL, NULL, c->inner_rollout, error);
-  if (code == ML3_OK && c->guide && task_demonstration(m, task) >= 0) code = collect_guided(m, c, error);
+  if (code == ML3_OK && c->guide && task_demonstration(m, task) >= 0) code = collect_guided(m, c, task, error);
   if (code != ML3_OK) return code;
   ml3_real *credit = put_rows(m, r, to), *advantage = credit + inner_rows(m);
   if ((code = advantages(m, c, r, r->reward, advantage, error)) != ML3_OK) return code;
@@ -192,7 +202,7 @@ static int collect_outer(const model_free *m, crew *c, const ml3_real *task, con
   put(to + old_offset(m), r->log_prob, (size_t)outer_rows(m));
   if (m->settings.extra == ML3_MODEL_FREE_EXPLORATION_GOAL) code = put_exploration(m, c, to + extra_offset(m), error);
   if (m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS) put_demonstration(m, task, to + extra_offset(m));
-  if (m->settings.extra == ML3_MODEL_FREE_ADVICE) put_advice(m, to);
+  if (m->settings.extra == ML3_MODEL_FREE_ADVICE) put_advice(m, r, task, to + extra_offset(m));
   return code;
 }
 
@@ -219,6 +229,5 @@ int ml3_model_free_reuse(const ml3_problem *p, const ml3_real *task, const ml3_r
   (void)error;
   put(put(outer, inner, seen), inner + seen + rows, 2 * rows); /* advantage and log-probability */
   if (m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS) put_demonstration(m, task, outer + extra_offset(m));
-  if (m->settings.extra == ML3_MODEL_FREE_ADVICE) put_advice(m, outer);
   return ML3_OK;
 }

@@ -35,6 +35,14 @@ ml3_rollout *ml3_rollout_new(const ml3_policy *policy, int envs, int steps, int 
   return NULL;
 }
 
+int ml3_rollout_keep_obs(ml3_rollout *r, int obs_dim, ml3_error *error) {
+  r->obs_dim = obs_dim;
+  r->obs = calloc((size_t)r->steps * (size_t)r->envs * (size_t)obs_dim, sizeof *r->obs);
+  if (r->obs) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the observations of %d steps in %d environments", r->steps,
+                       r->envs);
+}
+
 void ml3_rollout_free(ml3_rollout *r) {
   if (!r) return;
   free(r->x);
@@ -42,6 +50,7 @@ void ml3_rollout_free(ml3_rollout *r) {
   free(r->log_prob);
   free(r->reward);
   free(r->state);
+  free(r->obs);
   free(r->end);
   free(r->last_x);
   free(r->truncated_x);
@@ -237,6 +246,12 @@ static void keep_state(const place *p, ml3_real *to, int n) {
   for (int k = 0; k < n; k++) to[k] = (ml3_real)state[k];
 }
 
+static void keep_obs(const ml3_sampler *s, ml3_rollout *r, int t) {
+  const size_t n = (size_t)r->obs_dim, inputs = (size_t)s->policy->net.inputs;
+  for (size_t i = 0; i < (size_t)s->envs; i++)
+    memcpy(r->obs + ((size_t)t * (size_t)s->envs + i) * n, s->obs + i * inputs, n * sizeof *r->obs);
+}
+
 /* Steps environment i of row `at` = t * envs + i, and begins a new episode where that ended the old one. */
 static void step_place(ml3_sampler *s, int i, ml3_rollout *r, size_t at) {
   place *p = &s->places[i];
@@ -297,6 +312,7 @@ int ml3_sampler_collect(ml3_sampler *s, const ml3_real *theta, ml3_normalizer *n
     ml3_real *x = r->x + (size_t)t * n * inputs;
     if (normalizer) ml3_normalizer_add(normalizer, s->obs, s->envs), ml3_normalizer_apply(normalizer, policy);
     for (int i = 0; i < s->envs; i++) put_input(s, i, x + (size_t)i * inputs);
+    if (r->obs) keep_obs(s, r, t);
     ml3_nn_bind_input(s->work, s->in_x, x);
     ml3_nn_run(s->work, 0);
     const ml3_real *mean = ml3_nn_output_at(s->work, 0), *log_std = ml3_nn_output_at(s->work, 1);

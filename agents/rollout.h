@@ -19,12 +19,13 @@ typedef enum ml3_end { ML3_GOES_ON, ML3_TERMINATED, ML3_TRUNCATED } ml3_end;
 
 /* What rollouts of many environments side by side have seen. */
 typedef struct ml3_rollout {
-  int envs, steps, inputs, action_dim, state_dim;
-  ml3_real *x;           /* [steps][envs][inputs] what the policy saw, normalised */
-  ml3_real *action;      /* [steps][envs][action_dim] as drawn; environments got them clipped */
-  ml3_real *log_prob;    /* [steps][envs] */
-  ml3_real *reward;      /* [steps][envs] */
-  ml3_real *state;       /* [steps][envs][state_dim] after the step, where they are kept, else NULL */
+  int envs, steps, inputs, action_dim, state_dim, obs_dim;
+  ml3_real *x;        /* [steps][envs][inputs] what the policy saw, normalised */
+  ml3_real *action;   /* [steps][envs][action_dim] as drawn; environments got them clipped */
+  ml3_real *log_prob; /* [steps][envs] */
+  ml3_real *reward;   /* [steps][envs] */
+  ml3_real *state;    /* [steps][envs][state_dim] after the step, where they are kept, else NULL */
+  double *obs; /* [steps][envs][obs_dim] as observed before the step, where ml3_rollout_keep_obs says so, else NULL */
   unsigned char *end;    /* [steps][envs] a ml3_end: how the step ended */
   ml3_real *last_x;      /* [envs][inputs] after the last step */
   ml3_real *truncated_x; /* [steps][envs][inputs] the last input of an episode, where `end` says truncated */
@@ -35,6 +36,7 @@ typedef struct ml3_rollout {
 /* state_dim 0: states are not kept. Freed by ml3_rollout_free. */
 ml3_rollout *ml3_rollout_new(const ml3_policy *policy, int envs, int steps, int state_dim, ml3_error *error);
 void ml3_rollout_free(ml3_rollout *rollout);
+int ml3_rollout_keep_obs(ml3_rollout *rollout, int obs_dim, ml3_error *error); /* from now on */
 
 typedef struct ml3_sampler ml3_sampler; /* the environments; one a thread that collects */
 

@@ -30,35 +30,19 @@ Test(expert, advises_what_it_would_do_there_itself) {
   enum { ROWS = 7 };
   ml3_error error = {0};
   const ml3_env_spec *env = ml3_env_find("pointmass_goal", &error);
-  const ml3_policy own = make_policy(env, 2, true), other = make_policy(env, 0.5, true);
+  const ml3_policy own = make_policy(env, 2, true);
   ml3_expert *expert = make_expert(&own);
-  cr_assert_eq(ml3_expert_check(expert, &other, &error), 0, "%s", error.message);
   ml3_random random = ml3_random_stream(6, ML3_PURPOSE_USER, 0, 0);
-  double obs[ROWS][ML3_POLICY_MAX_OBS], goal[ROWS][ML3_POLICY_MAX_OBS];
-  ml3_real x[ROWS * 2 * ML3_POLICY_MAX_OBS], advice[ROWS * ML3_POLICY_MAX_ACTIONS];
-  for (int row = 0; row < ROWS; row++) {
-    for (int i = 0; i < env->obs_dim; i++) obs[row][i] = ml3_random_normal(&random);
-    for (int i = 0; i < env->goal_dim; i++) goal[row][i] = ml3_random_normal(&random);
-    ml3_policy_input(&other, obs[row], goal[row], x + row * other.net.inputs);
-  }
-  ml3_expert_advise(expert, &other, x, ROWS, advice);
+  double obs[ROWS * ML3_POLICY_MAX_OBS], goal[2] = {0.3, -0.2};
+  ml3_real advice[ROWS * ML3_POLICY_MAX_ACTIONS];
+  for (int i = 0; i < ROWS * env->obs_dim; i++) obs[i] = ml3_random_normal(&random);
+  ml3_expert_advise(expert, obs, goal, ROWS, advice);
   for (int row = 0; row < ROWS; row++) {
     double action[ML3_POLICY_MAX_ACTIONS];
-    ml3_policy_act(&own, expert->theta, obs[row], goal[row], action);
+    ml3_policy_act(&own, expert->theta, obs + row * env->obs_dim, goal, action);
     for (int k = 0; k < env->action_dim; k++)
-      cr_expect_float_eq(advice[row * env->action_dim + k], action[k], 1e-5, "row %d: %g, not %g", row,
-                         (double)advice[row * env->action_dim + k], action[k]);
+      cr_expect_eq(advice[row * env->action_dim + k], (ml3_real)action[k], "row %d", row);
   }
-  ml3_expert_free(expert);
-}
-
-Test(expert, does_not_advise_those_who_see_other_things) {
-  ml3_error error = {0};
-  const ml3_env_spec *env = ml3_env_find("pointmass_goal", &error);
-  const ml3_policy own = make_policy(env, 1, true), other = make_policy(env, 1, false);
-  ml3_expert *expert = make_expert(&own);
-  cr_expect_neq(ml3_expert_check(expert, &other, &error), 0);
-  cr_expect(strstr(error.message, "policy.relative"), "%s", error.message);
   ml3_expert_free(expert);
 }
 
@@ -72,7 +56,7 @@ Test(expert, comes_from_the_file_of_a_policy) {
   ml3_expert *read = ml3_expert_open(path, env, &error);
   cr_assert_not_null(read, "%s", error.message);
   cr_expect_eq(memcmp(read->theta, expert->theta, (size_t)ml3_policy_size(&own) * sizeof(ml3_real)), 0);
-  cr_expect_eq(ml3_expert_check(read, &own, &error), 0, "%s", error.message);
+  cr_expect_eq(read->policy.scale[2], own.scale[2]);
   ml3_expert_free(read);
   remove(path);
   cr_expect_null(ml3_expert_open(path, env, &error));
