@@ -152,7 +152,7 @@ static int run_all(crew *c, ml3_error *error) {
   if (code == ML3_OK && stopping)
     code =
         ml3_error_set(error, ML3_ERR_INTERRUPTED,
-                      "interrupted; every seed has kept its checkpoint, go on with `ml3 train --seeds %d --resume %s`",
+                      "interrupted; what has begun has kept its checkpoint, go on with `ml3 train --seeds %d --resume %s`",
                       s->count, s->folder);
   return code;
 }

@@ -74,7 +74,7 @@ Test(cli_report, nothing_is_overwritten_unasked_but_what_a_verb_left_in_a_run) {
       {"report runs/b --no-video -o file", "'file' exists already"},
       {"record runs/b --quiet --width 32 --height 32 -o file.png", "'file.png' exists already"},
       {"plan mountain_car --quiet --log file", "'file' exists already; choose another --log, or --force"},
-      {"plan mountain_car --quiet --video file.mp4", "'file.mp4' exists already; choose another --video, or --force"},
+      {"plan mountain_car --quiet --set horizon=2 --video file.mp4", "'file.mp4' exists already; choose another --video, or --force"},
       {"compare runs/b --quiet --set test.tasks=1 -m untrained -o tables", "'tables/comparison.csv' exists already"},
       {"adapt zoo:sine -n 1", "'./model.safetensors' exists already"},
       {"report runs --no-video", "'report.html' exists already"}};
