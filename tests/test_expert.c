@@ -33,7 +33,7 @@ Test(expert, advises_what_it_would_do_there_itself) {
   const ml3_policy own = make_policy(env, 2, true);
   ml3_expert *expert = make_expert(&own);
   ml3_random random = ml3_random_stream(6, ML3_PURPOSE_USER, 0, 0);
-  double obs[ROWS * ML3_POLICY_MAX_OBS], goal[2] = {0.3, -0.2};
+  double obs[ROWS * ML3_POLICY_MAX_OBS], goal[ML3_POLICY_MAX_OBS] = {0.3, -0.2};
   ml3_real advice[ROWS * ML3_POLICY_MAX_ACTIONS];
   for (int i = 0; i < ROWS * env->obs_dim; i++) obs[i] = ml3_random_normal(&random);
   ml3_expert_advise(expert, obs, goal, ROWS, advice);
