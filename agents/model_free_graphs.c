@@ -88,6 +88,13 @@ ml3_node ml3_model_free_build_energy(const ml3_problem *p, ml3_nn_graph *g, ml3_
   return ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, &m->settings.policy, mean)));
 }
 
+/* Mean squared distance of the policy's mean at x [rows][inputs] from an expert's actions [rows][m], in half bounds. */
+static ml3_node build_off_expert(const model_free *m, ml3_nn_graph *g, ml3_node theta, ml3_node x, ml3_node expert) {
+  const ml3_policy *policy = &m->settings.policy;
+  ml3_node off = ml3_nn_sub(g, ml3_policy_build_from_input(g, policy, theta, x).mean, expert);
+  return ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, policy, off)));
+}
+
 /* Behind the log-probabilities: what an expert would do in the same rows, [rows][m]. */
 ml3_node ml3_model_free_build_advice(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                      ml3_node context) {
@@ -96,8 +103,7 @@ ml3_node ml3_model_free_build_advice(const ml3_problem *p, ml3_nn_graph *g, ml3_
   (void)context;
   ml3_node x = ml3_nn_view(g, data, 0, rows, inputs(m)),
            expert = ml3_nn_view(g, data, extra_offset(m), rows, actions(m));
-  ml3_node off = ml3_nn_sub(g, ml3_policy_build_from_input(g, &m->settings.policy, theta, x).mean, expert);
-  return ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, &m->settings.policy, off)));
+  return build_off_expert(m, g, theta, x, expert);
 }
 
 /* Behind the advantages: x [steps][inputs], action [steps][m], and 1, or 0 for a task without demonstration. */
@@ -108,6 +114,5 @@ ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, m
   (void)context;
   ml3_node x = ml3_nn_view(g, data, from, steps, n), expert = ml3_nn_view(g, data, from + steps * n, steps, a);
   ml3_node weight = ml3_nn_view(g, data, from + steps * (n + a), 1, 1);
-  ml3_node off = ml3_nn_sub(g, ml3_policy_build_from_input(g, &m->settings.policy, theta, x).mean, expert);
-  return ml3_nn_mul(g, weight, ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, &m->settings.policy, off))));
+  return ml3_nn_mul(g, weight, build_off_expert(m, g, theta, x, expert));
 }

@@ -128,12 +128,16 @@ static int put_exploration(const model_free *m, crew *c, ml3_real *to, ml3_error
   return advantages(m, c, r, c->extra_reward, to, error);
 }
 
+static void goal_of(const model_free *m, const ml3_real *task, double goal[ML3_POLICY_MAX_OBS]) {
+  for (int i = 0; i < m->settings.env->goal_dim; i++) goal[i] = task_goal(m, task)[i];
+}
+
 static void put_demonstration(const model_free *m, const ml3_real *task, ml3_real *to) {
   const ml3_demonstrations *d = m->settings.demonstrations;
   const ml3_env_spec *env = m->settings.env;
   const int number = task_demonstration(m, task), steps = d->steps;
   double goal[ML3_POLICY_MAX_OBS];
-  for (int i = 0; i < env->goal_dim; i++) goal[i] = task_goal(m, task)[i];
+  goal_of(m, task, goal);
   ml3_real *x = to, *action = to + steps * inputs(m), *weight = action + steps * actions(m);
   memset(to, 0, (size_t)(steps * (inputs(m) + actions(m)) + 1) * sizeof *to);
   if (number < 0) return;
@@ -143,10 +147,6 @@ static void put_demonstration(const model_free *m, const ml3_real *task, ml3_rea
       action[t * actions(m) + k] = (ml3_real)d->action[(number * steps + t) * actions(m) + k];
   }
   *weight = 1;
-}
-
-static void goal_of(const model_free *m, const ml3_real *task, double goal[ML3_POLICY_MAX_OBS]) {
-  for (int i = 0; i < m->settings.env->goal_dim; i++) goal[i] = task_goal(m, task)[i];
 }
 
 /* What the expert would do in each row. */
@@ -159,9 +159,9 @@ static void put_advice(const model_free *m, const ml3_rollout *r, const ml3_real
 /* The expert's episodes in place of the first ones of the update. */
 static int collect_guided(const model_free *m, crew *c, const ml3_real *task, ml3_error *error) {
   const ml3_rollout *from = c->guide_rollout;
+  ml3_rollout *r = c->inner_rollout;
   double goal[ML3_POLICY_MAX_OBS];
   goal_of(m, task, goal);
-  ml3_rollout *r = c->inner_rollout;
   const int code = ml3_sampler_collect(c->guide, m->settings.expert->theta, NULL, NULL, c->guide_rollout, error);
   for (int t = 0; t < r->steps && code == ML3_OK; t++)
     for (int i = 0; i < from->envs; i++) {

@@ -68,8 +68,7 @@ static const config_key keys[] = {
      "meta_sgd)"},
     {"inner.newton", KEY_INT, AT(inner_newton), "0", 0, 32, NULL,
      "with loss.targets: updates are Gauss-Newton steps by so many iterations of conjugate gradients, inner.rate being "
-     "relative "
-     "to those, whatever the optimizee's depth; 0: plain descent"},
+     "relative to those, whatever the optimizee's depth; 0: plain descent"},
     {"inner.momentum", KEY_REAL, AT(inner_momentum), "0", 0, 0.9999, NULL, "of the updates; 0: plain descent"},
     {"inner.learn_start", KEY_BOOL, AT(inner_learn_start), "false", 0, 0, NULL,
      "learn where optimizees start (always so in maml, fomaml, meta_sgd)"},

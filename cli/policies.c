@@ -96,8 +96,7 @@ ml3_expert *cli_expert_new(const cli_config *c, const ml3_env_spec *env, ml3_err
   if (c->extra_expert == CLI_EXPERT_PPO) return learn_expert(c, env, error);
   ml3_error_set(error, ML3_ERR_ARGUMENT,
                 "extra.kind: advice is a policy's, and extra.expert is ilqr, which plans for single tasks; set "
-                "extra.expert=ppo, or "
-                "extra.file to a policy.safetensors");
+                "extra.expert=ppo, or extra.file to a policy.safetensors");
   return NULL;
 }
 

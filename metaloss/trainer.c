@@ -52,10 +52,10 @@ static void begin(ml3_trainer *t, int first, int count, ml3_meta_work *work) {
              size * sizeof(ml3_real));
 }
 
-/* What became of task i's optimizee, after the last of the epochs, which all begin where it was. */
-static void keep(ml3_trainer *t, int i, int epoch, const ml3_meta_work *work, int place) {
+/* What became of task i's optimizee. */
+static void keep(ml3_trainer *t, int i, const ml3_meta_work *work, int place) {
   const size_t size = (size_t)t->problem->theta_size, bytes = size * sizeof(ml3_real);
-  if (!t->lives.birth || epoch + 1 < t->epochs) return;
+  if (!t->lives.birth) return;
   const ml3_real *velocity, *theta = ml3_meta_adapted(work, &velocity);
   memcpy(t->lives.theta + (size_t)i * size, theta + (size_t)place * size, bytes);
   if (velocity) memcpy(t->lives.velocity + (size_t)i * size, velocity + (size_t)place * size, bytes);
@@ -88,7 +88,7 @@ static void run_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_
   ml3_meta_slow(work, 1);
   if (b->code == ML3_OK) {
     clip_task(t, gradient);
-    keep(t, i, epoch, work, 0);
+    if (epoch + 1 == t->epochs) keep(t, i, work, 0); /* until then all begin where it was */
     ml3_trainer_add_moments(b, work);
     return;
   }
@@ -97,7 +97,7 @@ static void run_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_
 }
 
 /* All tasks of a unit at once; false when there is something wrong with one of them. */
-static bool run_together(ml3_trainer *t, int first, int epoch, ml3_meta_work *work) {
+static bool run_together(ml3_trainer *t, int first, ml3_meta_work *work) {
   batch_task *b = &t->train.items[first];
   ml3_random random[ML3_META_MAX_BATCH];
   double objective[ML3_META_MAX_BATCH];
@@ -108,7 +108,7 @@ static bool run_together(ml3_trainer *t, int first, int epoch, ml3_meta_work *wo
     return false;
   for (int i = 0; i < t->train.unit; i++) {
     b[i].code = ML3_OK, b[i].halved = 0, b[i].objective = objective[i];
-    keep(t, first + i, epoch, work, i);
+    keep(t, first + i, work, i);
   }
   ml3_trainer_add_moments(b, work);
   return true;
@@ -120,7 +120,7 @@ static void run_unit(ml3_trainer *t, int unit, int epoch, int thread) {
   ml3_trainer_clear_moments(&t->train.items[first], t->loss);
   if (t->train.unit == 1) {
     run_task(t, first, epoch, t->works[thread], gradient);
-  } else if (!run_together(t, first, epoch, t->unit_works[thread])) { /* one by one, to leave out what is wrong */
+  } else if (!run_together(t, first, t->unit_works[thread])) { /* one by one, to leave out what is wrong */
     memset(gradient, 0, (size_t)t->loss->size * sizeof *gradient);
     for (int i = first; i < first + t->train.unit; i++) {
       run_task(t, i, epoch, t->works[thread], piece);
