@@ -176,12 +176,29 @@ static void make_parents(const char *path) {
   }
 }
 
+static int tell_no_folder(const char *folder, int reason, ml3_error *error) {
+  return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s; choose another with --output", folder,
+                       strerror(reason));
+}
+
+int cli_run_may_create(const char *wanted, bool force, ml3_error *error) {
+  struct stat info;
+  if (!wanted || stat(wanted, &info) != 0) return ML3_OK;
+  if (!S_ISDIR(info.st_mode))
+    return ml3_error_set(error, ML3_ERR_IO, "'%s' is a file; a run needs a folder", wanted);
+  if (!force)
+    return ml3_error_set(error, ML3_ERR_IO, "the folder '%s' exists already; choose another --output, or --force", wanted);
+  return access(wanted, W_OK) == 0 ? ML3_OK : tell_no_folder(wanted, errno, error);
+}
+
 int cli_run_create(const char *wanted, const cli_config *config, bool force, char *folder, ml3_error *error) {
   char date[32];
   time_t now = time(NULL);
   struct tm local;
   strftime(date, sizeof date, "%Y-%m-%d", localtime_r(&now, &local));
 
+  const int code = cli_run_may_create(wanted, force, error);
+  if (code != ML3_OK) return code;
   for (int number = 1; number < 10000; number++) {
     if (wanted)
       snprintf(folder, CLI_PATH_MAX, "%.900s", wanted);
@@ -192,17 +209,8 @@ int cli_run_create(const char *wanted, const cli_config *config, bool force, cha
                number);
     make_parents(folder);
     if (mkdir(folder, 0755) == 0) return ML3_OK;
-    int reason = errno;
-    struct stat info;
-    bool exists = reason == EEXIST;
-    if (exists && wanted && stat(folder, &info) == 0 && !S_ISDIR(info.st_mode))
-      return ml3_error_set(error, ML3_ERR_IO, "'%s' is a file; a run needs a folder", folder);
-    if (exists && wanted && force && access(folder, W_OK) == 0) return ML3_OK;
-    if (exists && wanted && !force)
-      return ml3_error_set(error, ML3_ERR_IO, "the folder '%s' exists already; choose another --output, or --force", folder);
-    if (!exists || wanted)
-      return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s; choose another with --output", folder,
-                           strerror(exists ? EACCES : reason));
+    if (errno != EEXIST || (wanted && !force)) return tell_no_folder(folder, errno, error);
+    if (wanted) return ML3_OK;
   }
   return ml3_error_set(error, ML3_ERR_IO, "there are too many runs of today; choose a name with --output");
 }

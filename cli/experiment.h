@@ -23,8 +23,11 @@ ml3_compare_settings cli_compare_settings(const cli_config *config);
 /* FOLDER/name into path[CLI_PATH_MAX]. */
 void cli_run_path(const char *folder, const char *name, char *path);
 
-/* Makes a new folder. `wanted` or, when NULL, runs/DATE-ENVIRONMENT-SEED (or the problem's kind), with a number behind it when taken. An existing folder
-   is an error unless `force`. folder[CLI_PATH_MAX] gets its name. */
+/* What can be told of `wanted` (NULL: nothing) before there is something to write: that it exists and not `force`, that it is a file. */
+int cli_run_may_create(const char *wanted, bool force, ml3_error *error);
+
+/* Makes a new folder. `wanted` or, when NULL, runs/DATE-ENVIRONMENT-SEED (or the problem's kind), with a number behind it when
+   taken. An existing folder is an error unless `force`. folder[CLI_PATH_MAX] gets its name. */
 int cli_run_create(const char *wanted, const cli_config *config, bool force, char *folder, ml3_error *error);
 
 #define CLI_ENSEMBLE "ensemble.safetensors" /* of a run that has learned its environment */

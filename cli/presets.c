@@ -12,9 +12,6 @@
 #include "cli/problems.h"
 #include "envs/env.h"
 
-#define HERE      "scripts/experiments"
-#define INSTALLED "experiments"
-
 /* The folder that this program lies in. */
 static bool program_folder(char *folder, size_t size) {
   const ssize_t n = readlink("/proc/self/exe", folder, size - 1);
@@ -25,36 +22,31 @@ static bool program_folder(char *folder, size_t size) {
   return slash != NULL;
 }
 
-/* Where packages put it, for a root without /proc. */
-static bool find_in_system(const char *installed, const char *slash, const char *file, char *path, size_t size) {
-  static const char *const shares[] = {"/usr/share/ml3", "/usr/local/share/ml3"};
-  for (int i = 0; i < 2; i++) {
-    snprintf(path, size, "%s/%s%s%.200s", shares[i], installed, slash, file);
+bool cli_share_find(const char *kind, const char *name, char *path, size_t size) {
+  char program[800];
+  const bool known = program_folder(program, sizeof program);
+  const struct {
+    const char *folder, *below;
+  } places[] = {{known ? program : NULL, "/share/ml3"},    /* the build's, links into the source */
+                {known ? program : NULL, "/../share/ml3"}, /* the installed one's */
+                {"", "/usr/share/ml3"},                    /* where packages put it, for a root without /proc */
+                {"", "/usr/local/share/ml3"}};
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    if (!places[i].folder) continue;
+    snprintf(path, size, "%s%s/%s%s%.200s", places[i].folder, places[i].below, kind, name ? "/" : "", name ? name : "");
     if (access(path, R_OK) == 0) return true;
   }
   return false;
-}
-
-bool cli_share_find(const char *here, const char *installed, const char *name, char *path, size_t size) {
-  char program[800];
-  const char *slash = name ? "/" : "", *file = name ? name : "";
-  snprintf(path, size, "%s%s%.200s", here, slash, file);
-  if (access(path, R_OK) == 0) return true;
-  if (!program_folder(program, sizeof program)) return find_in_system(installed, slash, file, path, size);
-  snprintf(path, size, "%s/../%s%s%.200s", program, here, slash, file);
-  if (access(path, R_OK) == 0) return true;
-  snprintf(path, size, "%s/../share/ml3/%s%s%.200s", program, installed, slash, file);
-  return access(path, R_OK) == 0;
 }
 
 static int by_name(const void *a, const void *b) {
   return strcmp(a, b);
 }
 
-int cli_share_names(const char *here, const char *installed, const char *ending, char names[][CLI_PRESET_NAME]) {
+int cli_share_names(const char *kind, const char *ending, char names[][CLI_PRESET_NAME]) {
   char folder[1024];
   int count = 0;
-  DIR *dir = cli_share_find(here, installed, NULL, folder, sizeof folder) ? opendir(folder) : NULL;
+  DIR *dir = cli_share_find(kind, NULL, folder, sizeof folder) ? opendir(folder) : NULL;
   for (struct dirent *e = dir ? readdir(dir) : NULL; e && count < CLI_PRESETS_MAX; e = readdir(dir)) {
     const size_t n = strlen(e->d_name), m = strlen(ending);
     if (e->d_name[0] == '.' || n <= m || n - m >= CLI_PRESET_NAME || strcmp(e->d_name + n - m, ending) != 0) continue;
@@ -66,7 +58,7 @@ int cli_share_names(const char *here, const char *installed, const char *ending,
 }
 
 int cli_preset_names(char names[][CLI_PRESET_NAME]) {
-  return cli_share_names(HERE, INSTALLED, ".yaml", names);
+  return cli_share_names("experiments", ".yaml", names);
 }
 
 /* The end of a text's first sentence, behind its full stop; NULL: it goes on. */
@@ -91,7 +83,7 @@ const char *cli_preset_summary(const char *name, char *text, size_t size) {
   char path[1200], file[256];
   text[0] = '\0';
   snprintf(file, sizeof file, "%.200s.yaml", name);
-  FILE *in = cli_share_find(HERE, INSTALLED, file, path, sizeof path) ? fopen(path, "r") : NULL;
+  FILE *in = cli_share_find("experiments", file, path, sizeof path) ? fopen(path, "r") : NULL;
   if (!in) return text;
   read_sentence(in, text, size);
   fclose(in);
@@ -123,7 +115,7 @@ int cli_preset_apply(cli_config *config, const char *name, ml3_error *error) {
   }
   if (strchr(name, '/') || strstr(name, ".yaml") || strstr(name, ".yml")) return cli_config_read(config, name, error);
   snprintf(file, sizeof file, "%.200s.yaml", name);
-  if (cli_share_find(HERE, INSTALLED, file, path, sizeof path)) return cli_config_read(config, path, error);
+  if (cli_share_find("experiments", file, path, sizeof path)) return cli_config_read(config, path, error);
   if (cli_problem_kind_find(name, NULL))
     snprintf(assignment, sizeof assignment, "problem=%.200s", name);
   else if (ml3_env_find(name, NULL))

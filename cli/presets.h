@@ -1,5 +1,5 @@
-/* What comes with ml3: presets (configurations to begin with), found in the folder scripts/experiments here or beside the
-   build, or installed in share/ml3/experiments. */
+/* What comes with ml3: presets (configurations to begin with) and the zoo. They lie in share/ml3 beside the program: installed,
+   or in a build, where these are links to scripts/experiments and zoo. */
 #ifndef ML3_CLI_PRESETS_H
 #define ML3_CLI_PRESETS_H
 
@@ -10,12 +10,12 @@
 
 enum { CLI_PRESETS_MAX = 256, CLI_PRESET_NAME = 128 };
 
-/* The file `name` of a folder that comes with ml3: `here` in the present folder or beside the build, `installed` below
-   share/ml3. With NULL for name the folder itself. path[size]; false when it is nowhere. */
-bool cli_share_find(const char *here, const char *installed, const char *name, char *path, size_t size);
+/* The file `name` of a kind of things, "experiments" or "zoo", that comes with ml3; NULL for name: the kind's folder. Into
+   path[size]; false when it is nowhere. */
+bool cli_share_find(const char *kind, const char *name, char *path, size_t size);
 
-/* Names of files with that ending in such a folder, without it, sorted. Their number, at most CLI_PRESETS_MAX. */
-int cli_share_names(const char *here, const char *installed, const char *ending, char names[][CLI_PRESET_NAME]);
+/* Names of files with that ending in a kind's folder, without it, sorted. Their number, at most CLI_PRESETS_MAX. */
+int cli_share_names(const char *kind, const char *ending, char names[][CLI_PRESET_NAME]);
 
 /* Names of the presets. */
 int cli_preset_names(char names[][CLI_PRESET_NAME]);

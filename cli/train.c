@@ -48,12 +48,17 @@ static int make_trainer(training *t, ml3_error *error) {
   return t->trainer ? ML3_OK : error->code;
 }
 
+/* What the first rank found out holds for all. */
+static int agree(training *t, int code, ml3_error *error) {
+  int shared = code;
+  const int lost = ml3_ranks_broadcast(t->ranks, 0, &shared, sizeof shared, error);
+  return code != ML3_OK ? code : lost != ML3_OK ? lost : shared;
+}
+
 /* The first rank looks which of two checkpoints is whole; all load that one. */
 static int find_checkpoint(training *t, const char *folder, char from[CLI_PATH_MAX], ml3_error *error) {
-  int codes[2] = {train_writes(t) ? cli_run_find_checkpoint(folder, from, error) : ML3_OK};
-  codes[1] = ml3_ranks_broadcast(t->ranks, 0, &codes[0], sizeof codes[0], error);
-  if (codes[1] == ML3_OK) codes[1] = ml3_ranks_broadcast(t->ranks, 0, from, CLI_PATH_MAX, error);
-  return codes[0] != ML3_OK ? codes[0] : codes[1];
+  const int code = agree(t, train_writes(t) ? cli_run_find_checkpoint(folder, from, error) : ML3_OK, error);
+  return code == ML3_OK ? ml3_ranks_broadcast(t->ranks, 0, from, CLI_PATH_MAX, error) : code;
 }
 
 /* All or none: how every rank has started, and whether with the same configuration, data and parameters. */
@@ -92,7 +97,9 @@ static int start(training *t, const cli_options *o, const char *output, const ch
   char path[CLI_PATH_MAX], from[CLI_PATH_MAX] = "";
   if (resume && !cli_run_is(resume))
     return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a run folder: it has no config.yaml", resume);
-  int code = read_config(&t->config, o, resume, "config.yaml", error);
+  /* Told before an expert learns for minutes. */
+  int code = agree(t, !resume && train_writes(t) ? cli_run_may_create(output, force, error) : ML3_OK, error);
+  if (code == ML3_OK) code = read_config(&t->config, o, resume, "config.yaml", error);
   if (code == ML3_OK && t->config.method >= METHOD_PPO && t->ranks)
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
@@ -111,10 +118,10 @@ static int start(training *t, const cli_options *o, const char *output, const ch
     if (from[0] && (code = ml3_trainer_load(t->trainer, from, error)) != ML3_OK) return code;
   } else if (train_writes(t)) {
     if ((code = cli_run_create(output, &t->config, force, t->folder, error)) != ML3_OK) return code;
-    cli_run_path(t->folder, "config.yaml", path);
-    if ((code = cli_config_write(&t->config, path, error)) != ML3_OK) return code;
-    if (force) cli_run_clear(t->folder);
   }
+  cli_run_path(t->folder, "config.yaml", path); /* resumed, too: options may have changed a key */
+  if (train_writes(t) && (code = cli_config_write(&t->config, path, error)) != ML3_OK) return code;
+  if (train_writes(t) && !resume && force) cli_run_clear(t->folder);
   return train_open_log(t, formats, error);
 }
 

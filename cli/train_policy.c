@@ -221,11 +221,11 @@ static int open(run *r, const char *output, const char *resume, bool force, int 
     if (from[0]) code = ml3_learner_load(r->learner, from, error);
   } else {
     code = cli_run_create(output, r->config, force, r->folder, error);
-    cli_run_path(r->folder, "config.yaml", path);
-    if (code == ML3_OK) code = cli_config_write(r->config, path, error);
-    if (code == ML3_OK && force) cli_run_clear(r->folder);
   }
   if (code != ML3_OK) return code;
+  cli_run_path(r->folder, "config.yaml", path); /* resumed, too: options may have changed a key */
+  if ((code = cli_config_write(r->config, path, error)) != ML3_OK) return code;
+  if (!resume && force) cli_run_clear(r->folder);
   r->begin_steps = r->learner->env_steps;
   r->log = cli_log_open(r->folder, metrics, METRICS, formats, logged_step(r), error);
   return r->log ? cli_log_config(r->log, r->config, error) : error->code;

@@ -9,13 +9,13 @@
 static bool find(const char *name, const char *file, char *path, size_t size) {
   char within[300];
   snprintf(within, sizeof within, "%.120s%s%s", name, *file ? "/" : "", file);
-  return cli_share_find("zoo", "zoo", within, path, size);
+  return cli_share_find("zoo", within, path, size);
 }
 
 int cli_zoo_names(char names[][CLI_PRESET_NAME]) {
   char path[1200];
   int kept = 0;
-  const int count = cli_share_names("zoo", "zoo", "", names);
+  const int count = cli_share_names("zoo", "", names);
   for (int i = 0; i < count; i++)
     if (find(names[i], "loss.safetensors", path, sizeof path)) memmove(names[kept++], names[i], CLI_PRESET_NAME);
   return kept;

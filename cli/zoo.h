@@ -1,5 +1,5 @@
-/* Learned losses by name: zoo:NAME is one that comes with ml3, in zoo/NAME here or beside the build, or installed in
-   share/ml3/zoo. An entry is a run's folder without its logs, with a card: README.md. */
+/* Learned losses by name: zoo:NAME is one that comes with ml3, in share/ml3/zoo beside the program (presets.h).
+   An entry is a run's folder without its logs, with a card: README.md. */
 #ifndef ML3_CLI_ZOO_H
 #define ML3_CLI_ZOO_H
 

@@ -320,6 +320,18 @@ Test(cli, resuming_gives_the_same_bits_as_never_stopping) {
   cr_expect_eq(system(command), 0, "the files differ");
 }
 
+Test(cli, a_key_changed_on_resuming_is_in_the_runs_config) {
+  cr_assert_eq(ml3("train -o run " TINY "--set outer.steps=2"), 0, "%s", output);
+  cr_assert_eq(ml3("train --resume run --quiet --set outer.steps=3"), 0, "%s", output);
+  expect("train --resume run --quiet --set outer.steps=4 --set inner.steps=3", 1, "is of another run");
+  cr_assert_eq(ml3("train mountain_car -o policy --quiet --set method=reinforce --set learner.updates=1"), 0, "%s", output);
+  cr_assert_eq(ml3("train --resume policy --quiet --set learner.updates=2"), 0, "%s", output);
+  char command[256];
+  snprintf(command, sizeof command, "cd %s && grep -A9 '^outer:' run/config.yaml | grep -q ' steps: 3' && grep -q ' updates: 2' policy/config.yaml",
+           folder);
+  cr_expect_eq(system(command), 0, "the run's config.yaml is another than what it was trained with");
+}
+
 Test(cli, a_damaged_or_foreign_checkpoint_is_refused) {
   cr_assert_eq(ml3("train -o run " TINY "--set outer.steps=5"), 0, "%s", output);
   write_file("run/checkpoint", "this is not a checkpoint at all");

@@ -175,7 +175,7 @@ Test(trainer, takes_a_task_that_goes_too_far_with_smaller_steps) {
 Test(trainer, goes_on_from_a_checkpoint_with_the_same_bits) {
   ml3_error error = {0};
   char path[] = "/tmp/ml3_checkpoint_XXXXXX";
-  close(mkstemp(path));
+  close(mkstemp(path)), unlink(path); /* a name; what a save replaces would be kept beside it */
   ml3_problem *problem = make_problem(ML3_SQUASH_TANH, 1);
   ml3_trainer *whole = make_trainer(problem, 2), *first = make_trainer(problem, 2), *second = make_trainer(problem, 1);
   steps(whole, 16);
@@ -195,7 +195,7 @@ Test(trainer, goes_on_from_a_checkpoint_with_the_same_bits) {
 Test(trainer, refuses_a_checkpoint_of_another_run_and_a_damaged_one) {
   ml3_error error = {0};
   char path[] = "/tmp/ml3_checkpoint_XXXXXX";
-  close(mkstemp(path));
+  close(mkstemp(path)), unlink(path); /* a name; what a save replaces would be kept beside it */
   ml3_problem *one = make_problem(ML3_SQUASH_TANH, 1), *other = make_problem(ML3_SQUASH_TANH, 1);
   ml3_trainer *a = make_trainer(one, 1);
   other->name = "something_else";
