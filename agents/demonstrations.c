@@ -99,7 +99,7 @@ static int demonstrate(ml3_demonstrations *d, int i, uint64_t seed, double *epis
 }
 
 ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, int steps, uint64_t seed, int threads,
-                                            ml3_error *error) {
+                                            int (*observe)(void *user, int planned), void *user, ml3_error *error) {
   if (env->state_dim > MAX_STATE) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d state entries; demonstrations take at most %d",
                   env->name, env->state_dim, MAX_STATE);
@@ -107,16 +107,24 @@ ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, 
   }
   ml3_demonstrations *d = ml3_demonstrations_new(env, count, steps, error);
   double *returns = d ? calloc((size_t)count, sizeof *returns) : NULL;
-  int code = returns ? ML3_OK : ML3_ERR_MEMORY;
+  int code = returns ? ML3_OK : ML3_ERR_MEMORY, planned = 0;
   if (d && !returns) ml3_error_set(error, code, "no memory for the returns of %d demonstrations", count);
 #pragma omp parallel for num_threads(threads > 0 ? threads : omp_get_num_procs()) schedule(dynamic, 1)
   for (int i = 0; i < count; i++) {
     ml3_error own = {0};
-    int now = code == ML3_OK ? demonstrate(d, i, seed, &returns[i], &own) : ML3_OK;
-    if (now == ML3_OK) continue;
+    int stopped;
+#pragma omp atomic read
+    stopped = code;
+    if (stopped != ML3_OK) continue;
+    int now = demonstrate(d, i, seed, &returns[i], &own);
 #pragma omp critical(ml3_demonstrations_code)
-    {
-      if (code == ML3_OK && error) *error = own;
+    if (code == ML3_OK) {
+      planned++;
+      if (now == ML3_OK && observe && observe(user, planned))
+        now = ml3_error_set(&own, ML3_ERR_INTERRUPTED,
+                            "planning was interrupted after %d of %d demonstrations; nothing of it is kept", planned, count);
+      if (now != ML3_OK && error) *error = own;
+#pragma omp atomic write
       code = now;
     }
   }

@@ -100,12 +100,26 @@ ml3_expert *cli_expert_new(const cli_config *c, const ml3_env_spec *env, ml3_err
   return NULL;
 }
 
+static int on_plan(void *user, int planned) {
+  cli_progress_update(user, planned, "");
+  return cli_interrupted();
+}
+
+static ml3_demonstrations *plan_demonstrations(const cli_config *c, const ml3_env_spec *env, int count, int steps,
+                                               ml3_error *error) {
+  cli_progress progress;
+  cli_progress_begin(&progress, "demonstrations by iLQR", count, c->quiet);
+  ml3_demonstrations *planned = ml3_demonstrations_plan(env, count, steps, (uint64_t)c->seed, (int)c->threads, on_plan,
+                                                        &progress, error);
+  cli_progress_end(&progress);
+  return planned;
+}
+
 ml3_demonstrations *cli_demonstrations_new(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {
   const int steps = c->horizon ? (int)c->horizon : env->horizon, count = (int)c->extra_demonstrations;
   if (*c->extra_file) return ml3_demonstrations_read(env, c->extra_file, count, steps, error);
   if (c->from_checkpoint) return ml3_demonstrations_new(env, count, steps, error);
-  if (c->extra_expert != CLI_EXPERT_PPO)
-    return ml3_demonstrations_plan(env, count, steps, (uint64_t)c->seed, (int)c->threads, error);
+  if (c->extra_expert != CLI_EXPERT_PPO) return plan_demonstrations(c, env, count, steps, error);
   ml3_expert *expert = learn_expert(c, env, error);
   ml3_demonstrations *shown =
       expert ? ml3_demonstrations_show(env, expert, count, steps, (uint64_t)c->seed, error) : NULL;

@@ -238,8 +238,8 @@ Test(model_free, data_is_fresh_every_time_and_the_same_from_the_same_stream) {
 Test(model_free, planned_demonstrations_reach_the_goal_and_are_the_same_on_any_threads) {
   ml3_error error = {0};
   const ml3_env_spec *env = ml3_env_find("pointmass", &error);
-  ml3_demonstrations *one = ml3_demonstrations_plan(env, 3, 50, 1, 1, &error),
-                     *many = ml3_demonstrations_plan(env, 3, 50, 1, 3, &error);
+  ml3_demonstrations *one = ml3_demonstrations_plan(env, 3, 50, 1, 1, NULL, NULL, &error),
+                     *many = ml3_demonstrations_plan(env, 3, 50, 1, 3, NULL, NULL, &error);
   cr_assert(one && many, "%s", error.message);
   cr_expect_eq(memcmp(one->action, many->action, 3 * 50 * 2 * sizeof(double)), 0);
   cr_expect_eq(one->episode_return, many->episode_return);
@@ -251,6 +251,22 @@ Test(model_free, planned_demonstrations_reach_the_goal_and_are_the_same_on_any_t
   cr_expect_neq(one->obs[0], one->obs[50 * 4]);
   ml3_demonstrations_free(one);
   ml3_demonstrations_free(many);
+}
+
+static int stop_after_two(void *user, int planned) {
+  cr_expect_eq(planned, ++*(int *)user);
+  return planned == 2;
+}
+
+Test(model_free, planning_demonstrations_can_be_interrupted) {
+  for (int threads = 1; threads <= 3; threads += 2) {
+    ml3_error error = {0};
+    int told = 0;
+    cr_expect_null(ml3_demonstrations_plan(ml3_env_find("pointmass", &error), 5, 20, 1, threads, stop_after_two, &told, &error));
+    cr_expect_eq(error.code, ML3_ERR_INTERRUPTED);
+    cr_expect_eq(told, 2, "nothing more is told");
+    cr_expect_str_eq(error.message, "planning was interrupted after 2 of 5 demonstrations; nothing of it is kept");
+  }
 }
 
 /* Counts updates, and stops after the second. */
