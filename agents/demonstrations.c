@@ -63,13 +63,49 @@ static ml3_ilqr_cost make_cost(const ml3_env *env, double *goal, double *weights
   return ml3_ilqr_goal(tracking);
 }
 
+/* What the threads share that plan. */
+typedef struct planning {
+  ml3_demonstrations *d;
+  uint64_t seed;
+  double *returns; /* [count] */
+  int (*observe)(void *user, int planned);
+  void *user;
+  int planned, code;
+  ml3_error *error;
+} planning;
+
+/* Tells how far planning is, of one plan more or none; the first failure, or the observer's wish, ends it. */
+static int tell(planning *p, int more, int code, const ml3_error *error) {
+  int end;
+#pragma omp critical(ml3_demonstrations_planning)
+  {
+    if (p->code == ML3_OK && code != ML3_OK) {
+      p->code = code;
+      if (p->error) *p->error = *error;
+    }
+    if (p->code == ML3_OK) p->planned += more;
+    if (p->code == ML3_OK && p->observe && p->observe(p->user, p->planned))
+      p->code = ml3_error_set(p->error, ML3_ERR_INTERRUPTED,
+                              "planning was interrupted after %d of %d demonstrations; nothing of it is kept", p->planned,
+                              p->d->count);
+    end = p->code;
+  }
+  return end;
+}
+
+static int on_iteration(void *user, const ml3_ilqr_iteration *iteration) {
+  (void)iteration;
+  return tell(user, 0, ML3_OK, NULL);
+}
+
 /* The plan for env's present task and state into actions[steps][m]. */
-static int plan(const ml3_env *env, int steps, double *actions, ml3_error *error) {
+static int plan(planning *p, const ml3_env *env, int steps, double *actions, ml3_error *error) {
   double goal[MAX_STATE], weights[MAX_STATE], state[MAX_STATE];
   ml3_ilqr_goal_cost tracking;
   ml3_ilqr_settings settings = ml3_ilqr_defaults(steps);
   settings.max_iterations = ITERATIONS;
   settings.threads = 1;
+  settings.observe = on_iteration, settings.observe_user = p;
   ml3_env_get_state(env, state);
   ml3_model *model = ml3_model_of_env(env, error);
   ml3_ilqr_cost cost = model ? make_cost(env, goal, weights, &tracking, error) : (ml3_ilqr_cost){0};
@@ -82,17 +118,17 @@ static int plan(const ml3_env *env, int steps, double *actions, ml3_error *error
 }
 
 /* Draws task `i`, plans for it and notes what the plan's actions see. */
-static int demonstrate(ml3_demonstrations *d, int i, uint64_t seed, double *episode_return, ml3_error *error) {
+static int demonstrate(planning *p, int i, ml3_error *error) {
+  ml3_demonstrations *d = p->d;
   const ml3_env_spec *spec = d->env;
   double *actions = d->action + i * d->steps * spec->action_dim;
   ml3_env *env = ml3_env_new(spec, error);
-  if (!env) return error ? error->code : ML3_ERR_MEMORY;
-  ml3_demonstrations_begin(d, i, seed, env);
-  int code = plan(env, d->steps, actions, error); /* env stays where it begins */
-  *episode_return = 0;
+  if (!env) return error->code;
+  ml3_demonstrations_begin(d, i, p->seed, env);
+  int code = plan(p, env, d->steps, actions, error); /* env stays where it begins */
   for (int t = 0; t < d->steps && code == ML3_OK; t++) {
     ml3_env_observe(env, d->obs + (i * d->steps + t) * spec->obs_dim);
-    *episode_return += ml3_env_step(env, actions + t * spec->action_dim).reward;
+    p->returns[i] += ml3_env_step(env, actions + t * spec->action_dim).reward;
   }
   ml3_env_free(env);
   return code;
@@ -105,32 +141,18 @@ ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, 
                   env->name, env->state_dim, MAX_STATE);
     return NULL;
   }
-  ml3_demonstrations *d = ml3_demonstrations_new(env, count, steps, error);
-  double *returns = d ? calloc((size_t)count, sizeof *returns) : NULL;
-  int code = returns ? ML3_OK : ML3_ERR_MEMORY, planned = 0;
-  if (d && !returns) ml3_error_set(error, code, "no memory for the returns of %d demonstrations", count);
+  planning p = {.seed = seed, .observe = observe, .user = user, .error = error};
+  if (!(p.d = ml3_demonstrations_new(env, count, steps, error))) return NULL;
+  if (!(p.returns = calloc((size_t)count, sizeof *p.returns)))
+    p.code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the returns of %d demonstrations", count);
 #pragma omp parallel for num_threads(threads > 0 ? threads : omp_get_num_procs()) schedule(dynamic, 1)
   for (int i = 0; i < count; i++) {
     ml3_error own = {0};
-    int stopped;
-#pragma omp atomic read
-    stopped = code;
-    if (stopped != ML3_OK) continue;
-    int now = demonstrate(d, i, seed, &returns[i], &own);
-#pragma omp critical(ml3_demonstrations_code)
-    if (code == ML3_OK) {
-      planned++;
-      if (now == ML3_OK && observe && observe(user, planned))
-        now = ml3_error_set(&own, ML3_ERR_INTERRUPTED,
-                            "planning was interrupted after %d of %d demonstrations; nothing of it is kept", planned, count);
-      if (now != ML3_OK && error) *error = own;
-#pragma omp atomic write
-      code = now;
-    }
+    if (tell(&p, 0, ML3_OK, NULL) == ML3_OK) tell(&p, 1, demonstrate(&p, i, &own), &own);
   }
-  for (int i = 0; i < count && code == ML3_OK; i++) d->episode_return += returns[i] / count;
-  free(returns);
-  if (code == ML3_OK) return d;
-  ml3_demonstrations_free(d);
+  for (int i = 0; i < count && p.code == ML3_OK; i++) p.d->episode_return += p.returns[i] / count;
+  free(p.returns);
+  if (p.code == ML3_OK) return p.d;
+  ml3_demonstrations_free(p.d);
   return NULL;
 }

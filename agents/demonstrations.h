@@ -27,8 +27,9 @@ void ml3_demonstrations_free(ml3_demonstrations *demonstrations);
 
 /* Plans by iLQR in the simulator, from zero controls: for `count` tasks drawn from the streams (seed, INIT, task, 2), the goal
    tracked where that is a state (1/2 |s - goal|^2 a step with velocities weighted 0.05, and 1e-3/2 |u|^2), else the environment's
-   reward. Planned on `threads` (0: all cores); the bits do not depend on it. observe may be NULL: called after every plan, one call at
-   a time, with how many are done; a non-zero answer stops with ML3_ERR_INTERRUPTED. */
+   reward. Planned on `threads` (0: all cores); the bits do not depend on it. observe may be NULL: called before
+   a plan, between its iterations and after it, one call at a time, with how many plans are done; a non-zero answer stops with
+   ML3_ERR_INTERRUPTED. */
 ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, int steps, uint64_t seed, int threads,
                                             int (*observe)(void *user, int planned), void *user, ml3_error *error);
 

@@ -31,11 +31,11 @@ static void format_time(double seconds, char *text, size_t size) {
 }
 
 static void draw(const cli_progress *p, long done, const char *note) {
-  char numbers[512], left[32], bar[BAR + 1];
+  char numbers[512], left[32] = "?", bar[BAR + 1];
   const int columns = p->terminal ? cli_terminal_width(stderr) : 1000, width = columns < 110 ? NARROW_BAR : BAR;
   const double seconds = ml3_clock_s() - p->started_s, rate = seconds > 0 ? (double)(done - p->first) / seconds : 0;
   const int filled = p->total > 0 ? (int)(width * done / p->total) : 0;
-  format_time(rate > 0 ? (double)(p->total - done) / rate : 0, left, sizeof left);
+  if (rate > 0) format_time((double)(p->total - done) / rate, left, sizeof left);
   for (int i = 0; i < width; i++) bar[i] = i < filled ? '#' : '.';
   bar[width] = '\0';
   snprintf(numbers, sizeof numbers, "%ld/%ld  %.3g/s  left %s  %s", done, p->total, rate, left, note);
@@ -55,7 +55,7 @@ void cli_progress_update(cli_progress *p, long done, const char *note) {
   double now = ml3_clock_s(), interval = p->terminal ? 0.1 : 10;
   if (!p->begun) {
     p->begun = true;
-    p->first = done - 1;
+    p->first = done > 0 ? done - 1 : 0;
   } else if (done < p->total && now - p->shown_s < interval) {
     return;
   }

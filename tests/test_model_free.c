@@ -253,19 +253,32 @@ Test(model_free, planned_demonstrations_reach_the_goal_and_are_the_same_on_any_t
   ml3_demonstrations_free(many);
 }
 
-static int stop_after_two(void *user, int planned) {
-  cr_expect_eq(planned, ++*(int *)user);
-  return planned == 2;
+typedef struct watch {
+  int stop_at, calls, planned;
+  bool stopped;
+} watch;
+
+static int watch_planning(void *user, int planned) {
+  watch *w = user;
+  cr_expect(!w->stopped && planned >= w->planned, "%d plans after %d", planned, w->planned);
+  w->calls++, w->planned = planned;
+  return w->stopped = planned >= w->stop_at;
 }
 
-Test(model_free, planning_demonstrations_can_be_interrupted) {
+Test(model_free, planning_demonstrations_can_be_watched_and_interrupted) {
+  const ml3_env_spec *env = ml3_env_find("pointmass", NULL);
   for (int threads = 1; threads <= 3; threads += 2) {
     ml3_error error = {0};
-    int told = 0;
-    cr_expect_null(ml3_demonstrations_plan(ml3_env_find("pointmass", &error), 5, 20, 1, threads, stop_after_two, &told, &error));
+    watch at_once = {.stop_at = 0}, later = {.stop_at = 2}, never = {.stop_at = 9};
+    cr_expect_null(ml3_demonstrations_plan(env, 5, 20, 1, threads, watch_planning, &at_once, &error));
+    cr_expect_eq(at_once.calls, 1, "within the first plan");
     cr_expect_eq(error.code, ML3_ERR_INTERRUPTED);
-    cr_expect_eq(told, 2, "nothing more is told");
+    cr_expect_null(ml3_demonstrations_plan(env, 5, 20, 1, threads, watch_planning, &later, &error));
+    cr_expect_eq(later.planned, 2);
     cr_expect_str_eq(error.message, "planning was interrupted after 2 of 5 demonstrations; nothing of it is kept");
+    ml3_demonstrations *all = ml3_demonstrations_plan(env, 5, 20, 1, threads, watch_planning, &never, &error);
+    cr_expect(all && never.planned == 5);
+    ml3_demonstrations_free(all);
   }
 }
 
