@@ -144,6 +144,9 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
   if (s->extra == ML3_MODEL_FREE_ADVICE && !s->expert)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the extra information is advice, but there is no expert of '%s'",
                          s->env->name);
+  if (s->taught && s->extra != ML3_MODEL_FREE_ADVICE)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "the loss's targets are to be taught on '%s', but the extra information is not advice", s->env->name);
   if (s->guided < 0 || s->guided > s->rollouts || (s->guided && s->extra != ML3_MODEL_FREE_ADVICE))
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
@@ -246,6 +249,11 @@ static int make(model_free *m, ml3_error *error) {
   p->task_size = s->env->task_dim + s->env->goal_dim + 1;
   p->inner_size = inner_rows(m) * (row + 1) + s->env->goal_dim;
   p->outer_size = outer_rows(m) * row;
+  if (s->taught) {
+    p->build_wanted = ml3_model_free_build_wanted;
+    p->wanted_from = m->sees[SEES_STATE] ? inputs(m) : 0, p->wanted = m->sees[SEES_MEAN] ? actions(m) : 0;
+    p->inner_size += inner_rows(m) * actions(m);
+  }
   switch (s->extra) {
     case ML3_MODEL_FREE_EXPLORATION_GOAL:
       p->build_extra_loss = ml3_model_free_build_exploration, p->outer_size += outer_rows(m);

@@ -106,6 +106,10 @@ ml3_node ml3_model_free_build_advice(const ml3_problem *p, ml3_nn_graph *g, ml3_
   return build_off_expert(m, g, theta, x, expert);
 }
 
+ml3_node ml3_model_free_build_wanted(const ml3_problem *p, ml3_nn_graph *g, ml3_node data) {
+  return ml3_nn_view(g, data, wanted_offset(self(p)), inner_rows(self(p)), actions(self(p)));
+}
+
 /* Behind the advantages: x [steps][inputs], action [steps][m], and 1, or 0 for a task without demonstration. */
 ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                         ml3_node context) {

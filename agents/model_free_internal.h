@@ -4,7 +4,8 @@
    A task's numbers: the environment's task [task_dim], the goal [goal_dim], the number of its demonstration, or 0 where an expert
    guides, else -1.
    D  is blocks of rows, one a time step, time-major: x [rows][inputs], action [rows][m], credit [rows],
-      advantage [rows], log-probability as drawn [rows], then goal [goal_dim].
+      advantage [rows], log-probability as drawn [rows], then goal [goal_dim] and, where the loss's targets are taught, what
+      the expert would do [rows][m].
    D' is x, action, advantage [rows], log-probability [rows], then what the extra information needs. */
 #ifndef ML3_AGENTS_MODEL_FREE_INTERNAL_H
 #define ML3_AGENTS_MODEL_FREE_INTERNAL_H
@@ -67,6 +68,9 @@ static inline int old_offset(const model_free *m) {
 static inline int extra_offset(const model_free *m) {
   return old_offset(m) + outer_rows(m);
 }
+static inline int wanted_offset(const model_free *m) {
+  return inner_rows(m) * (inputs(m) + actions(m) + 3) + m->settings.env->goal_dim;
+}
 static inline const ml3_real *task_goal(const model_free *m, const ml3_real *task) {
   return task + m->settings.env->task_dim;
 }
@@ -88,6 +92,7 @@ ml3_node ml3_model_free_build_energy(const ml3_problem *p, ml3_nn_graph *g, ml3_
                                      ml3_node context);
 ml3_node ml3_model_free_build_advice(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                      ml3_node context);
+ml3_node ml3_model_free_build_wanted(const ml3_problem *p, ml3_nn_graph *g, ml3_node data);
 ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                         ml3_node context);
 

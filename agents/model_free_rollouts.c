@@ -28,6 +28,7 @@ static bool make_expert(const model_free *m, crew *c, ml3_error *error) {
   const int obs_dim = s->env->obs_dim;
   if (s->extra != ML3_MODEL_FREE_ADVICE) return true;
   if (ml3_rollout_keep_obs(c->outer_rollout, obs_dim, error) != ML3_OK) return false;
+  if (s->taught && ml3_rollout_keep_obs(c->inner_rollout, obs_dim, error) != ML3_OK) return false;
   if (!s->guided) return true;
   const ml3_policy *policy = &s->expert->policy;
   c->guide = ml3_sampler_new(s->env, policy, s->guided, s->horizon, 1, error);
@@ -167,6 +168,7 @@ static int collect_guided(const model_free *m, crew *c, const ml3_real *task, ml
     for (int i = 0; i < from->envs; i++) {
       const int at = t * r->envs + i, there = t * from->envs + i;
       ml3_policy_input(&m->settings.policy, from->obs + there * from->obs_dim, goal, r->x + at * r->inputs);
+      if (r->obs) memcpy(r->obs + at * r->obs_dim, from->obs + there * r->obs_dim, (size_t)r->obs_dim * sizeof *r->obs);
       put(r->action + at * r->action_dim, from->action + there * r->action_dim, (size_t)r->action_dim);
       r->log_prob[at] = from->log_prob[there];
       r->reward[at] = from->reward[there];
@@ -189,6 +191,7 @@ static int collect_inner(const model_free *m, crew *c, const ml3_real *task, con
     ml3_rewards_to_go(r, r->reward, m->settings.discount, credit);
   ml3_real *goal = put(advantage + inner_rows(m), r->log_prob, (size_t)inner_rows(m));
   put(goal, task_goal(m, task), (size_t)m->settings.env->goal_dim);
+  if (m->settings.taught) put_advice(m, r, task, to + wanted_offset(m));
   return ML3_OK;
 }
 

@@ -69,7 +69,7 @@ typedef struct cli_config {
   int outer_optimizer, outer_schedule;
   double outer_rate, outer_final_rate, outer_clip_norm, outer_task_clip_norm;
   int numerics;
-  double outer_task_weight, outer_extra_weight;
+  double outer_task_weight, outer_extra_weight, outer_target_weight;
 
   int cost_kind, extra_kind, extra_expert;
   int64_t cost_from_step, extra_until_step, extra_demonstrations, extra_expert_updates, extra_guided;

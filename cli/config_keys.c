@@ -98,6 +98,8 @@ static const config_key keys[] = {
      "of each task's meta-gradient; 0: none"},
     {"outer.task_weight", KEY_REAL, AT(outer_task_weight), "1", 0, 1e6, NULL, "beta: weight of the task loss"},
     {"outer.extra_weight", KEY_REAL, AT(outer_extra_weight), "1.5", 0, 1e6, NULL, "gamma: weight of extra information"},
+    {"outer.target_weight", KEY_REAL, AT(outer_target_weight), "0", 0, 1e6, NULL,
+     "of how far loss.targets are off an expert's advice, in all states of an update"},
     {"cost.kind", KEY_CHOICE, AT(cost_kind), "trajectory", 0, 0, "trajectory|final|reach",
      "distance to the goal over the rollout, at its end, or mean distance of places from a step on"},
     {"cost.from_step", KEY_INT, AT(cost_from_step), "15", 0, 10000, NULL,

@@ -105,6 +105,7 @@ int cli_trainer_settings(const cli_config *c, const ml3_problem *problem, ml3_tr
                .weight_count = c->inner_weight_list.count,
                .task_weight = c->outer_task_weight,
                .extra_weight = c->outer_extra_weight,
+               .target_weight = c->outer_target_weight,
                .keep_bytes = ML3_META_KEEP_BYTES,
                .fast_products = c->loss_products != 0,
                .derivatives = c->method == METHOD_FOMAML ? ML3_DERIVATIVES_FIRST_ORDER : (ml3_derivatives)c->inner_derivatives},

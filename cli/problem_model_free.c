@@ -6,6 +6,11 @@
 #include "cli/problems.h"
 
 static int choose_extra(const cli_config *c, ml3_model_free_extra *extra, ml3_error *error) {
+  if (c->outer_target_weight > 0 && c->extra_kind != CLI_EXTRA_ADVICE)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "outer.target_weight is %g, but an expert who says what the loss's targets should be is there with "
+                         "extra.kind=advice alone; set that, or outer.target_weight=0",
+                         c->outer_target_weight);
   switch (c->extra_kind) {
     case CLI_EXTRA_NONE:
       *extra = ML3_MODEL_FREE_NONE;
@@ -63,6 +68,7 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
     return NULL;
   }
   s.demonstrations = shown, s.expert = expert;
+  s.taught = c->outer_target_weight > 0;
   s.guided = expert ? (int)c->extra_guided : 0;
   for (int i = 0; i < c->extra_goal.count && i < ML3_POLICY_MAX_OBS; i++) s.extra_goal[i] = c->extra_goal.values[i];
   ml3_problem *problem = ml3_model_free_new(&s, error);

@@ -272,14 +272,14 @@ static ml3_node build_outputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_no
   return ml3_mlp_build(g, &net, phi, 0, ml3_loss_build_inputs(g, spec, shift, scale, features));
 }
 
-/* 1/2 ||a - h||^2 a row. */
-static ml3_node build_off_target(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node inputs,
-                                 ml3_node features) {
+ml3_node ml3_loss_build_off_target(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift,
+                                   ml3_node scale, ml3_node features, ml3_node a) {
   const ml3_mlp h = ml3_loss_target_net(spec);
   int others[ML3_LOSS_MAX_FEATURES];
   const int count = list_others(spec, others);
-  ml3_node wanted = ml3_mlp_build(g, &h, phi, ml3_mlp_size(&spec->net), build_columns(g, inputs, others, count));
-  ml3_node off = ml3_nn_sub(g, ml3_loss_build_targets(g, spec, features), wanted);
+  ml3_node inputs = ml3_loss_build_inputs(g, spec, shift, scale, features);
+  ml3_node off = ml3_nn_sub(
+      g, a, ml3_mlp_build(g, &h, phi, ml3_mlp_size(&spec->net), build_columns(g, inputs, others, count)));
   return ml3_nn_scale(g, ml3_nn_sum_cols(g, ml3_nn_square(g, off)), 0.5);
 }
 
@@ -290,8 +290,8 @@ ml3_node ml3_loss_build(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi
     outputs = ml3_nn_activate(g, spec->net.output, ml3_nn_slice_cols(g, outputs, 0, 1));
   if (spec->base) outputs = ml3_nn_add(g, outputs, ml3_nn_slice_cols(g, features, spec->base - 1, 1));
   if (!spec->target_count) return outputs;
-  ml3_node inputs = ml3_loss_build_inputs(g, spec, shift, scale, features);
-  return ml3_nn_add(g, outputs, build_off_target(g, spec, phi, inputs, features));
+  ml3_node a = ml3_loss_build_targets(g, spec, features);
+  return ml3_nn_add(g, outputs, ml3_loss_build_off_target(g, spec, phi, shift, scale, features, a));
 }
 
 /* Of the network's second output, a row each. */

@@ -109,6 +109,9 @@ ml3_node ml3_loss_build_inputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_n
                                ml3_node features);
 /* The targeted columns a of rows of features: [n, features] -> [n, targets]. */
 ml3_node ml3_loss_build_targets(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node features);
+/* 1/2 ||a - h||^2 a row: [n, features], a [n, targets] -> [n, 1]. */
+ml3_node ml3_loss_build_off_target(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift,
+                                   ml3_node scale, ml3_node features, ml3_node a);
 /* Its value a row, without weight: [n, features] -> [n, 1]. */
 ml3_node ml3_loss_build(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
                         ml3_node features);

@@ -66,6 +66,21 @@ static int check_loss(const ml3_problem *p, const ml3_loss_spec *loss, ml3_error
   return ML3_OK;
 }
 
+/* What is wanted of the features must be what the loss has targets for. */
+static int check_targets(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *error) {
+  const ml3_loss_spec *loss = &s->loss;
+  if (!(s->target_weight >= 0) || !isfinite(s->target_weight))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "the weight of the targets is %g; at least 0 is possible", s->target_weight);
+  if (s->target_weight == 0 || !p->build_wanted) return ML3_OK;
+  bool same = loss->kind == ML3_LOSS_LEARNED && loss->target_count == p->wanted;
+  for (int i = 0; same && i < p->wanted; i++) same = loss->targets[i] == p->wanted_from + i;
+  return same ? ML3_OK
+              : ml3_error_set(error, ML3_ERR_ARGUMENT,
+                              "the loss's targets are held against what an expert of '%s' wants, but they are others; name in "
+                              "loss.targets all of what it says and nothing else, such as [mean*], or set outer.target_weight=0",
+                              p->name);
+}
+
 static int check(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *error) {
   if (s->inner_steps < 1 || s->inner_steps > 1000)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "inner steps are %d; 1 to 1000 are possible", s->inner_steps);
@@ -80,6 +95,7 @@ static int check(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *er
         error, ML3_ERR_ARGUMENT,
         "greedy derivatives do not reach the start; with a learned start they must be exact or first order");
   int code = check_weights(s, error);
+  if (code == ML3_OK) code = check_targets(p, s, error);
   return code == ML3_OK ? check_loss(p, &s->loss, error) : code;
 }
 
@@ -159,6 +175,9 @@ const ml3_nn_program *ml3_meta_inner_program(const ml3_meta *m) {
 }
 const ml3_nn_program *ml3_meta_outer_program(const ml3_meta *m) {
   return m->outer;
+}
+bool ml3_meta_teaches(const ml3_meta *m) {
+  return m->problem->build_wanted && m->settings.target_weight > 0;
 }
 int ml3_meta_batch(const ml3_meta *m) {
   return m->batch;

@@ -4,13 +4,16 @@
                   or a Gauss-Newton step in place of the gradient (loss.h), through which the walk below goes as well
                   I: the (weighted) mean of M_phi over the rows of F(theta_k; D_k), or the task's own inner loss (loss.h)
      objective    J = sum_k w_k L(theta_k),  L = task_weight * L_task + extra_weight * L_extra
+                  and for a loss with targets h (loss.h), where an expert says what they should be, the mean over k < K of
+                  target_weight * T(D_k, phi),  T: the mean of 1/2 ||what is wanted - h||^2 over the rows of D_k
 
    The gradient of J by phi is an adjoint walk back over the K steps (memory: K copies of theta and D, not of the
    computation), with lambda the adjoint of theta and nu that of v:
 
      lambda_K = w_K grad L(theta_K),  nu_K = 0
      n        = nu_{k+1} - alpha lambda_{k+1}
-     s_k      = < grad_theta I(theta_k, phi), n >                    (lambda, nu held fixed; alpha as a function of phi)
+     s_k      = < grad_theta I(theta_k, phi), n > + target_weight / K T(D_k, phi)
+                                                                     (lambda, nu held fixed; alpha as a function of phi)
      grad_phi J += grad_phi s_k,   lambda_k = lambda_{k+1} + grad_theta s_k + w_k grad L(theta_k),   nu_k = momentum n
 
    A learned start is theta_0, and gets lambda_0 as its gradient. */
@@ -53,6 +56,7 @@ typedef struct ml3_meta_settings {
   double weight_list[ML3_META_MAX_WEIGHTS]; /* w_1 .. w_K, none negative, for ML3_WEIGHTS_LIST */
   int weight_count;
   double task_weight, extra_weight;
+  double target_weight; /* without effect where the problem has no build_wanted */
   int batch;          /* tasks that one call works on; 0 or 1: one */
   bool fast_products; /* ml3_nn_graph_fast_products for the programs with the learned loss */
   size_t keep_bytes;  /* a thread: memory for forward values of earlier inner steps, which are computed again where it ends */

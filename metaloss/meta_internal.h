@@ -13,6 +13,7 @@ enum {
   INNER_GRAD_VELOCITY, /* this one */
   INNER_SUMS,          /* of the network's inputs, where moments are wanted; else a constant, as are */
   INNER_SQUARES,       /* their squares */
+  INNER_TAUGHT,        /* [batch, 1]: each task's share of J by target_weight; else a constant */
   INNER_OUTPUTS
 };
 enum { OUTER_TASK, OUTER_LOSS, OUTER_GRADIENT };
@@ -52,6 +53,9 @@ struct ml3_meta_work {
 
 /* meta_newton.c: the Gauss-Newton step of every task of the batch, [1, batch * theta_size]. */
 ml3_node ml3_meta_build_newton(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows, ml3_node gradient);
+
+/* Whether the targets of the loss are held against what an expert wants. */
+bool ml3_meta_teaches(const ml3_meta *m);
 
 /* The programs and the numbers of their inputs. */
 int ml3_meta_compile(ml3_meta *m, ml3_error *error);

@@ -1,7 +1,8 @@
 /* The three small programs behind a meta-gradient, for any problem and any K:
 
      inner  stage 0: theta, v, phi, D -> I, theta', v'
-            stage 1: lambda, nu       -> grad_phi s       s = < theta' - theta, lambda > + < v', nu >, so that gradients add
+            stage 1: lambda, nu       -> grad_phi s       s = < theta' - theta, lambda > + < v', nu >, so that gradients add,
+                                                          and what the targets add to J
             stage 2:                  -> grad_theta s, grad_v s
      outer  stage 0: theta, D'        -> L_task, L
             stage 1:                  -> grad L
@@ -30,6 +31,16 @@ static ml3_node batch_rows(const ml3_meta *m, ml3_nn_graph *g) {
   for (int i = 0; i < m->batch; i++)
     rows[i] = m->problem->build_features(m->problem, g, theta_of(m, g, i), data_of(m, g, i), m->in_context);
   return ml3_nn_concat_rows(g, rows, m->batch);
+}
+
+/* target_weight / K times the mean off what is wanted, each task's: [batch, 1]. */
+static ml3_node batch_taught(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows) {
+  ml3_node wanted[ML3_META_MAX_BATCH];
+  for (int i = 0; i < m->batch; i++) wanted[i] = m->problem->build_wanted(m->problem, g, data_of(m, g, i));
+  ml3_node off = ml3_loss_build_off_target(g, &m->settings.loss, m->in_phi, m->in_shift, m->in_scale, rows,
+                                           ml3_nn_concat_rows(g, wanted, m->batch));
+  return ml3_nn_scale(g, ml3_nn_sum_cols(g, ml3_nn_view(g, off, 0, m->batch, m->rows)),
+                      m->settings.target_weight / m->settings.inner_steps / m->rows);
 }
 
 /* Sum of the tasks' own losses on their inner data. */
@@ -80,6 +91,8 @@ static void build_step(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows, ml3_no
   ml3_node step = ml3_nn_mul(g, velocity, rate);
   ml3_node s = ml3_nn_neg(g, ml3_nn_dot(g, step, m->in_lambda));
   if (momentum > 0) s = ml3_nn_add(g, s, ml3_nn_dot(g, velocity, m->in_nu));
+  const ml3_node taught = ml3_meta_teaches(m) ? batch_taught(m, g, rows) : nothing;
+  if (ml3_meta_teaches(m)) s = ml3_nn_add(g, s, ml3_nn_sum(g, taught));
   const ml3_node wrt[3] = {m->in_phi, m->in_velocity, m->in_theta};
   const bool exact = m->settings.derivatives == ML3_DERIVATIVES_EXACT;
   ml3_nn_gradient(g, s, wrt, exact ? 3 : 2, grads);
@@ -90,6 +103,7 @@ static void build_step(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows, ml3_no
   outputs[INNER_GRAD_THETA] = (ml3_nn_output){exact ? grads[2] : nothing, exact ? 2 : 0};
   outputs[INNER_VELOCITY] = (ml3_nn_output){momentum > 0 ? velocity : nothing, 0};
   outputs[INNER_GRAD_VELOCITY] = (ml3_nn_output){momentum > 0 ? grads[1] : nothing, momentum > 0 ? 2 : 0};
+  outputs[INNER_TAUGHT] = (ml3_nn_output){taught, 0};
   outputs[INNER_SUMS] = outputs[INNER_SQUARES] = (ml3_nn_output){nothing, 0};
 }
 

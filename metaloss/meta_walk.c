@@ -177,6 +177,8 @@ static int walk_forward(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *
     if (code == ML3_OK)
       code = inner_step(w, loss, theta, velocity_at(w, k), data, theta + size, velocity_at(w, k + 1), k, error);
     if (code != ML3_OK) return code;
+    for (int i = 0; ml3_meta_teaches(m) && i < m->batch; i++)
+      objective[i] += (double)ml3_nn_output_at(inner_of(w, k), INNER_TAUGHT)[i];
     if (moments) add_moments(w, k);
   }
 }

@@ -372,6 +372,25 @@ Test(cli, an_expert_that_learns_first_tells_of_it_and_can_be_interrupted) {
   cr_expect_not(exists("run"));
 }
 
+/* An expert from a file tells the loss's targets what they should be; resumed the bits are the same, and at meta-test it is gone. */
+Test(cli, an_expert_teaches_the_targets_of_a_loss) {
+  cr_assert_eq(ml3("train pointmass_model_free -o expert --quiet --set method=ppo --set policy.hidden=[4] --set learner.updates=1 "
+                   "--set learner.envs=2 --set learner.steps=20"), 0, "%s", output);
+  const char *taught = "pointmass_model_free " TINY "--set extra.kind=advice --set extra.file=expert/policy.safetensors --set "
+                       "loss.inputs=[state*,mean*] --set loss.targets=[mean*] --set inner.newton=2 --set inner.learn_rate=none "
+                       "--set outer.target_weight=3 --set outer.epochs=2 --set outer.schedule=constant ";
+  char arguments[1024];
+  snprintf(arguments, sizeof arguments, "train %s -o whole --set outer.steps=4", taught);
+  cr_assert_eq(ml3(arguments), 0, "%s", output);
+  snprintf(arguments, sizeof arguments, "train %s -o half --set outer.steps=2", taught);
+  cr_assert_eq(ml3(arguments), 0, "%s", output);
+  cr_assert_eq(ml3("train --resume half --quiet --set outer.steps=4"), 0, "%s", output);
+  snprintf(arguments, sizeof arguments, "train %s -o untaught --set outer.steps=4 --set outer.target_weight=0", taught);
+  cr_assert_eq(ml3(arguments), 0, "%s", output);
+  cr_expect_eq(shell("cmp whole/checkpoint half/checkpoint && ! cmp -s whole/loss.safetensors untaught/loss.safetensors && rm -r expert"), 0);
+  cr_expect_eq(ml3("adapt whole -n 1"), 0, "%s", output);
+}
+
 Test(cli, without_a_display_the_window_says_what_to_do_instead) {
   unsetenv("DISPLAY");
   unsetenv("WAYLAND_DISPLAY");

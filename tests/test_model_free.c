@@ -67,6 +67,33 @@ static int collect_fixed(const ml3_problem *p, const ml3_real *task, const ml3_r
   return ML3_OK;
 }
 
+/* Two tasks in one program, both that one. */
+static void check_batch(const ml3_problem *p, const ml3_meta_settings *settings, const ml3_loss *loss, const ml3_real *task,
+                        const ml3_real *theta, const ml3_real *gradient, double objective, double tolerance) {
+  ml3_error error = {0};
+  const size_t task_size = (size_t)p->task_size, theta_size = (size_t)p->theta_size;
+  ml3_meta_settings both = *settings;
+  both.batch = 2;
+  ml3_meta *meta = ml3_meta_new(p, &both, &error);
+  cr_assert_not_null(meta, "%s", error.message);
+  ml3_meta_work *work = ml3_meta_work_new(meta, &error);
+  ml3_real *tasks = calloc(2 * task_size, sizeof *tasks), *thetas = calloc(2 * theta_size, sizeof *thetas);
+  ml3_real *sum = calloc((size_t)loss->size, sizeof *sum);
+  for (size_t i = 0; i < 2; i++) {
+    memcpy(tasks + i * task_size, task, task_size * sizeof *task);
+    memcpy(thetas + i * theta_size, theta, theta_size * sizeof *theta);
+  }
+  ml3_random random[2] = {ml3_random_stream(5, ML3_PURPOSE_USER, 1, 0), ml3_random_stream(5, ML3_PURPOSE_USER, 2, 0)};
+  double objectives[2];
+  cr_assert_eq(ml3_meta_gradient(work, loss, tasks, thetas, random, sum, objectives, NULL, &error), 0, "%s", error.message);
+  for (int i = 0; i < 2; i++) cr_expect_float_eq(objectives[i], objective, 1e-5 * (1 + fabs(objective)));
+  for (int i = 0; i < loss->size; i++)
+    cr_expect_leq(fabs((double)sum[i] - 2 * (double)gradient[i]), tolerance, "phi[%d] of two", i);
+  free(tasks), free(thetas), free(sum);
+  ml3_meta_work_free(work);
+  ml3_meta_free(meta);
+}
+
 static void check_gradient_in_passes(const ml3_model_free_settings *s, int steps, int passes) {
 #ifdef ML3_DOUBLE
   const double h = 1e-5, tolerance = 1e-6;
@@ -77,6 +104,11 @@ static void check_gradient_in_passes(const ml3_model_free_settings *s, int steps
   ml3_problem *p = make_problem(s);
   ml3_meta_settings settings = meta_settings(p, steps, 0.7);
   settings.passes = passes;
+  if (s->taught) {
+    settings.target_weight = 2;
+    settings.loss.target_count = p->wanted;
+    for (int i = 0; i < p->wanted; i++) settings.loss.targets[i] = p->wanted_from + i;
+  }
   ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
   ml3_loss *loss = ml3_loss_new(&settings.loss, &random, &error);
   ml3_real *task = calloc((size_t)p->task_size, sizeof *task), *theta = calloc((size_t)p->theta_size, sizeof *theta);
@@ -109,6 +141,7 @@ static void check_gradient_in_passes(const ml3_model_free_settings *s, int steps
     cr_expect_leq(fabs((up - down) / width - gradient[i]), tolerance * norm, "phi[%d]: %g is not %g", i,
                   (double)gradient[i], (up - down) / width);
   }
+  if (s->taught) check_batch(p, &settings, loss, task, theta, gradient, objective, tolerance * norm);
   free(task), free(theta), free(gradient), free(fixed_inner), free(fixed_outer);
   ml3_meta_work_free(work);
   ml3_meta_free(meta);
@@ -174,6 +207,43 @@ Test(model_free_gradient, agrees_with_differences_with_advice) {
   s.extra = ML3_MODEL_FREE_ADVICE;
   s.expert = expert;
   check_gradient(&s, 2);
+  s.taught = true;
+  check_gradient(&s, 2);
+  s.inputs = "mean, log_std, credit";
+  check_gradient_in_passes(&s, 4, 2);
+  ml3_expert_free(expert);
+}
+
+/* What is wanted in a row of D is the expert's mean there. */
+Test(model_free, an_expert_tells_what_the_targets_should_be) {
+  ml3_error error = {0};
+  ml3_model_free_settings s = make_settings();
+  s.normalize = false;
+  ml3_expert *expert = ml3_expert_new(&s.policy, &error);
+  ml3_random random = ml3_random_stream(8, ML3_PURPOSE_USER, 0, 0);
+  ml3_policy_draw(&s.policy, &random, expert->theta);
+  s.extra = ML3_MODEL_FREE_ADVICE, s.expert = expert, s.taught = true;
+  ml3_problem *p = make_problem(&s);
+  const int rows = 3 * 6;
+  ml3_real task[32], theta[512], *data = calloc((size_t)p->inner_size, sizeof *data);
+  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+  cr_assert_eq(p->collect(p, task, theta, &random, data, NULL, &error), 0, "%s", error.message);
+  const ml3_real *wanted = data + p->inner_size - rows * 2;
+  for (int r = 0; r < rows; r++) {
+    double obs[10], action[2];
+    for (int i = 0; i < 10; i++) obs[i] = data[r * 10 + i]; /* neither scaled nor relative: what is seen is what there is */
+    ml3_policy_act(&expert->policy, expert->theta, obs, NULL, action);
+    for (int k = 0; k < 2; k++) cr_expect_float_eq(wanted[r * 2 + k], action[k], 1e-5);
+  }
+  ml3_meta_settings settings = meta_settings(p, 1, 1);
+  settings.target_weight = 1;
+  cr_expect_null(ml3_meta_new(p, &settings, &error));
+  cr_expect(strstr(error.message, "loss.targets"), "%s", error.message);
+  free(data);
+  p->free(p);
+  s.extra = ML3_MODEL_FREE_NONE;
+  cr_expect_null(ml3_model_free_new(&s, &error));
+  cr_expect(strstr(error.message, "is not advice"), "%s", error.message);
   ml3_expert_free(expert);
 }
 
