@@ -53,7 +53,8 @@ static ml3_problem *make(const cli_config *config, bool at_test, ml3_error *erro
   cli_config used = *config;
   const bool shown = cli_problem_acts(kind) &&
                      (config->extra_kind == CLI_EXTRA_DEMONSTRATION || config->extra_kind == CLI_EXTRA_ADVICE);
-  if (shown && at_test) used.extra_kind = CLI_EXTRA_NONE, used.outer_target_weight = 0;
+  if (shown && at_test) used.extra_kind = CLI_EXTRA_NONE;
+  if (at_test) used.outer_target_weight = 0;
   ml3_problem *problem = kind->make(&used, error);
   if (problem && shown) problem->steps.made += expert_steps(config);
   return problem;
