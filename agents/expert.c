@@ -69,21 +69,16 @@ void ml3_expert_advise(const ml3_expert *expert, const double *obs, const double
   }
 }
 
-static const char *const shift = "problem.expert_shift", *const scale = "problem.expert_scale",
-                         *const theta = "problem.expert_theta";
+static const char *const prefix = "problem.expert_", *const theta = "problem.expert_theta";
 
 int ml3_expert_put(const ml3_expert *expert, ml3_nn_tensors *file, ml3_error *error) {
   const ml3_policy *p = &expert->policy;
-  int code = ml3_nn_tensors_put_doubles(file, shift, p->net.inputs, p->shift, error);
-  if (code == ML3_OK) code = ml3_nn_tensors_put_doubles(file, scale, p->net.inputs, p->scale, error);
-  if (code == ML3_OK) code = ml3_nn_tensors_put(file, theta, 0, ml3_policy_size(p), expert->theta, error);
-  return code;
+  const int code = ml3_policy_put_scaling(p, prefix, file, error);
+  return code == ML3_OK ? ml3_nn_tensors_put(file, theta, 0, ml3_policy_size(p), expert->theta, error) : code;
 }
 
 int ml3_expert_get(ml3_expert *expert, const ml3_nn_tensors *file, ml3_error *error) {
   ml3_policy *p = &expert->policy;
-  int code = ml3_nn_tensors_get_doubles(file, shift, p->net.inputs, p->shift, error);
-  if (code == ML3_OK) code = ml3_nn_tensors_get_doubles(file, scale, p->net.inputs, p->scale, error);
-  if (code == ML3_OK) code = ml3_nn_tensors_get(file, theta, (size_t)ml3_policy_size(p), expert->theta, error);
-  return code;
+  const int code = ml3_policy_get_scaling(p, prefix, file, error);
+  return code == ML3_OK ? ml3_nn_tensors_get(file, theta, (size_t)ml3_policy_size(p), expert->theta, error) : code;
 }

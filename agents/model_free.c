@@ -76,22 +76,18 @@ static int save(const ml3_problem *p, const ml3_real *theta, const char *path, m
 
 /* ---- checkpoints: how observations are normalised, demonstrations, the expert ------------------------------------- */
 
-static const char *const shift = "problem.shift", *const scale = "problem.scale";
+static const char *const prefix = "problem.";
 
 static int keep(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error) {
   const model_free *m = self(p);
-  const ml3_policy *policy = &m->settings.policy;
-  int code = ml3_nn_tensors_put_doubles(file, shift, policy->net.inputs, policy->shift, error);
-  if (code == ML3_OK) code = ml3_nn_tensors_put_doubles(file, scale, policy->net.inputs, policy->scale, error);
+  int code = ml3_policy_put_scaling(&m->settings.policy, prefix, file, error);
   if (code == ML3_OK && m->demonstrations) code = ml3_demonstrations_put(m->demonstrations, file, error);
   return code == ML3_OK && m->expert ? ml3_expert_put(m->expert, file, error) : code;
 }
 
 static int restore(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error) {
   model_free *m = p->user;
-  ml3_policy *policy = &m->settings.policy;
-  int code = ml3_nn_tensors_get_doubles(file, shift, policy->net.inputs, policy->shift, error);
-  if (code == ML3_OK) code = ml3_nn_tensors_get_doubles(file, scale, policy->net.inputs, policy->scale, error);
+  int code = ml3_policy_get_scaling(&m->settings.policy, prefix, file, error);
   if (code == ML3_OK && m->demonstrations) code = ml3_demonstrations_get(m->demonstrations, file, error);
   return code == ML3_OK && m->expert ? ml3_expert_get(m->expert, file, error) : code;
 }

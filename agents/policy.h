@@ -15,6 +15,7 @@
 
 #include "envs/episode.h"
 #include "nn/mlp.h"
+#include "nn/tensor_file.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -122,6 +123,10 @@ int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char 
 int ml3_policy_load(ml3_policy *policy, ml3_real *theta, const char *path, ml3_error *error);
 /* The policy of a file, whose shape the file tells, for an environment that it must fit; *theta is freed by the caller. */
 int ml3_policy_open(const char *path, const ml3_env_spec *env, ml3_policy *policy, ml3_real **theta, ml3_error *error);
+
+/* Its normalisation into a checkpoint, as PREFIXshift and PREFIXscale, and back into a policy of as many inputs. */
+int ml3_policy_put_scaling(const ml3_policy *policy, const char *prefix, ml3_nn_tensors *file, ml3_error *error);
+int ml3_policy_get_scaling(ml3_policy *policy, const char *prefix, const ml3_nn_tensors *file, ml3_error *error);
 
 /* For ml3_episode_record: user is a ml3_policy_player. Acts by the mean. */
 typedef struct ml3_policy_player {

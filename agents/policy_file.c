@@ -1,10 +1,10 @@
 /* policy.safetensors: theta, the normalisation of its inputs, and what shape they are for. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agents/policy.h"
-#include "nn/tensor_file.h"
 
 static const char *const format_name = "ml3 policy 2";
 static const char *const kind_names[] = {"deterministic", "gaussian", "gaussian_state"};
@@ -144,4 +144,25 @@ int ml3_policy_open(const char *path, const ml3_env_spec *env, ml3_policy *p, ml
   code = ml3_policy_load(p, *theta, path, error);
   if (code) free(*theta), *theta = NULL;
   return code;
+}
+
+enum { NAME = 64 };
+
+static void scaling_names(const char *prefix, char shift[NAME], char scale[NAME]) {
+  snprintf(shift, NAME, "%sshift", prefix);
+  snprintf(scale, NAME, "%sscale", prefix);
+}
+
+int ml3_policy_put_scaling(const ml3_policy *p, const char *prefix, ml3_nn_tensors *file, ml3_error *error) {
+  char shift[NAME], scale[NAME];
+  scaling_names(prefix, shift, scale);
+  const int code = ml3_nn_tensors_put_doubles(file, shift, p->net.inputs, p->shift, error);
+  return code == ML3_OK ? ml3_nn_tensors_put_doubles(file, scale, p->net.inputs, p->scale, error) : code;
+}
+
+int ml3_policy_get_scaling(ml3_policy *p, const char *prefix, const ml3_nn_tensors *file, ml3_error *error) {
+  char shift[NAME], scale[NAME];
+  scaling_names(prefix, shift, scale);
+  const int code = ml3_nn_tensors_get_doubles(file, shift, p->net.inputs, p->shift, error);
+  return code == ML3_OK ? ml3_nn_tensors_get_doubles(file, scale, p->net.inputs, p->scale, error) : code;
 }
