@@ -74,6 +74,7 @@ typedef struct cli_config {
   int cost_kind, extra_kind, extra_expert;
   int64_t cost_from_step, extra_until_step, extra_demonstrations, extra_expert_updates, extra_guided;
   cli_numbers extra_goal;
+  double extra_expert_log_std;
   char extra_file[CLI_TEXT_MAX];
   double cost_velocity_weight, cost_action_weight;
 

@@ -118,6 +118,8 @@ static const config_key keys[] = {
     {"extra.expert", KEY_CHOICE, AT(extra_expert), "ilqr", 0, 0, "ilqr|ppo",
      "who shows or advises: plans for each task, or one policy that learns all of them at once, by learner.*"},
     {"extra.expert_updates", KEY_INT, AT(extra_expert_updates), "500", 1, 1e9, NULL, "of that policy"},
+    {"extra.expert_log_std", KEY_REAL, AT(extra_expert_log_std), "-1", -10, 5, NULL,
+     "where its log-std starts: 0 wanders more, and then knows more of what is off its path; -1 shows better how to stop"},
     {"extra.file", KEY_TEXT, AT(extra_file), "", 0, 0, NULL,
      "instead of extra.expert; demonstration: a data set (HDF5) of episodes; advice: a policy.safetensors"},
     {"extra.guided", KEY_INT, AT(extra_guided), "0", 0, 4096, NULL,

@@ -72,12 +72,11 @@ static int on_update(void *user, const ml3_learner_report *report) {
 
 /* By PPO on all tasks, with its usual policy, which sees what the problem's sees: that may be one for gentle updates. */
 static ml3_expert *learn_expert(const cli_config *c, const ml3_env_spec *env, ml3_error *error) {
-  static const double LOG_STD = -1; /* PPO's usual 0 wanders too far to show how to stop */
   cli_config usual = *c;
   ml3_policy policy;
   if (cli_config_set(&usual, "method=ppo", error) != ML3_OK || cli_policy_init(&usual, env, &policy, error) != ML3_OK)
     return NULL;
-  policy.log_std_init = LOG_STD;
+  policy.log_std_init = c->extra_expert_log_std;
   ml3_learner_settings s = cli_learner_settings(&usual, env, &policy);
   s.updates = c->extra_expert_updates;
   if (c->from_checkpoint) {
