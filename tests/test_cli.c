@@ -372,6 +372,19 @@ Test(cli, an_expert_that_learns_first_tells_of_it_and_can_be_interrupted) {
   cr_expect_not(exists("run"));
 }
 
+Test(cli, an_experts_deviation_begins_where_it_is_told) {
+  cr_assert_eq(ml3("train pointmass_model_free -o run " TINY "--set extra.kind=advice --set extra.expert=ppo --set extra.expert_updates=1 "
+                   "--set extra.expert_log_std=0.5 --set learner.envs=2 --set learner.steps=20 --set outer.warmup=0 --set outer.steps=1"), 0, "%s", output);
+  write_file("last.py", "import json, struct\n"
+                        "data = open('run/checkpoint', 'rb').read()\n"
+                        "start = 8 + int.from_bytes(data[:8], 'little')\n"
+                        "theta = json.loads(data[8:start])['problem.expert_theta']\n"
+                        "end, kind = start + theta['data_offsets'][1], {'F32': 'f', 'F64': 'd'}[theta['dtype']]\n"
+                        "log_std = struct.unpack('<2' + kind, data[end - 2 * struct.calcsize(kind):end])\n"
+                        "assert all(abs(s - 0.5) < 0.05 for s in log_std), log_std\n");
+  cr_expect_eq(shell("python3 last.py"), 0);
+}
+
 /* An expert from a file tells the loss's targets what they should be; resumed the bits are the same, and at meta-test it is gone. */
 Test(cli, an_expert_teaches_the_targets_of_a_loss) {
   cr_assert_eq(ml3("train pointmass_model_free -o expert --quiet --set method=ppo --set policy.hidden=[4] --set learner.updates=1 "
