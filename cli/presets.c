@@ -23,17 +23,14 @@ static bool program_folder(char *folder, size_t size) {
 }
 
 bool cli_share_find(const char *kind, const char *name, char *path, size_t size) {
+  /* The build's, links into the source, and the installed one's; for a root without /proc, where packages put it. */
+  static const char *const beside[] = {"/share/ml3", "/../share/ml3"};
+  static const char *const in_system[] = {"/usr/share/ml3", "/usr/local/share/ml3"};
   char program[800];
   const bool known = program_folder(program, sizeof program);
-  const struct {
-    const char *folder, *below;
-  } places[] = {{known ? program : NULL, "/share/ml3"},    /* the build's, links into the source */
-                {known ? program : NULL, "/../share/ml3"}, /* the installed one's */
-                {"", "/usr/share/ml3"},                    /* where packages put it, for a root without /proc */
-                {"", "/usr/local/share/ml3"}};
-  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-    if (!places[i].folder) continue;
-    snprintf(path, size, "%s%s/%s%s%.200s", places[i].folder, places[i].below, kind, name ? "/" : "", name ? name : "");
+  for (int i = 0; i < 2; i++) {
+    snprintf(path, size, "%s%s/%s%s%.200s", known ? program : "", known ? beside[i] : in_system[i], kind, name ? "/" : "",
+             name ? name : "");
     if (access(path, R_OK) == 0) return true;
   }
   return false;

@@ -84,15 +84,17 @@ static void make_inputs(ml3_meta *m, ml3_nn_graph *g) {
 /* The inner step and its pullback, as outputs[INNER_OUTPUTS]; value is the sum of the tasks' inner losses. */
 static void build_step(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows, ml3_node value, ml3_nn_output *outputs) {
   const double momentum = m->settings.loss.momentum;
-  ml3_node gradient, velocity, grads[3], rate = batch_rate(m, g), nothing = ml3_nn_constant(g, 1, 1, 0);
+  ml3_node gradient, velocity, grads[3], rate = batch_rate(m, g), nothing = ml3_nn_constant(g, 1, 1, 0), taught = nothing;
   ml3_nn_gradient(g, value, &m->in_theta, 1, &gradient);
   if (m->settings.loss.newton) gradient = ml3_meta_build_newton(m, g, rows, gradient);
   velocity = momentum > 0 ? ml3_nn_add(g, ml3_nn_scale(g, m->in_velocity, momentum), gradient) : gradient;
   ml3_node step = ml3_nn_mul(g, velocity, rate);
   ml3_node s = ml3_nn_neg(g, ml3_nn_dot(g, step, m->in_lambda));
   if (momentum > 0) s = ml3_nn_add(g, s, ml3_nn_dot(g, velocity, m->in_nu));
-  const ml3_node taught = ml3_meta_teaches(m) ? batch_taught(m, g, rows) : nothing;
-  if (ml3_meta_teaches(m)) s = ml3_nn_add(g, s, ml3_nn_sum(g, taught));
+  if (ml3_meta_teaches(m)) {
+    taught = batch_taught(m, g, rows);
+    s = ml3_nn_add(g, s, ml3_nn_sum(g, taught));
+  }
   const ml3_node wrt[3] = {m->in_phi, m->in_velocity, m->in_theta};
   const bool exact = m->settings.derivatives == ML3_DERIVATIVES_EXACT;
   ml3_nn_gradient(g, s, wrt, exact ? 3 : 2, grads);
