@@ -16,6 +16,14 @@ static int not_finite(const ml3_meta *m, const char *what, int step, ml3_error *
                        what, step);
 }
 
+/* One stage of a program; a problem's graph may gather rows by an index that none has. */
+static int run(const ml3_meta *m, ml3_nn_workspace *w, int stage, ml3_error *error) {
+  if (ml3_nn_run(w, stage) == ML3_OK) return ML3_OK;
+  ml3_nn_run_error(w, error);
+  ml3_error_prefix(error, "problem '%s'", m->problem->name);
+  return ML3_ERR_ARGUMENT;
+}
+
 /* The workspace of inner step k. Steps too early to be kept share the last one, which is free again when the walk back
    comes to them. */
 static ml3_nn_workspace *inner_of(const ml3_meta_work *w, int k) {
@@ -85,7 +93,8 @@ static int inner_step(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *th
     ml3_nn_bind_output(inner, INNER_VELOCITY, velocity_next);
   }
   ml3_nn_bind_input(inner, m->in_slowed, &w->slowed);
-  ml3_nn_run(inner, 0);
+  int code = run(m, inner, 0, error);
+  if (code != ML3_OK) return code;
   if (!isfinite(ml3_nn_output_at(inner, INNER_VALUE)[0]))
     return not_finite(m, loss->spec.kind == ML3_LOSS_LEARNED ? "the learned loss" : "the task's inner loss", k, error);
   if (!ml3_nn_all_finite(theta_next, (size_t)(m->batch * m->problem->theta_size)))
@@ -105,7 +114,7 @@ static int loss_at(ml3_meta_work *w, ml3_nn_workspace *outer, const ml3_real *ta
   ml3_nn_bind_input(outer, m->out_theta, theta);
   ml3_nn_bind_input(outer, m->out_data, data);
   ml3_nn_bind_input(outer, m->out_context, m->problem->context);
-  ml3_nn_run(outer, 0);
+  if ((code = run(m, outer, 0, error)) != ML3_OK) return code;
   *value = ml3_nn_output_at(outer, OUTER_LOSS)[0];
   if (!isfinite(*value)) return not_finite(m, "the task loss", k, error);
   if (!gradient) return ML3_OK;
@@ -327,7 +336,7 @@ int ml3_meta_inner_loss(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *
     ml3_nn_bind_output(inner, INNER_VELOCITY, w->nu);
   }
   ml3_nn_bind_input(inner, w->meta->in_slowed, &w->slowed);
-  ml3_nn_run(inner, 0);
+  if ((code = run(w->meta, inner, 0, error)) != ML3_OK) return code;
   *value = ml3_nn_output_at(inner, INNER_VALUE)[0];
   return isfinite(*value) ? ML3_OK : not_finite(w->meta, "the inner loss", 0, error);
 }
@@ -346,6 +355,5 @@ int ml3_meta_features(ml3_meta_work *w, const ml3_real *task, const ml3_real *th
   if (code != ML3_OK) return code;
   bind_inner(m, w->features, NULL, theta, data);
   ml3_nn_bind_output(w->features, 0, features);
-  ml3_nn_run(w->features, 0);
-  return ML3_OK;
+  return run(m, w->features, 0, error);
 }

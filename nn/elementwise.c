@@ -25,7 +25,7 @@ static double fold_unary(ml3_nn_op op, double x) {
 }
 
 static ml3_node unary(ml3_nn_graph *g, ml3_nn_op op, ml3_node x) {
-  if (!ml3_nn_exist(g, ml3_nn_op_name[op], x, ML3_NN_NONE)) return ML3_NN_NONE;
+  if (!ml3_nn_exists(g, ml3_nn_op_name[op], x)) return ML3_NN_NONE;
   const ml3_nn_node *n = &g->nodes[x];
   double v;
   if (ml3_nn_constant_value(g, x, &v)) return ml3_nn_constant(g, n->rows, n->cols, fold_unary(op, v));
@@ -49,7 +49,7 @@ ml3_node ml3_nn_elu(ml3_nn_graph *g, ml3_node x) { return unary(g, OP_ELU, x); }
 /* ---- elementwise: two operands -------------------------------------------------------------------- */
 
 ml3_node ml3_nn_broadcast(ml3_nn_graph *g, ml3_node x, int rows, int cols) {
-  if (!ml3_nn_exist(g, "broadcast", x, ML3_NN_NONE) || !ml3_nn_shape_ok(g, "broadcast", rows, cols)) return ML3_NN_NONE;
+  if (!ml3_nn_exists(g, "broadcast", x) || !ml3_nn_shape_ok(g, "broadcast", rows, cols)) return ML3_NN_NONE;
   ml3_nn_node n = g->nodes[x];
   if (n.rows == rows && n.cols == cols) return x;
   if ((n.rows != 1 && n.rows != rows) || (n.cols != 1 && n.cols != cols))
@@ -61,7 +61,7 @@ ml3_node ml3_nn_broadcast(ml3_nn_graph *g, ml3_node x, int rows, int cols) {
 
 /* Brings two operands to one shape. */
 static bool match(ml3_nn_graph *g, ml3_nn_op op, ml3_node *a, ml3_node *b) {
-  if (!ml3_nn_exist(g, ml3_nn_op_name[op], *a, *b) || *b < 0) return false;
+  if (!ml3_nn_both_exist(g, ml3_nn_op_name[op], *a, *b)) return false;
   int ra = ml3_nn_rows(g, *a), ca = ml3_nn_cols(g, *a), rb = ml3_nn_rows(g, *b), cb = ml3_nn_cols(g, *b);
   bool fits = (ra == rb || ra == 1 || rb == 1) && (ca == cb || ca == 1 || cb == 1);
   int rows = ra > rb ? ra : rb, cols = ca > cb ? ca : cb;
@@ -141,10 +141,12 @@ ml3_node ml3_nn_greater_equal(ml3_nn_graph *g, ml3_node a, ml3_node b) {
 }
 
 ml3_node ml3_nn_scale(ml3_nn_graph *g, ml3_node x, double factor) {
+  if (!ml3_nn_exists(g, "scale", x)) return ML3_NN_NONE; /* before the constant has a number */
   return ml3_nn_mul(g, x, ml3_nn_constant(g, 1, 1, factor));
 }
 
 ml3_node ml3_nn_shift(ml3_nn_graph *g, ml3_node x, double offset) {
+  if (!ml3_nn_exists(g, "shift", x)) return ML3_NN_NONE;
   return ml3_nn_add(g, x, ml3_nn_constant(g, 1, 1, offset));
 }
 
@@ -159,21 +161,25 @@ ml3_node ml3_nn_select(ml3_nn_graph *g, ml3_node c, ml3_node a, ml3_node b) {
   return ml3_nn_make(g, OP_SELECT, g->nodes[a].rows, g->nodes[a].cols, c, a, b);
 }
 
-ml3_node ml3_nn_relu(ml3_nn_graph *g, ml3_node x) { return ml3_nn_max(g, ml3_nn_constant(g, 1, 1, 0), x); }
+ml3_node ml3_nn_relu(ml3_nn_graph *g, ml3_node x) {
+  if (!ml3_nn_exists(g, "relu", x)) return ML3_NN_NONE;
+  return ml3_nn_max(g, ml3_nn_constant(g, 1, 1, 0), x);
+}
 
 ml3_node ml3_nn_clamp(ml3_nn_graph *g, ml3_node x, double low, double high) {
+  if (!ml3_nn_exists(g, "clamp", x)) return ML3_NN_NONE;
   ml3_node floor = isinf(low) ? x : ml3_nn_max(g, x, ml3_nn_constant(g, 1, 1, low));
   return isinf(high) ? floor : ml3_nn_min(g, floor, ml3_nn_constant(g, 1, 1, high));
 }
 
 ml3_node ml3_nn_stop_gradient(ml3_nn_graph *g, ml3_node x) {
-  if (!ml3_nn_exist(g, "stop_gradient", x, ML3_NN_NONE)) return ML3_NN_NONE;
+  if (!ml3_nn_exists(g, "stop_gradient", x)) return ML3_NN_NONE;
   if (g->nodes[x].op == OP_CONSTANT) return x;
   return ml3_nn_make(g, OP_PASS, g->nodes[x].rows, g->nodes[x].cols, x, ML3_NN_NONE, ML3_NN_NONE);
 }
 
 ml3_node ml3_nn_straight_through(ml3_nn_graph *g, ml3_node value, ml3_node path) {
-  if (!ml3_nn_exist(g, "straight_through", value, path) || path < 0) return ML3_NN_NONE;
+  if (!ml3_nn_both_exist(g, "straight_through", value, path)) return ML3_NN_NONE;
   if (ml3_nn_rows(g, value) != ml3_nn_rows(g, path) || ml3_nn_cols(g, value) != ml3_nn_cols(g, path))
     return ml3_nn_mistake(g, "straight_through", value, path, "shapes must be equal");
   return ml3_nn_make(g, OP_PASS, g->nodes[value].rows, g->nodes[value].cols, value, path, ML3_NN_NONE);

@@ -61,7 +61,7 @@ static ml3_node sum_parts(ml3_nn_graph *g, int rows, int cols, ml3_nn_part *part
   while (count > 0) {
     int laid = 0, left = 0;
     ml3_nn_part *layer = malloc((size_t)count * sizeof *layer);
-    if (!layer) return ML3_NN_NONE;
+    if (!layer) return ml3_nn_out_of_memory(g);
     for (int i = 0; i < count; i++) {
       int size = ml3_nn_entries(&g->nodes[parts[i].node]);
       bool free_place = true;
@@ -92,7 +92,7 @@ static bool stackable(const ml3_nn_graph *g, ml3_node x) {
 /* sum_t A_t' B_t = [A_1; A_2; ...]' [B_1; B_2; ...]. */
 static ml3_node stack_products(ml3_nn_graph *g, const ml3_node *products, int count) {
   ml3_node *a = malloc(2 * (size_t)count * sizeof *a), *b = a + count;
-  if (!a) return ML3_NN_NONE;
+  if (!a) return ml3_nn_out_of_memory(g);
   for (int i = 0; i < count; i++) {
     ml3_nn_node n = g->nodes[products[i]];
     a[i] = n.transpose_a ? n.a : ml3_nn_view(g, n.a, 0, 1, n.rows);
@@ -303,6 +303,8 @@ int ml3_nn_gradient(ml3_nn_graph *g, ml3_node y, const ml3_node *wrt, int count,
     strcpy(g->error, "gradient: the differentiated node must be a single number [1 x 1]");
     return ML3_ERR_ARGUMENT;
   }
+  for (int i = 0; i < count; i++)
+    if (!ml3_nn_exists(g, "gradient", wrt[i])) return ML3_ERR_ARGUMENT;
 
   int n = y + 1;
   tape t = {.g = g, .needed = calloc((size_t)g->count, sizeof(bool))};

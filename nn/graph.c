@@ -3,6 +3,7 @@
    Operations are in operations.c and elementwise.c; this file knows only that a node is a record with operands. */
 #include "nn/graph_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,8 +59,10 @@ void ml3_nn_graph_free(ml3_nn_graph *g) {
   free(g);
 }
 
-int ml3_nn_rows(const ml3_nn_graph *g, ml3_node x) { return x < 0 ? 0 : g->nodes[x].rows; }
-int ml3_nn_cols(const ml3_nn_graph *g, ml3_node x) { return x < 0 ? 0 : g->nodes[x].cols; }
+static bool is_node(const ml3_nn_graph *g, ml3_node x) { return x >= 0 && x < g->count; }
+
+int ml3_nn_rows(const ml3_nn_graph *g, ml3_node x) { return is_node(g, x) ? g->nodes[x].rows : 0; }
+int ml3_nn_cols(const ml3_nn_graph *g, ml3_node x) { return is_node(g, x) ? g->nodes[x].cols : 0; }
 
 void ml3_nn_graph_fast_products(ml3_nn_graph *g, bool fast) { g->fast_products = fast; }
 
@@ -151,7 +154,7 @@ static bool make_room(ml3_nn_graph *g, int parts) {
 }
 
 ml3_node ml3_nn_append(ml3_nn_graph *g, ml3_nn_node node, const ml3_nn_part *parts, int count) {
-  if (g->error[0]) return ML3_NN_NONE;
+  if (!ml3_nn_shape_ok(g, ml3_nn_op_name[node.op], node.rows, node.cols)) return ML3_NN_NONE;
   if (!make_room(g, count)) return ml3_nn_out_of_memory(g);
 
   node.parts = count;
@@ -183,10 +186,16 @@ ml3_node ml3_nn_mistake(ml3_nn_graph *g, const char *op, ml3_node a, ml3_node b,
   return ML3_NN_NONE;
 }
 
-bool ml3_nn_exist(ml3_nn_graph *g, const char *op, ml3_node a, ml3_node b) {
-  if (!g->error[0] && a >= 0 && a < g->count && b < g->count) return true;
-  if (!g->error[0]) snprintf(g->error, sizeof g->error, "%s: an operand is not a node of this graph", op);
+bool ml3_nn_exists(ml3_nn_graph *g, const char *op, ml3_node x) {
+  if (g->error[0]) return false;
+  if (is_node(g, x)) return true;
+  snprintf(g->error, sizeof g->error, "%s: an operand is not a node of this graph: number %d, of %d there are", op, x,
+           g->count);
   return false;
+}
+
+bool ml3_nn_both_exist(ml3_nn_graph *g, const char *op, ml3_node a, ml3_node b) {
+  return ml3_nn_exists(g, op, a) && ml3_nn_exists(g, op, b);
 }
 
 ml3_nn_node ml3_nn_blank(ml3_nn_op op, int rows, int cols, ml3_node a, ml3_node b, ml3_node c) {
@@ -197,10 +206,11 @@ ml3_node ml3_nn_make(ml3_nn_graph *g, ml3_nn_op op, int rows, int cols, ml3_node
   return ml3_nn_append(g, ml3_nn_blank(op, rows, cols, a, b, c), NULL, 0);
 }
 
-bool ml3_nn_shape_ok(ml3_nn_graph *g, const char *op, int rows, int cols) {
+bool ml3_nn_shape_ok(ml3_nn_graph *g, const char *op, int64_t rows, int64_t cols) {
   if (g->error[0]) return false;
-  if (rows > 0 && cols > 0 && (long)rows * cols < 1L << 30) return true;
-  snprintf(g->error, sizeof g->error, "%s: [%d x %d] is not a shape; both sides must be positive", op, rows,
-           cols);
+  if (rows > 0 && cols > 0 && rows <= ML3_NN_MAX_ENTRIES / cols) return true;
+  const bool positive = rows > 0 && cols > 0;
+  snprintf(g->error, sizeof g->error, "%s: [%" PRId64 " x %" PRId64 "] %s", op, rows, cols,
+           positive ? "is too large; a matrix has fewer than 2^30 entries" : "is not a shape; both sides must be positive");
   return false;
 }

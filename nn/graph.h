@@ -4,8 +4,9 @@
    computed. Equal operations on equal operands are one node; constants are folded. Gradients are appended
    as ordinary operations, so a gradient of a gradient is the same call again.
 
-   Every operation takes and returns node numbers. A wrong shape makes the graph sick: the operation returns
-   ML3_NN_NONE, all that follow do too, and ml3_nn_compile reports the first mistake with its shapes. */
+   Every operation takes and returns node numbers. A number that is no node, a wrong shape or one of 2^30 entries or more
+   makes the graph sick: the operation returns ML3_NN_NONE, all that follow do too, and ml3_nn_compile reports the first
+   mistake with its shapes. */
 #ifndef ML3_NN_GRAPH_H
 #define ML3_NN_GRAPH_H
 
@@ -25,8 +26,8 @@ typedef int ml3_node; /* a node of a graph, by its number */
 ml3_nn_graph *ml3_nn_graph_new(void); /* NULL when out of memory */
 void ml3_nn_graph_free(ml3_nn_graph *g); /* may be NULL */
 
-int ml3_nn_rows(const ml3_nn_graph *g, ml3_node x); /* rows of a node */
-int ml3_nn_cols(const ml3_nn_graph *g, ml3_node x); /* columns of a node */
+int ml3_nn_rows(const ml3_nn_graph *g, ml3_node x); /* rows of a node; 0 of what is no node */
+int ml3_nn_cols(const ml3_nn_graph *g, ml3_node x); /* its columns */
 
 /* On machines with a matrix unit (Intel AMX), large products to float32's precision (the default), or twice as fast
    with an error of at most 1.2e-5 |a| |b| a term (kernels/tiles.h). No difference elsewhere. */
@@ -97,7 +98,8 @@ ml3_node ml3_nn_slice_rows(ml3_nn_graph *g, ml3_node x, int first, int count);
 ml3_node ml3_nn_slice_cols(ml3_nn_graph *g, ml3_node x, int first, int count);
 ml3_node ml3_nn_concat_rows(ml3_nn_graph *g, const ml3_node *parts, int count);
 ml3_node ml3_nn_concat_cols(ml3_nn_graph *g, const ml3_node *parts, int count);
-/* Row i of the result is row index[i] of x; index [n,1] holds whole numbers in [0, rows of x). */
+/* Row i of the result is row index[i] of x; index [n,1] holds whole numbers in [0, rows of x). Any other number makes the
+   run report it (ml3_nn_run), and the row NaN. */
 ml3_node ml3_nn_gather_rows(ml3_nn_graph *g, ml3_node x, ml3_node index);
 
 /* ---- compositions -------------------------------------------------------------------------------- */
@@ -106,7 +108,7 @@ ml3_node ml3_nn_norm(ml3_nn_graph *g, ml3_node x);            /* Frobenius -> [1
 
 /* ---- differentiate ------------------------------------------------------------------------------- */
 /* out[i] = d y / d wrt[i], of wrt[i]'s shape; y is [1,1]. A wrt that y does not depend on gets an exact
-   zero. Returns 0, or a negative code when the graph is sick. */
+   zero. Returns 0, or a negative code when the graph is sick, as it is with a wrt that is no node. */
 int ml3_nn_gradient(ml3_nn_graph *g, ml3_node y, const ml3_node *wrt, int count, ml3_node *out);
 
 #ifdef __cplusplus

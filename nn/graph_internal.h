@@ -102,11 +102,13 @@ ml3_node ml3_nn_make(ml3_nn_graph *g, ml3_nn_op op, int rows, int cols, ml3_node
 /* Records the first mistake; every operation on a sick graph is ML3_NN_NONE. */
 ml3_node ml3_nn_mistake(ml3_nn_graph *g, const char *op, ml3_node a, ml3_node b, const char *expected);
 
-/* All operands exist. Otherwise the graph is sick, or a caller passed a number that is no node. */
-bool ml3_nn_exist(ml3_nn_graph *g, const char *op, ml3_node a, ml3_node b);
+/* Is x a node? Otherwise the graph is sick, or becomes so: a caller passed a number that is no node. */
+bool ml3_nn_exists(ml3_nn_graph *g, const char *op, ml3_node x);
+bool ml3_nn_both_exist(ml3_nn_graph *g, const char *op, ml3_node a, ml3_node b);
 
-/* Can a node have that shape? */
-bool ml3_nn_shape_ok(ml3_nn_graph *g, const char *op, int rows, int cols);
+/* Can a node have that shape? Sides are computed in 64 bits, where their sum or product may not fit an int. */
+enum { ML3_NN_MAX_ENTRIES = (1 << 30) - 1 }; /* two sums of them fit an int */
+bool ml3_nn_shape_ok(ml3_nn_graph *g, const char *op, int64_t rows, int64_t cols);
 
 /* Parts (disjoint, sorted or not) laid into zeros of that shape. */
 ml3_node ml3_nn_assemble(ml3_nn_graph *g, int rows, int cols, const ml3_nn_part *parts, int count);

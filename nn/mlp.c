@@ -2,7 +2,9 @@
 #include "nn/mlp.h"
 
 #include <math.h>
-#include <string.h>
+#include <stdio.h>
+
+#include "nn/graph_internal.h"
 
 static const char *const activation_names[] = {"identity", "tanh", "relu", "elu", "softplus", "sigmoid"};
 
@@ -56,7 +58,20 @@ ml3_node ml3_nn_activate(ml3_nn_graph *g, ml3_activation activation, ml3_node x)
   }
 }
 
+/* A network that cannot be, or parameters from nowhere, make the graph sick. */
+static bool can_build(ml3_nn_graph *g, const ml3_mlp *mlp, int offset) {
+  ml3_error why = {0};
+  if (g->error[0]) return false;
+  if (ml3_mlp_check(mlp, "a network", &why) == ML3_OK && offset >= 0 && offset < ML3_NN_MAX_ENTRIES) return true;
+  if (why.code != ML3_OK)
+    snprintf(g->error, sizeof g->error, "%.200s", why.message);
+  else
+    snprintf(g->error, sizeof g->error, "a network's parameters cannot begin at entry %d", offset);
+  return false;
+}
+
 ml3_node ml3_mlp_build(ml3_nn_graph *g, const ml3_mlp *mlp, ml3_node parameters, int offset, ml3_node x) {
+  if (!can_build(g, mlp, offset)) return ML3_NN_NONE;
   for (int i = 0; i <= mlp->depth; i++) {
     int in = fan_in(mlp, i), out = fan_out(mlp, i);
     ml3_node weight = ml3_nn_view(g, parameters, offset, out, in);

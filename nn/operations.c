@@ -36,7 +36,7 @@ static bool better_transposed(int k, int n, bool transpose_b) {
 }
 
 ml3_node ml3_nn_product(ml3_nn_graph *g, ml3_node a, bool ta, ml3_node b, bool tb) {
-  if (!ml3_nn_exist(g, "matmul", a, b) || b < 0) return ML3_NN_NONE;
+  if (!ml3_nn_both_exist(g, "matmul", a, b)) return ML3_NN_NONE;
   ml3_nn_node na = g->nodes[a], nb = g->nodes[b];
   int m = ta ? na.cols : na.rows, k = ta ? na.rows : na.cols;
   int kb = tb ? nb.cols : nb.rows, n = tb ? nb.rows : nb.cols;
@@ -68,7 +68,7 @@ ml3_node ml3_nn_product(ml3_nn_graph *g, ml3_node a, bool ta, ml3_node b, bool t
 ml3_node ml3_nn_matmul(ml3_nn_graph *g, ml3_node a, ml3_node b) { return ml3_nn_product(g, a, false, b, false); }
 
 ml3_node ml3_nn_transpose(ml3_nn_graph *g, ml3_node x) {
-  if (!ml3_nn_exist(g, "transpose", x, ML3_NN_NONE)) return ML3_NN_NONE;
+  if (!ml3_nn_exists(g, "transpose", x)) return ML3_NN_NONE;
   ml3_nn_node n = g->nodes[x];
   if (n.op == OP_TRANSPOSE) return n.a;
   if (n.op == OP_CONSTANT) return ml3_nn_constant(g, n.cols, n.rows, n.value);
@@ -79,7 +79,7 @@ ml3_node ml3_nn_transpose(ml3_nn_graph *g, ml3_node x) {
 /* ---- sums ---------------------------------------------------------------------------------------- */
 
 ml3_node ml3_nn_sum_rows(ml3_nn_graph *g, ml3_node x) {
-  if (!ml3_nn_exist(g, "sum_rows", x, ML3_NN_NONE)) return ML3_NN_NONE;
+  if (!ml3_nn_exists(g, "sum_rows", x)) return ML3_NN_NONE;
   ml3_nn_node n = g->nodes[x];
   if (n.rows == 1) return x;
   if (n.op == OP_CONSTANT) return ml3_nn_constant(g, 1, n.cols, n.value * n.rows);
@@ -87,7 +87,7 @@ ml3_node ml3_nn_sum_rows(ml3_nn_graph *g, ml3_node x) {
 }
 
 ml3_node ml3_nn_sum_cols(ml3_nn_graph *g, ml3_node x) {
-  if (!ml3_nn_exist(g, "sum_cols", x, ML3_NN_NONE)) return ML3_NN_NONE;
+  if (!ml3_nn_exists(g, "sum_cols", x)) return ML3_NN_NONE;
   ml3_nn_node n = g->nodes[x];
   if (n.cols == 1) return x;
   if (n.op == OP_CONSTANT) return ml3_nn_constant(g, n.rows, 1, n.value * n.cols);
@@ -95,7 +95,7 @@ ml3_node ml3_nn_sum_cols(ml3_nn_graph *g, ml3_node x) {
 }
 
 ml3_node ml3_nn_sum(ml3_nn_graph *g, ml3_node x) {
-  if (!ml3_nn_exist(g, "sum", x, ML3_NN_NONE)) return ML3_NN_NONE;
+  if (!ml3_nn_exists(g, "sum", x)) return ML3_NN_NONE;
   ml3_nn_node n = g->nodes[x];
   if (n.rows * n.cols == 1) return x;
   if (n.op == OP_CONSTANT) return ml3_nn_constant(g, 1, 1, n.value * n.rows * n.cols);
@@ -103,7 +103,7 @@ ml3_node ml3_nn_sum(ml3_nn_graph *g, ml3_node x) {
 }
 
 ml3_node ml3_nn_mean(ml3_nn_graph *g, ml3_node x) {
-  if (!ml3_nn_exist(g, "mean", x, ML3_NN_NONE)) return ML3_NN_NONE;
+  if (!ml3_nn_exists(g, "mean", x)) return ML3_NN_NONE;
   return ml3_nn_scale(g, ml3_nn_sum(g, x), 1.0 / ml3_nn_entries(&g->nodes[x]));
 }
 
@@ -113,7 +113,7 @@ ml3_node ml3_nn_norm(ml3_nn_graph *g, ml3_node x) { return ml3_nn_sqrt(g, ml3_nn
 /* ---- parts --------------------------------------------------------------------------------------- */
 
 ml3_node ml3_nn_view(ml3_nn_graph *g, ml3_node x, int offset, int rows, int cols) {
-  if (!ml3_nn_exist(g, "view", x, ML3_NN_NONE) || !ml3_nn_shape_ok(g, "view", rows, cols)) return ML3_NN_NONE;
+  if (!ml3_nn_exists(g, "view", x) || !ml3_nn_shape_ok(g, "view", rows, cols)) return ML3_NN_NONE;
   ml3_nn_node n = g->nodes[x];
   if (offset < 0 || (long)offset + (long)rows * cols > (long)n.rows * n.cols)
     return ml3_nn_mistake(g, "view", x, ML3_NN_NONE, "the part reaches outside");
@@ -133,14 +133,17 @@ ml3_node ml3_nn_view(ml3_nn_graph *g, ml3_node x, int offset, int rows, int cols
 }
 
 ml3_node ml3_nn_slice_rows(ml3_nn_graph *g, ml3_node x, int first, int count) {
-  int cols = ml3_nn_cols(g, x);
-  return ml3_nn_view(g, x, first * cols, count, cols ? cols : 1);
+  if (!ml3_nn_exists(g, "slice_rows", x)) return ML3_NN_NONE;
+  const ml3_nn_node *n = &g->nodes[x];
+  if (first < 0 || count < 1 || count > n->rows - first)
+    return ml3_nn_mistake(g, "slice_rows", x, ML3_NN_NONE, "the rows reach outside");
+  return ml3_nn_view(g, x, first * n->cols, count, n->cols);
 }
 
 ml3_node ml3_nn_slice_cols(ml3_nn_graph *g, ml3_node x, int first, int count) {
-  if (!ml3_nn_exist(g, "slice_cols", x, ML3_NN_NONE)) return ML3_NN_NONE;
+  if (!ml3_nn_exists(g, "slice_cols", x)) return ML3_NN_NONE;
   ml3_nn_node n = g->nodes[x];
-  if (first < 0 || count < 1 || first + count > n.cols)
+  if (first < 0 || count < 1 || count > n.cols - first)
     return ml3_nn_mistake(g, "slice_cols", x, ML3_NN_NONE, "the columns reach outside");
   if (count == n.cols) return x;
   if (n.rows == 1) return ml3_nn_view(g, x, first, 1, count);
@@ -156,7 +159,7 @@ ml3_node ml3_nn_slice_cols(ml3_nn_graph *g, ml3_node x, int first, int count) {
 }
 
 ml3_node ml3_nn_pad_cols(ml3_nn_graph *g, ml3_node x, int first, int cols) {
-  if (!ml3_nn_exist(g, "pad_cols", x, ML3_NN_NONE)) return ML3_NN_NONE;
+  if (!ml3_nn_exists(g, "pad_cols", x)) return ML3_NN_NONE;
   ml3_nn_node n = g->nodes[x];
   if (is_constant(g, x, 0)) return ml3_nn_constant(g, n.rows, cols, 0);
   if (n.rows == 1) return ml3_nn_assemble(g, 1, cols, &(ml3_nn_part){x, first}, 1);
@@ -190,7 +193,7 @@ static ml3_node concat(ml3_nn_graph *g, const char *op, const ml3_node *parts, i
   if (!list) return ml3_nn_out_of_memory(g);
   int across = 0, along = 0;
   for (int i = 0; i < count; i++) {
-    if (!ml3_nn_exist(g, op, parts[i], ML3_NN_NONE)) goto sick;
+    if (!ml3_nn_exists(g, op, parts[i])) goto sick;
     const ml3_nn_node *n = &g->nodes[parts[i]];
     int side = by_rows ? n->cols : n->rows;
     if (i && side != across) {
@@ -200,6 +203,7 @@ static ml3_node concat(ml3_nn_graph *g, const char *op, const ml3_node *parts, i
     across = side;
     list[i] = (ml3_nn_part){parts[i], by_rows ? along * side : along};
     along += by_rows ? n->rows : n->cols;
+    if (!ml3_nn_shape_ok(g, op, along, across)) goto sick;
   }
   ml3_node result;
   if (by_rows)
@@ -228,13 +232,13 @@ ml3_node ml3_nn_concat_cols(ml3_nn_graph *g, const ml3_node *parts, int count) {
 }
 
 ml3_node ml3_nn_gather_rows(ml3_nn_graph *g, ml3_node x, ml3_node index) {
-  if (!ml3_nn_exist(g, "gather_rows", x, index) || index < 0) return ML3_NN_NONE;
+  if (!ml3_nn_both_exist(g, "gather_rows", x, index)) return ML3_NN_NONE;
   if (ml3_nn_cols(g, index) != 1) return ml3_nn_mistake(g, "gather_rows", x, index, "the index must be one column");
   return ml3_nn_make(g, OP_GATHER_ROWS, ml3_nn_rows(g, index), ml3_nn_cols(g, x), x, index, ML3_NN_NONE);
 }
 
 ml3_node ml3_nn_scatter_rows(ml3_nn_graph *g, ml3_node x, ml3_node index, int rows) {
-  if (!ml3_nn_exist(g, "scatter_rows", x, index)) return ML3_NN_NONE;
+  if (!ml3_nn_both_exist(g, "scatter_rows", x, index)) return ML3_NN_NONE;
   if (is_constant(g, x, 0)) return ml3_nn_constant(g, rows, ml3_nn_cols(g, x), 0);
   return ml3_nn_make(g, OP_SCATTER_ROWS, rows, ml3_nn_cols(g, x), x, index, ML3_NN_NONE);
 }

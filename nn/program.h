@@ -54,15 +54,20 @@ void ml3_nn_workspace_free(ml3_nn_workspace *w);
    runs and stay unchanged between its stages. An input that no output needs may be bound all the same. */
 void ml3_nn_bind_input(ml3_nn_workspace *w, ml3_node input, const ml3_real *data);
 
-/* Binds output i (its place in the list compiled) to memory of the caller's that it will be written to. */
+/* Binds output i (its place in the list compiled; without effect where there is none) to memory of the caller's that it
+   will be written to. */
 void ml3_nn_bind_output(ml3_nn_workspace *w, int i, ml3_real *data);
 
-/* Where output i is. Valid until the workspace runs again or is freed. */
+/* Where output i is, NULL when there is none. Valid until the workspace runs again or is freed. */
 const ml3_real *ml3_nn_output_at(const ml3_nn_workspace *w, int i);
 
-/* Runs one stage. No allocation, no locks, no failure: all inputs it needs must be bound (an unbound one
-   reads as zeros). */
-void ml3_nn_run(ml3_nn_workspace *w, int stage);
+/* Runs one stage. No allocation, no locks: all inputs it needs must be bound (an unbound one reads as zeros). 0, or
+   ML3_ERR_ARGUMENT when an index of ml3_nn_gather_rows or of its derivative was none, in this stage or in one before it;
+   only a program that gathers can fail. */
+int ml3_nn_run(ml3_nn_workspace *w, int stage);
+
+/* What ml3_nn_run answered last, with a sentence that names the index and what was possible. */
+int ml3_nn_run_error(const ml3_nn_workspace *w, ml3_error *error);
 
 /* A stage's matrix products alone, on whatever the buffers hold: the practical limit. */
 void ml3_nn_run_products_only(ml3_nn_workspace *w, int stage);

@@ -111,6 +111,13 @@ struct ml3_nn_program {
   int parts;                 /* of a number on it: 3, or 2 */
 };
 
+/* The first index of a run that no row has. */
+typedef struct ml3_nn_bad_index {
+  bool seen;
+  double value;
+  int entry, rows; /* its place in the index; what it had to be below */
+} ml3_nn_bad_index;
+
 struct ml3_nn_workspace {
   const ml3_nn_program *p;
   ml3_real *arena;
@@ -121,6 +128,7 @@ struct ml3_nn_workspace {
   ml3_real *zeros;       /* [largest_input] what unbound inputs read */
   double *seconds;       /* [instructions] of a profile; NULL when none is taken */
   long *calls;
+  ml3_nn_bad_index bad_index; /* since stage 0 */
 };
 
 /* run.c: c = a b, n x n, by BLAS. */

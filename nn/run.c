@@ -2,6 +2,7 @@
 #include "nn/program_internal.h"
 
 #include <cblas.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,10 +69,12 @@ void ml3_nn_bind_input(ml3_nn_workspace *w, ml3_node input, const ml3_real *data
 }
 
 void ml3_nn_bind_output(ml3_nn_workspace *w, int i, ml3_real *data) {
-  point(w, w->p->slots[w->p->output_slot[i]].root, data);
+  if (i >= 0 && i < w->p->outputs) point(w, w->p->slots[w->p->output_slot[i]].root, data);
 }
 
-const ml3_real *ml3_nn_output_at(const ml3_nn_workspace *w, int i) { return w->at[w->p->output_slot[i]]; }
+const ml3_real *ml3_nn_output_at(const ml3_nn_workspace *w, int i) {
+  return i >= 0 && i < w->p->outputs ? w->at[w->p->output_slot[i]] : NULL;
+}
 
 /* ---- fused passes ------------------------------------------------------------------------------------ */
 
@@ -193,26 +196,35 @@ static void run_block(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
   }
 }
 
-/* Row numbers outside the table are taken as its nearest row: a wrong index is wrong, not a crash. */
-static int row_number(ml3_real x, int rows) {
-  int i = x > 0 ? (int)x : 0;
-  return i < rows ? i : rows - 1;
+/* Entry j of an index as the number of a row, or -1, noted, when no row has it. NaN fails the comparisons. */
+static int row_number(ml3_nn_workspace *w, const ml3_real *index, int j, int rows) {
+  const double x = (double)index[j];
+  if (x >= 0 && x < rows && x == (int)x) return (int)x;
+  if (!w->bad_index.seen) w->bad_index = (ml3_nn_bad_index){.seen = true, .value = x, .entry = j, .rows = rows};
+  return -1;
 }
 
-static void run_gather(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
+static void run_gather(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
   const ml3_real *a = w->at[i->a], *index = w->at[i->b];
   ml3_real *d = w->at[i->dst];
-  for (int j = 0; j < i->m; j++)
-    memcpy(d + (size_t)j * i->n, a + (size_t)row_number(index[j], i->k) * i->n, (size_t)i->n * sizeof *d);
+  for (int j = 0; j < i->m; j++) {
+    ml3_real *row = d + (size_t)j * i->n;
+    const int from = row_number(w, index, j, i->k);
+    if (from >= 0)
+      memcpy(row, a + (size_t)from * i->n, (size_t)i->n * sizeof *d);
+    else
+      for (int l = 0; l < i->n; l++) row[l] = (ml3_real)NAN;
+  }
 }
 
-static void run_scatter(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
+/* A row whose index is none goes nowhere: the run has failed where it was gathered. */
+static void run_scatter(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
   const ml3_real *a = w->at[i->a], *index = w->at[i->b];
   ml3_real *d = w->at[i->dst];
   memset(d, 0, (size_t)i->k * i->n * sizeof *d);
   for (int j = 0; j < i->m; j++) {
-    ml3_real *row = d + (size_t)row_number(index[j], i->k) * i->n;
-    for (int l = 0; l < i->n; l++) row[l] += a[(size_t)j * i->n + l];
+    const int to = row_number(w, index, j, i->k);
+    for (int l = 0; l < i->n && to >= 0; l++) d[(size_t)to * i->n + l] += a[(size_t)j * i->n + l];
   }
 }
 
@@ -237,15 +249,25 @@ void ml3_nn_run_one(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
 
 /* ---- running ------------------------------------------------------------------------------------------- */
 
-void ml3_nn_run(ml3_nn_workspace *w, int stage) {
+int ml3_nn_run(ml3_nn_workspace *w, int stage) {
   const ml3_nn_program *p = w->p;
-  if (stage < 0 || stage >= p->stages) return;
+  if (stage < 0 || stage >= p->stages) return ML3_OK;
+  if (stage == 0) w->bad_index.seen = false;
   for (int i = p->stage_begin[stage]; i < p->stage_begin[stage + 1]; i++) {
     if (w->seconds)
       ml3_nn_run_profiled(w, i);
     else
       ml3_nn_run_one(w, &p->instructions[i]);
   }
+  return w->bad_index.seen ? ML3_ERR_ARGUMENT : ML3_OK;
+}
+
+int ml3_nn_run_error(const ml3_nn_workspace *w, ml3_error *error) {
+  const ml3_nn_bad_index *bad = &w->bad_index;
+  if (!bad->seen) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                       "gather_rows: entry %d of the index is %.9g; expected a whole number from 0 to %d, as there are %d rows",
+                       bad->entry, bad->value, bad->rows - 1, bad->rows);
 }
 
 void ml3_nn_run_products_only(ml3_nn_workspace *w, int stage) {
