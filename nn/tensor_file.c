@@ -94,7 +94,7 @@ static int read_dtype(const reader *r, const char *name, const json_t *entry, ml
 
   for (*type = 0; *type < ML3_NN_DTYPES; ++*type)
     if (strcmp(word, ml3_nn_dtype_name(*type)) == 0) return ML3_OK;
-  return complain(r, "tensor '%s' has dtype '%s'; F32, F64 and I64 are known", ml3_nn_show(name).text,
+  return complain(r, "tensor '%s' has dtype '%s'; F64, F32, F16, BF16 and I64 are known", ml3_nn_show(name).text,
                   ml3_nn_show(word).text);
 }
 

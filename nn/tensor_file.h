@@ -29,12 +29,15 @@ int ml3_nn_tensors_put_ints(ml3_nn_tensors *t, const char *name, int count, cons
 int ml3_nn_tensors_put_doubles(ml3_nn_tensors *t, const char *name, int count, const double *data, ml3_error *error);
 int ml3_nn_tensors_put_text(ml3_nn_tensors *t, const char *key, const char *value, ml3_error *error);
 
-/* Reads into data[size], converting between F32 and F64. The tensor must have exactly size entries. */
+/* Reads into data[size], converting from F64, F32, F16 and BF16. The tensor must have exactly size entries, and they must be
+   finite as ml3_real: NaN, infinity and what overflows are refused with file, tensor and index. */
 int ml3_nn_tensors_get(const ml3_nn_tensors *t, const char *name, size_t size, ml3_real *data,
                        ml3_error *error);
+/* The same, whatever the entries are. */
+int ml3_nn_tensors_get_raw(const ml3_nn_tensors *t, const char *name, size_t size, ml3_real *data, ml3_error *error);
 int ml3_nn_tensors_get_ints(const ml3_nn_tensors *t, const char *name, int count, int64_t *data,
                             ml3_error *error);
-/* Of a tensor that is F64. */
+/* Of a tensor that is F64; its entries must be finite. */
 int ml3_nn_tensors_get_doubles(const ml3_nn_tensors *t, const char *name, int count, double *data, ml3_error *error);
 /* The string, or NULL when there is none of that key. Owned by t. */
 const char *ml3_nn_tensors_text(const ml3_nn_tensors *t, const char *key);

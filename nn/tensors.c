@@ -1,4 +1,5 @@
 /* Tensors by name, in memory: see tensor_file.h. */
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@ static const struct {
     [ML3_NN_F64] = {"F64", 8},
     [ML3_NN_I64] = {"I64", 8},
     [ML3_NN_F32] = {"F32", 4},
+    [ML3_NN_F16] = {"F16", 2},
+    [ML3_NN_BF16] = {"BF16", 2},
 };
 
 /* ---- in memory --------------------------------------------------------------------------------------- */
@@ -80,6 +83,46 @@ static const ml3_nn_tensor *find_sized(const ml3_nn_tensors *t, const char *name
     return NULL;
   }
   return found;
+}
+
+/* ---- numbers of any type ------------------------------------------------------------------------------- */
+
+/* IEEE 754 binary16: 1 sign, 5 exponent, 10 fraction bits. */
+static double from_half(uint16_t bits) {
+  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  const double sign = bits >> 15 ? -1 : 1;
+  if (exponent == 31) return fraction ? (double)NAN : sign * (double)INFINITY;
+  return sign * (exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24));
+}
+
+static double from_bfloat(uint16_t bits) {
+  const uint32_t wide = (uint32_t)bits << 16;
+  float x;
+  memcpy(&x, &wide, sizeof x);
+  return (double)x;
+}
+
+/* Entry i of a tensor that holds no whole numbers. */
+static double entry(const ml3_nn_tensor *x, size_t i) {
+  switch (x->type) {
+    case ML3_NN_F64: return ((const double *)x->data)[i];
+    case ML3_NN_F16: return from_half(((const uint16_t *)x->data)[i]);
+    case ML3_NN_BF16: return from_bfloat(((const uint16_t *)x->data)[i]);
+    default: return (double)((const float *)x->data)[i];
+  }
+}
+
+/* Says which entry is not finite, as [row, column ...]. */
+static int tell_not_finite(const ml3_nn_tensors *t, const ml3_nn_tensor *x, size_t i, ml3_error *error) {
+  size_t place[ML3_NN_MAX_RANK], rest = i;
+  char index[24 * ML3_NN_MAX_RANK] = "";
+  for (int d = x->rank - 1; d >= 0; rest /= x->shape[d--]) place[d] = rest % x->shape[d];
+  for (int d = 0; d < x->rank; d++)
+    snprintf(index + strlen(index), sizeof index - strlen(index), "%s%zu", d ? ", " : "", place[d]);
+  const double value = entry(x, i);
+  return ml3_error_set(error, ML3_ERR_FORMAT, "%s: tensor '%s' has %g at [%s]; expected finite numbers%s", source_of(t),
+                       ml3_nn_show(x->name).text, value, index,
+                       isfinite(value) ? ", and this one is too large for " ML3_REAL_NAME : "");
 }
 
 /* ---- shared with tensor_file.c ------------------------------------------------------------------------- */
@@ -194,17 +237,29 @@ int ml3_nn_tensors_put_text(ml3_nn_tensors *t, const char *key, const char *valu
   return ML3_OK;
 }
 
-int ml3_nn_tensors_get(const ml3_nn_tensors *t, const char *name, size_t size, ml3_real *data, ml3_error *error) {
+/* The tensor of that name and number of entries, converted into data[size], or NULL with a sentence. */
+static const ml3_nn_tensor *convert(const ml3_nn_tensors *t, const char *name, size_t size, ml3_real *data,
+                                    ml3_error *error) {
   const ml3_nn_tensor *x = find_sized(t, name, size, error);
-  if (!x) return ML3_ERR_FORMAT;
-  if (x->type == ML3_NN_I64)
-    return ml3_error_set(error, ML3_ERR_FORMAT,
-                         "%s: tensor '%s' holds whole numbers (I64) where F32 or F64 is expected", source_of(t),
-                         ml3_nn_show(name).text);
+  if (x && x->type == ML3_NN_I64) {
+    ml3_error_set(error, ML3_ERR_FORMAT,
+                  "%s: tensor '%s' holds whole numbers (I64) where F64, F32, F16 or BF16 is expected", source_of(t),
+                  ml3_nn_show(name).text);
+    return NULL;
+  }
+  for (size_t i = 0; i < size && x; i++) data[i] = (ml3_real)entry(x, i);
+  return x;
+}
 
-  const double *wide = x->data;
-  const float *narrow = x->data;
-  for (size_t i = 0; i < size; i++) data[i] = x->type == ML3_NN_F64 ? (ml3_real)wide[i] : (ml3_real)narrow[i];
+int ml3_nn_tensors_get_raw(const ml3_nn_tensors *t, const char *name, size_t size, ml3_real *data, ml3_error *error) {
+  return convert(t, name, size, data, error) ? ML3_OK : ML3_ERR_FORMAT;
+}
+
+int ml3_nn_tensors_get(const ml3_nn_tensors *t, const char *name, size_t size, ml3_real *data, ml3_error *error) {
+  const ml3_nn_tensor *x = convert(t, name, size, data, error);
+  if (!x) return ML3_ERR_FORMAT;
+  for (size_t i = 0; i < size; i++)
+    if (!isfinite(data[i])) return tell_not_finite(t, x, i, error);
   return ML3_OK;
 }
 
@@ -226,7 +281,10 @@ int ml3_nn_tensors_get_ints(const ml3_nn_tensors *t, const char *name, int count
 }
 
 int ml3_nn_tensors_get_doubles(const ml3_nn_tensors *t, const char *name, int count, double *data, ml3_error *error) {
-  return get_vector(t, name, ML3_NN_F64, count, data, error);
+  int code = get_vector(t, name, ML3_NN_F64, count, data, error);
+  for (int i = 0; i < count && !code; i++)
+    if (!isfinite(data[i])) code = tell_not_finite(t, find(t, name), (size_t)i, error);
+  return code;
 }
 
 const char *ml3_nn_tensors_text(const ml3_nn_tensors *t, const char *key) {

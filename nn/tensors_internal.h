@@ -9,7 +9,14 @@
 enum { ML3_NN_MAX_RANK = 8 };
 
 /* The wide ones first: in this order they go into a file, and so are aligned there. */
-typedef enum ml3_nn_dtype { ML3_NN_F64, ML3_NN_I64, ML3_NN_F32, ML3_NN_DTYPES } ml3_nn_dtype;
+typedef enum ml3_nn_dtype {
+  ML3_NN_F64,
+  ML3_NN_I64,
+  ML3_NN_F32,
+  ML3_NN_F16,  /* IEEE 754 binary16: read, and written again as it was read */
+  ML3_NN_BF16, /* the upper half of a binary32; the same */
+  ML3_NN_DTYPES
+} ml3_nn_dtype;
 
 extern const char ml3_nn_metadata_key[]; /* the header's entry that holds text */
 

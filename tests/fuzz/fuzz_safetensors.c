@@ -17,7 +17,7 @@ static void read_tensors(const ml3_nn_tensors *t) {
     const bool whole = x->type == ML3_NN_I64;
     if (!data || !ints || size != x->count) abort();
     const int code = whole ? ml3_nn_tensors_get_ints(t, x->name, (int)size, ints, NULL)
-                           : ml3_nn_tensors_get(t, x->name, size, data, NULL);
+                           : ml3_nn_tensors_get_raw(t, x->name, size, data, NULL);
     if (code != ML3_OK) abort();
     free(data);
     free(ints);
