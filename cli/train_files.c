@@ -129,6 +129,7 @@ static int save_summary(training *t, ml3_error *error) {
   const double also[] = {b->median_distance, b->model.step, b->model.horizon};
   static const char *const names[] = {"best_median_distance", "model_step_error", "model_horizon_error"};
   if (json) add_costs(t, json);
+  if (json) json_object_set_new(json, "best_failed_tasks", json_integer(b->skipped)); /* of the validation */
   for (int i = t->problem->distance_name ? 0 : 1; json && i < 3; i++)
     if (isfinite(also[i])) json_object_set_new(json, names[i], json_real(also[i]));
   if (json && t->problem->success_name)

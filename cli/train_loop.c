@@ -10,8 +10,11 @@ const char *train_tell_more(const training *t, const ml3_trainer_report *r, char
   *text = '\0';
   if (t->problem->distance_name) used = snprintf(text, size, ", median distance %.3g", r->median_distance);
   if (isfinite(r->model.step))
-    snprintf(text + used, size - (size_t)used, ", model's error %.3g %% of a step, %.3g at the end",
-             100 * r->model.step, r->model.horizon);
+    used += snprintf(text + used, size - (size_t)used, ", model's error %.3g %% of a step, %.3g at the end",
+                     100 * r->model.step, r->model.horizon);
+  if (r->skipped > 0)
+    snprintf(text + used, size - (size_t)used, "; %d of these %lld tasks failed", r->skipped,
+             (long long)t->config.validation_tasks);
   return text;
 }
 

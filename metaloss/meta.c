@@ -81,6 +81,24 @@ static int check_targets(const ml3_problem *p, const ml3_meta_settings *s, ml3_e
                               p->name);
 }
 
+/* Tensors of a program hold fewer than 2^30 numbers (nn/graph.h); the tasks of a batch lie one behind the other. */
+static int check_sizes(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *error) {
+  const int64_t most = (1 << 30) - 1, batch = s->batch > 1 ? s->batch : 1;
+  const struct {
+    const char *what;
+    int64_t size, times;
+  } sizes[] = {{"parameters of the optimizee", p->theta_size, batch},
+               {"numbers of a task", p->task_size, batch},
+               {"numbers of data to learn from", p->inner_size, batch},
+               {"numbers of data to judge by", p->outer_size, 1}};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    if (sizes[i].size < 1 || sizes[i].size > most / sizes[i].times)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                           "problem '%s': %lld %s, %lld tasks at once; 1 to %lld in all are possible", p->name,
+                           (long long)sizes[i].size, sizes[i].what, (long long)sizes[i].times, (long long)most);
+  return ML3_OK;
+}
+
 static int check(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *error) {
   if (s->inner_steps < 1 || s->inner_steps > 1000)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "inner steps are %d; 1 to 1000 are possible", s->inner_steps);
@@ -94,7 +112,8 @@ static int check(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *er
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
         "greedy derivatives do not reach the start; with a learned start they must be exact or first order");
-  int code = check_weights(s, error);
+  int code = check_sizes(p, s, error);
+  if (code == ML3_OK) code = check_weights(s, error);
   if (code == ML3_OK) code = check_targets(p, s, error);
   return code == ML3_OK ? check_loss(p, &s->loss, error) : code;
 }

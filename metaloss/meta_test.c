@@ -44,6 +44,9 @@ static ml3_loss with_rate(const descent *d, ml3_real *log_rate, double rate) {
   return loss;
 }
 
+/* What has diverged: success 0, and as bad as can be in all else. */
+static const ml3_outcome failed = {.task_loss = INFINITY, .episode_return = -INFINITY, .distance = INFINITY};
+
 /* ---- one task -------------------------------------------------------------------------------------------------------- */
 
 /* A thread's place to work. */
@@ -95,7 +98,7 @@ static void run(bench *b, ml3_meta_work *work, const ml3_loss *loss, const ml3_m
       if (code == ML3_OK) code = ml3_meta_adapt(work, loss, b->task, b->theta, &random, NULL, NULL);
     out[i] = (ml3_outcome){0};
     if (code == ML3_OK) code = b->problem->evaluate(b->problem, b->task, b->theta, &out[i], NULL);
-    if (code != ML3_OK) out[i] = (ml3_outcome){.task_loss = INFINITY, .distance = INFINITY};
+    if (code != ML3_OK) out[i] = failed;
   }
 }
 
@@ -170,7 +173,7 @@ static void run_task(testing *j, bench *b, int task) {
   ml3_outcome out[ML3_META_TEST_MAX_STEPS];
   ml3_meta_test_row *row = j->result->rows;
   if (b->problem->evaluate(b->problem, b->task, b->theta_0, &row->outcome[task], NULL) != ML3_OK)
-    row->outcome[task] = (ml3_outcome){.task_loss = INFINITY, .distance = INFINITY};
+    row->outcome[task] = failed;
   row++;
   for (int rule = 0; rule < j->rule_count; rule++) {
     run(b, b->rules[rule], j->rules[rule].loss, s, random, out);

@@ -8,7 +8,7 @@
                            number of updates by the very number that is judged (success where there is one, else task loss)
      ..., and momentum     where a learned loss descends with momentum: the same, and the best of several momenta
 
-   Where a rule diverges its task loss is infinite and its success 0. */
+   Where a rule diverges its task loss and distance are infinite, its return is minus infinity, and its success 0. */
 #ifndef ML3_METALOSS_META_TEST_H
 #define ML3_METALOSS_META_TEST_H
 

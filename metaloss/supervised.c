@@ -257,6 +257,11 @@ static int check(const ml3_supervised_settings *s, ml3_error *error) {
   if (s->extra != ML3_EXTRA_NOTHING && (s->classification || s->extra_points < 1 || s->extra_points > 100000))
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "problem '%s': demonstrations and physics are for regression, at 1 to 100000 points", s->name);
+  const double row = (double)s->model.inputs + s->model.outputs, extra = s->extra == ML3_EXTRA_NOTHING ? 0 : s->extra_points;
+  if (row * (s->inner_points + s->outer_points + extra) >= 1 << 30)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "problem '%s': a task of %.0f samples of %.0f numbers; fewer than 2^30 numbers are possible",
+                         s->name, s->inner_points + s->outer_points + extra, row);
   if (s->extra == ML3_EXTRA_PHYSICS && (s->model.inputs != 1 || !(s->physics_step > 0)))
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "problem '%s': the oscillator's equation is for one input and a positive step", s->name);

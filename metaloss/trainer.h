@@ -72,10 +72,11 @@ typedef struct ml3_trainer_report {
   double objective;     /* J of the batch (step) or of the validation tasks */
   double gradient_norm; /* before clipping */
   double inner_rate;
-  int skipped;            /* tasks left out of the batch because their numbers were not finite */
+  int skipped;            /* tasks left out because their numbers were not finite: of the batch, or of the validation */
   int reduced;            /* tasks taken with a smaller inner step size (ML3_NUMERICS_REDUCE) */
-  ml3_outcome outcome;    /* validation only: after K inner steps */
-  double median_distance; /* validation only */
+  ml3_outcome outcome;    /* validation only: after K inner steps. Success is of all tasks, a failed one has none; the other
+                             means are of the tasks that did not fail, NAN when all did */
+  double median_distance; /* validation only: of all tasks, a failed one is infinitely far off */
   ml3_model_error model;  /* validation only: means over tasks; NAN without a model */
   bool is_best;           /* validation only: this loss is now the best */
 } ml3_trainer_report;

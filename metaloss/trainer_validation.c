@@ -19,13 +19,16 @@ static void validate_task(ml3_trainer *t, int i, ml3_meta_work *work) {
   if (b->code == ML3_OK && p->measure) b->code = p->measure(p, b->task, adapted, &b->model, &b->error);
 }
 
-static ml3_outcome mean_outcome(const batch *b) {
+/* Of the `good` tasks that did not fail; success is of all, a failed task's is 0. NAN where none is left. */
+static ml3_outcome mean_outcome(const batch *b, int good) {
   ml3_outcome mean = {0};
-  for (int i = 0; i < b->count; i++) { /* a task that failed has success 0 and counts nowhere else */
+  if (good == 0) mean = (ml3_outcome){.task_loss = NAN, .episode_return = NAN, .distance = NAN};
+  for (int i = 0; i < b->count; i++) {
     const ml3_outcome *o = &b->items[i].outcome;
-    mean.task_loss += o->task_loss / b->count;
-    mean.episode_return += o->episode_return / b->count;
-    mean.distance += o->distance / b->count;
+    if (b->items[i].code != ML3_OK) continue;
+    mean.task_loss += o->task_loss / good;
+    mean.episode_return += o->episode_return / good;
+    mean.distance += o->distance / good;
     mean.success += o->success / b->count;
     mean.env_steps += o->env_steps;
   }
@@ -67,7 +70,7 @@ static bool better(const ml3_trainer *t, const ml3_trainer_report *now) {
   const ml3_trainer_report *best = &t->best_report;
   if (!isfinite(now->objective)) return false;
   if (!t->has_best) return true;
-  if (t->settings.select == ML3_SELECT_TASK_LOSS) /* a failed task counts as 0 in the mean: fewer of them first */
+  if (t->settings.select == ML3_SELECT_TASK_LOSS) /* the mean is of the others: fewer failed tasks come first */
     return now->skipped != best->skipped ? now->skipped < best->skipped
                                          : now->outcome.task_loss < best->outcome.task_loss;
   if (t->settings.select == ML3_SELECT_SUCCESS && now->outcome.success != best->outcome.success)
@@ -92,8 +95,9 @@ int ml3_trainer_validate(ml3_trainer *t, ml3_trainer_report *report, ml3_error *
     return failed->code;
   }
   *report = (ml3_trainer_report){.outer_step = t->outer_step, .inner_rate = ml3_loss_rate(t->loss)};
-  report->skipped = t->validation.count - ml3_trainer_mean_objective(&t->validation, &report->objective);
-  report->outcome = mean_outcome(&t->validation);
+  const int good = ml3_trainer_mean_objective(&t->validation, &report->objective);
+  report->skipped = t->validation.count - good;
+  report->outcome = mean_outcome(&t->validation, good);
   report->median_distance = median_distance(&t->validation);
   report->model = mean_model(&t->validation);
   if (report->skipped * 2 <= t->validation.count && better(t, report)) {
