@@ -118,7 +118,7 @@ int cli_trainer_settings(const cli_config *c, const ml3_problem *problem, ml3_tr
                     .schedule = (ml3_nn_schedule)c->outer_schedule,
                     .final_rate = c->outer_final_rate,
                     .warmup_steps = c->outer_warmup,
-                    .total_steps = c->outer_steps * c->outer_epochs},
+                    .total_steps = c->outer_steps * ml3_trainer_epochs(problem, (int)c->outer_epochs)},
       .seed = (uint64_t)c->seed,
       .threads = cli_threads(c),
       .ranks = c->ranks,

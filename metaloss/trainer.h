@@ -44,11 +44,12 @@ typedef enum ml3_numerics {
 /* The outer loop's settings. */
 typedef struct ml3_trainer_settings {
   ml3_meta_settings meta; /* its batch is not looked at */
-  ml3_nn_optimizer_settings optimizer;
+  ml3_nn_optimizer_settings optimizer; /* its steps are updates of phi: outer steps times ml3_trainer_epochs */
   uint64_t seed;
   int threads;           /* 0: all cores, or OMP_NUM_THREADS */
   int tasks;             /* a batch, one outer step */
-  int epochs; /* updates of phi by the data of an outer step, which is collected once; 0 or 1: one */
+  int epochs; /* updates of phi by the data of an outer step, which is collected once; 0 or 1: one. Without effect on a
+                           problem that collects none */
   double task_clip_norm; /* each task's meta-gradient is clipped to this norm before the mean; 0: not */
   ml3_normalize normalize;
   ml3_numerics numerics;
@@ -80,6 +81,9 @@ typedef struct ml3_trainer_report {
   ml3_model_error model;  /* validation only: means over tasks; NAN without a model */
   bool is_best;           /* validation only: this loss is now the best */
 } ml3_trainer_report;
+
+/* Updates of phi in an outer step: `epochs` where the problem collects data that can serve them, else one. */
+int ml3_trainer_epochs(const ml3_problem *problem, int epochs);
 
 /* Keeps the pointer to problem. The loss starts from the stream (seed, INIT). */
 ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_settings *settings, ml3_error *error);

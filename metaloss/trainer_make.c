@@ -161,6 +161,10 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
   return code;
 }
 
+int ml3_trainer_epochs(const ml3_problem *problem, int epochs) {
+  return epochs > 1 && problem->collect ? epochs : 1;
+}
+
 ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_settings *settings, ml3_error *error) {
   if (check(settings, error) != ML3_OK) return NULL;
   ml3_trainer *t = calloc(1, sizeof *t);
@@ -170,7 +174,7 @@ ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_setti
   }
   t->problem = problem;
   t->settings = *settings;
-  t->epochs = settings->epochs > 1 && problem->collect ? settings->epochs : 1;
+  t->epochs = t->settings.epochs = ml3_trainer_epochs(problem, settings->epochs);
   t->settings.meta.batch = 1; /* units are the trainer's own matter */
   t->settings.meta.moments = settings->normalize == ML3_NORMALIZE_RUNNING;
   if (make_parts(t, error) == ML3_OK) return t;

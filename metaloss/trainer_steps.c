@@ -20,7 +20,7 @@ void ml3_trainer_count_steps(const ml3_problem *p, const ml3_trainer_settings *s
   const double tasks = (double)outer_steps * s->tasks;
   const double first =
       s->normalize != ML3_NORMALIZE_NONE && s->meta.loss.kind == ML3_LOSS_LEARNED ? ML3_TRAINER_FIRST_TASKS : 0;
-  const double epochs = s->epochs > 1 ? s->epochs : 1; /* the environment is acted in once */
+  const double epochs = ml3_trainer_epochs(p, s->epochs); /* the environment is acted in once */
   /* With reuse the data of an update are those of the loss before it; after the last there are none. */
   *environment = p->steps.made + first * p->steps.inner +
                  tasks * (updates * p->steps.inner + (p->reuse ? last : judged) * p->steps.outer);
