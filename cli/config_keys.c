@@ -163,7 +163,7 @@ static const config_key keys[] = {
     {"idx.pool", KEY_INT, AT(idx_pool), "1", 1, 256, NULL, "blocks of so many pixels each way become one"},
     {"data", KEY_TEXT, AT(data), "", 0, 0, NULL, "table: the CSV file; its first line names the columns"},
     {"table.kind", KEY_CHOICE, AT(table_kind), "regression", 0, 0, "regression|classification", "what is predicted"},
-    {"table.inputs", KEY_TEXTS, AT(table_inputs), "[]", 0, 0, NULL, "columns; empty: all but targets and task"},
+    {"table.inputs", KEY_TEXTS, AT(table_inputs), "[]", 0, 0, NULL, "columns; empty: all with a name but targets and task"},
     {"table.targets", KEY_TEXTS, AT(table_targets), "[]", 0, 0, NULL, "columns to predict; classification: one"},
     {"table.task", KEY_TEXT, AT(table_task), "", 0, 0, NULL,
      "column that tells tasks apart; none: tasks are random rows"},

@@ -1,4 +1,6 @@
 /* problem: table. Regression or classification from a CSV file. */
+#include <stdio.h>
+
 #include "cli/problems.h"
 #include "metaloss/tables.h"
 
@@ -29,6 +31,9 @@ static ml3_problem *make(const cli_config *c, ml3_error *error) {
   if (cli_supervised_settings(c, "table", &supervised, error) != ML3_OK) return NULL;
   ml3_dataset *dataset = ml3_csv_read(c->data, &columns, error);
   if (!dataset) return NULL;
+  if (dataset->unnamed && (!c->ranks || c->ranks->rank == 0))
+    fprintf(stderr, "ml3: '%s': %d column%s without a name %s left out, as row numbers; name what is to be an input\n",
+            c->data, dataset->unnamed, dataset->unnamed == 1 ? "" : "s", dataset->unnamed == 1 ? "is" : "are");
   supervised.feature_x = dataset->inputs <= 16; /* more would make the loss's input mostly x */
   return ml3_table_new(&s, dataset, &supervised, error);
 }

@@ -92,6 +92,16 @@ static int read_row(char **at, char separator, int *line, char **row, int column
   return count;
 }
 
+/* A name that stands twice could mean either; columns without a name are found by none. */
+static int check_names(const cells *c, ml3_error *error) {
+  for (int i = 0; i < c->columns; i++)
+    for (int j = 0; j < i; j++)
+      if (c->at[i][0] && strcmp(c->at[i], c->at[j]) == 0)
+        return ml3_error_set(error, ML3_ERR_FORMAT, "%s:1: columns %d and %d are both named '%.60s'; give each a name of its own",
+                             c->path, j + 1, i + 1, c->at[i]);
+  return ML3_OK;
+}
+
 static int split(cells *c, ml3_error *error) {
   char *at = c->text, *names[COLUMNS_MAX];
   const char separator = find_separator(c->text);
@@ -107,6 +117,8 @@ static int split(cells *c, ml3_error *error) {
   if (!make_room(c)) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", c->path);
   memcpy(c->at, names, (size_t)c->columns * sizeof *names);
   c->line[0] = 1;
+  int code = check_names(c, error);
+  if (code != ML3_OK) return code;
   for (c->rows = 0; *at;) {
     if (is_blank(at)) { /* also behind the last line */
       at += strcspn(at, "\n");
@@ -232,15 +244,38 @@ static int read_groups(const cells *c, const char *name, ml3_dataset *d, ml3_err
   return d->groups < 0 ? d->groups : ML3_OK;
 }
 
-/* Numbers of the columns named, or of all that are not taken: into list. */
-static int choose_inputs(const cells *c, const ml3_csv_columns *want, const int *targets, int *list, ml3_error *error) {
-  int count = 0;
-  for (int i = 0; i < want->input_count; i++, count++)
-    if ((list[i] = find_column(c, want->inputs[i], error)) < 0) return list[i];
+static bool is_among(const int *list, int count, int column) {
+  for (int i = 0; i < count; i++)
+    if (list[i] == column) return true;
+  return false;
+}
+
+/* Numbers of the columns named into list[count]: each once, and none of those that are taken already. */
+static int choose_named(const cells *c, const char *const *names, int count, const int *taken, int taken_count, int *list,
+                        ml3_error *error) {
+  for (int i = 0; i < count; i++) {
+    if ((list[i] = find_column(c, names[i], error)) < 0) return list[i];
+    if (is_among(list, i, list[i]))
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s': column '%s' is named twice as an input or a target", c->path,
+                           names[i]);
+    if (is_among(taken, taken_count, list[i]))
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s': column '%s' is a target; it cannot be an input as well", c->path,
+                           names[i]);
+  }
+  return ML3_OK;
+}
+
+/* Numbers of the columns named, or of all that have a name and are not taken: into list. *unnamed: how many have none. */
+static int choose_inputs(const cells *c, const ml3_csv_columns *want, const int *targets, int *list, int *unnamed,
+                         ml3_error *error) {
+  int count = want->input_count;
+  int code = choose_named(c, want->inputs, count, targets, want->target_count, list, error);
+  if (code != ML3_OK) return code;
+  *unnamed = 0;
   for (int i = 0; i < c->columns && !want->input_count; i++) {
-    bool taken = want->task && strcmp(c->at[i], want->task) == 0;
-    for (int t = 0; t < want->target_count; t++) taken = taken || targets[t] == i;
-    if (!taken) list[count++] = i;
+    const bool taken = (want->task && strcmp(c->at[i], want->task) == 0) || is_among(targets, want->target_count, i);
+    *unnamed += !c->at[i][0] && !is_among(targets, want->target_count, i);
+    if (!taken && c->at[i][0]) list[count++] = i;
   }
   if (count == 0) return ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s' has no column left for inputs", c->path);
   return count;
@@ -251,16 +286,19 @@ static int fill(const cells *c, const ml3_csv_columns *want, ml3_dataset *d, ml3
   if (want->target_count < 1 || want->target_count > (want->classification ? 1 : COLUMNS_MAX))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s': %d target columns; expected %s", c->path, want->target_count,
                          want->classification ? "one, the class" : "at least one");
-  for (int i = 0; i < want->target_count; i++)
-    if ((targets[i] = find_column(c, want->targets[i], error)) < 0) return targets[i];
-  int count = choose_inputs(c, want, targets, inputs, error);
+  if (want->input_count < 0 || want->input_count > COLUMNS_MAX)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s': %d input columns; 0 (all others) to %d are possible", c->path,
+                         want->input_count, COLUMNS_MAX);
+  int code = choose_named(c, want->targets, want->target_count, NULL, 0, targets, error), unnamed = 0;
+  if (code != ML3_OK) return code;
+  const int count = choose_inputs(c, want, targets, inputs, &unnamed, error);
   if (count < 0) return count;
 
-  *d = (ml3_dataset){.rows = c->rows, .inputs = count, .outputs = want->target_count};
+  *d = (ml3_dataset){.rows = c->rows, .inputs = count, .outputs = want->target_count, .unnamed = unnamed};
   d->x = malloc((size_t)c->rows * (size_t)count * sizeof *d->x);
   d->y = malloc((size_t)c->rows * (size_t)want->target_count * sizeof *d->y);
   if (!d->x || !d->y) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", c->path);
-  int code = read_numbers(c, inputs, count, d->x, error);
+  code = read_numbers(c, inputs, count, d->x, error);
   if (code == ML3_OK)
     code = want->classification ? read_classes(c, targets[0], want->classes, d, error)
                                 : read_numbers(c, targets, want->target_count, d->y, error);

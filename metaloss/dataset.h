@@ -18,6 +18,7 @@ typedef struct ml3_dataset {
   int rows, inputs, outputs; /* outputs: columns of y; 1 for classes */
   int classes;               /* 0: regression; else y holds class numbers 0 .. classes - 1 */
   int groups;                /* what the `task` column tells apart; 0: there is none */
+  int unnamed;               /* columns of a CSV file that have no name, as row numbers of other programs; left out */
   ml3_real *x;               /* [rows][inputs] */
   ml3_real *y;               /* [rows][outputs] */
   int *group;                /* [rows], NULL without groups */
@@ -32,9 +33,9 @@ ml3_dataset *ml3_idx_read(const char *images, const char *labels, int classes, i
 /* The 1,797 handwritten digits of 8 x 8 that come with the library (data/README.md). */
 ml3_dataset *ml3_digits(ml3_error *error);
 
-/* Which columns of a CSV file are what. Names are those of its first line. */
+/* Which columns of a CSV file are what. Names are those of its first line; none may stand there twice. */
 typedef struct ml3_csv_columns {
-  const char *const *inputs; /* empty: all that are not targets or the task */
+  const char *const *inputs; /* no targets; empty: all that have a name and are not targets or the task */
   int input_count;
   const char *const *targets;
   int target_count;

@@ -37,6 +37,20 @@ Test(cli_data, takes_a_model_of_the_users_own) {
   expect("data data/cart_pole-random-v0 -e " ML3_TEST_DATA "/../scripts/examples/cart_pole.xml", 0, "episodes       2");
 }
 
+Test(cli_data, a_tables_columns_without_a_name_are_left_out_and_told) {
+  char text[2048] = ",x,who,y\n";
+  for (int i = 0; i < 96; i++) sprintf(text + strlen(text), "%d,%d,t%d,%d\n", i, i * 7 % 11, i % 8, i % 5);
+  write_file("t.csv", text);
+  const char *const tasks[] = {"", "--set table.task=who "};
+  for (int i = 0; i < 2; i++) {
+    char command[512];
+    snprintf(command, sizeof command, "train table -o run%d -q --set data=t.csv --set table.targets=[y] %s--set table.inputs=[%s] "
+             "--set outer.steps=2 --set samples.inner=3 --set samples.outer=3", i, tasks[i], i ? "" : "x");
+    cr_expect_eq(ml3(command), 0, "%s", output);
+    cr_expect_eq(strstr(output, "ml3: 't.csv': 1 column without a name is left out") != NULL, i == 1, "%s", output);
+  }
+}
+
 Test(cli_data, explains_itself) {
   expect("collect --help", 0, "usage: ml3 collect ENVIRONMENT");
   expect("data --help", 0, "usage: ml3 data FOLDER|FILE.hdf5");

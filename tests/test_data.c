@@ -85,6 +85,57 @@ Test(csv, numbers_classes_in_order) {
   ml3_dataset_free(d);
 }
 
+static ml3_dataset *read_file(const char *name, const char *task, ml3_error *error) {
+  static const char *const targets[1] = {"y"};
+  const ml3_csv_columns columns = {.targets = targets, .target_count = 1, .task = task};
+  char file[512];
+  snprintf(file, sizeof file, "%s/data/%s", ML3_TEST_DATA, name);
+  return ml3_csv_read(file, &columns, error);
+}
+
+/* Row numbers that other programs write before the columns are no input, with tasks or without. */
+Test(csv, a_column_without_a_name_is_left_out_and_counted) {
+  for (int with_task = 0; with_task < 2; with_task++) {
+    ml3_error error = {0};
+    ml3_dataset *d = read_file("unnamed_index.csv", with_task ? "x" : "", &error);
+    if (with_task) {
+      cr_expect_null(d, "x is the task, and nothing else has a name");
+      cr_expect_not_null(strstr(error.message, "no column left for inputs"), "%s", error.message);
+      continue;
+    }
+    cr_assert_not_null(d, "%s", error.message);
+    cr_expect_eq(d->inputs, 1);
+    cr_expect_eq(d->unnamed, 1);
+    cr_expect(d->x[0] == 2 && d->x[1] == 1 && d->x[2] == 3);
+    ml3_dataset_free(d);
+  }
+  const ml3_csv_columns columns = {.targets = y, .target_count = 1, .task = "who"};
+  ml3_error error = {0};
+  ml3_dataset *d = read_csv(",who,x,y,\n0,p,2,7,9\n1,q,1,6,9\n", &columns, &error);
+  cr_assert_not_null(d, "%s", error.message);
+  cr_expect_eq(d->inputs, 1);
+  cr_expect_eq(d->unnamed, 2);
+  cr_expect(d->x[0] == 2 && d->x[1] == 1);
+  ml3_dataset_free(d);
+}
+
+Test(csv, a_name_that_stands_twice_is_refused) {
+  ml3_error error = {0};
+  cr_expect_null(read_file("name_twice.csv", "", &error));
+  cr_expect_eq(error.code, ML3_ERR_FORMAT);
+  cr_expect_not_null(strstr(error.message, "name_twice.csv:1: columns 1 and 3 are both named 'y'"), "%s", error.message);
+  static const char *const both[2] = {"a", "y"}, *const again[2] = {"a", "a"};
+  const ml3_csv_columns leak = {.inputs = both, .input_count = 2, .targets = y, .target_count = 1};
+  const ml3_csv_columns inputs = {.inputs = again, .input_count = 2, .targets = y, .target_count = 1};
+  const ml3_csv_columns targets = {.targets = again, .target_count = 2};
+  refuse_csv("a,y\n1,2\n", &leak, "column 'y' is a target; it cannot be an input as well");
+  refuse_csv("a,y\n1,2\n", &inputs, "column 'a' is named twice");
+  refuse_csv("a,y\n1,2\n", &targets, "column 'a' is named twice");
+  const ml3_csv_columns many = {.inputs = again, .input_count = 5000, .targets = y, .target_count = 1};
+  refuse_csv("a,y\n1,2\n", &many, "5000 input columns; 0 (all others) to 4096 are possible");
+  refuse_csv("a,\"b\",y,b \n1,2,3,4\n", &leak, "columns 2 and 4 are both named 'b'");
+}
+
 Test(csv, tells_what_is_wrong_and_where) {
   const ml3_csv_columns plain = {.targets = y, .target_count = 1};
   const ml3_csv_columns named = {.inputs = two, .input_count = 2, .targets = y, .target_count = 1};
