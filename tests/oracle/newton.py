@@ -10,7 +10,7 @@ loss's mean,
 
     A = J'J / n + 1e-3,    d = argmin over span{g, A g, .. A^(m-1) g} of 1/2 d'A d - g'd,    theta <- theta - rate d
 
-which is what m iterations of conjugate gradients reach (Hestenes and Stiefel 1952); for m = 8, all of A d = g, by a dense
+which is what m iterations of conjugate gradients reach (Hestenes and Stiefel 1952); for m >= 8, all of A d = g, by a dense
 solve. Derivatives by phi are complex steps (Squire and Trapp 1998), exact to rounding: everything here is analytic.
 """
 import json
@@ -98,7 +98,7 @@ def main():
     shift, scale = 0.1 * np.arange(A_DIM + X) - 0.2, 1 + 0.2 * np.arange(A_DIM + X)
     value, g, matrix = gradient(theta, phi, x, shift, scale)
     cases = []
-    for iterations in (1, 2, 3, 5, THETA):
+    for iterations in (1, 2, 3, 5, 12):
         loss, adapted = objective(theta, phi, x, y, shift, scale, iterations)
         meta = np.empty(PHI)
         for k in range(PHI):
