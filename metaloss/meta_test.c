@@ -221,7 +221,7 @@ static ml3_meta_test *make_rows(const testing *j) {
 static int over_threads(testing *j, int count, void (*work)(testing *j, bench *b, int item), int before, int total,
                         int (*progress)(void *user, int done, int total), void *user, ml3_error *error) {
   int code = ML3_OK, done = before, stop = 0;
-#pragma omp parallel num_threads(j->settings->threads > 0 ? j->settings->threads : omp_get_num_procs())
+#pragma omp parallel num_threads(j->settings->threads > 0 ? j->settings->threads : omp_get_max_threads())
   {
     bench b;
     ml3_error local = {0};

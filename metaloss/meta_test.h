@@ -35,7 +35,7 @@ typedef struct ml3_meta_test_settings {
   int steps[ML3_META_TEST_MAX_STEPS]; /* numbers of updates, rising */
   int step_count;
   double rate; /* the step size of "task loss" */
-  int threads; /* 0: all cores */
+  int threads; /* 0: all cores, or OMP_NUM_THREADS */
 } ml3_meta_test_settings;
 
 /* What a rule came to after a number of updates. */
