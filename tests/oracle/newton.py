@@ -67,9 +67,12 @@ def gradient(theta, phi, x, shift, scale):
 def direction(matrix, g, iterations):
     if iterations >= THETA:
         return np.linalg.solve(matrix, g)
-    basis = [g]
-    for _ in range(iterations - 1):
-        basis.append(matrix @ basis[-1])
+    basis = [g / np.sqrt(g @ g)]
+    for _ in range(iterations - 1):  # orthonormal, by Gram and Schmidt, twice; products without conjugates stay analytic
+        new = matrix @ basis[-1]
+        for old in 2 * basis:
+            new = new - (old @ new) * old
+        basis.append(new / np.sqrt(new @ new))
     k = np.stack(basis, axis=1)
     return k @ np.linalg.solve(k.T @ matrix @ k, k.T @ g)
 
