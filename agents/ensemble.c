@@ -106,6 +106,10 @@ static ml3_node step(const ml3_dynamics *dynamics, ml3_nn_graph *g, ml3_node con
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
+static int moving_of(const ml3_env_spec *spec, const ml3_ensemble_settings *s) {
+  return s->moving_count ? s->moving_count : spec->state_dim;
+}
+
 static int check(const ml3_env_spec *spec, const ml3_ensemble_settings *s, ml3_error *error) {
   if (s->members < 1 || s->members > ML3_ENSEMBLE_MAX_MEMBERS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "an ensemble has 1 to %d members, not %d", ML3_ENSEMBLE_MAX_MEMBERS,
@@ -123,7 +127,7 @@ static int check(const ml3_env_spec *spec, const ml3_ensemble_settings *s, ml3_e
     if (s->moving[i] < 0 || s->moving[i] >= spec->state_dim)
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "ensemble: entry %d of the state is to move; '%s' has %d",
                            s->moving[i], spec->name, spec->state_dim);
-  const int moving = s->moving_count ? s->moving_count : spec->state_dim;
+  const int moving = moving_of(spec, s);
   if (s->second_order && moving % 2)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "a second-order ensemble takes the state in halves; of '%s' %d entries move", spec->name,
@@ -134,9 +138,34 @@ static int check(const ml3_env_spec *spec, const ml3_ensemble_settings *s, ml3_e
   return ML3_OK;
 }
 
+/* A member's network, from settings that are well. */
+static ml3_mlp net_of(const ml3_env_spec *spec, const ml3_ensemble_settings *s) {
+  const int moving = moving_of(spec, s);
+  ml3_mlp net = {.inputs = moving + spec->action_dim,
+                 .outputs = 2 * (s->second_order ? moving / 2 : moving),
+                 .depth = s->depth,
+                 .activation = ML3_TANH,
+                 .output = ML3_IDENTITY,
+                 .bias = true};
+  memcpy(net.hidden, s->hidden, sizeof net.hidden);
+  return net;
+}
+
+/* The members' parameters fit a tensor, with room for the normalisation; and not more than `most` of them. */
+static int check_net(const ml3_env_spec *spec, const ml3_ensemble_settings *s, int64_t most, ml3_error *error) {
+  int code = check(spec, s, error);
+  if (code != ML3_OK) return code;
+  const ml3_mlp net = net_of(spec, s);
+  if ((code = ml3_mlp_check(&net, "ensemble", error)) != ML3_OK) return code;
+  const int64_t size = ml3_mlp_size(&net);
+  if (s->members * size <= most) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_ARGUMENT, "an ensemble of %d members has %lld parameters each; %lld in all are possible",
+                       s->members, (long long)size, (long long)most);
+}
+
 ml3_ensemble *ml3_ensemble_new(const ml3_env_spec *spec, const ml3_ensemble_settings *settings, uint64_t seed,
                                ml3_error *error) {
-  if (check(spec, settings, error) != ML3_OK) return NULL;
+  if (check_net(spec, settings, 1 << 29, error) != ML3_OK) return NULL;
   ml3_ensemble *e = calloc(1, sizeof *e);
   if (!e) {
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an ensemble");
@@ -144,19 +173,9 @@ ml3_ensemble *ml3_ensemble_new(const ml3_env_spec *spec, const ml3_ensemble_sett
   }
   e->settings = *settings;
   e->spec = spec;
-  e->moving = settings->moving_count ? settings->moving_count : spec->state_dim;
+  e->moving = moving_of(spec, settings);
   e->predicted = settings->second_order ? e->moving / 2 : e->moving;
-  e->net = (ml3_mlp){.inputs = e->moving + spec->action_dim,
-                     .outputs = 2 * e->predicted,
-                     .depth = settings->depth,
-                     .activation = ML3_TANH,
-                     .output = ML3_IDENTITY,
-                     .bias = true};
-  memcpy(e->net.hidden, settings->hidden, sizeof e->net.hidden);
-  if (ml3_mlp_check(&e->net, "ensemble", error) != ML3_OK) {
-    free(e);
-    return NULL;
-  }
+  e->net = net_of(spec, settings);
   e->dynamics = (ml3_dynamics){.environment = spec->name,
                                .state_dim = spec->state_dim,
                                .action_dim = spec->action_dim,
@@ -263,6 +282,7 @@ static ml3_ensemble *read_tensors(const ml3_env_spec *spec, const ml3_nn_tensors
       .members = (int)shape[2], .second_order = shape[3] != 0, .depth = (int)shape[4], .variance_min = least};
   for (int i = 0; i < ML3_MLP_MAX_DEPTH; i++) s.hidden[i] = (int)shape[5 + i];
   if (!read_moving(t, spec, &s, error)) return NULL;
+  if (check_net(spec, &s, (int64_t)ml3_nn_tensors_size(t, "context"), error) != ML3_OK) return NULL; /* before it has memory */
   ml3_ensemble *e = ml3_ensemble_new(spec, &s, 0, error);
   if (e && ml3_nn_tensors_get(t, "context", (size_t)e->dynamics.context_size, e->context, error)) {
     ml3_ensemble_free(e);

@@ -171,6 +171,23 @@ static int read_tensors(const ml3_nn_tensors *t, ml3_loss *loss, ml3_error *erro
   return code ? code : ml3_nn_tensors_get(t, "scale", inputs, loss->scale, error);
 }
 
+/* Every part is there in its size: before a file that says it is large is given the memory. */
+static int check_parts(const ml3_nn_tensors *t, const ml3_loss_spec *spec, ml3_error *error) {
+  part parts[PARTS_MAX];
+  if (spec->theta_size < 0 || spec->theta_size > 1 << 28)
+    return ml3_error_set(error, ML3_ERR_FORMAT, "its theta_size is %d; 0 to %d are possible", spec->theta_size, 1 << 28);
+  const int count = list_parts(spec, parts);
+  for (int i = 0; i < count; i++) {
+    const size_t there = ml3_nn_tensors_size(t, parts[i].name);
+    const size_t expected = (size_t)(parts[i].rows ? parts[i].rows : 1) * (size_t)parts[i].cols;
+    if (there != expected)
+      return ml3_error_set(error, ML3_ERR_FORMAT,
+                           "tensor '%s' has %zu entries where %zu are expected; was it written with other sizes?", parts[i].name,
+                           there, expected);
+  }
+  return ML3_OK;
+}
+
 static ml3_loss *read_loss(const ml3_nn_tensors *t, json_t *json, const char *path, ml3_error *error) {
   ml3_loss_spec spec;
   json_t *names;
@@ -181,7 +198,7 @@ static ml3_loss *read_loss(const ml3_nn_tensors *t, json_t *json, const char *pa
                   path, format_name);
     return NULL;
   }
-  ml3_loss *loss = ml3_loss_new(&spec, &unused, error);
+  ml3_loss *loss = check_parts(t, &spec, error) == ML3_OK ? ml3_loss_new(&spec, &unused, error) : NULL;
   if (loss && read_tensors(t, loss, error) == ML3_OK) {
     for (int i = 0; i < spec.features; i++) {
       const char *name = json_string_value(json_array_get(names, (size_t)i));

@@ -248,6 +248,33 @@ Test(tensor_numbers, an_ensemble_with_one_is_refused) {
   ml3_ensemble_free(e);
 }
 
+/* Small files that say what they hold is large: before any memory is asked for. */
+Test(tensor_numbers, sizes_beyond_a_file_are_told) {
+  ml3_error error = {0};
+  ml3_nn_tensors *t = ml3_nn_tensors_new();
+  const ml3_env_spec *spec = ml3_env_find("pendulum", &error);
+  const ml3_real least = (ml3_real)1e-3;
+  int64_t shape[5 + ML3_MLP_MAX_DEPTH] = {spec->state_dim, spec->action_dim, ML3_ENSEMBLE_MAX_MEMBERS, 0, 8};
+  for (int i = 0; i < ML3_MLP_MAX_DEPTH; i++) shape[5 + i] = ML3_MLP_MAX_WIDTH;
+  ml3_nn_tensors_put_text(t, "format", "ml3 ensemble 1", &error);
+  ml3_nn_tensors_put_ints(t, "shape", 5 + ML3_MLP_MAX_DEPTH, shape, &error);
+  ml3_nn_tensors_put(t, "variance_min", 0, 1, &least, &error);
+  ml3_nn_tensors_put(t, "context", 0, 1, &least, &error);
+  cr_assert_eq(ml3_nn_tensors_save(t, path, &error), ML3_OK, "%s", error.message);
+  cr_expect_null(ml3_ensemble_load(spec, path, &error));
+  cr_expect_not_null(strstr(error.message, "parameters each; 1 in all are possible"), "%s", error.message);
+  ml3_nn_tensors_put_text(t, "format", "ml3 learned loss 2", &error);
+  ml3_nn_tensors_put_text(t, "spec",
+                          "{\"kind\":\"task\",\"features\":[],\"columns\":[],\"hidden\":[],\"activation\":\"tanh\","
+                          "\"output\":\"identity\",\"bias\":true,\"weighting\":\"none\",\"rate\":0.1,"
+                          "\"learn_rate\":\"signed\",\"momentum\":0.0,\"learn_start\":true,\"theta_size\":268435456}",
+                          &error);
+  cr_assert_eq(ml3_nn_tensors_save(t, path, &error), ML3_OK, "%s", error.message);
+  cr_expect_null(ml3_loss_load(path, &error));
+  expect_refused(error.code, &error, path, "tensor 'start' has 0 entries where 268435456 are expected");
+  ml3_nn_tensors_free(t);
+}
+
 Test(tensor_numbers, a_policy_with_one_is_refused) {
   static const char *const tensors[] = {"theta", "shift", "scale"};
   ml3_error error = {0};
