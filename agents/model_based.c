@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agents/model_based_internal.h"
+#include "agents/rollout.h"
 
 /* ---- tasks ------------------------------------------------------------------------------------------- */
 
@@ -29,7 +30,10 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
   memset(task, 0, (size_t)p->task_size * sizeof *task);
   ml3_env *env = ml3_env_new(spec, NULL);
   for (int start = 0; env && start < m->settings.starts; start++) {
-    ml3_env_sample_task(spec, random, env_task);
+    if (start) /* the same task from another start */
+      ml3_task_draw_start(spec, random, env_task);
+    else
+      ml3_env_sample_task(spec, random, env_task);
     if (shown && start == 0)
       memcpy(env_task, shown->task + number * spec->task_dim, (size_t)spec->task_dim * sizeof *env_task);
     ml3_env_reset(env, env_task, random);

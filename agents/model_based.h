@@ -13,8 +13,8 @@
 
    o is the observation, s - goal is of what geometry.h says is held against the goal: the state, or the reacher's fingertip.
 
-   A task: start states (rows of `starts` x state_dim) and the goal, drawn from the environment's task ranges, and
-   a fresh initial policy. */
+   A task: one task drawn from the environment's ranges (goal, masses ...), whose parameters that begin with "start_" are
+   drawn anew for each of its start states (rows of `starts` x state_dim); and a fresh initial policy. */
 #ifndef ML3_AGENTS_MODEL_BASED_H
 #define ML3_AGENTS_MODEL_BASED_H
 
@@ -90,7 +90,8 @@ void ml3_model_based_set_parameters(const ml3_problem *problem, ml3_real *task, 
 const ml3_model_based_settings *ml3_model_based_settings_of(
     const ml3_problem *problem); /* of a problem that ml3_model_based_new has made */
 
-/* The reverse: puts start number `start` there, and the task's goal to where that environment task has it. */
+/* The reverse: puts start number `start` there, and the task's goal, which all its starts share, to where that environment
+   task has it. */
 void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
                                const double *state);
 

@@ -44,27 +44,35 @@ static cli_interval interval_of(const cli_supervised *s, const ml3_meta_test_row
   double *means = x ? calloc((size_t)s->seeds, sizeof *means) : NULL;
   const int size = c->tasks / s->seeds;
   for (int i = 0; i < c->tasks && means; i++) means[i / size] += x[i] / size;
-  if (means)
-    interval =
-        s->runs_differ && s->seeds > 1 ? cli_sample_interval(means, s->seeds) : cli_mean_interval(x, c->tasks, 0);
+  const bool by_seed = s->runs_differ && s->seeds > 1, of_success = number == success;
+  if (means && by_seed)
+    interval = of_success ? cli_share_interval(means, s->seeds, size)
+                          : cli_sample_interval(means, s->seeds, cli_range_of(means, s->seeds));
+  else if (means)
+    interval = of_success ? cli_success_interval(x, 1, c->tasks, 0) : cli_mean_interval(x, c->tasks, 0);
   free(means);
   free(x);
   return interval;
 }
 
-static int by_size(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static double median_of(const ml3_meta_test *c, const ml3_meta_test_row *r, number_of number) {
-  double *x = column(c, r, number), median = NAN;
-  if (x) {
-    qsort(x, (size_t)c->tasks, sizeof *x, by_size);
-    median = (x[(c->tasks - 1) / 2] + x[c->tasks / 2]) / 2;
-  }
+  double *x = column(c, r, number);
+  const double median = x ? cli_median(x, c->tasks) : NAN;
   free(x);
   return median;
+}
+
+/* Tasks on which learning diverged: their loss is infinite, they have no success. */
+static int failures(const ml3_meta_test *c, const ml3_meta_test_row *r) {
+  int failed = 0;
+  for (int i = 0; i < c->tasks; i++) failed += !isfinite(r->outcome[i].task_loss);
+  return failed;
+}
+
+static bool any_failed(const ml3_meta_test *c) {
+  for (int i = 0; i < c->count; i++)
+    if (failures(c, &c->rows[i])) return true;
+  return false;
 }
 
 /* On how many tasks the first rule is better than this row after as many updates; a tie is half. -1: not to be said. */
@@ -92,7 +100,17 @@ static void name_of(const ml3_meta_test_row *r, char *name, size_t size) {
 
 /* ---- table --------------------------------------------------------------------------------------------------------- */
 
-enum { COLUMNS = 9 };
+enum { COLUMNS = 10 };
+
+static void print_interval(char *cell, size_t size, const char *format, cli_interval x, double scale) {
+  if (!isfinite(x.low) || !isfinite(x.high)) {
+    snprintf(cell, size, "-");
+    return;
+  }
+  const int used = snprintf(cell, size, format, scale * x.low);
+  const int more = snprintf(cell + used, size - (size_t)used, " - ");
+  snprintf(cell + used + more, size - (size_t)(used + more), format, scale * x.high);
+}
 
 static int add_row(cli_table *table, const cli_supervised *s, const ml3_meta_test_row *r) {
   const ml3_meta_test *c = s->all;
@@ -103,13 +121,13 @@ static int add_row(cli_table *table, const cli_supervised *s, const ml3_meta_tes
   int count = 4;
   name_of(r, cells[0], sizeof cells[0]);
   snprintf(cells[1], sizeof cells[1], "%.4g", loss.mean);
-  snprintf(cells[2], sizeof cells[2], "%.4g - %.4g", loss.low, loss.high);
+  print_interval(cells[2], sizeof cells[2], "%.4g", loss, 1);
   snprintf(cells[3], sizeof cells[3], "%.4g", median_of(c, r, task_loss));
   if (p->distance_name) snprintf(cells[count++], sizeof cells[0], "%.4g", median_of(c, r, distance));
   if (p->success_name) {
     const cli_interval rate = interval_of(s, r, success);
     snprintf(cells[count++], sizeof cells[0], "%.1f", 100 * rate.mean);
-    snprintf(cells[count++], sizeof cells[0], "%.1f - %.1f", 100 * rate.low, 100 * rate.high);
+    print_interval(cells[count++], sizeof cells[0], "%.1f", rate, 100);
   }
   const double wins = wins_of(c, p, r, s->step_count);
   cells[count][0] = cells[count + 1][0] = '\0';
@@ -117,6 +135,7 @@ static int add_row(cli_table *table, const cli_supervised *s, const ml3_meta_tes
   int used = r->rate > 0 ? snprintf(cells[count + 1], sizeof cells[0], "%.3g", r->rate) : 0;
   if (r->momentum > 0) snprintf(cells[count + 1] + used, sizeof cells[0] - (size_t)used, ", momentum %g", r->momentum);
   count += 2;
+  if (any_failed(c)) snprintf(cells[count++], sizeof cells[0], "%d of %d", failures(c, r), c->tasks);
   for (int i = 0; i < count; i++) row[i] = cells[i];
   return cli_table_row(table, row);
 }
@@ -137,6 +156,7 @@ static cli_table *make_table(const cli_supervised *s) {
   }
   columns[count++] = "learned loss wins";
   columns[count++] = "step size";
+  if (any_failed(s->all)) columns[count++] = "failed";
   cli_table *table = cli_table_new(columns, count);
   for (int i = 0; i < s->all->count && table; i++)
     if (add_row(table, s, &s->all->rows[i]) != ML3_OK) {
@@ -201,7 +221,8 @@ int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error
       "%d held-out tasks%s; intervals of means %s; best step sizes chosen on validation tasks for each number of "
       "updates\n",
       s->all->tasks, s->seeds > 1 ? " in all" : "",
-      s->runs_differ && s->seeds > 1 ? "over seeds, by Student's t" : "by bootstrap");
+      s->runs_differ && s->seeds > 1 ? "over seeds, by Student's t within what a quantity can be" : "by bootstrap");
+  if (any_failed(s->all)) printf("failed: tasks on which learning diverged; their loss is infinite, they have no success\n");
   cli_run_path(folder, "comparison.csv", path);
   int code = cli_table_save_csv(table, path, error);
   cli_run_path(folder, "comparison.md", path);

@@ -11,71 +11,6 @@
 #include "cli/experiment.h"
 #include "cli/table.h"
 
-/* ---- rows: a method, where it learns by updates at each number of them that is of interest --------------------------- */
-
-double cli_comparison_value(const ml3_compare_point *p, cli_quantity q) {
-  if (!p) return q == SUCCESS ? 0 : NAN;
-  const double values[QUANTITIES] = {[SUCCESS] = p->outcome.success,
-                                     [RETURN] = p->outcome.episode_return,
-                                     [DISTANCE] = p->outcome.distance,
-                                     [TASK_LOSS] = p->outcome.task_loss,
-                                     [STEPS] = p->env_steps,
-                                     [SECONDS] = p->seconds,
-                                     [UPDATES] = p->updates};
-  return values[q];
-}
-
-static cli_comparison_row *make_rows(const cli_comparison *c, int *count) {
-  const ml3_compare_settings *s = c->settings;
-  cli_comparison_row *rows = calloc((size_t)(c->compare->count * (s->step_count + 1)) + 1, sizeof *rows);
-  *count = 0;
-  for (int i = 0; i < c->compare->count && rows; i++) {
-    const ml3_compare_series *series = &c->compare->series[i];
-    int shown = 0; /* numbers of updates that are of interest: those asked for, as far as it goes, and the last */
-    while (series->by_updates && shown < s->step_count && s->steps[shown] < series->most_updates) shown++;
-    for (int k = 0; k <= shown; k++) {
-      cli_comparison_row *r = &rows[(*count)++];
-      *r = (cli_comparison_row){.series = series,
-                                .updates = !series->by_updates ? -1
-                                           : k < shown         ? s->steps[k]
-                                                               : series->most_updates};
-      if (series->by_updates)
-        snprintf(r->name, sizeof r->name, "%s, %d update%s", series->label, r->updates, r->updates == 1 ? "" : "s");
-      else
-        snprintf(r->name, sizeof r->name, "%s", series->label);
-    }
-  }
-  return rows;
-}
-
-void cli_comparison_fill(const cli_comparison *c, const cli_comparison_row *r, cli_quantity q, double *x) {
-  for (int i = 0; i < c->compare->tasks; i++)
-    x[i] = cli_comparison_value(ml3_compare_at(&r->series->trials[i], r->updates), q);
-}
-
-static bool all_alike(const double *x, int n) {
-  for (int i = 1; i < n; i++)
-    if (x[i] != x[0]) return false;
-  return true;
-}
-
-cli_interval cli_comparison_interval(const cli_comparison *c, cli_quantity q, const double *x) {
-  const int tasks = c->compare->tasks;
-  if (q == SUCCESS && (x[0] == 0 || x[0] == 1) && all_alike(x, tasks)) /* where the bootstrap sees no spread at all */
-    return cli_rate_interval(x[0] * tasks, tasks);
-  return cli_group_interval(x, c->seeds, tasks / c->seeds, c->settings->seed);
-}
-
-/* The row that is the reference: by the name of its method (at the most updates), or by its label. */
-static const cli_comparison_row *find_reference(const cli_comparison *c, const cli_comparison_row *rows, int count) {
-  const cli_comparison_row *found = NULL;
-  for (int i = 0; i < count && c->reference; i++)
-    if (strcmp(rows[i].series->method, c->reference) == 0 || strcmp(rows[i].series->label, c->reference) == 0 ||
-        strcmp(rows[i].name, c->reference) == 0)
-      found = &rows[i];
-  return found;
-}
-
 /* ---- tables ---------------------------------------------------------------------------------------------------------- */
 
 static void print_interval(char *cell, size_t size, const char *format, cli_interval x, double scale) {
@@ -118,7 +53,7 @@ static bool tests_by_seed(const cli_comparison *c) {
   return c->runs_differ && c->seeds > 1;
 }
 
-enum { SHOWN = 9, NUMBERS = 3 * QUANTITIES + 6 };
+enum { SHOWN = 10, NUMBERS = 3 * QUANTITIES + 7 };
 
 /* One row as it is shown, and as numbers for the CSV. */
 static void fill_row(const cli_comparison *c, const cli_comparison_row *r, const cli_comparison_row *reference,
@@ -126,7 +61,7 @@ static void fill_row(const cli_comparison *c, const cli_comparison_row *r, const
   static const char *const formats[QUANTITIES] = {"%.1f", "%.1f", "%.3f", "%.3f", "%.0f", "%.2g", "%.0f"};
   cli_interval in[QUANTITIES];
   double p[2] = {NAN, NAN}, p_tasks[2] = {NAN, NAN};
-  const int tasks = c->compare->tasks;
+  const int tasks = c->compare->tasks, failed = cli_comparison_failures(c, r);
   for (int q = 0; q < QUANTITIES; q++) {
     cli_comparison_fill(c, r, (cli_quantity)q, x);
     in[q] = cli_comparison_interval(c, (cli_quantity)q, x);
@@ -147,6 +82,7 @@ static void fill_row(const cli_comparison *c, const cli_comparison_row *r, const
   snprintf(shown[6], 96, "%.2g", in[SECONDS].mean);
   print_p(shown[7], 96, r == reference, p[SUCCESS], p_tasks[SUCCESS]);
   print_p(shown[8], 96, r == reference, p[RETURN], p_tasks[RETURN]);
+  snprintf(shown[9], 96, "%d of %d", failed, tasks);
 
   snprintf(numbers[0], 96, "%s", r->name);
   for (int q = 0; q < QUANTITIES; q++) {
@@ -154,11 +90,12 @@ static void fill_row(const cli_comparison *c, const cli_comparison_row *r, const
     snprintf(numbers[2 + 3 * q], 96, "%.8g", in[q].low);
     snprintf(numbers[3 + 3 * q], 96, "%.8g", in[q].high);
   }
-  snprintf(numbers[NUMBERS - 5], 96, "%.8g", r->series->once_steps);
-  snprintf(numbers[NUMBERS - 4], 96, "%.6g", p[SUCCESS]);
-  snprintf(numbers[NUMBERS - 3], 96, "%.6g", p[RETURN]);
-  snprintf(numbers[NUMBERS - 2], 96, "%.6g", p_tasks[SUCCESS]);
-  snprintf(numbers[NUMBERS - 1], 96, "%.6g", p_tasks[RETURN]);
+  snprintf(numbers[NUMBERS - 6], 96, "%.8g", r->series->once_steps);
+  snprintf(numbers[NUMBERS - 5], 96, "%.6g", p[SUCCESS]);
+  snprintf(numbers[NUMBERS - 4], 96, "%.6g", p[RETURN]);
+  snprintf(numbers[NUMBERS - 3], 96, "%.6g", p_tasks[SUCCESS]);
+  snprintf(numbers[NUMBERS - 2], 96, "%.6g", p_tasks[RETURN]);
+  snprintf(numbers[NUMBERS - 1], 96, "%d", failed);
 }
 
 static int add_cells(cli_table *table, const char *cells, int count) { /* cells[count][96] */
@@ -170,29 +107,32 @@ static int add_cells(cli_table *table, const char *cells, int count) { /* cells[
 static int make_tables(const cli_comparison *c, const cli_comparison_row *rows, int count, cli_table **shown,
                        cli_table **numbers) {
   static const char *const heading[SHOWN] = {"method", "success %", "return",    "distance", "env steps",
-                                             "once",   "seconds",   "p success", "p return"};
+                                             "once",   "seconds",   "p success", "p return", "failed"};
   static const char *const heading_numbers[NUMBERS] = {
       "method",         "success",         "success_low",   "success_high",   "return",         "return_low",
       "return_high",    "distance",        "distance_low",  "distance_high",  "task_loss",      "task_loss_low",
       "task_loss_high", "env_steps",       "env_steps_low", "env_steps_high", "seconds",        "seconds_low",
       "seconds_high",   "updates",         "updates_low",   "updates_high",   "env_steps_once", "p_success",
-      "p_return",       "p_success_tasks", "p_return_tasks"};
-  const cli_comparison_row *reference = find_reference(c, rows, count);
+      "p_return",       "p_success_tasks", "p_return_tasks", "failed"};
+  const cli_comparison_row *reference = cli_comparison_reference(c, rows, count);
   double *x = calloc(2 * (size_t)c->compare->tasks, sizeof *x);
   char a[SHOWN][96], b[NUMBERS][96];
-  *shown = cli_table_new(heading, SHOWN);
+  int failed = 0;
+  for (int i = 0; i < count; i++) failed += cli_comparison_failures(c, &rows[i]);
+  const int columns = failed ? SHOWN : SHOWN - 1; /* the last one only where a trial failed */
+  *shown = cli_table_new(heading, columns);
   *numbers = cli_table_new(heading_numbers, NUMBERS);
   int code = x && *shown && *numbers ? ML3_OK : ML3_ERR_MEMORY;
   for (int i = 0; i < count && code == ML3_OK; i++) {
     fill_row(c, &rows[i], reference, x, x + c->compare->tasks, a, b);
-    code = add_cells(*shown, a[0], SHOWN);
+    code = add_cells(*shown, a[0], columns);
     if (code == ML3_OK) code = add_cells(*numbers, b[0], NUMBERS);
   }
   free(x);
   return code;
 }
 
-static void print_legend(const cli_comparison *c, const cli_comparison_row *reference) {
+static void print_legend(const cli_comparison *c, const cli_comparison_row *reference, bool any_failed) {
   const int per_seed = c->compare->tasks / c->seeds;
   printf("%d held-out task%s", per_seed, per_seed == 1 ? "" : "s");
   if (c->seeds > 1) printf(" of each of %d seeds%s", c->seeds, c->runs_differ ? ", a run each" : "");
@@ -209,16 +149,9 @@ static void print_legend(const cli_comparison *c, const cli_comparison_row *refe
     printf(";\nthe world's %s is %.3g %% off the models', up or down by task", c->settings->errors[i].parameter,
            100 * c->settings->errors[i].relative);
   if (c->compare->notes[0]) printf(";\n%s", c->compare->notes);
+  if (any_failed)
+    printf(";\nfailed: trials without a finite answer; they count as no success, and are left out of return and distance");
   printf(".\n");
-  for (int i = 0; i < c->compare->count; i++) {
-    int failed = 0;
-    for (int j = 0; j < c->compare->tasks; j++) {
-      const ml3_compare_point *p = ml3_compare_at(&c->compare->series[i].trials[j], -1);
-      failed += !p || isnan(p->outcome.episode_return);
-    }
-    if (failed)
-      printf("%s had no finite answer in %d of %d trials.\n", c->compare->series[i].label, failed, c->compare->tasks);
-  }
 }
 
 static int save_tasks(const cli_comparison *c, const cli_comparison_row *rows, int count, const char *path,
@@ -258,15 +191,17 @@ static int save_tables(const cli_comparison *c, const cli_comparison_row *rows, 
 int cli_comparison_report(const cli_comparison *c, ml3_error *error) {
   int count = 0;
   cli_table *shown = NULL, *numbers = NULL;
-  cli_comparison_row *rows = make_rows(c, &count);
+  cli_comparison_row *rows = cli_comparison_rows(c, &count);
   int code = rows ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
-  if (code == ML3_OK && c->reference && !find_reference(c, rows, count))
+  if (code == ML3_OK && c->reference && !cli_comparison_reference(c, rows, count))
     code = ml3_error_set(error, ML3_ERR_ARGUMENT, "--reference '%s' is none of the methods compared", c->reference);
   if (code == ML3_OK && make_tables(c, rows, count, &shown, &numbers) != ML3_OK)
     code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   if (code == ML3_OK) {
     cli_table_print(shown, stdout);
-    print_legend(c, find_reference(c, rows, count));
+    bool any_failed = false;
+    for (int i = 0; i < count; i++) any_failed = any_failed || cli_comparison_failures(c, &rows[i]);
+    print_legend(c, cli_comparison_reference(c, rows, count), any_failed);
     code = save_tables(c, rows, count, shown, numbers, error);
   }
   if (code == ML3_OK) cli_comparison_plot(c, rows, count);

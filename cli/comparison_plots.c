@@ -29,8 +29,11 @@ static int save_bars(const cli_comparison *c, const cli_comparison_row *rows, in
 
 enum { GRID = 48 };
 
-static cli_interval interval_at(const cli_comparison *c, const double *x) {
-  return cli_group_interval(x, c->seeds, c->compare->tasks / c->seeds, c->settings->seed);
+/* In the curve's unit: success in percent. */
+static cli_interval interval_at(const cli_comparison *c, cli_quantity q, const double *x) {
+  const double scale = q == SUCCESS ? 100 : 1;
+  const cli_interval in = cli_comparison_interval(c, q, x);
+  return (cli_interval){scale * in.mean, scale * in.low, scale * in.high};
 }
 
 /* A method with one answer a trial and nothing before it: a point where its steps are taken, with a bar; a line from end to
@@ -38,12 +41,14 @@ static cli_interval interval_at(const cli_comparison *c, const double *x) {
 static int fill_answer(const cli_comparison *c, const ml3_compare_series *s, cli_quantity q, double first, double last,
                        double *x, double *numbers, cli_curve *curve) {
   double steps = 0;
+  int answers = 0;
   for (int j = 0; j < c->compare->tasks; j++) {
     const ml3_compare_point *p = ml3_compare_at(&s->trials[j], -1);
-    x[j] = cli_comparison_value(p, q) * (q == SUCCESS ? 100 : 1);
-    steps += (p ? p->env_steps : 0) / c->compare->tasks;
+    x[j] = cli_comparison_value(p, q);
+    if (p) steps += p->env_steps, answers++;
   }
-  const cli_interval in = interval_at(c, x);
+  if (answers) steps /= answers;
+  const cli_interval in = interval_at(c, q, x);
   const int count = steps > 0 ? 1 : 2;
   for (int i = 0; i < count; i++) {
     numbers[i] = steps > 0 ? steps : i ? last : first;
@@ -82,10 +87,10 @@ static int fill_curve(const cli_comparison *c, const ml3_compare_series *s, cli_
     for (int j = 0; j < c->compare->tasks && all; j++) {
       const ml3_compare_point *p = ml3_compare_within(&s->trials[j], steps);
       all = p != NULL;
-      x[j] = cli_comparison_value(p, q) * (q == SUCCESS ? 100 : 1);
+      x[j] = cli_comparison_value(p, q);
     }
     if (!all) continue;
-    const cli_interval in = interval_at(c, x);
+    const cli_interval in = interval_at(c, q, x);
     xs[count] = steps, mean[count] = in.mean, low[count] = in.low, high[count] = in.high;
     count++;
     if (steps >= longest) break; /* nothing changes any more */

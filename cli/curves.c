@@ -57,8 +57,28 @@ static int read_points(const cli_metrics *m, const char *name, int width, points
   return ML3_OK;
 }
 
-/* The runs of a group at each step that the first has: mean and interval over those that have it too. */
-static int join(const points *runs, int count, line *to) {
+/* What all runs' points of a metric can be. */
+static cli_range range_of(const points *runs, int count) {
+  for (int r = 0; r < count; r++)
+    if (cli_range_of(runs[r].y, runs[r].count) == CLI_REAL) return CLI_REAL;
+  return CLI_POSITIVE;
+}
+
+/* Is the metric a share, such as validation/success? */
+static bool is_share(const char *name) {
+  return strstr(name, "success") != NULL;
+}
+
+/* Tasks behind a share, 1 where they are not known; 0 for what is none. */
+static int trials_of(const char *name, int validation_tasks) {
+  if (!is_share(name)) return 0;
+  return strncmp(name, "validation/", 11) == 0 ? validation_tasks : 1;
+}
+
+/* The runs of a group at each step that the first has: mean and interval over those that have it too. trials: as trials_of
+   has them. */
+static int join(const points *runs, int count, int trials, line *to) {
+  const cli_range range = range_of(runs, count);
   const points *first = &runs[0];
   int *at = calloc((size_t)count, sizeof *at);
   double *values = calloc((size_t)count, sizeof *values);
@@ -73,7 +93,8 @@ static int join(const points *runs, int count, line *to) {
       while (at[r] < runs[r].count && runs[r].x[at[r]] < first->x[i]) at[r]++;
       values[r] = at[r] < runs[r].count && runs[r].x[at[r]] == first->x[i] ? runs[r].y[at[r]] : NAN;
     }
-    const cli_interval v = cli_sample_interval(values, count);
+    const cli_interval v =
+        trials ? cli_share_interval(values, count, trials) : cli_sample_interval(values, count, range);
     to->x[i] = first->x[i];
     to->mean[i] = v.mean, to->low[i] = v.low, to->high[i] = v.high;
   }
@@ -86,8 +107,10 @@ static int read_group(cli_curves *c, const cli_runs *runs, int group, int width,
   const int size = cli_runs_size(runs, group);
   points *p = calloc((size_t)size * (size_t)c->panels, sizeof *p); /* [panels][size] */
   int code = p ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d runs", size), n = 0;
+  int validation_tasks = 1;
   for (int i = 0; i < runs->count && code == ML3_OK; i++) {
     if (runs->runs[i].group != group) continue;
+    validation_tasks = (int)runs->runs[i].config.validation_tasks;
     cli_metrics m;
     code = cli_metrics_read(&m, runs->runs[i].folder, error);
     for (int k = 0; k < c->panels && code == ML3_OK; k++)
@@ -97,7 +120,7 @@ static int read_group(cli_curves *c, const cli_runs *runs, int group, int width,
     n++;
   }
   for (int k = 0; k < c->panels && code == ML3_OK; k++)
-    if (join(p + k * size, size, &c->lines[k * c->groups + group]) != ML3_OK)
+    if (join(p + k * size, size, trials_of(c->names[k], validation_tasks), &c->lines[k * c->groups + group]) != ML3_OK)
       code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d runs", size);
   for (int k = 0; k < size * c->panels && p; k++) free(p[k].x);
   free(p);
@@ -179,15 +202,31 @@ static void write_plot(FILE *out, const cli_curves *c, int panel, bool bands) {
   fputc('\n', out);
 }
 
+/* The panel's range: lines are always seen whole, bands as far as they do not make the lines flat. */
+static void write_range(FILE *out, const cli_curves *c, int panel) {
+  double low = INFINITY, high = -INFINITY;
+  for (int g = 0; g < c->groups; g++) {
+    const line *l = &c->lines[panel * c->groups + g];
+    for (int i = 0; i < l->count; i++)
+      if (isfinite(l->mean[i])) low = fmin(low, l->mean[i]), high = fmax(high, l->mean[i]);
+  }
+  const double beyond = 1.5 * (high - low);
+  if (is_share(c->names[panel]))
+    fprintf(out, "set yrange [0:1.02]\n");
+  else if (isfinite(beyond) && beyond > 0)
+    fprintf(out, "set yrange [%.9g<*:*<%.9g]\n", low - beyond, high + beyond);
+  else
+    fprintf(out, "set autoscale y\n");
+}
+
 static void write_panels(FILE *out, const void *what) {
   const cli_curves *c = what;
   for (int k = 0; k < c->panels; k++) write_data(out, c, k);
   fprintf(out, "set multiplot layout 1,%d\n", c->panels);
   for (int k = 0; k < c->panels; k++) {
     cli_gnuplot_heading(out, c->names[k], "outer steps", "");
-    const bool share = strstr(c->names[k], "success") != NULL;
-    fprintf(out, "set key below left Left reverse vertical maxrows 8 height 1\nset %s\n",
-            share ? "yrange [0:1.02]" : "autoscale y");
+    fprintf(out, "set key below left Left reverse vertical maxrows 8 height 1\n");
+    write_range(out, c, k);
     write_plot(out, c, k, true);
   }
   fprintf(out, "unset multiplot\n");

@@ -182,7 +182,7 @@ static bool read_summary(const seed_run *r, double *numbers) {
   json_t *json = json_load_file(path, 0, NULL);
   for (int i = 0; i < NUMBERS && json; i++) {
     const json_t *x = json_object_get(json, keys[i]);
-    numbers[i] = x ? json_number_value(x) * (i == SUCCESS ? 100 : 1) : NAN;
+    numbers[i] = x ? json_number_value(x) : NAN;
   }
   json_decref(json);
   return json != NULL;
@@ -221,14 +221,19 @@ static int fill_table(const crew *c, const cli_words *words, cli_table *table) {
     if (c->runs[i].code != 0 || !read_summary(&c->runs[i], numbers)) continue;
     for (int j = 0; j < NUMBERS; j++) values[j * count + done] = numbers[j];
     snprintf(name, sizeof name, "%lld", seed_number(c, i));
+    numbers[SUCCESS] *= 100;
     add_row(table, words, name, numbers);
     done++;
   }
   for (int j = 0; j < NUMBERS && values; j++) {
-    const cli_interval x = cli_sample_interval(values + j * count, done);
-    mean[j] = x.mean, low[j] = x.low, high[j] = x.high;
+    const double *x = values + j * count, scale = j == SUCCESS ? 100 : 1;
+    const cli_interval in = j == SUCCESS ? cli_share_interval(x, done, (int)c->seeds->config->validation_tasks)
+                                         : cli_sample_interval(x, done, cli_range_of(x, done));
+    mean[j] = scale * in.mean, low[j] = scale * in.low, high[j] = scale * in.high;
   }
-  if (done > 0) add_row(table, words, "mean", mean);
+  char name[48] = "mean";
+  if (done < count) snprintf(name, sizeof name, "mean of %d of %d seeds", done, count);
+  if (done > 0) add_row(table, words, name, mean);
   if (done > 1) add_row(table, words, "95 %, low", low);
   if (done > 1) add_row(table, words, "95 %, high", high);
   free(values);
@@ -245,7 +250,8 @@ static int report(const crew *c, ml3_error *error) {
   const int done = fill_table(c, &words, table);
   if (!c->seeds->silent) cli_table_print(table, stdout);
   if (!c->seeds->silent)
-    printf("%d of %d seeds, judged on validation tasks; intervals by Student's t over seeds\n", done, c->seeds->count);
+    printf("%d of %d seeds, judged on validation tasks; intervals by Student's t over seeds, within what a quantity can be\n",
+           done, c->seeds->count);
   cli_run_path(c->seeds->folder, "seeds.csv", path);
   int code = cli_table_save_csv(table, path, error);
   cli_run_path(c->seeds->folder, "seeds.md", path);

@@ -1,10 +1,13 @@
-/* Bootstrap and Wilson intervals, a permutation test: see statistics.h. */
+/* Bootstrap, Wilson and Student intervals, a permutation test: see statistics.h. */
 #include "cli/statistics.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/random.h"
+
+static const double pi = 3.14159265358979323846;
 
 enum { RESAMPLES = 2000, PERMUTATIONS = 10000, EXACT_UNITS = 16 };
 
@@ -58,33 +61,97 @@ cli_interval cli_group_interval(const double *x, int groups, int size, uint64_t 
   return r;
 }
 
-cli_interval cli_rate_interval(double successes, int n) {
+cli_interval cli_rate_interval(double successes, double n) {
   const double z = 1.959963984540054, rate = successes / n, z2 = z * z / n;
-  double centre = (rate + z2 / 2) / (1 + z2), half = z * sqrt(rate * (1 - rate) / n + z2 / (4 * n)) / (1 + z2);
+  const double centre = (rate + z2 / 2) / (1 + z2);
+  const double half = z * sqrt(rate * (1 - rate) / n + z2 / (4 * n)) / (1 + z2);
   return (cli_interval){rate, fmax(0, centre - half), fmin(1, centre + half)};
 }
 
-/* The 97.5 % quantile of Student's t with that many degrees of freedom: a table, then Cornish and Fisher's expansion, good
-   to 1e-4 from there on. */
-static double t_quantile(int freedom) {
-  static const double table[10] = {12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281};
-  const double z = 1.959963984540054, n = freedom;
-  if (freedom <= 10) return table[freedom - 1];
-  return z + (pow(z, 3) + z) / (4 * n) + (5 * pow(z, 5) + 16 * pow(z, 3) + 3 * z) / (96 * n * n);
+cli_interval cli_success_interval(const double *x, int groups, int size, uint64_t seed) {
+  const int all = groups * size;
+  bool alike = x[0] == 0 || x[0] == 1;
+  for (int i = 1; i < all && alike; i++) alike = x[i] == x[0];
+  return alike ? cli_rate_interval(x[0] * all, all) : cli_group_interval(x, groups, size, seed);
 }
 
-cli_interval cli_sample_interval(const double *x, int n) {
+double cli_median(const double *x, int n) {
+  double *sorted = malloc((size_t)n * sizeof *sorted);
+  if (!sorted) return NAN;
+  memcpy(sorted, x, (size_t)n * sizeof *sorted);
+  qsort(sorted, (size_t)n, sizeof *sorted, compare);
+  const double median = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
+  free(sorted);
+  return median;
+}
+
+/* ---- few independent values: Student's t ------------------------------------------------------------------------------ */
+
+/* P(|t| <= tan(angle) sqrt(n)) for n degrees of freedom: a finite sum, exact for whole n (Abramowitz and Stegun, 26.7.3 and
+   26.7.4), so that no incomplete beta function, and no library for it, is needed. */
+static double t_within(double angle, int n) {
+  const double c = cos(angle), s = sin(angle);
+  double term = n % 2 ? c : 1, sum = 0;
+  for (int k = n % 2 ? 3 : 2; k <= n && term > 1e-18; k += 2) { /* term: that of cos^(k - 2) */
+    sum += term;
+    term *= c * c * (k - 1) / k;
+  }
+  return n % 2 ? 2 / pi * (angle + s * sum) : s * sum;
+}
+
+double cli_t_quantile(int n) {
+  double low = 0, high = pi / 2;
+  for (int i = 0; i < 64; i++) {
+    const double middle = (low + high) / 2;
+    if (t_within(middle, n) < 0.95)
+      low = middle;
+    else
+      high = middle;
+  }
+  return tan(low) * sqrt(n);
+}
+
+/* Number of values that are there, their mean, and the mean's standard error. */
+static int describe(const double *x, int n, double *mean, double *error) {
   double sum = 0, squares = 0;
   int count = 0;
   for (int i = 0; i < n; i++)
     if (!isnan(x[i])) sum += x[i], count++;
-  if (count == 0) return (cli_interval){NAN, NAN, NAN};
-  const double mean = sum / count;
-  if (count == 1) return (cli_interval){mean, NAN, NAN};
+  *mean = count ? sum / count : NAN;
   for (int i = 0; i < n; i++)
-    if (!isnan(x[i])) squares += (x[i] - mean) * (x[i] - mean);
-  const double half = t_quantile(count - 1) * sqrt(squares / (count - 1) / count);
-  return (cli_interval){mean, mean - half, mean + half};
+    if (!isnan(x[i])) squares += (x[i] - *mean) * (x[i] - *mean);
+  *error = count > 1 ? sqrt(squares / (count - 1) / count) : NAN;
+  return count;
+}
+
+cli_range cli_range_of(const double *x, int n) {
+  for (int i = 0; i < n; i++)
+    if (x[i] < 0) return CLI_REAL;
+  return CLI_POSITIVE;
+}
+
+cli_interval cli_sample_interval(const double *x, int n, cli_range range) {
+  double mean, error;
+  const int count = describe(x, n, &mean, &error);
+  if (count < 2 || !isfinite(error)) return (cli_interval){mean, NAN, NAN};
+  const double half = cli_t_quantile(count - 1) * error;
+  if (range == CLI_REAL) return (cli_interval){mean, mean - half, mean + half};
+  if (mean == 0) return (cli_interval){0, 0, 0};
+  return (cli_interval){mean, mean * exp(-half / mean), mean * exp(half / mean)};
+}
+
+cli_interval cli_share_interval(const double *x, int n, int trials) {
+  const double z = 1.959963984540054;
+  double mean, error;
+  const int count = describe(x, n, &mean, &error);
+  if (count < 2 || !isfinite(error)) return (cli_interval){mean, NAN, NAN};
+  const double t = cli_t_quantile(count - 1), most = (double)count * (trials > 1 ? trials : 1);
+  double effective = mean * (1 - mean) / (error * error);
+  if (!(effective < most)) effective = most; /* no spread: no more is known than so many trials tell */
+  effective *= z * z / (t * t);
+  cli_interval r = cli_rate_interval(mean * effective, effective);
+  r.mean = mean;
+  return r;
 }
 
 /* ---- paired permutation test ---------------------------------------------------------------------------------------- */

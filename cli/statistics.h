@@ -16,11 +16,34 @@ cli_interval cli_mean_interval(const double *x, int n, uint64_t seed);
 /* The same in two levels where there are several groups: groups are resampled, then samples within each. */
 cli_interval cli_group_interval(const double *x, int groups, int size, uint64_t seed);
 
-/* Wilson's score interval of a rate; successes may be fractional. */
-cli_interval cli_rate_interval(double successes, int n);
+/* Wilson's score interval of a rate; successes and n may be fractional. */
+cli_interval cli_rate_interval(double successes, double n);
 
-/* Student's t interval of the mean of n independent values, n small; entries that are NaN are left out. */
-cli_interval cli_sample_interval(const double *x, int n);
+/* The mean of successes (0, 1 or shares): cli_group_interval, but Wilson's where all are 0 or all are 1, of which the
+   bootstrap would see no spread at all. */
+cli_interval cli_success_interval(const double *x, int groups, int size, uint64_t seed);
+
+/* The median of n numbers, none of them NaN: of an even number the mean of the two in the middle. NAN without memory. */
+double cli_median(const double *x, int n);
+
+/* The 97.5 % quantile of Student's t with n degrees of freedom, n > 0: exact. */
+double cli_t_quantile(int n);
+
+/* What a quantity can be. */
+typedef enum cli_range { CLI_REAL, CLI_POSITIVE /* 0 and above */ } cli_range;
+
+/* CLI_POSITIVE unless a value is below 0: for losses, which are squared errors here and minus a return there. */
+cli_range cli_range_of(const double *x, int n);
+
+/* The mean of n independent values, n small, by Student's t; entries that are NaN are left out; of one value there is no
+   interval (NAN). Of a quantity that is never below 0 neither is the interval: it is Student's of the mean's logarithm,
+   whose standard error is that of the mean over the mean (delta method), so mean * exp(-+ t error / mean). */
+cli_interval cli_sample_interval(const double *x, int n, cli_range range);
+
+/* The same of shares, such as the success of seeds with `trials` tasks each (1: not known): within 0 and 1. Wilson's
+   interval with the effective number of trials, mean (1 - mean) / (standard error)^2 and never more than there were, times
+   (z / t)^2 for the few values that it is told from (Korn and Graubard 1998; Franco et al. 2019, J. Survey Statistics and Methodology 7(3)). */
+cli_interval cli_share_interval(const double *x, int n, int trials);
 
 /* Paired permutation test, two-sided: how likely a mean difference as large as that between x and y is when the signs of the
    differences are chance. A unit is a pair, or with by_group a group's mean difference. All sign patterns where there are

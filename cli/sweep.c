@@ -121,16 +121,19 @@ static int train_point(const cli_sweep *s, const cli_sweep_settings *o, int i, m
 
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 
-/* Of all seeds of a combination; NaN where a run has none. */
-static void read_summaries(const char *folder, int seeds, int64_t first, const char *key, double *values) {
+/* Of all seeds of a combination; NaN where a run has none. Returns how many have one. */
+static int read_summaries(const char *folder, int seeds, int64_t first, const char *key, double *values) {
+  int found = 0;
   for (int i = 0; i < seeds; i++) {
     char path[CLI_PATH_MAX];
     snprintf(path, sizeof path, "%.900s/seed-%lld/summary.json", folder, (long long)(first + i));
     json_t *json = json_load_file(path, 0, NULL);
     const json_t *x = json_object_get(json, key);
     values[i] = x ? json_number_value(x) : NAN;
+    found += x != NULL;
     json_decref(json);
   }
+  return found;
 }
 
 static void format_interval(cli_interval v, double factor, const char *format, char *mean, char *range, size_t size) {
@@ -159,31 +162,33 @@ static cli_words read_words(const cli_sweep *s, const cli_sweep_settings *o) {
 static int add_point(const cli_sweep *s, const cli_sweep_settings *o, int i, bool has_success, cli_table *table,
                      double *values, ml3_error *error) {
   cli_config config;
-  char folder[CLI_PATH_MAX], cells[4][64];
-  const char *row[CLI_AXES_MAX + 4];
+  char folder[CLI_PATH_MAX], cells[4][64], done[16];
+  const char *row[CLI_AXES_MAX + 5];
   int indices[CLI_AXES_MAX];
   int code = point_folder(s, o, i, &config, folder, error);
   if (code != ML3_OK) return code;
   indices_of(s, i, indices);
   for (int a = 0; a < s->axis_count; a++) row[a] = s->axes[a].values[indices[a]];
   read_summaries(folder, o->seeds, config.seed, "best_success", values);
-  cli_interval success = cli_sample_interval(values, o->seeds); /* a share */
-  if (success.low < 0) success.low = 0;
-  if (success.high > 1) success.high = 1;
+  const cli_interval success = cli_share_interval(values, o->seeds, (int)config.validation_tasks);
   format_interval(success, 100, "%.1f", cells[0], cells[1], sizeof *cells);
-  read_summaries(folder, o->seeds, config.seed, "best_task_loss", values);
-  format_interval(cli_sample_interval(values, o->seeds), 1, "%.4g", cells[2], cells[3], sizeof *cells);
+  const int count = read_summaries(folder, o->seeds, config.seed, "best_task_loss", values);
+  const cli_interval loss = cli_sample_interval(values, o->seeds, cli_range_of(values, o->seeds));
+  format_interval(loss, 1, "%.4g", cells[2], cells[3], sizeof *cells);
+  snprintf(done, sizeof done, "%d", count);
+  row[s->axis_count] = done;
   const int first = has_success ? 0 : 2;
-  for (int c = first; c < 4; c++) row[s->axis_count + c - first] = cells[c];
+  for (int c = first; c < 4; c++) row[s->axis_count + 1 + c - first] = cells[c];
   return cli_table_row(table, row);
 }
 
 static int report(const cli_sweep *s, const cli_sweep_settings *o, ml3_error *error) {
-  const char *columns[CLI_AXES_MAX + 4];
+  const char *columns[CLI_AXES_MAX + 5];
   char path[CLI_PATH_MAX], success[80];
   const cli_words words = read_words(s, o);
   int count = s->axis_count;
   for (int a = 0; a < s->axis_count; a++) columns[a] = s->axes[a].key;
+  columns[count++] = "seeds"; /* that were trained to the end */
   snprintf(success, sizeof success, "%s %%", words.success);
   if (*words.success) columns[count++] = success, columns[count++] = "95 %";
   columns[count++] = words.task_loss, columns[count++] = "95 %";
@@ -194,7 +199,7 @@ static int report(const cli_sweep *s, const cli_sweep_settings *o, ml3_error *er
   if (code == ML3_OK) {
     cli_table_print(table, stdout);
     printf("%d combinations, %d seed%s each, judged on validation tasks%s\n", s->points, o->seeds,
-           o->seeds == 1 ? "" : "s", o->seeds > 1 ? "; intervals by Student's t over seeds" : "");
+           o->seeds == 1 ? "" : "s", o->seeds > 1 ? "; intervals by Student's t over seeds, within what a quantity can be" : "");
     cli_run_path(o->folder, "sweep.csv", path);
     code = cli_table_save_csv(table, path, error);
     cli_run_path(o->folder, "sweep.md", path);
