@@ -127,10 +127,11 @@ static void mountain_car(const char *name) {
   ml3_error error = {0};
   const int hidden[1] = {8};
   bool shaped = json_is_true(json_object_get(config, "shaped"));
-  ml3_real extra_goal[2], task[16] = {0}, theta[24];
+  const int starts = (int)number(config, "starts", 1);
+  ml3_real extra_goal[2], task[64] = {0}, theta[24];
   ml3_model_based_settings s = {.env = ml3_env_find("mountain_car", &error),
                                 .horizon = 35,
-                                .starts = 1,
+                                .starts = starts,
                                 .cost = ML3_COST_TRAJECTORY,
                                 .cost_from_step = shaped ? 15 : 0,
                                 .extra = shaped,
@@ -143,7 +144,8 @@ static void mountain_car(const char *name) {
   cr_assert_not_null(problem, "%s", error.message);
 
   list(config, "s0", task);
-  list(config, "goal", task + 2);
+  cr_assert_leq(problem->task_size, 64);
+  list(config, "goal", task + 2 * starts);
   fill(theta, 24, number(config, "policy_scale", 0), number(config, "policy_offset", 0));
   ml3_loss_spec spec = {.net = network(config, "loss_dims", ML3_ELU, ML3_IDENTITY, true),
                         .rate = number(config, "lr", 0)};
@@ -156,6 +158,7 @@ Test(mountain_car, agrees_with_the_oracle_shaped) { mountain_car("mc_shaped_bigl
 Test(mountain_car, agrees_with_the_oracle_unshaped) { mountain_car("mc_unshaped"); }
 Test(mountain_car, agrees_with_the_oracle_where_actions_saturate) { mountain_car("mc_clamp_u"); }
 Test(mountain_car, agrees_with_the_oracle_at_the_walls) { mountain_car("mc_walls"); }
+Test(mountain_car, agrees_with_the_oracle_from_several_starts) { mountain_car("mc_starts"); }
 
 /* ---- sine: y = model(x) -------------------------------------------------------------------------------- */
 
