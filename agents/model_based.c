@@ -63,6 +63,13 @@ void ml3_model_based_set_parameters(const ml3_problem *problem, ml3_real *task, 
     for (int i = 0; i < m->settings.env->task_dim; i++) ml3_model_based_env(m, task, start)[i] = (ml3_real)env_task[i];
 }
 
+/* What an entry of the state that no step changes says, such as where the target is, all starts share too. */
+static bool is_moving(const model_based *m, int entry) {
+  for (int i = 0; i < m->geometry.moving_dim; i++)
+    if (m->geometry.moving[i] == entry) return true;
+  return false;
+}
+
 void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
                                const double *state) {
   const model_based *m = ml3_model_based_self(problem);
@@ -70,8 +77,13 @@ void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int s
   double goal[ML3_STATE_MAX];
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env *env = ml3_env_new(spec, NULL);
-  for (int i = 0; i < spec->task_dim; i++) ml3_model_based_env(m, task, start)[i] = (ml3_real)env_task[i];
-  for (int i = 0; i < spec->state_dim; i++) task[start * spec->state_dim + i] = (ml3_real)state[i];
+  for (int k = 0; k < m->settings.starts; k++) {
+    for (int i = 0; i < spec->task_dim; i++)
+      if (k == start || strncmp(spec->task[i].name, "start_", 6) != 0)
+        ml3_model_based_env(m, task, k)[i] = (ml3_real)env_task[i];
+    for (int i = 0; i < spec->state_dim; i++)
+      if (k == start || !is_moving(m, i)) task[k * spec->state_dim + i] = (ml3_real)state[i];
+  }
   if (!env) return;
   ml3_env_reset(env, env_task, &none);
   ml3_env_goal(env, goal);

@@ -84,6 +84,34 @@ Test(model_based, all_starts_of_a_task_have_its_goal) {
   }
 }
 
+/* A goal that is moved, by the hand in a window for example, moves for all starts. */
+Test(model_based, a_goal_that_is_moved_moves_for_all_starts) {
+  fixture f;
+  open_fixture(&f, "reacher", ML3_COST_FINAL);
+  ml3_error error = {0};
+  double task[ML3_STATE_MAX], state[ML3_STATE_MAX], other[ML3_STATE_MAX], before[ML3_STATE_MAX], now[ML3_STATE_MAX];
+  ml3_model_based_start(f.problem, f.task, 2, other, before);
+  ml3_model_based_start(f.problem, f.task, 0, task, state);
+  const int angle = ml3_env_task_index(f.env, "goal_angle");
+  task[angle] += 1;
+  ml3_env *env = ml3_env_new(f.env, &error);
+  ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
+  ml3_env_reset(env, task, &none);
+  ml3_env_get_state(env, state); /* entries 2 and 3 are the target */
+  ml3_env_free(env);
+  ml3_model_based_set_start(f.problem, f.task, 0, task, state);
+  ml3_model_based_start(f.problem, f.task, 2, other, now);
+  cr_expect_float_eq(other[angle], task[angle], 1e-6);
+  for (int i = 0; i < 6; i++)
+    if (i != 2 && i != 3) cr_expect_eq(before[i], now[i], "its start stays where it is");
+  ml3_episode *e = ml3_model_based_episode(f.problem, f.task, 2, f.theta, NULL, &error);
+  ml3_outcome outcome;
+  ml3_model_based_judge(f.problem, f.task, e, &outcome);
+  cr_expect_float_eq(outcome.task_loss, outcome.distance, 1e-5);
+  ml3_episode_free(e);
+  close_fixture(&f);
+}
+
 /* Where the loss is the distance at the end, the environment finds the same distance from each start. */
 Test(model_based, each_start_is_judged_against_the_goal_that_is_there) {
   fixture f;
