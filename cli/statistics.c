@@ -145,10 +145,9 @@ cli_interval cli_share_interval(const double *x, int n, int trials) {
   double mean, error;
   const int count = describe(x, n, &mean, &error);
   if (count < 2 || !isfinite(error)) return (cli_interval){mean, NAN, NAN};
-  const double t = cli_t_quantile(count - 1), most = (double)count * (trials > 1 ? trials : 1);
-  double effective = mean * (1 - mean) / (error * error);
-  if (!(effective < most)) effective = most; /* no spread: no more is known than so many trials tell */
-  effective *= z * z / (t * t);
+  const double t = cli_t_quantile(count - 1);
+  double effective = mean * (1 - mean) / (error * error) * z * z / (t * t);
+  if (error < 1e-12) effective = (double)count * (trials > 1 ? trials : 1); /* no spread is seen: what so many trials tell */
   cli_interval r = cli_rate_interval(mean * effective, effective);
   r.mean = mean;
   return r;

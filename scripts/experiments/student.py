@@ -34,11 +34,11 @@ def positive_interval(values):
 
 
 def share_interval(values, trials):
-    """The same of shares between 0 and 1 with so many trials each: Wilson's interval with the effective number of trials."""
+    """The same of shares between 0 and 1 with so many trials each: Wilson's interval with the effective number of trials, or
+    with all of them where the values are alike."""
     n, mean, half = len(values), statistics.mean(values), _half(values)
     if math.isnan(half): return mean, math.nan, math.nan
-    t = t_quantile(n - 1)
-    effective = min(mean * (1 - mean) / (half / t) ** 2 if half else math.inf, n * trials) * (Z / t) ** 2
+    effective = mean * (1 - mean) / half ** 2 * Z ** 2 if half > 1e-12 else n * trials
     z2 = Z ** 2 / effective
     centre = (mean + z2 / 2) / (1 + z2)
     around = Z * math.sqrt(mean * (1 - mean) / effective + z2 / (4 * effective)) / (1 + z2)

@@ -47,8 +47,8 @@ def student(x, positive):
 
 def shares(x, trials):
     mean, variance, n = np.mean(x), stats.sem(x) ** 2, len(x)
-    effective = min(mean * (1 - mean) / variance if variance > 0 else math.inf, n * trials)
-    return wilson(mean, effective * (Z / stats.t.ppf(0.975, n - 1)) ** 2)
+    if variance == 0: return wilson(mean, n * trials)
+    return wilson(mean, mean * (1 - mean) / variance * (Z / stats.t.ppf(0.975, n - 1)) ** 2)
 
 
 def paired(x, y, groups, by_group, seed):
@@ -90,7 +90,7 @@ def cases():
                [([1.5, -2.0], False), (rng.normal(-1, 3, 12), False), ([1, math.nan, 4, 2.5], False), (rng.normal(0, 1, 31), False),
                 ([2.2, 2.0, 3.5, 1.9, 40], True), ([0.01, 3], True), ([0, 0, 1e-3, math.nan, 2], True)]]
     successes = [{"x": x, "trials": trials, "interval": interval(shares(x, trials))} for x, trials in
-                 [([0.25, 0.5], 4), ([1, 1, 1], 20), ([0, 0], 1), ([0.9, 1, 1, 0.95, 1], 20), ([0.5, 0.5, 0.5], 2), ([0, 1, 1], 1)]]
+                 [([0.25, 0.5], 4), ([1, 1, 1], 20), ([0, 0], 1), ([0.9, 1, 1, 0.95, 1], 20), ([0.5, 0.5, 0.5], 2), ([0.958, 0.967, 0.961], 4), ([0, 1, 1], 1)]]
     tests = []
     for groups, size, by_group, shift in [(1, 5, False, 0.9), (1, 11, False, 0.3), (3, 8, False, 0.3), (6, 8, True, 0.2),
                                           (1, 45, False, 0.2), (1, 30, False, 2)]:
