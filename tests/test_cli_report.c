@@ -149,3 +149,30 @@ Test(cli_report, the_zoo_has_losses_that_do_what_their_cards_say) {
   expect("adapt mountain_car --loss runs/b/loss.safetensors --set policy.hidden=[4] -n 1 --force", 0,
          "policy: ./policy.safetensors");
 }
+
+#define SINE "--quiet --set outer.steps=2 --set outer.tasks=2 --set validation.tasks=2 --set loss.hidden=[4] --set inner.steps=2 "
+
+/* Of two seeds nearly nothing is known, but no squared error is negative and no success above 100 %. */
+Test(cli_report, intervals_over_seeds_stay_within_what_a_quantity_can_be) {
+  cr_assert_eq(ml3("train sine -o sine --seeds 2 --set validation.steps=2 " SINE), 0, "%s", output);
+  cr_expect_eq(shell("! grep -E '(^|,)-' sine/seeds.csv"), 0, "a squared error or a step size below 0: %s", output);
+  cr_assert_eq(ml3("compare sine --seeds 2 --quiet -o tables --set test.tasks=2 --set validation.tasks=2 --set test.steps=[1]"),
+               0, "%s", output);
+  cr_expect_eq(shell("! grep -E '(,|- )-[0-9]' tables/comparison.csv"), 0, "%s", output);
+  cr_assert_eq(ml3("train mountain_car -o sweep " TINY "--set outer.steps=5 --seeds 2 --sweep outer.rate=1e-3"), 0, "%s", output);
+  cr_expect_eq(shell("grep -q '^1e-3,2,0.0,0.0 - 49.0,' sweep/sweep.csv"), 0, "none of four tasks: Wilson's: %s", output);
+}
+
+Test(cli_report, tables_say_how_many_tasks_failed) {
+  cr_assert_eq(ml3("train sine -o sine --set validation.steps=2 " SINE), 0, "%s", output);
+  const char *const compare = "compare sine --quiet --force --set test.tasks=3 --set validation.tasks=2 --set test.steps=[1,20] -o ";
+  char line[512];
+  snprintf(line, sizeof line, "%stables", compare);
+  cr_assert_eq(ml3(line), 0, "%s", output);
+  cr_expect_null(strstr(output, "failed"), "none did: %s", output);
+  snprintf(line, sizeof line, "%sdiverging --set test.rate=1e6", compare);
+  cr_assert_eq(ml3(line), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "failed: tasks on which learning diverged"), "%s", output);
+  cr_expect_eq(shell("grep -q '^\"squared error, 20 updates\",inf,-,inf,.*,3 of 3$' diverging/comparison.csv"), 0, "%s", output);
+  cr_expect_eq(shell("grep -q '3 of 3' diverging/comparison.md && grep -q '^untrained,.*,0 of 3$' diverging/comparison.csv"), 0);
+}
