@@ -90,7 +90,8 @@ void ml3_model_based_set_parameters(const ml3_problem *problem, ml3_real *task, 
 const ml3_model_based_settings *ml3_model_based_settings_of(
     const ml3_problem *problem); /* of a problem that ml3_model_based_new has made */
 
-/* The reverse: puts start number `start` there; what all starts share, such as the goal, becomes that environment task's. */
+/* The reverse: puts start number `start` there; what all starts share, such as the goal, becomes that environment
+   task's. */
 void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
                                const double *state);
 

@@ -222,7 +222,8 @@ int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error
       "updates\n",
       s->all->tasks, s->seeds > 1 ? " in all" : "",
       s->runs_differ && s->seeds > 1 ? "over seeds, by Student's t within what a quantity can be" : "by bootstrap");
-  if (any_failed(s->all)) printf("failed: tasks on which learning diverged; their loss is infinite, they have no success\n");
+  if (any_failed(s->all))
+    printf("failed: tasks on which learning diverged; their loss is infinite, they have no success\n");
   cli_run_path(folder, "comparison.csv", path);
   int code = cli_table_save_csv(table, path, error);
   cli_run_path(folder, "comparison.md", path);

@@ -150,7 +150,7 @@ static void print_legend(const cli_comparison *c, const cli_comparison_row *refe
            100 * c->settings->errors[i].relative);
   if (c->compare->notes[0]) printf(";\n%s", c->compare->notes);
   if (any_failed)
-    printf(";\nfailed: trials without a finite answer; they count as no success, and are left out of return and distance");
+    printf(";\nfailed: trials without a finite answer; they have no success, and count in no return and distance");
   printf(".\n");
 }
 

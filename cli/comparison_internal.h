@@ -20,8 +20,8 @@ cli_comparison_row *cli_comparison_rows(const cli_comparison *c, int *count);
 /* The row that is the reference: by the name of its method (at the most updates), or by its label; NULL: none is. */
 const cli_comparison_row *cli_comparison_reference(const cli_comparison *c, const cli_comparison_row *rows, int count);
 
-/* A trial without a point, or whose return is not finite, failed: it has no success, and no return, distance or loss (NAN,
-   which intervals and tests leave out). */
+/* A trial without a point, or whose return is not finite, failed: it has no success, and no return, distance or loss
+   (NAN, which intervals and tests leave out). */
 bool cli_comparison_failed(const ml3_compare_point *point);
 double cli_comparison_value(const ml3_compare_point *point, cli_quantity q);
 int cli_comparison_failures(const cli_comparison *c, const cli_comparison_row *row); /* trials of a row that failed */

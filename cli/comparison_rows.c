@@ -1,5 +1,5 @@
-/* The rows of a comparison and their numbers: a method, where it learns by updates at each number of them that is of interest.
-   See comparison_internal.h. */
+/* The rows of a comparison and their numbers: a method, where it learns by updates at each number of them that is of
+   interest. See comparison_internal.h. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -75,8 +75,8 @@ static int trials_of(const char *name, int validation_tasks) {
   return strncmp(name, "validation/", 11) == 0 ? validation_tasks : 1;
 }
 
-/* The runs of a group at each step that the first has: mean and interval over those that have it too. trials: as trials_of
-   has them. */
+/* The runs of a group at each step that the first has: mean and interval over those that have it too. trials: as
+   trials_of has them. */
 static int join(const points *runs, int count, int trials, line *to) {
   const cli_range range = range_of(runs, count);
   const points *first = &runs[0];

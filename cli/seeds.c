@@ -250,7 +250,8 @@ static int report(const crew *c, ml3_error *error) {
   const int done = fill_table(c, &words, table);
   if (!c->seeds->silent) cli_table_print(table, stdout);
   if (!c->seeds->silent)
-    printf("%d of %d seeds, judged on validation tasks; intervals by Student's t over seeds, within what a quantity can be\n",
+    printf("%d of %d seeds, judged on validation tasks; intervals by Student's t over seeds, within what a quantity "
+           "can be\n",
            done, c->seeds->count);
   cli_run_path(c->seeds->folder, "seeds.csv", path);
   int code = cli_table_save_csv(table, path, error);

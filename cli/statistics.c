@@ -85,10 +85,10 @@ double cli_median(const double *x, int n) {
   return median;
 }
 
-/* ---- few independent values: Student's t ------------------------------------------------------------------------------ */
+/* ---- few independent values: Student's t ------------------------------------------------------------------------- */
 
-/* P(|t| <= tan(angle) sqrt(n)) for n degrees of freedom: a finite sum, exact for whole n (Abramowitz and Stegun, 26.7.3 and
-   26.7.4), so that no incomplete beta function, and no library for it, is needed. */
+/* P(|t| <= tan(angle) sqrt(n)) for n degrees of freedom: a finite sum, exact for whole n (Abramowitz and Stegun, 26.7.3
+   and 26.7.4), so that no incomplete beta function, and no library for it, is needed. */
 static double t_within(double angle, int n) {
   const double c = cos(angle), s = sin(angle);
   double term = n % 2 ? c : 1, sum = 0;
@@ -147,7 +147,7 @@ cli_interval cli_share_interval(const double *x, int n, int trials) {
   if (count < 2 || !isfinite(error)) return (cli_interval){mean, NAN, NAN};
   const double t = cli_t_quantile(count - 1);
   double effective = mean * (1 - mean) / (error * error) * z * z / (t * t);
-  if (error < 1e-12) effective = (double)count * (trials > 1 ? trials : 1); /* no spread is seen: what so many trials tell */
+  if (error < 1e-12) effective = (double)count * (trials > 1 ? trials : 1); /* no spread is seen */
   cli_interval r = cli_rate_interval(mean * effective, effective);
   r.mean = mean;
   return r;

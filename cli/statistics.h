@@ -41,8 +41,9 @@ cli_range cli_range_of(const double *x, int n);
 cli_interval cli_sample_interval(const double *x, int n, cli_range range);
 
 /* The same of shares, such as the success of seeds with `trials` tasks each (1: not known): within 0 and 1. Wilson's
-   interval with the effective number of trials, mean (1 - mean) / (standard error)^2 times (z / t)^2 for the few values that
-   it is told from; with the n * trials that there were where all values are alike (Korn and Graubard 1998; Franco et al. 2019, J. Survey Statistics and Methodology 7(3)). */
+   interval with the effective number of trials, mean (1 - mean) / (standard error)^2 times (z / t)^2 for the few values
+   that it is told from; with the n * trials that there were where all values are alike. (Korn and Graubard 1998; Franco
+   et al. 2019, J. Survey Statistics and Methodology 7(3).) */
 cli_interval cli_share_interval(const double *x, int n, int trials);
 
 /* Paired permutation test, two-sided: how likely a mean difference as large as that between x and y is when the signs of the

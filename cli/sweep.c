@@ -199,7 +199,8 @@ static int report(const cli_sweep *s, const cli_sweep_settings *o, ml3_error *er
   if (code == ML3_OK) {
     cli_table_print(table, stdout);
     printf("%d combinations, %d seed%s each, judged on validation tasks%s\n", s->points, o->seeds,
-           o->seeds == 1 ? "" : "s", o->seeds > 1 ? "; intervals by Student's t over seeds, within what a quantity can be" : "");
+           o->seeds == 1 ? "" : "s",
+           o->seeds > 1 ? "; intervals by Student's t over seeds, within what a quantity can be" : "");
     cli_run_path(o->folder, "sweep.csv", path);
     code = cli_table_save_csv(table, path, error);
     cli_run_path(o->folder, "sweep.md", path);

@@ -1,4 +1,5 @@
-/* Several starts of a model-based task: one goal and one body for all of them, another state each; the loss is their mean. */
+/* Several starts of a model-based task: one goal and one body for all of them, another state each; the loss is their
+   mean. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -135,8 +136,8 @@ Test(model_based, each_start_is_judged_against_the_goal_that_is_there) {
   close_fixture(&f);
 }
 
-/* Every cost, imagined from all starts and found in the simulator, whose model is nearly exact; one step more or less of those
-   that count would be seen. */
+/* Every cost, imagined from all starts and found in the simulator, whose model is nearly exact; one step more or less of
+   those that count would be seen. */
 Test(model_based, imagines_all_starts_as_the_simulator_has_them) {
   for (int e = 0; e < 2; e++)
     for (int cost = ML3_COST_TRAJECTORY; cost <= ML3_COST_REACH; cost++) {

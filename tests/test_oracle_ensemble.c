@@ -1,5 +1,5 @@
-/* Fitting an ensemble beside NumPy's numbers (oracle/ensemble.py): which rows a member leaves out, the likelihood there, which
-   parameters it keeps, the normalisation, and what all members together predict. */
+/* Fitting an ensemble beside NumPy's numbers (oracle/ensemble.py): which rows a member leaves out, the likelihood there,
+   which parameters it keeps, the normalisation, and what all members together predict. */
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <math.h>
@@ -83,7 +83,8 @@ static void expect_prediction(const json_t *json, const ml3_ensemble *e) {
 }
 
 static void run(size_t number_of_case) {
-  json_t *all = json_load_file(ML3_TEST_DATA "/oracle/ensemble.json", 0, NULL), *json = json_array_get(all, number_of_case);
+  json_t *all = json_load_file(ML3_TEST_DATA "/oracle/ensemble.json", 0, NULL);
+  const json_t *json = json_array_get(all, number_of_case);
   cr_assert_not_null(json);
   ml3_ensemble *e = make(json);
   ml3_transitions *data = read_transitions(json, e->spec);
@@ -99,7 +100,8 @@ static void run(size_t number_of_case) {
 
   double wanted[MOST], got[MOST];
   const int members = list(json, "fitted_epochs", wanted);
-  for (int i = 0; i < members; i++) cr_expect_eq(report.epochs[i], wanted[i], "member %d: %d epochs", i, report.epochs[i]);
+  for (int i = 0; i < members; i++)
+    cr_expect_eq(report.epochs[i], wanted[i], "member %d: %d epochs", i, report.epochs[i]);
   list(json, "held_out", wanted);
   expect_all("the held-out loss", wanted, report.held_out, members);
   list(json, "error", wanted);
