@@ -39,7 +39,7 @@ static void env_step(ml3_model *model, const double *action, double *next) {
   ml3_env *env = ((env_model *)model)->env;
   const ml3_env_result result = ml3_env_step(env, action);
   ml3_env_get_state(env, next);
-  if (result.code) next[0] = NAN; /* a simulation that diverged is back where it began: not where the action led */
+  if (result.code < 0) next[0] = NAN; /* a simulation that diverged is back where it began: not where the action led */
 }
 
 static void env_linearize(ml3_model *model, int count, const double *states, const double *actions, double *a,

@@ -126,7 +126,8 @@ static int report(const ml3_env_batch *b, int row, const ml3_real *actions, ml3_
   char what[160];
   for (int k = 0; k < n; k++) action[k] = (double)actions[(size_t)row * (size_t)n + (size_t)k];
   snprintf(what, sizeof what, "environment '%.100s', row %d of the batch", b->spec->name, row);
-  return ml3_env_step_error(b->spec, what, b->failed_at[row], action, error);
+  return ml3_env_step_error(b->spec, what, b->failed_at[row], action,
+                            b->envs[row] ? b->envs[row]->warnings.failure : NULL, error);
 }
 
 int ml3_env_batch_step(ml3_env_batch *b, const ml3_real *actions, ml3_real *obs, ml3_real *rewards, bool *terminated,
@@ -142,6 +143,12 @@ int ml3_env_batch_step(ml3_env_batch *b, const ml3_real *actions, ml3_real *obs,
     if (bad >= 0 && bad < failed) failed = bad;
   }
   return failed == INT_MAX ? ML3_OK : report(b, failed, actions, error);
+}
+
+void ml3_env_batch_warnings(const ml3_env_batch *b, ml3_env_warnings *sum) {
+  *sum = (ml3_env_warnings){0};
+  for (int i = 0; i < b->count; i++)
+    if (b->envs[i]) ml3_env_warnings_add(sum, &b->envs[i]->warnings);
 }
 
 ml3_env *ml3_env_batch_at(ml3_env_batch *b, int i) {

@@ -28,9 +28,12 @@ void ml3_env_batch_reset(ml3_env_batch *batch, ml3_real *obs);
 
    A row whose action is no finite number stays as it was, with reward NAN; one whose simulation diverged is terminated
    and reset. All others are stepped all the same, and ML3_ERR_NUMERIC is returned with a sentence that names the
-   environment, the first such row, its step and action. */
+   environment, the first such row, its step and action. Rows that lost contacts are counted: ml3_env_batch_warnings. */
 int ml3_env_batch_step(ml3_env_batch *batch, const ml3_real *actions, ml3_real *obs, ml3_real *rewards,
                        bool *terminated, bool *truncated, ml3_real *final_obs, ml3_error *error);
+
+/* What all rows were warned of since the batch was made. */
+void ml3_env_batch_warnings(const ml3_env_batch *batch, ml3_env_warnings *sum);
 
 /* Row i as an instance, which belongs to the batch: it shows the row between steps, and the batch goes on from what is
    done to it (reset, set_state, set_full). NULL when there is no such row or no memory. The first time makes the row a

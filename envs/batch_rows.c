@@ -79,8 +79,8 @@ bool ml3_batch_rows_step(ml3_env_batch *b, int i, batch_worker *w, const batch_s
   }
   observe(b, i, w, to->obs);
   leave(b, i);
-  if (result.code != ML3_OK) b->failed_at[i] = step;
-  return result.code == ML3_OK;
+  if (result.code < 0) b->failed_at[i] = step;
+  return result.code >= 0;
 }
 
 /* From now on the row has memory of its own. */

@@ -66,20 +66,20 @@ ml3_env_result ml3_env_step(ml3_env *env, const double *action) {
   } else {
     env->spec->step(env, action, &result);
     env->steps++;
-    if (result.code) result.terminated = true;
+    if (result.code < 0) result.terminated = true;
   }
-  if (result.code) result.reward = NAN;
+  if (result.code < 0) result.reward = NAN;
   result.truncated = env->steps >= env->spec->horizon;
   return result;
 }
 
-int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, const double *action, ml3_error *error) {
+int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, const double *action, const char *said,
+                       ml3_error *error) {
   int bad = first_unusable(spec, action);
   if (bad < 0)
     return ml3_error_set(error, ML3_ERR_NUMERIC,
-                         "%s, step %d: the simulation diverged (a position, velocity or acceleration is no number or "
-                         "too large); it is back at its initial position",
-                         what, step);
+                         "%s, step %d: the simulation diverged or could not go on%s%s; it is back at its initial position",
+                         what, step, said && *said ? ": MuJoCo says: " : "", said ? said : "");
   return ml3_error_set(error, ML3_ERR_NUMERIC,
                        "%s, step %d: action %d (%s) is %g; a finite number is needed, and nothing was stepped", what,
                        step, bad, spec->action[bad].name, action[bad]);
@@ -89,9 +89,9 @@ int ml3_env_step_checked(ml3_env *env, const double *action, ml3_env_result *res
   char what[128];
   int step = env->steps;
   *result = ml3_env_step(env, action);
-  if (result->code == ML3_OK) return ML3_OK;
+  if (result->code >= 0) return ML3_OK;
   snprintf(what, sizeof what, "environment '%.100s'", env->spec->name);
-  return ml3_env_step_error(env->spec, what, step, action, error);
+  return ml3_env_step_error(env->spec, what, step, action, env->warnings.failure, error);
 }
 
 /* ---- state ------------------------------------------------------------------------------------------------ */

@@ -15,6 +15,7 @@
 #include "base/random.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,7 +25,8 @@ extern "C" {
 typedef struct ml3_env_field {
   const char *name; /* "position" */
   const char *unit; /* "m", "rad/s", "1" for none */
-  double low, high; /* bounds; -INFINITY and INFINITY where there are none */
+  double low, high; /* bounds; -INFINITY and INFINITY where there are none. No observation is beyond its own; of the state
+                       of a simulation they are those of its joints, and MuJoCo's limits give way a little */
 } ml3_env_field;
 
 /* One parameter of the task distribution: uniform in [low, high] when sampled, `value` when not. */
@@ -39,9 +41,33 @@ typedef struct ml3_env_result {
   double reward;
   bool terminated; /* the task itself ended: goal, failure */
   bool truncated;  /* the time limit was reached */
-  int code;        /* ML3_OK; ML3_ERR_NUMERIC: the action was no number (nothing happened), or the simulation
-                      diverged (terminated; MuJoCo has put it back to its initial position). The reward is NAN */
+  int code;        /* ML3_OK; ML3_ENV_LOST_CONTACTS: the step is made, but not as it should have been; ML3_ERR_NUMERIC:
+                      the action was no number (nothing happened), or the simulation diverged or MuJoCo gave up
+                      (terminated; it is back at its initial position), and the reward is NAN. Errors are negative */
 } ml3_env_result;
+
+/* A step's code where MuJoCo had no room for some contacts or constraints and left them out: bodies may pass through each
+   other. The model needs more room; ml3_env_warning_tell says of what. */
+enum { ML3_ENV_LOST_CONTACTS = 1 };
+
+/* What MuJoCo warns of. */
+typedef enum ml3_env_warning {
+  ML3_WARN_INERTIA,     /* a (nearly) singular inertia matrix */
+  ML3_WARN_CONTACTS,    /* no room for a contact: left out */
+  ML3_WARN_CONSTRAINTS, /* no room for a constraint, a contact's perhaps: left out */
+  ML3_WARN_CONTROL,     /* a control that is too large: all are 0 */
+  ML3_WARN_DIVERGED,    /* a position, velocity or acceleration that is no number, or too large */
+  ML3_WARN_ERROR,       /* MuJoCo gave up: its stack was full, or it cannot do what was asked for */
+  ML3_WARN_OTHER,
+  ML3_WARN_KINDS
+} ml3_env_warning;
+
+/* How often, and MuJoCo's own sentence, which says what to raise: the first one of each kind. */
+typedef struct ml3_env_warnings {
+  long long counts[ML3_WARN_KINDS];
+  char texts[ML3_WARN_KINDS][192];
+  char failure[192]; /* the last one of ML3_WARN_DIVERGED or ML3_WARN_ERROR */
+} ml3_env_warnings;
 
 /* Two entries of the state as axes, and the level rectangle of the scene on which pictures draw them: entry `along_x`
    runs with the world's x from from[0] to to[0], entry `along_y` with its y from from[1] to to[1]. */
@@ -109,6 +135,10 @@ typedef struct ml3_env_spec {
   void (*push)(ml3_env *env, int body, const double *point, const double *force);
 
   const void *own; /* the environment's own; copies of the spec share it (a narrower task distribution is one) */
+
+  /* Where all instances of this spec, on any thread, add up what they are warned of; NULL: nowhere. It belongs to who made
+     the copy of the spec. */
+  ml3_env_warnings *tally;
 } ml3_env_spec;
 
 /* An instance. Fields are read-only for callers. */
@@ -117,6 +147,7 @@ struct ml3_env {
   double *task; /* [task_dim], the present task */
   int steps;    /* since reset */
   void *data;   /* the environment's own */
+  ml3_env_warnings warnings; /* since it was made; all 0 where there is no simulation */
 };
 
 /* ---- registry ------------------------------------------------------------------------------ */
@@ -144,11 +175,13 @@ void ml3_env_reset(ml3_env *env, const double *task, ml3_random *random);
    do); `truncated` then stays true. An action that is no finite number leaves everything as it was: result.code. */
 ml3_env_result ml3_env_step(ml3_env *env, const double *action);
 
-/* The same; a result.code other than ML3_OK is returned, with a sentence that names environment, step and action. */
+/* The same; a negative result.code is returned, with a sentence that names environment, step and action. */
 int ml3_env_step_checked(ml3_env *env, const double *action, ml3_env_result *result, ml3_error *error);
 
-/* The sentence for a step's result.code; `what` names the environment ("environment 'reacher'"), step counts from 0. */
-int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, const double *action, ml3_error *error);
+/* The sentence for a step's negative result.code; `what` names the environment ("environment 'reacher'"), step counts
+   from 0, `said` is warnings.failure of the instance, or NULL. */
+int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, const double *action, const char *said,
+                       ml3_error *error);
 
 void ml3_env_observe(const ml3_env *env, double *obs);     /* obs[obs_dim] */
 void ml3_env_goal(const ml3_env *env, double *goal);       /* goal[goal_dim] */
@@ -165,8 +198,22 @@ double ml3_env_distance(const ml3_env *env); /* to the goal, in the goal's unit 
 bool ml3_env_success(const ml3_env *env); /* is the goal reached in this state */
 
 /* a[state_dim * state_dim], b[state_dim * action_dim], row-major; exact where the environment can,
-   centred differences otherwise. */
+   centred differences otherwise. NAN throughout where MuJoCo gave up or diverged: warnings.failure says why. The state
+   stays as it is. */
 void ml3_env_linearize(ml3_env *env, const double *action, double *a, double *b);
+
+/* The kind's name in files ("lost_contacts"), and a sentence of how often and what helps, or "" where there was none. */
+const char *ml3_env_warning_name(ml3_env_warning kind);
+const char *ml3_env_warning_tell(const ml3_env_warnings *warnings, ml3_env_warning kind, char *text, size_t size);
+
+/* Adds to a sum what another has counted. */
+void ml3_env_warnings_add(ml3_env_warnings *sum, const ml3_env_warnings *more);
+
+/* A copy of what a spec's tally has now, which instances on other threads may be adding to; 0 where it has none. */
+ml3_env_warnings ml3_env_tally(const ml3_env_spec *spec);
+
+/* For environments: MuJoCo warned `count` times, in those words. */
+void ml3_env_warn(ml3_env *env, ml3_env_warning kind, int count, const char *text);
 
 /* For the hand in a window: point[3] and force[3] in the scene's world. False where the environment has no such thing. */
 bool ml3_env_move_goal(ml3_env *env, const double *point);

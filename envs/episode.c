@@ -73,7 +73,7 @@ bool ml3_episode_extend(ml3_episode *e, ml3_env *env, ml3_env_policy policy, voi
   e->rewards[t] = result.reward;
   e->loss[t] = NAN;
   e->episode_return += result.reward;
-  e->terminated = result.terminated || result.code != ML3_OK;
+  e->terminated = result.terminated || result.code < 0;
   e->steps = t + 1;
   note_state(e, env, t + 1);
   return true;

@@ -1,8 +1,8 @@
 /* MJCF text to mjModel through MuJoCo's virtual file system, whose interface changed in 3.1.3.
 
    MuJoCo reports what it cannot do by a global handler, and exits the process where none is set. The handler here jumps
-   back to the call that a model was loaded or stepped for; a handler of the caller's own is put back after a load. The
-   compiler of 2.2 sets the same globals itself, so loads take turns. */
+   back to the call of MuJoCo that this thread is in; a handler of the caller's own is put back after a load. The compiler
+   of 2.2 sets the same globals itself, so loads take turns. */
 #include "envs/mjcf.h"
 
 #include <mujoco/mujoco.h>
@@ -17,7 +17,8 @@ static const char FILE_NAME[] = "model.xml";
 /* Where a failed call lands. MuJoCo's handlers take no user pointer, hence one a thread. */
 typedef struct landing {
   jmp_buf back;
-  char message[512];
+  ml3_mjcf_said *said;
+  struct landing *outer; /* of a call within which this one is made */
   void (*old_error)(const char *);
   void (*old_warning)(const char *);
 } landing;
@@ -25,36 +26,54 @@ typedef struct landing {
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local landing *here; /* NULL unless this thread is in a call that can be jumped out of */
 
+/* A sentence of MuJoCo's on one line. */
+static void keep(char *to, size_t size, const char *message) {
+  snprintf(to, size, "%s", message);
+  for (char *c = to; *c; c++) {
+    if (*c == '\n') *c = ' ';
+  }
+}
+
 static void land(const char *message) {
   if (!here) { /* MuJoCo would run on with broken data */
     fprintf(stderr, "MuJoCo: %s\n", message);
     abort();
   }
-  snprintf(here->message, sizeof here->message, "%s", message);
+  keep(here->said->error, sizeof here->said->error, message);
   longjmp(here->back, 1);
 }
 
 /* Without a handler MuJoCo writes warnings to the terminal and to MUJOCO_LOG.TXT in the working folder. */
-static void keep_quiet(const char *message) {
-  (void)message;
+static void note(const char *message) {
+  if (here) keep(here->said->warning, sizeof here->said->warning, message);
 }
 
-static void take_turn(landing *l) {
+static void enter(landing *l, ml3_mjcf_said *said) {
+  said->warning[0] = said->error[0] = '\0';
+  l->said = said;
+  l->outer = here;
+  here = l;
+}
+
+static void leave(const landing *l) {
+  here = l->outer;
+}
+
+static void take_turn(landing *l, ml3_mjcf_said *said) {
   pthread_mutex_lock(&turn);
-  l->message[0] = 0;
   l->old_error = mju_user_error;
   l->old_warning = mju_user_warning;
-  here = l;
+  enter(l, said);
   mju_user_error = land;
-  mju_user_warning = keep_quiet;
+  mju_user_warning = note;
 }
 
-/* A caller's own handlers come back; where there were none, errors of a step still land, and simulation stays quiet: a
-   step says when its state diverged. */
+/* A caller's own handlers come back; where there were none, errors of later calls still land, and their warnings are
+   heard by the call that they belong to. */
 static void end_turn(const landing *l) {
   if (l->old_error) mju_user_error = l->old_error;
-  mju_user_warning = l->old_warning ? l->old_warning : keep_quiet;
-  here = NULL;
+  mju_user_warning = l->old_warning ? l->old_warning : note;
+  leave(l);
   pthread_mutex_unlock(&turn);
 }
 
@@ -72,17 +91,15 @@ static int add_file(mjVFS *vfs, const char *text) {
 #endif
 
 static mjModel *load(landing *l, mjVFS *vfs, const char *xml) {
+  char *said = l->said->error;
+  const int size = (int)sizeof l->said->error;
   if (setjmp(l->back)) return NULL;
-  if (xml[0] != '<') return mj_loadXML(xml, NULL, l->message, (int)sizeof l->message);
+  if (xml[0] != '<') return mj_loadXML(xml, NULL, said, size);
   if (add_file(vfs, xml)) {
-    snprintf(l->message, sizeof l->message, "the text did not fit MuJoCo's virtual file system");
+    snprintf(said, (size_t)size, "the text did not fit MuJoCo's virtual file system");
     return NULL;
   }
-  return mj_loadXML(FILE_NAME, vfs, l->message, (int)sizeof l->message);
-}
-
-static mjData *make_data(landing *l, const mjModel *model) {
-  return setjmp(l->back) ? NULL : mj_makeData(model);
+  return mj_loadXML(FILE_NAME, vfs, said, size);
 }
 
 struct mjModel_ *ml3_mjcf_load(const char *xml, ml3_error *error) {
@@ -93,64 +110,97 @@ struct mjModel_ *ml3_mjcf_load(const char *xml, ml3_error *error) {
   }
 
   landing l;
-  take_turn(&l);
+  ml3_mjcf_said said;
+  take_turn(&l, &said);
   mj_defaultVFS(vfs);
   mjModel *model = load(&l, vfs, xml);
   mj_deleteVFS(vfs);
   end_turn(&l);
   free(vfs);
 
-  for (char *c = l.message; *c; c++) {
+  for (char *c = said.error; *c; c++) {
     if (*c == '\n') *c = ' ';
   }
   if (!model)
-    ml3_error_set(error, ML3_ERR_FORMAT, "MuJoCo %s cannot load the model: %s", mj_versionString(), l.message);
+    ml3_error_set(error, ML3_ERR_FORMAT, "MuJoCo %s cannot load the model: %s", mj_versionString(), said.error);
   return model;
 }
 
-struct mjData_ *ml3_mjcf_data(const struct mjModel_ *model, ml3_error *error) {
-  landing l;
-  take_turn(&l);
-  mjData *data = make_data(&l, model);
-  end_turn(&l);
+/* ---- calls that can be jumped out of ------------------------------------------------------------------------ */
 
-  if (!data) ml3_error_set(error, ML3_ERR_MEMORY, "MuJoCo cannot make data for a model: %s", l.message);
-  return data;
-}
-
-static bool make_steps(landing *l, const mjModel *model, mjData *data, int count) {
+static bool make_call(landing *l, void (*call)(void *user), void *user) {
   if (setjmp(l->back)) return false;
-  for (int i = 0; i < count; i++) mj_step(model, data);
+  call(user);
   return true;
 }
 
-bool ml3_mjcf_step(const struct mjModel_ *model, struct mjData_ *data, int count) {
+bool ml3_mjcf_try(void (*call)(void *user), void *user, ml3_mjcf_said *said) {
   landing l;
-  here = &l;
-  bool done = make_steps(&l, model, data, count);
-  here = NULL;
+  enter(&l, said);
+  bool done = make_call(&l, call, user);
+  leave(&l);
   return done;
-}
-
-static int make_call(landing *l, void (*call)(void *user), void *user) {
-  if (setjmp(l->back)) return 1;
-  call(user);
-  return 0;
 }
 
 int ml3_mjcf_guard(void (*call)(void *user), void *user, const char *doing, ml3_error *error) {
   landing l;
-  take_turn(&l);
-  int failed = make_call(&l, call, user);
+  ml3_mjcf_said said;
+  take_turn(&l, &said);
+  bool done = make_call(&l, call, user);
   end_turn(&l);
-  return failed ? ml3_error_set(error, ML3_ERR_UNAVAILABLE, "MuJoCo cannot %s: %s", doing, l.message) : ML3_OK;
+  return done ? ML3_OK : ml3_error_set(error, ML3_ERR_UNAVAILABLE, "MuJoCo cannot %s: %s", doing, said.error);
+}
+
+/* ---- data --------------------------------------------------------------------------------------------------- */
+
+typedef struct making {
+  const mjModel *model;
+  mjData *data;
+} making;
+
+static void make_data(void *user) {
+  making *m = user;
+  m->data = mj_makeData(m->model);
+}
+
+struct mjData_ *ml3_mjcf_data(const struct mjModel_ *model, ml3_error *error) {
+  making m = {model, NULL};
+  ml3_error why = {0};
+  if (ml3_mjcf_guard(make_data, &m, "make data for a model", &why) == ML3_OK && m.data) return m.data;
+  ml3_error_set(error, ML3_ERR_MEMORY, "%s",
+                why.code ? why.message : "MuJoCo cannot make data for a model: there is no memory");
+  return NULL;
+}
+
+static void clear_data(void *user) {
+  const making *m = user;
+  mj_resetData(m->model, m->data);
+}
+
+bool ml3_mjcf_clear(const struct mjModel_ *model, struct mjData_ *data, ml3_mjcf_said *said) {
+  making m = {model, data};
+  return ml3_mjcf_try(clear_data, &m, said);
+}
+
+typedef struct pushing {
+  const mjModel *model;
+  mjData *data;
+  int body;
+  const double *point, *force;
+} pushing;
+
+static void apply_force(void *user) {
+  const pushing *p = user;
+  const mjtNum no_torque[3] = {0};
+  mj_comPos(p->model, p->data); /* what the Jacobian is made of */
+  mj_applyFT(p->model, p->data, p->force, no_torque, p->point, p->body, p->data->qfrc_applied);
 }
 
 void ml3_mjcf_push(const struct mjModel_ *model, struct mjData_ *data, int body, const double *point,
                    const double *force) {
-  const mjtNum no_torque[3] = {0};
+  pushing p = {model, data, body, point, force};
+  ml3_mjcf_said said;
   mju_zero(data->qfrc_applied, model->nv);
-  mj_comPos(model, data); /* what the Jacobian is made of */
-  if (body > 0 && body < model->nbody && mju_norm3(force) > 0)
-    mj_applyFT(model, data, force, no_torque, point, body, data->qfrc_applied);
+  if (body <= 0 || body >= model->nbody || mju_norm3(force) <= 0) return;
+  if (!ml3_mjcf_try(apply_force, &p, &said)) mju_zero(data->qfrc_applied, model->nv);
 }

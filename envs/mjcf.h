@@ -22,9 +22,18 @@ void ml3_mjcf_release(const struct mjModel_ *model);
 /* Data for the model, or NULL with a message. Freed by mj_deleteData. */
 struct mjData_ *ml3_mjcf_data(const struct mjModel_ *model, ml3_error *error);
 
-/* `count` times mj_step. False when MuJoCo gave up (its stack is full, say), which would otherwise end the process; the
-   data must then be reset. */
-bool ml3_mjcf_step(const struct mjModel_ *model, struct mjData_ *data, int count);
+/* What MuJoCo said during a call: the last warning, and the error it gave up with; "" where there was none. */
+typedef struct ml3_mjcf_said {
+  char warning[192], error[448];
+} ml3_mjcf_said;
+
+/* Makes the call; false when MuJoCo gave up in it (its stack is full, say), which would otherwise end the process. What the
+   call has made is lost then, and data must be reset by ml3_mjcf_clear. No lock and no allocation: for hot paths, on any
+   thread. Where the program has handlers of its own, those hear MuJoCo instead. */
+bool ml3_mjcf_try(void (*call)(void *user), void *user, ml3_mjcf_said *said);
+
+/* mj_resetData, after a call that failed too. */
+bool ml3_mjcf_clear(const struct mjModel_ *model, struct mjData_ *data, ml3_mjcf_said *said);
 
 /* Makes the call while MuJoCo's errors come back as a sentence, "MuJoCo cannot DOING: ...", instead of ending the process. What
    the call has made before an error is lost. */

@@ -13,7 +13,7 @@
 typedef struct instance {
   ml3_simulation simulation;
   double goal[3];  /* m, in the world, where the goal's site is fixed there */
-  double *control; /* [nu] */
+  double *control; /* [nu]; of actuators that are not driven as new data, or the first keyframe, has it */
 } instance;
 
 static const mjcf_env_file *file_of(const ml3_env *env) {
@@ -32,8 +32,12 @@ static int create(ml3_env *env, ml3_error *error) {
   if (!s) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an instance");
   env->data = s;
   s->control = calloc((size_t)file_of(env)->model->nu + 1, sizeof *s->control);
-  int code = s->control ? ml3_simulation_open_model(&s->simulation, file_of(env)->model, error)
+  int code = s->control ? ml3_simulation_open_model(&s->simulation, env, file_of(env)->model, error)
                         : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an instance");
+  if (code == ML3_OK) {
+    mju_copy(s->control, s->simulation.data->ctrl, s->simulation.model->nu);
+    s->simulation.places = true;
+  }
   if (code != ML3_OK) {
     free(s->control);
     free(s);
@@ -85,28 +89,24 @@ static void change_task(ml3_env *env) {
     return;
   }
   mjModel *m = ml3_simulation_edit(&s->simulation);
+  if (!m) return;
   for (int i = 0; i < f->spec.task_dim; i++)
     if (env->task[i] != f->task[i].value) set_variable(m, &f->parameters[i], env->task[i]);
   ml3_simulation_edited(&s->simulation);
 }
 
-/* From the first keyframe, or where the MJCF puts the bodies. */
+/* From the first keyframe, taken whole, or where the MJCF puts the bodies. */
 static void reset(ml3_env *env, ml3_random *random) {
   const mjcf_env_file *f = file_of(env);
-  const mjModel *m = f->model;
+  ml3_simulation *s = &((instance *)env->data)->simulation;
   double state[f->spec.state_dim + 1];
   (void)random; /* the task says it all */
-  mju_copy(state, m->nkey ? m->key_qpos : m->qpos0, m->nq);
-  mju_zero(state + m->nq, m->nv + m->na);
-  if (m->nkey) {
-    mju_copy(state + m->nq, m->key_qvel, m->nv);
-    if (m->na) mju_copy(state + m->nq + m->nv, m->key_act, m->na);
-  }
+  ml3_simulation_first_state(s, state);
   for (int i = 0; i < f->spec.task_dim; i++) {
     if (f->parameters[i].variable == MJCF_START) state[f->parameters[i].index] = env->task[i];
-    if (f->parameters[i].variable == MJCF_START_VELOCITY) state[m->nq + f->parameters[i].index] = env->task[i];
+    if (f->parameters[i].variable == MJCF_START_VELOCITY) state[f->model->nq + f->parameters[i].index] = env->task[i];
   }
-  ml3_simulation_reset(&((instance *)env->data)->simulation, state);
+  ml3_simulation_reset(s, state);
 }
 
 /* ---- state -------------------------------------------------------------------------------------------------- */
@@ -129,6 +129,10 @@ static void get_full(const ml3_env *env, double *full) {
 }
 static void set_full(ml3_env *env, const double *full) {
   ml3_simulation_set_full(simulation(env), full);
+}
+static void load(ml3_env *env, const double *full) {
+  ml3_simulation_load(simulation(env), full);
+  ml3_simulation_place(simulation(env)); /* which observations need */
 }
 static int borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
   return ml3_simulation_borrow(simulation(env), host ? simulation(host) : NULL, error);
@@ -185,15 +189,14 @@ static bool success(const ml3_env *env) {
 
 static void fill_control(const ml3_env *env, const double *action) {
   const mjcf_env_file *f = file_of(env);
-  for (int i = 0; i < f->spec.action_dim; i++) ((instance *)env->data)->control[f->actuators[i]] = action[i];
+  for (int i = 0; i < f->spec.action_dim; i++) ((instance *)env->data)->control[f->controls[i]] = action[i];
 }
 
 static void step(ml3_env *env, const double *action, ml3_env_result *result) {
   const mjcf_env_file *f = file_of(env);
   const instance *s = env->data;
   fill_control(env, action);
-  if (!ml3_simulation_step(simulation(env), s->control, f->frame_skip)) result->code = ML3_ERR_NUMERIC;
-  mj_kinematics(s->simulation.model, s->simulation.data); /* places that belong to the new state */
+  result->code = ml3_simulation_step(simulation(env), s->control, f->frame_skip);
 
   const double *w = f->weights, *v = s->simulation.data->qvel;
   bool there = success(env);
@@ -206,15 +209,16 @@ static void step(ml3_env *env, const double *action, ml3_env_result *result) {
   }
 }
 
-/* Columns of the actuators that are not driven are left out. */
+/* By the controls that are driven. What a delayed control does is not in the state: there is no derivative then. */
 static void linearize(ml3_env *env, const double *action, double *a, double *b) {
   const mjcf_env_file *f = file_of(env);
-  const int n = f->spec.state_dim, m = f->spec.action_dim, nu = f->model->nu;
-  double all[n * nu];
   fill_control(env, action);
-  ml3_simulation_linearize(simulation(env), ((instance *)env->data)->control, f->frame_skip, a, all);
-  for (int row = 0; row < n; row++)
-    for (int i = 0; i < m; i++) b[row * m + i] = all[row * nu + f->actuators[i]];
+  ml3_simulation_linearize(simulation(env),
+                           &(ml3_simulation_action){.control = ((instance *)env->data)->control,
+                                                    .frame_skip = f->frame_skip,
+                                                    .columns = f->controls,
+                                                    .column_count = f->spec.action_dim},
+                           a, b);
 }
 
 /* ---- picture and hand ------------------------------------------------------------------------------------------ */
@@ -259,11 +263,11 @@ void ml3_mjcf_env_functions(mjcf_env_file *f) {
   spec->full_dim = full_dim;
   spec->get_full = get_full;
   spec->set_full = set_full;
-  spec->load = set_full; /* observations need the bodies' places */
+  spec->load = load;
   spec->borrow = borrow;
   spec->distance = distance;
   spec->success = success;
-  if (ml3_simulation_can_linearize(f->model)) spec->linearize = linearize;
+  if (ml3_simulation_can_linearize(f->model) || ml3_simulation_has_delays(f->model)) spec->linearize = linearize;
   spec->scene_xml = f->path;
   spec->pose = pose;
   spec->arrange = arrange;

@@ -35,7 +35,7 @@ typedef enum mjcf_variable {
   MJCF_MASS,           /* index: body; its inertia goes along */
   MJCF_DAMPING,        /* index: dof */
   MJCF_FRICTION,       /* index: geom; sliding */
-  MJCF_GEAR,           /* index: actuator */
+  MJCF_GEAR,           /* index: force output of an actuator */
   MJCF_GRAVITY         /* downwards */
 } mjcf_variable;
 
@@ -63,7 +63,7 @@ typedef struct mjcf_env_file {
   int frame_skip, goal_site, tip_site, limit_count;
   double radius_m, weights[MJCF_TERMS];
   bool ends_at_goal;
-  int actuators[MJCF_ACTIONS_MAX];          /* [action_dim] */
+  int controls[MJCF_ACTIONS_MAX];           /* [action_dim]: into ctrl */
   mjcf_entry entries[MJCF_FIELDS_MAX];      /* [obs_dim] */
   mjcf_parameter parameters[MJCF_TASK_MAX]; /* [task_dim] */
   mjcf_limit limits[MJCF_LIMITS_MAX];       /* [limit_count] */

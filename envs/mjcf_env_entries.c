@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "envs/mjcf_actuators.h"
 #include "envs/mjcf_env_internal.h"
 
 /* ---- actuators ------------------------------------------------------------------------------------------------------------ */
@@ -12,7 +13,7 @@ int ml3_mjcf_find_actuator(ml3_mjcf_reader *r, const yaml_node_t *at, const char
   const mjModel *m = r->model;
   int joint = name && *name ? mj_name2id(m, mjOBJ_JOINT, name) : -1;
   if (joint >= 0 && mj_name2id(m, mjOBJ_ACTUATOR, name) < 0) {
-    for (int i = 0; i < m->nu; i++)
+    for (int i = 0; i < ml3_actuators(m); i++)
       if (m->actuator_trntype[i] == mjTRN_JOINT && m->actuator_trnid[2 * i] == joint) return i;
     ml3_mjcf_wrong(r, at, "no actuator drives joint '%.60s'; add a motor for it to the MJCF", name);
     return -1;
@@ -20,21 +21,34 @@ int ml3_mjcf_find_actuator(ml3_mjcf_reader *r, const yaml_node_t *at, const char
   return ml3_mjcf_find_object(r, at, mjOBJ_ACTUATOR, name);
 }
 
-int ml3_mjcf_add_actuator(ml3_mjcf_reader *r, const yaml_node_t *at, int id) {
+/* Number k of `count` controls of an actuator. */
+static int add_control(ml3_mjcf_reader *r, const yaml_node_t *at, const char *actuator, int control, int k, int count) {
   mjcf_env_file *f = r->f;
   const mjModel *m = r->model;
-  const char *name = mj_id2name(m, mjOBJ_ACTUATOR, id);
-  if (!name || !*name) name = ml3_mjcf_keep(r, "actuator_%d", id);
-  if (f->spec.action_dim == MJCF_ACTIONS_MAX) return ml3_mjcf_wrong(r, at, "more than %d actuators", MJCF_ACTIONS_MAX);
-  if (!m->actuator_ctrllimited[id])
+  char of[32] = "";
+  if (f->spec.action_dim == MJCF_ACTIONS_MAX) return ml3_mjcf_wrong(r, at, "more than %d controls", MJCF_ACTIONS_MAX);
+  if (count > 1) snprintf(of, sizeof of, "control %d of ", k);
+  if (!m->actuator_ctrllimited[control])
     return ml3_mjcf_wrong(
-        r, at, "actuator '%.60s' has no bounds; give it ctrllimited=\"true\" and a ctrlrange in the MJCF", name);
+        r, at, "%sactuator '%.60s' has no bounds; give it ctrllimited=\"true\" and a ctrlrange in the MJCF%s", of,
+        actuator, count > 1 ? ", or leave the actuator out of `actuators:`" : "");
   for (int i = 0; i < f->spec.action_dim; i++)
-    if (f->actuators[i] == id) return ml3_mjcf_wrong(r, at, "actuator '%.60s' is given twice", name);
-  f->action[f->spec.action_dim] = (ml3_env_field){ml3_mjcf_keep(r, "%s", name), "1", m->actuator_ctrlrange[2 * id],
-                                                  m->actuator_ctrlrange[2 * id + 1]};
-  f->actuators[f->spec.action_dim++] = id;
+    if (f->controls[i] == control) return ml3_mjcf_wrong(r, at, "actuator '%.60s' is given twice", actuator);
+  const char *name = count > 1 ? ml3_mjcf_keep(r, "%s_%d", actuator, k) : ml3_mjcf_keep(r, "%s", actuator);
+  f->action[f->spec.action_dim] =
+      (ml3_env_field){name, "1", m->actuator_ctrlrange[2 * control], m->actuator_ctrlrange[2 * control + 1]};
+  f->controls[f->spec.action_dim++] = control;
   return ML3_OK;
+}
+
+int ml3_mjcf_add_actuator(ml3_mjcf_reader *r, const yaml_node_t *at, int id) {
+  int first, code = ML3_OK;
+  const int count = ml3_controls(r->model, id, &first);
+  const char *name = mj_id2name(r->model, mjOBJ_ACTUATOR, id);
+  if (!name || !*name) name = ml3_mjcf_keep(r, "actuator_%d", id);
+  if (count == 0) return ml3_mjcf_wrong(r, at, "actuator '%.60s' has no control: nothing can drive it", name);
+  for (int k = 0; k < count && code == ML3_OK; k++) code = add_control(r, at, name, first + k, k, count);
+  return code;
 }
 
 int ml3_mjcf_read_actuators(ml3_mjcf_reader *r, const yaml_node_t *n) {
@@ -74,24 +88,31 @@ static const char *joint_name(ml3_mjcf_reader *r, int joint) {
 /* Position (or velocity) number k of a joint, as a field. */
 ml3_env_field ml3_mjcf_joint_field(ml3_mjcf_reader *r, int joint, int k, bool velocity) {
   const mjModel *m = r->model;
-  bool hinge = m->jnt_type[joint] == mjJNT_HINGE, scalar = hinge || m->jnt_type[joint] == mjJNT_SLIDE;
-  bool limited = scalar && !velocity && m->jnt_limited[joint];
+  const int type = m->jnt_type[joint];
+  const bool scalar = type == mjJNT_HINGE || type == mjJNT_SLIDE, slides = type == mjJNT_SLIDE;
+  const bool limited = scalar && !velocity && m->jnt_limited[joint];
+  const bool in_m = slides || (type == mjJNT_FREE && k < 3); /* else a turn: an angle, or a quaternion */
   const char *name = joint_name(r, joint), *what = velocity ? "_velocity" : "";
   return (ml3_env_field){
       .name = scalar ? ml3_mjcf_keep(r, "%s%s", name, what) : ml3_mjcf_keep(r, "%s%s_%d", name, what, k),
-      .unit = velocity ? (hinge ? "rad/s" : "m/s")
-              : hinge  ? "rad"
-                       : "m",
+      .unit = velocity ? (in_m ? "m/s" : "rad/s")
+              : in_m   ? "m"
+              : scalar ? "rad"
+                       : "1",
       .low = limited ? m->jnt_range[2 * joint] : -INFINITY,
       .high = limited ? m->jnt_range[2 * joint + 1] : INFINITY};
 }
 
+/* As an observation it has no bounds: MuJoCo's limits give way a little. */
 int ml3_mjcf_add_joint(ml3_mjcf_reader *r, const yaml_node_t *at, int joint, bool velocity) {
   const mjModel *m = r->model;
   const int first = velocity ? m->jnt_dofadr[joint] : m->jnt_qposadr[joint];
   int code = ML3_OK;
-  for (int k = 0; k < ml3_mjcf_joint_width(m, joint, velocity) && code == ML3_OK; k++)
-    code = add_entry(r, at, velocity ? MJCF_QVEL : MJCF_QPOS, first + k, ml3_mjcf_joint_field(r, joint, k, velocity));
+  for (int k = 0; k < ml3_mjcf_joint_width(m, joint, velocity) && code == ML3_OK; k++) {
+    ml3_env_field field = ml3_mjcf_joint_field(r, joint, k, velocity);
+    field.low = -INFINITY, field.high = INFINITY;
+    code = add_entry(r, at, velocity ? MJCF_QVEL : MJCF_QPOS, first + k, field);
+  }
   return code;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "envs/mjcf.h"
+#include "envs/mjcf_actuators.h"
 #include "envs/mjcf_env_internal.h"
 #include "envs/simulation.h"
 
@@ -96,7 +97,8 @@ static int complete(ml3_mjcf_reader *r, const yaml_node_t *root) {
   const mjModel *m = r->model;
   int code = ML3_OK;
   bool all = !ml3_mjcf_find(r, root, "actuators");
-  for (int i = 0; i < m->nu && all && code == ML3_OK; i++) code = ml3_mjcf_add_actuator(r, root, i);
+  for (int i = 0, first; i < ml3_actuators(m) && all && code == ML3_OK; i++)
+    if (ml3_controls(m, i, &first) > 0) code = ml3_mjcf_add_actuator(r, root, i);
   if (code != ML3_OK) return code;
   if (f->spec.action_dim == 0) return ml3_mjcf_wrong(r, root, "the model has no actuators to act with");
   if (f->spec.obs_dim == 0) {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "envs/mjcf_actuators.h"
 #include "envs/mjcf_env_internal.h"
 
 /* ---- tasks --------------------------------------------------------------------------------------------------------------------------- */
@@ -58,7 +59,9 @@ static int find_parameter(ml3_mjcf_reader *r, const yaml_node_t *at, mjcf_parame
     case MJCF_FRICTION:
       return (p->index = ml3_mjcf_find_object(r, at, mjOBJ_GEOM, name)) < 0 ? ML3_ERR_FORMAT : ML3_OK;
     case MJCF_GEAR:
-      return (p->index = ml3_mjcf_find_actuator(r, at, name)) < 0 ? ML3_ERR_FORMAT : ML3_OK;
+      if ((id = ml3_mjcf_find_actuator(r, at, name)) < 0) return ML3_ERR_FORMAT;
+      p->index = ml3_force_output(m, id);
+      return ML3_OK;
     case MJCF_GRAVITY:
       return ML3_OK;
   }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "envs/mjcf_actuators.h"
 #include "envs/mjcf_env_internal.h"
 
 /* ---- complaints ------------------------------------------------------------------------------------------------- */
@@ -134,7 +135,7 @@ static int count_of(const mjModel *m, int type) {
          : type == mjOBJ_BODY ? m->nbody
          : type == mjOBJ_SITE ? m->nsite
          : type == mjOBJ_GEOM ? m->ngeom
-                              : m->nu;
+                              : ml3_actuators(m);
 }
 
 /* The object of that name; -1 with a complaint. */

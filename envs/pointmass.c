@@ -24,7 +24,7 @@ static const double MASS_KG = 0.5, DAMPING_N_S_M = 0.2; /* of the MJCF */
 static int create(ml3_env *env, ml3_error *error) {
   env->data = calloc(1, sizeof(ml3_simulation));
   if (!env->data) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a point mass");
-  int code = ml3_simulation_open(env->data, env->spec->scene_xml, error);
+  int code = ml3_simulation_open(env->data, env, env->spec->scene_xml, error);
   if (code != ML3_OK) free(env->data);
   return code;
 }
@@ -37,6 +37,7 @@ static void change_task(ml3_env *env) {
     return;
   }
   mjModel *m = ml3_simulation_edit(s);
+  if (!m) return;
   m->body_mass[mj_name2id(m, mjOBJ_BODY, "puck")] = task[MASS];
   for (int i = 0; i < JOINTS; i++) m->dof_damping[i] = task[DAMPING];
   ml3_simulation_edited(s);
@@ -57,7 +58,7 @@ static bool success(const ml3_env *env) {
 }
 
 static void step(ml3_env *env, const double *action, ml3_env_result *result) {
-  if (!ml3_simulation_step(env->data, action, FRAME_SKIP)) result->code = ML3_ERR_NUMERIC;
+  result->code = ml3_simulation_step(env->data, action, FRAME_SKIP);
   result->reward = -distance(env) - ACTION_COST * mju_dot(action, action, ACTION_DIM);
 }
 
@@ -73,7 +74,7 @@ static void goal_now(const ml3_env *env, double *goal) {
 }
 
 static void linearize(ml3_env *env, const double *action, double *a, double *b) {
-  ml3_simulation_linearize(env->data, action, FRAME_SKIP, a, b);
+  ml3_simulation_linearize(env->data, &(ml3_simulation_action){.control = action, .frame_skip = FRAME_SKIP}, a, b);
 }
 
 static void pose(const ml3_env *env, double *qpos, int nq) {

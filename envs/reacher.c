@@ -63,7 +63,7 @@ static int create(ml3_env *env, ml3_error *error) {
   reacher *r = calloc(1, sizeof *r);
   if (!r) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a reacher");
   env->data = r;
-  int code = ml3_simulation_open(&r->simulation, env->spec->scene_xml, error);
+  int code = ml3_simulation_open(&r->simulation, env, env->spec->scene_xml, error);
   if (code != ML3_OK) {
     free(r);
     return code;
@@ -118,6 +118,7 @@ static void change_task(ml3_env *env) {
     return;
   }
   mjModel *m = ml3_simulation_edit(&r->simulation);
+  if (!m) return;
   set_lengths(m, env->task);
   set_mass(m, "upper_arm", env->task[UPPER_ARM_LENGTH], env->task[UPPER_ARM_MASS]);
   set_mass(m, "forearm", env->task[FOREARM_LENGTH], env->task[FOREARM_MASS]);
@@ -153,7 +154,7 @@ static double distance(const ml3_env *env) {
 
 static void step(ml3_env *env, const double *action, ml3_env_result *result) {
   reacher *r = env->data;
-  if (!ml3_simulation_step(&r->simulation, action, FRAME_SKIP)) result->code = ML3_ERR_NUMERIC;
+  result->code = ml3_simulation_step(&r->simulation, action, FRAME_SKIP);
   result->reward = -distance(env) - mju_dot(action, action, ACTION_DIM);
 }
 
@@ -251,14 +252,14 @@ static void pose(const ml3_env *env, double *qpos, int nq) {
 static const double GOAL_RADIUS_MAX_M = 0.2;
 
 static void move_goal(ml3_env *env, const double *point) {
-  const ml3_simulation *s = &((reacher *)env->data)->simulation;
+  ml3_simulation *s = &((reacher *)env->data)->simulation;
   double radius = fmin(hypot(point[0], point[1]), GOAL_RADIUS_MAX_M), angle = atan2(point[1], point[0]);
   env->task[GOAL_ANGLE] = angle;
   env->task[GOAL_RADIUS_SQUARED] = radius * radius;
   s->data->qpos[2] = radius * cos(angle);
   s->data->qpos[3] = radius * sin(angle);
   s->data->qvel[2] = s->data->qvel[3] = 0;
-  mj_kinematics(s->model, s->data);
+  ml3_simulation_place(s);
 }
 
 static void push(ml3_env *env, int body, const double *point, const double *force) {

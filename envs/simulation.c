@@ -4,68 +4,127 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "envs/mjcf.h"
+/* ---- calls of MuJoCo --------------------------------------------------------------------------------------- */
 
-int ml3_simulation_open(ml3_simulation *s, const char *xml, ml3_error *error) {
-  *s = (ml3_simulation){.shared = ml3_mjcf_share(xml, error)};
-  s->model = s->shared;
-  if (s->shared) s->data = ml3_mjcf_data(s->shared, error);
-  if (s->data) return ML3_OK;
-  ml3_simulation_close(s);
-  return error ? error->code : ML3_ERR_FORMAT;
+static void call_reset_keyframe(void *user) {
+  const ml3_simulation *s = user;
+  mj_resetDataKeyframe(s->model, s->data, 0);
 }
 
-int ml3_simulation_open_model(ml3_simulation *s, const mjModel *model, ml3_error *error) {
-  *s = (ml3_simulation){.shared = model, .model = model, .kept = true, .data = ml3_mjcf_data(model, error)};
-  return s->data ? ML3_OK : ML3_ERR_MEMORY;
+static void call_copy_model(void *user) {
+  ml3_simulation *s = user;
+  s->own = mj_copyModel(s->own, s->shared);
+}
+
+static void call_set_const(void *user) {
+  const ml3_simulation *s = user;
+  mj_setConst(s->own, s->data);
+}
+
+static void call_kinematics(void *user) {
+  const ml3_simulation *s = user;
+  mj_kinematics(s->model, s->data);
+}
+
+/* False, and counted, when MuJoCo gave up in it. */
+static bool call(ml3_simulation *s, void (*what)(void *user)) {
+  ml3_mjcf_said said;
+  if (ml3_mjcf_try(what, s, &said)) return true;
+  ml3_simulation_recover(s, &said);
+  return false;
+}
+
+/* ---- opening -------------------------------------------------------------------------------------------------- */
+
+static int open_first(ml3_simulation *s, ml3_error *error) {
+  s->first = malloc((size_t)ml3_simulation_full_dim(s) * sizeof *s->first);
+  if (!s->first) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the state of a simulation");
+  if (s->model->nkey > 0) {
+    int code = ml3_mjcf_guard(call_reset_keyframe, s, "take the first keyframe", error);
+    if (code != ML3_OK) return code;
+  }
+  ml3_simulation_get_full(s, s->first);
+  return ML3_OK;
+}
+
+int ml3_simulation_open(ml3_simulation *s, ml3_env *env, const char *xml, ml3_error *error) {
+  ml3_error own = {0}, *e = error ? error : &own;
+  *s = (ml3_simulation){.env = env, .shared = ml3_mjcf_share(xml, e)};
+  s->model = s->shared;
+  if (s->shared) s->data = ml3_mjcf_data(s->shared, e);
+  if (s->data && open_first(s, e) == ML3_OK) return ML3_OK;
+  ml3_simulation_close(s);
+  return e->code;
+}
+
+int ml3_simulation_open_model(ml3_simulation *s, ml3_env *env, const mjModel *model, ml3_error *error) {
+  ml3_error own = {0}, *e = error ? error : &own;
+  *s = (ml3_simulation){.env = env, .shared = model, .model = model, .kept = true};
+  s->data = ml3_mjcf_data(model, e);
+  if (s->data && open_first(s, e) == ML3_OK) return ML3_OK;
+  ml3_simulation_close(s);
+  return e->code;
 }
 
 void ml3_simulation_close(ml3_simulation *s) {
   if (s->data && !s->borrowed) mj_deleteData(s->data);
   if (s->own) mj_deleteModel(s->own);
   if (s->shared && !s->kept) ml3_mjcf_release(s->shared);
+  free(s->first);
+  free(s->work);
   *s = (ml3_simulation){0};
 }
 
 /* ---- the model of a task ------------------------------------------------------------------------------- */
 
 mjModel *ml3_simulation_edit(ml3_simulation *s) {
-  s->own = mj_copyModel(s->own, s->shared);
-  return s->own;
+  s->no_model = !call(s, call_copy_model) || !s->own;
+  return s->no_model ? NULL : s->own;
 }
 
 /* The extent and centre of the scene are for pictures, and may have been given in the MJCF. */
 void ml3_simulation_edited(ml3_simulation *s) {
   mjStatistic before = s->own->stat;
-  mj_setConst(s->own, s->data);
+  s->no_model = !call(s, call_set_const);
   s->own->stat.extent = before.extent;
   mju_copy3(s->own->stat.center, before.center);
   s->model = s->own;
 }
 
 void ml3_simulation_unedited(ml3_simulation *s) {
+  s->no_model = false;
   s->model = s->shared;
 }
 
 /* ---- state ----------------------------------------------------------------------------------------------- */
 
 /* mj_kinematics normalises quaternions on the way, to the last bit another number: the state stays as it was given. */
-static void place_bodies(ml3_simulation *s) {
+void ml3_simulation_place(ml3_simulation *s) {
   double qpos[s->model->nq];
   memcpy(qpos, s->data->qpos, sizeof qpos);
-  mj_kinematics(s->model, s->data);
-  memcpy(s->data->qpos, qpos, sizeof qpos);
+  if (call(s, call_kinematics))
+    memcpy(s->data->qpos, qpos, sizeof qpos);
+  else
+    s->broken = true;
+}
+
+/* As new data is, but for the force of a hand. */
+static void begin(ml3_simulation *s) {
+  double force[s->model->nv];
+  s->broken = false;
+  memcpy(force, s->data->qfrc_applied, sizeof force);
+  ml3_simulation_load(s, s->first);
+  memcpy(s->data->qfrc_applied, force, sizeof force);
 }
 
 void ml3_simulation_set_state(ml3_simulation *s, const double *state) {
   const mjModel *m = s->model;
   mjData *d = s->data;
+  begin(s);
   memcpy(d->qpos, state, (size_t)m->nq * sizeof *state);
   memcpy(d->qvel, state + m->nq, (size_t)m->nv * sizeof *state);
   if (m->na) memcpy(d->act, state + m->nq + m->nv, (size_t)m->na * sizeof *state);
-  mju_zero(d->qacc_warmstart, m->nv);
-  d->time = 0;
-  place_bodies(s);
+  ml3_simulation_place(s);
 }
 
 void ml3_simulation_reset(ml3_simulation *s, const double *state) {
@@ -80,56 +139,15 @@ void ml3_simulation_get_state(const ml3_simulation *s, double *state) {
   if (m->na) memcpy(state + m->nq + m->nv, s->data->act, (size_t)m->na * sizeof *state);
 }
 
-#if mjVERSION_HEADER >= 300
-int ml3_simulation_full_dim(const ml3_simulation *s) {
-  return (int)mj_stateSize(s->model, mjSTATE_INTEGRATION);
+void ml3_simulation_first_state(ml3_simulation *s, double *state) {
+  begin(s);
+  ml3_simulation_get_state(s, state);
 }
-
-void ml3_simulation_get_full(const ml3_simulation *s, double *full) {
-  mj_getState(s->model, s->data, full, mjSTATE_INTEGRATION);
-}
-
-void ml3_simulation_load(ml3_simulation *s, const double *full) {
-  mj_setState(s->model, s->data, full, mjSTATE_INTEGRATION);
-}
-#else
-int ml3_simulation_full_dim(const ml3_simulation *s) {
-  const mjModel *m = s->model;
-  return 1 + m->nq + 3 * m->nv + m->na + 7 * m->nmocap;
-}
-
-/* One after another: the parts of the state, each copied in or out. */
-static void copy_full(const mjModel *m, mjData *d, double *full, bool out) {
-  struct {
-    double *part;
-    int size;
-  } parts[] = {{&d->time, 1},
-               {d->qpos, m->nq},
-               {d->qvel, m->nv},
-               {d->qacc_warmstart, m->nv},
-               {d->qfrc_applied, m->nv},
-               {d->act, m->na},
-               {d->mocap_pos, 3 * m->nmocap},
-               {d->mocap_quat, 4 * m->nmocap}};
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-    if (parts[i].size)
-      memcpy(out ? full : parts[i].part, out ? parts[i].part : full, (size_t)parts[i].size * sizeof *full);
-    full += parts[i].size;
-  }
-}
-
-void ml3_simulation_get_full(const ml3_simulation *s, double *full) {
-  copy_full(s->model, s->data, full, true);
-}
-
-void ml3_simulation_load(ml3_simulation *s, const double *full) {
-  copy_full(s->model, s->data, (double *)full, false);
-}
-#endif
 
 void ml3_simulation_set_full(ml3_simulation *s, const double *full) {
+  s->broken = false;
   ml3_simulation_load(s, full);
-  place_bodies(s);
+  ml3_simulation_place(s);
 }
 
 int ml3_simulation_borrow(ml3_simulation *s, const ml3_simulation *host, ml3_error *error) {
@@ -144,71 +162,6 @@ int ml3_simulation_borrow(ml3_simulation *s, const ml3_simulation *host, ml3_err
   s->data = host->data;
   s->borrowed = true;
   return ML3_OK;
-}
-
-/* ---- stepping --------------------------------------------------------------------------------------------- */
-
-/* How often MuJoCo found a number it cannot go on with; it then resets the data, these counters too. */
-static bool diverged(const mjData *d) {
-  return d->warning[mjWARN_BADQPOS].number || d->warning[mjWARN_BADQVEL].number || d->warning[mjWARN_BADQACC].number;
-}
-
-static void forget_divergence(mjData *d) {
-  d->warning[mjWARN_BADQPOS].number = d->warning[mjWARN_BADQVEL].number = d->warning[mjWARN_BADQACC].number = 0;
-}
-
-bool ml3_simulation_step(ml3_simulation *s, const double *control, int frame_skip) {
-  if (s->model->nu) memcpy(s->data->ctrl, control, (size_t)s->model->nu * sizeof *control);
-  if (!ml3_mjcf_step(s->model, s->data, frame_skip)) {
-    mj_resetData(s->model, s->data);
-    return false;
-  }
-  if (!diverged(s->data)) return true;
-  forget_divergence(s->data);
-  return false;
-}
-
-/* ---- derivative ------------------------------------------------------------------------------------------- */
-
-static const double DIFFERENCE_STEP = 1e-6;
-
-bool ml3_simulation_can_linearize(const mjModel *model) {
-  return model->nq == model->nv && model->opt.integrator != mjINT_RK4;
-}
-
-static bool beyond(const mjModel *m, const double *control, int i) {
-  return m->actuator_ctrllimited[i] &&
-         (control[i] < m->actuator_ctrlrange[2 * i] || control[i] > m->actuator_ctrlrange[2 * i + 1]);
-}
-
-/* The chain rule over substeps: a <- a_step a, b <- a_step b + b_step. */
-static void chain(int n, int nu, const double *a_step, const double *b_step, double *a, double *b) {
-  double a_old[n * n], b_old[n * nu];
-  memcpy(a_old, a, sizeof a_old);
-  memcpy(b_old, b, sizeof b_old);
-  mju_mulMatMat(a, a_step, a_old, n, n, n);
-  mju_mulMatMat(b, a_step, b_old, n, n, nu);
-  mju_addTo(b, b_step, n * nu);
-}
-
-void ml3_simulation_linearize(ml3_simulation *s, const double *control, int frame_skip, double *a, double *b) {
-  const mjModel *m = s->model;
-  int n = 2 * m->nv + m->na, nu = m->nu;
-  double full[ml3_simulation_full_dim(s)], a_step[n * n], b_step[n * nu];
-  ml3_simulation_get_full(s, full);
-
-  mju_zero(a, n * n);
-  for (int i = 0; i < n; i++) a[i * n + i] = 1;
-  mju_zero(b, n * nu);
-  for (int i = 0; i < nu; i++) s->data->ctrl[i] = control[i];
-  for (int k = 0; k < frame_skip; k++) {
-    mjd_transitionFD(m, s->data, DIFFERENCE_STEP, 1, a_step, b_step, NULL, NULL);
-    chain(n, nu, a_step, b_step, a, b);
-    mj_step(m, s->data);
-  }
-  for (int i = 0; i < nu; i++)
-    for (int row = 0; beyond(m, control, i) && row < n; row++) b[row * nu + i] = 0;
-  ml3_simulation_set_full(s, full);
 }
 
 /* ---- of environments that are a simulation and nothing else -------------------------------------------------------- */

@@ -1,0 +1,126 @@
+/* The full state of a simulation. Newer releases of MuJoCo say themselves what belongs to it; for 2.2 it is listed here. */
+#include <string.h>
+
+#include "envs/simulation.h"
+
+#if mjVERSION_HEADER >= 300
+
+/* MuJoCo 4 keeps some bookkeeping across steps that it does not count as state: which trees sleep, and how flexes touch
+   with flag ipc. Only models with those flags have it; everything else of a model stays as it is. */
+#if mjVERSION_HEADER >= 4000000
+static bool keeps_more(const mjModel *m) {
+  return (m->opt.enableflags & (mjENBL_SLEEP | mjENBL_IPC)) != 0;
+}
+
+static int more_dim(const mjModel *m) {
+  return keeps_more(m) ? (int)(m->ntree + 2 * m->nflexvert) : 0;
+}
+
+static void get_more(const mjModel *m, const mjData *d, double *more) {
+  if (!keeps_more(m)) return;
+  for (int i = 0; i < m->ntree; i++) *more++ = d->tree_asleep[i];
+  for (int i = 0; i < m->nflexvert; i++) *more++ = d->flexvert_lambda[i], *more++ = d->flexvert_conage[i];
+}
+
+static void set_more(const mjModel *m, mjData *d, const double *more) {
+  if (!keeps_more(m)) return;
+  for (int i = 0; i < m->ntree; i++) d->tree_asleep[i] = (int)*more++;
+  for (int i = 0; i < m->nflexvert; i++) d->flexvert_lambda[i] = *more++, d->flexvert_conage[i] = (int)*more++;
+}
+#else
+static bool keeps_more(const mjModel *m) {
+  (void)m;
+  return false;
+}
+static int more_dim(const mjModel *m) {
+  (void)m;
+  return 0;
+}
+static void get_more(const mjModel *m, const mjData *d, double *more) {
+  (void)m, (void)d, (void)more;
+}
+static void set_more(const mjModel *m, mjData *d, const double *more) {
+  (void)m, (void)d, (void)more;
+}
+#endif
+
+typedef struct copying {
+  const mjModel *model;
+  mjData *data;
+  double *full;
+  const double *from;
+  int signature;
+} copying;
+
+int ml3_simulation_full_dim(const ml3_simulation *s) {
+  return (int)mj_stateSize(s->model, mjSTATE_INTEGRATION) + more_dim(s->model);
+}
+
+static void get(void *user) {
+  const copying *c = user;
+  mj_getState(c->model, c->data, c->full, c->signature);
+}
+
+static void set(void *user) {
+  const copying *c = user;
+  mj_setState(c->model, c->data, c->from, c->signature);
+}
+
+void ml3_simulation_get_full(const ml3_simulation *s, double *full) {
+  ml3_mjcf_said said;
+  copying c = {.model = s->model, .data = s->data, .full = full, .signature = mjSTATE_INTEGRATION};
+  if (ml3_mjcf_try(get, &c, &said)) get_more(s->model, s->data, full + mj_stateSize(s->model, mjSTATE_INTEGRATION));
+}
+
+bool ml3_simulation_put(ml3_simulation *s, const double *full, ml3_mjcf_said *said) {
+  copying c = {.model = s->model, .data = s->data, .from = full, .signature = mjSTATE_INTEGRATION};
+  if (keeps_more(s->model)) ml3_mjcf_clear(s->model, s->data, said);
+  if (!ml3_mjcf_try(set, &c, said)) return false;
+  set_more(s->model, s->data, full + mj_stateSize(s->model, mjSTATE_INTEGRATION));
+  return true;
+}
+
+#else
+
+int ml3_simulation_full_dim(const ml3_simulation *s) {
+  const mjModel *m = s->model;
+  return 1 + m->nq + 3 * m->nv + m->na + 7 * m->nmocap;
+}
+
+/* One after another: the parts of the state, each copied in or out. */
+static void copy_full(const mjModel *m, mjData *d, double *full, bool out) {
+  struct {
+    double *part;
+    int size;
+  } parts[] = {{&d->time, 1},
+               {d->qpos, m->nq},
+               {d->qvel, m->nv},
+               {d->qacc_warmstart, m->nv},
+               {d->qfrc_applied, m->nv},
+               {d->act, m->na},
+               {d->mocap_pos, 3 * m->nmocap},
+               {d->mocap_quat, 4 * m->nmocap}};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    if (parts[i].size)
+      memcpy(out ? full : parts[i].part, out ? parts[i].part : full, (size_t)parts[i].size * sizeof *full);
+    full += parts[i].size;
+  }
+}
+
+void ml3_simulation_get_full(const ml3_simulation *s, double *full) {
+  copy_full(s->model, s->data, full, true);
+}
+
+bool ml3_simulation_put(ml3_simulation *s, const double *full, ml3_mjcf_said *said) {
+  (void)said;
+  copy_full(s->model, s->data, (double *)full, false);
+  return true;
+}
+#endif
+
+void ml3_simulation_load(ml3_simulation *s, const double *full) {
+  ml3_mjcf_said said;
+  if (ml3_simulation_put(s, full, &said)) return;
+  ml3_simulation_recover(s, &said);
+  s->broken = true;
+}
