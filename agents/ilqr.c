@@ -218,13 +218,14 @@ static int settle_gains(ml3_ilqr *w, ml3_error *error) {
 
 /* From w->start and the policy in w to the solution in w. */
 static int optimize(ml3_ilqr *w, ml3_ilqr_report *report, ml3_error *error) {
+  char said[256];
   report->cost = ml3_ilqr_first_rollout(w);
   if (!isfinite(report->cost))
     return ml3_error_set(
         error, ML3_ERR_NUMERIC,
         "iLQR on '%s': the rollout of the start is not finite at step %zu of %zu (state, action or "
-        "cost); start from actions and a state from which the model stays finite",
-        w->lanes[0].model->name, w->lanes[0].broken, w->horizon);
+        "cost); start from actions and a state from which the model stays finite%s",
+        w->lanes[0].model->name, w->lanes[0].broken, w->horizon, ml3_ilqr_trouble(w, said, sizeof said));
   schedule s = {.mu = w->settings.regularization, .growth = 1};
   outcome now = observed_enough(w, report, report->cost, 0, s.mu) ? STUCK : GO_ON;
   bool stale = true;

@@ -1,4 +1,5 @@
 /* The derivatives along iLQR's trajectory: the model's by stretches of time steps, one a thread; the cost's with them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "agents/ilqr_internal.h"
@@ -44,6 +45,16 @@ void ml3_ilqr_differentiate(ml3_ilqr *w) {
   w->linearizations += (long)w->horizon;
 }
 
+const char *ml3_ilqr_trouble(const ml3_ilqr *w, char *text, size_t size) {
+  *text = '\0';
+  for (int i = 0; i < w->lane_count && !*text; i++) {
+    const ml3_model *model = w->lanes[i].model;
+    const char *said = model->trouble ? model->trouble(model) : "";
+    if (*said) snprintf(text, size, "; the simulation says: %s", said);
+  }
+  return text;
+}
+
 int ml3_ilqr_check_derivatives(const ml3_ilqr *w, ml3_error *error) {
   const size_t n = w->n, m = w->m;
   for (size_t t = 0; t <= w->horizon; t++) {
@@ -51,10 +62,11 @@ int ml3_ilqr_check_derivatives(const ml3_ilqr *w, ml3_error *error) {
         (t == w->horizon ||
          (ml3_ilqr_all_finite(w->a + t * n * n, n * n) && ml3_ilqr_all_finite(w->b + t * n * m, n * m))))
       continue;
+    char said[256];
     return ml3_error_set(error, ML3_ERR_NUMERIC,
                          "iLQR on '%s': a derivative of the model or the cost is not finite at step %zu of %zu; check "
-                         "the model's linearisation and the cost's expansion there",
-                         w->lanes[0].model->name, t, w->horizon);
+                         "the model's linearisation and the cost's expansion there%s",
+                         w->lanes[0].model->name, t, w->horizon, ml3_ilqr_trouble(w, said, sizeof said));
   }
   return ML3_OK;
 }

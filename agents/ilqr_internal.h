@@ -90,6 +90,9 @@ void ml3_ilqr_differentiate(ml3_ilqr *w);
 /* Where one of them is not finite: ML3_ERR_NUMERIC. To be asked after a backward pass that failed, which they all make fail. */
 int ml3_ilqr_check_derivatives(const ml3_ilqr *w, ml3_error *error);
 
+/* "; the world says: ..." where a lane's model has something to say about numbers that are not finite, or "". */
+const char *ml3_ilqr_trouble(const ml3_ilqr *w, char *text, size_t size);
+
 /* Fills feed_forward, gains, slope, curvature and largest_relative from the derivatives, regularised by
    mu. False when some Q_uu is not positive definite or a number overflows: try a larger mu. */
 bool ml3_ilqr_backward(ml3_ilqr *w, double mu);

@@ -52,6 +52,10 @@ static void env_linearize(ml3_model *model, int count, const double *states, con
   }
 }
 
+static const char *env_trouble(const ml3_model *model) {
+  return ((const env_model *)model)->env->warnings.failure;
+}
+
 static void env_free(ml3_model *model) {
   env_model *e = (env_model *)model;
   ml3_env_free(e->env);
@@ -88,7 +92,8 @@ ml3_model *ml3_model_of_env(const ml3_env *env, ml3_error *error) {
                          .step = env_step,
                          .linearize = env_linearize,
                          .clone = env_clone,
-                         .free = env_free};
+                         .free = env_free,
+                         .trouble = env_trouble};
   return &e->model;
 }
 

@@ -29,6 +29,8 @@ struct ml3_model {
                     double *b);
   ml3_model *(*clone)(ml3_model *model, ml3_error *error); /* free it before the original */
   void (*free)(ml3_model *model);
+  /* The world's own words about its last step or derivative that was not finite, or ""; may be NULL. */
+  const char *(*trouble)(const ml3_model *model);
 };
 
 /* An instance of its own of env's environment, with env's present task. */

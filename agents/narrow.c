@@ -16,6 +16,7 @@ static int unknown(const ml3_env_spec *env, const char *name, ml3_error *error) 
 ml3_env_spec *ml3_env_narrow(const ml3_env_spec *env, const char *const *names, int count, ml3_error *error) {
   struct narrowed {
     ml3_env_spec spec;
+    ml3_env_warnings tally;
     ml3_env_parameter task[];
   } *n = malloc(sizeof *n + (size_t)env->task_dim * sizeof *env->task);
   if (!n) {
@@ -24,6 +25,8 @@ ml3_env_spec *ml3_env_narrow(const ml3_env_spec *env, const char *const *names, 
   }
   n->spec = *env;
   n->spec.task = n->task;
+  n->tally = (ml3_env_warnings){0};
+  n->spec.tally = &n->tally;
   memcpy(n->task, env->task, (size_t)env->task_dim * sizeof *env->task);
   for (int i = 0; i < count; i++) {
     const int at = ml3_env_task_index(env, names[i]);

@@ -8,8 +8,8 @@
 extern "C" {
 #endif
 
-/* A copy of the spec whose parameters names[count] have no range; freed by free() after everything that uses it. An unknown
-   name is an error that lists those that there are. */
+/* A copy of the spec whose parameters names[count] (none: a copy alone) have no range, with a tally of its own for what
+   MuJoCo warns of; freed by free() after everything that uses it. An unknown name is an error that lists those that there are. */
 ml3_env_spec *ml3_env_narrow(const ml3_env_spec *env, const char *const *names, int count, ml3_error *error);
 
 #ifdef __cplusplus

@@ -15,6 +15,7 @@
 #include "cli/progress.h"
 #include "cli/statistics.h"
 #include "cli/verb.h"
+#include "cli/warnings.h"
 #include "envs/dataset.h"
 
 static int end(const char *verb, int code, const ml3_error *error) {
@@ -199,6 +200,7 @@ int cli_collect(int argc, const char **argv) {
       cli_interval mean = cli_mean_interval(c.returns, c.episodes, 0);
       printf("%s: %d episodes, %lld steps; return %.4g (95 %%: %.4g - %.4g), goal reached in %.1f %%\n", to, c.episodes,
              c.steps, mean.mean, mean.low, mean.high, 100.0 * c.reached / c.episodes);
+      cli_warnings_tell("collect", &c.env->warnings);
     }
   }
   close_collecting(&c);

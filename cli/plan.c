@@ -7,6 +7,7 @@
 
 #include "agents/ilqr.h"
 #include "agents/mpc.h"
+#include "agents/narrow.h"
 #include "base/file.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
@@ -14,6 +15,7 @@
 #include "cli/plan_time.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
+#include "cli/warnings.h"
 #include "viewer/viewer.h"
 
 typedef struct own_options {
@@ -24,7 +26,7 @@ typedef struct own_options {
 
 typedef struct planning {
   const own_options *own;
-  const ml3_env_spec *spec;
+  ml3_env_spec *spec;
   int horizon;
   ml3_env *env;
   ml3_model *model;
@@ -91,7 +93,9 @@ static int open_all(planning *p, const cli_options *o, ml3_error *error) {
   int code = cli_options_apply(o, &config, error);
   if (code != ML3_OK) return code;
   if (!o->argument) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which environment? `ml3 list` shows them");
-  if (!(p->spec = ml3_env_find(o->argument, error))) return ML3_ERR_ARGUMENT;
+  const ml3_env_spec *found = ml3_env_find(o->argument, error);
+  if (!found) return ML3_ERR_ARGUMENT;
+  if (!(p->spec = ml3_env_narrow(found, NULL, 0, error))) return error->code;
   p->horizon = config.horizon ? (int)config.horizon : p->spec->horizon;
   const size_t n = (size_t)p->spec->state_dim, m = (size_t)p->spec->action_dim;
   if (!(p->env = ml3_env_new(p->spec, error)) || !(p->episode = ml3_episode_new(p->spec, p->horizon, error)))
@@ -121,6 +125,7 @@ static void close_all(planning *p) {
   ml3_env_free(p->env);
   ml3_episode_free(p->episode);
   free(p->start);
+  free(p->spec);
 }
 
 /* Where the time of a solve goes, as JSON or as a sentence. */
@@ -302,6 +307,8 @@ int cli_plan(int argc, const char **argv) {
     const ml3_view_source source = ml3_view_recorded(&p.episode, 1);
     code = ml3_view_record(&source, own.video, &view, on_frame, NULL, NULL, &error);
   }
+  const ml3_env_warnings warnings = ml3_env_tally(p.spec);
+  if (code == ML3_OK) cli_warnings_tell("plan", &warnings);
   close_all(&p);
   if (code == ML3_ERR_ARGUMENT) return cli_fail("plan", &error), CLI_USAGE;
   return code == ML3_OK ? CLI_DONE : cli_fail("plan", &error);

@@ -32,6 +32,11 @@ bool cli_problem_acts(const cli_problem_kind *kind) {
   return kind->rollouts || kind->simulated;
 }
 
+const ml3_env_spec *cli_problem_env(const cli_config *config, const ml3_problem *problem) {
+  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, NULL);
+  return kind && kind->playable ? kind->playable(problem).env : NULL;
+}
+
 const char *cli_problem_title(const cli_config *config) {
   const cli_problem_kind *kind = cli_problem_kind_find(config->problem, NULL);
   return kind && cli_problem_acts(kind) ? config->environment : config->problem;

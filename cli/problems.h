@@ -34,6 +34,9 @@ ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error);
 /* The same for meta-test, where extra information is gone: no expert shows anything. */
 ml3_problem *cli_problem_new_at_test(const cli_config *config, ml3_error *error);
 
+/* The environment that it acts in, with a tally of what MuJoCo warns of there; or NULL. */
+const ml3_env_spec *cli_problem_env(const cli_config *config, const ml3_problem *problem);
+
 /* The model that a problem of that configuration has learned of its environment, or NULL. */
 const ml3_ensemble *cli_problem_ensemble(const cli_config *config, const ml3_problem *problem);
 

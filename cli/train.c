@@ -263,6 +263,7 @@ int cli_train(int argc, const char **argv) {
     code = train_loop(&t, &error);
     cli_progress_end(&t.progress);
   }
+  if (code == ML3_OK) code = train_sum_warnings(&t, &error);
   if (code == ML3_OK && train_writes(&t)) code = train_alone(&t, train_conclude(&t, &error));
   if (code != ML3_OK && (!t.ranks || t.lost || t.ranks->rank == t.speaker)) cli_fail("train", &error);
   finish(&t);

@@ -12,6 +12,7 @@
 #include "cli/problems.h"
 #include "cli/runs.h"
 #include "cli/train_internal.h"
+#include "cli/warnings.h"
 
 /* ---- metrics ------------------------------------------------------------------------------------------------ */
 
@@ -130,6 +131,7 @@ static int save_summary(training *t, ml3_error *error) {
   static const char *const names[] = {"best_median_distance", "model_step_error", "model_horizon_error"};
   if (json) add_costs(t, json);
   if (json) json_object_set_new(json, "best_failed_tasks", json_integer(b->skipped)); /* of the validation */
+  if (json) cli_warnings_add(json, &t->warnings);
   for (int i = t->problem->distance_name ? 0 : 1; json && i < 3; i++)
     if (isfinite(also[i])) json_object_set_new(json, names[i], json_real(also[i]));
   if (json && t->problem->success_name)

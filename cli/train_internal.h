@@ -23,6 +23,8 @@ typedef struct training {
   double saved_s;     /* of cli_checkpoint_due */
   double begun_s;     /* by ml3_clock_s */
   bool told_trouble;
+  unsigned told_warnings;    /* kinds, as bits */
+  ml3_env_warnings warnings; /* of all ranks, when the loop has ended */
 } training;
 
 /* Of several ranks the first one writes and speaks. */
@@ -43,6 +45,9 @@ int train_loop(training *t, ml3_error *error);
 
 /* ", median distance 0.02, model's error 1.2 % a step, 0.004 at the end", as far as there is such. */
 const char *train_tell_more(const training *t, const ml3_trainer_report *r, char *text, size_t size);
+
+/* Sums up what MuJoCo warned of on all ranks, which call this together. */
+int train_sum_warnings(training *t, ml3_error *error);
 
 /* ---- train_files.c ----------------------------------------------------------------------------------------------- */
 

@@ -1,9 +1,12 @@
 /* The outer steps of `ml3 train`: trained, validated, shown, kept. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "cli/terminal.h"
+#include "cli/problems.h"
 #include "cli/train_internal.h"
+#include "cli/warnings.h"
 
 const char *train_tell_more(const training *t, const ml3_trainer_report *r, char *text, size_t size) {
   int used = 0;
@@ -81,7 +84,11 @@ static int step(training *t, double *objective, ml3_error *error) {
   int code = told(t, ml3_trainer_step(t->trainer, &report, error));
   if (code != ML3_OK) return code;
   *objective = report.objective;
-  if (train_writes(t)) tell_trouble(t, &report);
+  if (train_writes(t)) {
+    tell_trouble(t, &report);
+    const ml3_env_warnings warnings = ml3_env_tally(cli_problem_env(&t->config, t->problem));
+    cli_warnings_say(&t->progress, &warnings, &t->told_warnings);
+  }
   code = train_alone(t, train_write_metrics(t, &report, NULL, error));
   const int64_t done = ml3_trainer_outer_step(t->trainer);
   return code == ML3_OK && (done % c->validation_every == 0 || done == c->outer_steps) ? validate(t, error) : code;
@@ -89,6 +96,19 @@ static int step(training *t, double *objective, ml3_error *error) {
 
 static bool ended(const training *t) {
   return ml3_trainer_outer_step(t->trainer) >= t->config.outer_steps || ml3_trainer_stale(t->trainer);
+}
+
+int train_sum_warnings(training *t, ml3_error *error) {
+  const ml3_env_warnings own = ml3_env_tally(cli_problem_env(&t->config, t->problem));
+  const int count = t->ranks ? t->ranks->count : 1;
+  ml3_env_warnings *all = calloc((size_t)count, sizeof *all);
+  t->warnings = (ml3_env_warnings){0};
+  if (!all) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the warnings of %d ranks", count);
+  all[t->ranks ? t->ranks->rank : 0] = own;
+  const int code = t->ranks ? train_alone(t, ml3_ranks_share(t->ranks, all, count, sizeof *all, error)) : ML3_OK;
+  for (int i = 0; i < count && code == ML3_OK; i++) ml3_env_warnings_add(&t->warnings, &all[i]);
+  free(all);
+  return code;
 }
 
 /* A diverged step ends training; the files keep what was best. */

@@ -16,6 +16,7 @@
 #include "cli/plot.h"
 #include "cli/policies.h"
 #include "cli/progress.h"
+#include "cli/warnings.h"
 
 static const char *const method_names[] = {
     [METHOD_PPO] = "ppo", [METHOD_REINFORCE] = "reinforce", [METHOD_RANDOM] = "random"};
@@ -61,6 +62,7 @@ typedef struct run {
   cli_log *log;
   double begin_s, saved_s, last_return;
   int64_t begin_steps; /* environment steps before begin_s */
+  unsigned told_warnings; /* kinds, as bits */
 } run;
 
 /* The step of a line is the number of environment steps (CleanRL's global_step); of updates where there are none. */
@@ -114,6 +116,8 @@ static int loop(run *r, cli_progress *progress, ml3_error *error) {
     if (cli_interrupted()) return stop(r, error);
     int code = ml3_learner_update(r->learner, &report, error);
     if (code == ML3_OK) code = write_line(r, &report, error);
+    const ml3_env_warnings warnings = ml3_env_tally(r->learner->settings.env);
+    cli_warnings_say(progress, &warnings, &r->told_warnings);
     const bool last = report.updates == c->learner_updates;
     if (code == ML3_OK && (cli_checkpoint_due(report.updates, c->checkpoint_every, &r->saved_s) || last))
       code = save_checkpoint(r, error);
@@ -154,6 +158,8 @@ static int save_summary(const run *r, const ml3_outcome *mean, double seconds, m
                            (json_int_t)r->learner->updates, "env_steps", (json_int_t)r->learner->env_steps, "seconds",
                            seconds, "env_steps_per_second", seconds > 0 ? steps / seconds : 0, "return",
                            mean->episode_return, "success", mean->success, "distance", mean->distance);
+  const ml3_env_warnings warnings = ml3_env_tally(r->learner->settings.env);
+  if (json) cli_warnings_add(json, &warnings);
   char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
   json_decref(json);
   if (!text) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);

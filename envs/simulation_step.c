@@ -1,5 +1,6 @@
 /* Steps and their derivative, and what MuJoCo says about them. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,9 +53,21 @@ static void begin_again(ml3_simulation *s) {
   ml3_simulation_put(s, s->first, &said);
 }
 
+/* Newer releases of MuJoCo say themselves what to raise. */
+static void tell_error(ml3_simulation *s, const char *error) {
+#if mjVERSION_HEADER < 230
+  char text[sizeof ((ml3_mjcf_said *)0)->error];
+  if (strstr(error, "tack overflow")) {
+    snprintf(text, sizeof text, "%.120s: nstack is %d, raise it in the <size> of the MJCF", error, s->model->nstack);
+    error = text;
+  }
+#endif
+  ml3_env_warn(s->env, ML3_WARN_ERROR, 1, error);
+}
+
 void ml3_simulation_recover(ml3_simulation *s, const ml3_mjcf_said *said) {
   ml3_simulation_note(s, said);
-  ml3_env_warn(s->env, ML3_WARN_ERROR, 1, said->error);
+  tell_error(s, said->error);
   begin_again(s);
 }
 

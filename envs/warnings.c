@@ -33,8 +33,9 @@ const char *ml3_env_warning_tell(const ml3_env_warnings *w, ml3_env_warning kind
   if (!size) return text;
   *text = '\0';
   if (kind < 0 || kind >= ML3_WARN_KINDS || w->counts[kind] == 0) return text;
-  snprintf(text, size, "MuJoCo, %lld time%s (%s): %s%s%s", w->counts[kind], w->counts[kind] == 1 ? "" : "s",
-           ml3_env_warning_name(kind), w->texts[kind], *w->texts[kind] ? "; " : "", meanings[kind]);
+  const int length = (int)strlen(w->texts[kind]), stop = length && w->texts[kind][length - 1] == '.';
+  snprintf(text, size, "MuJoCo, %lld time%s (%s): %.*s%s%s", w->counts[kind], w->counts[kind] == 1 ? "" : "s",
+           ml3_env_warning_name(kind), length - stop, w->texts[kind], length ? "; " : "", meanings[kind]);
   return text;
 }
 

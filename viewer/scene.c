@@ -55,10 +55,23 @@ static int font_scale(const ml3_scene_settings *o) {
   return scale < mjFONTSCALE_100 ? mjFONTSCALE_100 : scale > mjFONTSCALE_300 ? mjFONTSCALE_300 : scale;
 }
 
+/* MuJoCo's part of drawing; where it gives up, the picture goes without, and the scene's environment counts it. */
+static void attempt(ml3_scene *s, void (*call)(void *user), void *user) {
+  ml3_mjcf_said said;
+  if (ml3_mjcf_try(call, user, &said)) return;
+  ml3_env_warn(s->env, ML3_WARN_ERROR, 1, said.error);
+  ml3_mjcf_clear(s->model, s->data, &said);
+}
+
 typedef struct making {
   ml3_scene *scene;
   int font;
 } making;
+
+static void call_keyframe(void *user) {
+  const ml3_scene *s = user;
+  mj_resetDataKeyframe(s->model, s->data, 0);
+}
 
 static void make_context(void *user) {
   const making *m = user;
@@ -76,6 +89,7 @@ static int open_model(ml3_scene *s, const ml3_env_spec *spec, ml3_error *error) 
   if (!s->model) return error ? error->code : ML3_ERR_FORMAT;
   s->data = ml3_mjcf_data(s->model, error);
   if (!s->data) return error ? error->code : ML3_ERR_MEMORY;
+  if (s->model->nkey > 0) attempt(s, call_keyframe, s); /* mocap bodies */
   s->from = calloc(2 * (size_t)s->model->nq + 1, sizeof(double));
   s->to = s->from + s->model->nq;
   s->is_goal = calloc((size_t)s->model->nbody, sizeof(bool));
@@ -153,6 +167,13 @@ static void between(const mjModel *m, const double *from, const double *to, doub
   }
 }
 
+static void call_place(void *user) {
+  const ml3_scene *s = user;
+  mj_kinematics(s->model, s->data);
+  mj_comPos(s->model, s->data);
+  mj_camlight(s->model, s->data);
+}
+
 static void pose(ml3_scene *s, const ml3_episode *e, double step) {
   step = fmax(0, fmin(step, e->steps));
   int t = (int)floor(step), next = t < e->steps ? t + 1 : t;
@@ -162,9 +183,7 @@ static void pose(ml3_scene *s, const ml3_episode *e, double step) {
   pose_state(s, e, t, s->from);
   pose_state(s, e, next, s->to);
   between(s->model, s->from, s->to, step - t, s->data->qpos);
-  mj_kinematics(s->model, s->data);
-  mj_comPos(s->model, s->data);
-  mj_camlight(s->model, s->data);
+  attempt(s, call_place, s);
 }
 
 /* ---- one picture --------------------------------------------------------------------------------------------- */
@@ -185,11 +204,21 @@ static void colour(mjvGeom *g, const float *tint, float part, float alpha) {
   g->rgba[3] *= alpha;
 }
 
+static void call_update(void *user) {
+  ml3_scene *s = user;
+  mjv_updateScene(s->model, s->data, &s->option, NULL, &s->camera, mjCAT_ALL, &s->scene);
+}
+
+static void call_add_geoms(void *user) {
+  ml3_scene *s = user;
+  mjv_addGeoms(s->model, s->data, &s->option, NULL, mjCAT_DYNAMIC, &s->scene);
+}
+
 void ml3_scene_begin(ml3_scene *s, const ml3_episode *e, double step, const float *tint, float part) {
   s->solid = e;
   s->solid_step = step;
   pose(s, e, step);
-  mjv_updateScene(s->model, s->data, &s->option, NULL, &s->camera, mjCAT_ALL, &s->scene);
+  attempt(s, call_update, s);
   for (int i = 0; i < s->scene.ngeom && tint; i++)
     if (is_actor(s, &s->scene.geoms[i])) colour(&s->scene.geoms[i], tint, part, 1);
 }
@@ -211,7 +240,7 @@ static bool coincides(const ml3_scene *s, const mjvGeom *g, int count) {
 void ml3_scene_ghost(ml3_scene *s, const ml3_episode *e, double step, const float *tint) {
   const int before = s->scene.ngeom;
   pose(s, e, step);
-  mjv_addGeoms(s->model, s->data, &s->option, NULL, mjCAT_DYNAMIC, &s->scene);
+  attempt(s, call_add_geoms, s);
   int kept = before;
   for (int i = before; i < s->scene.ngeom; i++) {
     mjvGeom *g = &s->scene.geoms[i];
@@ -266,11 +295,26 @@ void ml3_scene_text(ml3_scene *s, const double *at, const char *text) {
   if (g) snprintf(g->label, sizeof g->label, "%s", text);
 }
 
+typedef struct drawing {
+  ml3_scene *scene;
+  mjrRect viewport;
+} drawing;
+
+static void call_render(void *user) {
+  drawing *d = user;
+  mjr_render(d->viewport, &d->scene->scene, &d->scene->context);
+}
+
 void ml3_scene_draw(ml3_scene *s, mjrRect viewport) {
-  mjr_render(viewport, &s->scene, &s->context);
+  attempt(s, call_render, &(drawing){s, viewport});
 }
 
 /* ---- the plane ------------------------------------------------------------------------------------------------ */
+
+static void call_upload(void *user) {
+  ml3_scene *s = user;
+  mjr_uploadTexture(s->model, &s->context, s->map_texture);
+}
 
 void ml3_scene_paint_map(ml3_scene *s, const unsigned char *rgb) {
   if (s->map_texture < 0) return;
@@ -280,7 +324,7 @@ void ml3_scene_paint_map(ml3_scene *s, const unsigned char *rgb) {
   unsigned char *to = s->model->tex_data + s->model->tex_adr[s->map_texture];
 #endif
   memcpy(to, rgb, (size_t)ML3_SCENE_MAP * ML3_SCENE_MAP * 3);
-  mjr_uploadTexture(s->model, &s->context, s->map_texture);
+  attempt(s, call_upload, s);
 }
 
 void ml3_scene_show_map(ml3_scene *s, bool shown) {
@@ -289,17 +333,29 @@ void ml3_scene_show_map(ml3_scene *s, bool shown) {
 
 /* ---- the mouse -------------------------------------------------------------------------------------------------- */
 
-#if mjVERSION_HEADER < 300
-static int select_body(ml3_scene *s, double aspect, double x, double y, double *at) {
+typedef struct selecting {
+  ml3_scene *scene;
+  double aspect, x, y, *at;
+  int body;
+} selecting;
+
+static void call_select(void *user) {
+  selecting *q = user;
+  ml3_scene *s = q->scene;
   int geom = -1, skin = -1;
-  return mjv_select(s->model, s->data, &s->option, aspect, x, y, &s->scene, at, &geom, &skin);
-}
+#if mjVERSION_HEADER < 300
+  q->body = mjv_select(s->model, s->data, &s->option, q->aspect, q->x, q->y, &s->scene, q->at, &geom, &skin);
 #else
-static int select_body(ml3_scene *s, double aspect, double x, double y, double *at) {
-  int geom = -1, flex = -1, skin = -1;
-  return mjv_select(s->model, s->data, &s->option, aspect, x, y, &s->scene, at, &geom, &flex, &skin);
-}
+  int flex = -1;
+  q->body = mjv_select(s->model, s->data, &s->option, q->aspect, q->x, q->y, &s->scene, q->at, &geom, &flex, &skin);
 #endif
+}
+
+static int select_body(ml3_scene *s, double aspect, double x, double y, double *at) {
+  selecting q = {s, aspect, x, y, at, -1};
+  attempt(s, call_select, &q);
+  return q.body;
+}
 
 /* Thin things are hard to hit: what lies a little beside counts too. */
 int ml3_scene_pick(ml3_scene *s, double aspect, double x, double y, double *at) {
