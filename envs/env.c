@@ -59,6 +59,13 @@ static int first_unusable(const ml3_env_spec *spec, const double *action) {
   return -1;
 }
 
+/* What the simulation was in is lost: back to where the task begins. */
+static void begin_again(ml3_env *env, ml3_env_result *result) {
+  ml3_random random = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
+  env->spec->reset(env, &random);
+  result->terminated = true;
+}
+
 ml3_env_result ml3_env_step(ml3_env *env, const double *action) {
   ml3_env_result result = {0};
   if (first_unusable(env->spec, action) >= 0) {
@@ -66,7 +73,7 @@ ml3_env_result ml3_env_step(ml3_env *env, const double *action) {
   } else {
     env->spec->step(env, action, &result);
     env->steps++;
-    if (result.code < 0) result.terminated = true;
+    if (result.code < 0) begin_again(env, &result);
   }
   if (result.code < 0) result.reward = NAN;
   result.truncated = env->steps >= env->spec->horizon;
@@ -78,7 +85,7 @@ int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, con
   int bad = first_unusable(spec, action);
   if (bad < 0)
     return ml3_error_set(error, ML3_ERR_NUMERIC,
-                         "%s, step %d: the simulation diverged or could not go on%s%s; it is back at its initial position",
+                         "%s, step %d: the simulation diverged or could not go on%s%s; it is back where its task begins",
                          what, step, said && *said ? ": MuJoCo says: " : "", said ? said : "");
   return ml3_error_set(error, ML3_ERR_NUMERIC,
                        "%s, step %d: action %d (%s) is %g; a finite number is needed, and nothing was stepped", what,

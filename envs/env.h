@@ -43,7 +43,7 @@ typedef struct ml3_env_result {
   bool truncated;  /* the time limit was reached */
   int code;        /* ML3_OK; ML3_ENV_LOST_CONTACTS: the step is made, but not as it should have been; ML3_ERR_NUMERIC:
                       the action was no number (nothing happened), or the simulation diverged or MuJoCo gave up
-                      (terminated; it is back at its initial position), and the reward is NAN. Errors are negative */
+                      (terminated; it is back where its task begins), and the reward is NAN. Errors are negative */
 } ml3_env_result;
 
 /* A step's code where MuJoCo had no room for some contacts or constraints and left them out: bodies may pass through each

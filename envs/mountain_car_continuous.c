@@ -150,6 +150,11 @@ static const ml3_env_field state_fields[] = {
     {.name = "position", .unit = "m", .low = -1.2, .high = 0.6},
     {.name = "velocity", .unit = "m/step", .low = -0.07, .high = 0.07},
 };
+/* As Gymnasium's: single precision, in which 0.6 is a little more. */
+static const ml3_env_field obs_fields[] = {
+    {.name = "position", .unit = "m", .low = -1.2f, .high = 0.6f},
+    {.name = "velocity", .unit = "m/step", .low = -0.07f, .high = 0.07f},
+};
 static const ml3_env_field action_fields[] = {
     {.name = "force", .unit = "1", .low = -1, .high = 1},
 };
@@ -173,7 +178,7 @@ const ml3_env_spec ml3_mountain_car_continuous = {
     .goal_dim = 2,
     .task_dim = TASK_DIM,
     .state = state_fields,
-    .obs = state_fields,
+    .obs = obs_fields,
     .action = action_fields,
     .goal = state_fields,
     .task = task_parameters,

@@ -5,27 +5,49 @@
 
 #if mjVERSION_HEADER >= 300
 
-/* MuJoCo 4 keeps some bookkeeping across steps that it does not count as state: which trees sleep, and how flexes touch
-   with flag ipc. Only models with those flags have it; everything else of a model stays as it is. */
+/* MuJoCo 4 keeps some bookkeeping across steps that it does not count as state: which trees sleep, with the lists that
+   follow from it, and how flexes touch with flag ipc. Only models with those flags have it. */
 #if mjVERSION_HEADER >= 4000000
 static bool keeps_more(const mjModel *m) {
   return (m->opt.enableflags & (mjENBL_SLEEP | mjENBL_IPC)) != 0;
 }
 
-static int more_dim(const mjModel *m) {
-  return keeps_more(m) ? (int)(m->ntree + 2 * m->nflexvert) : 0;
+enum { SIZES = 4, LISTS = 7 };
+
+/* The bookkeeping as whole numbers: *sizes[SIZES], lists[i][counts[i]]. */
+static void list_more(const mjModel *m, mjData *d, int **sizes, int **lists, size_t *counts) {
+  int *const s[SIZES] = {&d->ntree_awake, &d->nbody_awake, &d->nparent_awake, &d->nv_awake};
+  int *const l[LISTS] = {d->tree_asleep,      d->tree_awake,    d->body_awake,      d->body_awake_ind,
+                         d->parent_awake_ind, d->dof_awake_ind, d->flexvert_conage};
+  const size_t c[LISTS] = {(size_t)m->ntree, (size_t)m->ntree, (size_t)m->nbody,    (size_t)m->nbody,
+                           (size_t)m->nbody, (size_t)m->nv,    (size_t)m->nflexvert};
+  memcpy(sizes, s, sizeof s);
+  memcpy(lists, l, sizeof l);
+  memcpy(counts, c, sizeof c);
 }
 
-static void get_more(const mjModel *m, const mjData *d, double *more) {
+static int more_dim(const mjModel *m) {
+  return keeps_more(m) ? (int)(SIZES + 2 * m->ntree + 3 * m->nbody + m->nv + 2 * m->nflexvert) : 0;
+}
+
+static void copy_more(const mjModel *m, mjData *d, double *more, bool out) {
+  int *sizes[SIZES], *lists[LISTS];
+  size_t counts[LISTS];
   if (!keeps_more(m)) return;
-  for (int i = 0; i < m->ntree; i++) *more++ = d->tree_asleep[i];
-  for (int i = 0; i < m->nflexvert; i++) *more++ = d->flexvert_lambda[i], *more++ = d->flexvert_conage[i];
+  list_more(m, d, sizes, lists, counts);
+  for (int i = 0; i < SIZES; i++, more++) out ? (*more = *sizes[i]) : (*sizes[i] = (int)*more);
+  for (int i = 0; i < LISTS; i++)
+    for (size_t k = 0; k < counts[i]; k++, more++) out ? (*more = lists[i][k]) : (lists[i][k] = (int)*more);
+  for (int i = 0; i < m->nflexvert; i++, more++)
+    out ? (*more = d->flexvert_lambda[i]) : (d->flexvert_lambda[i] = *more);
+}
+
+static void get_more(const mjModel *m, mjData *d, double *more) {
+  copy_more(m, d, more, true);
 }
 
 static void set_more(const mjModel *m, mjData *d, const double *more) {
-  if (!keeps_more(m)) return;
-  for (int i = 0; i < m->ntree; i++) d->tree_asleep[i] = (int)*more++;
-  for (int i = 0; i < m->nflexvert; i++) d->flexvert_lambda[i] = *more++, d->flexvert_conage[i] = (int)*more++;
+  copy_more(m, d, (double *)more, false);
 }
 #else
 static bool keeps_more(const mjModel *m) {
@@ -36,7 +58,7 @@ static int more_dim(const mjModel *m) {
   (void)m;
   return 0;
 }
-static void get_more(const mjModel *m, const mjData *d, double *more) {
+static void get_more(const mjModel *m, mjData *d, double *more) {
   (void)m, (void)d, (void)more;
 }
 static void set_more(const mjModel *m, mjData *d, const double *more) {
@@ -66,6 +88,15 @@ static void set(void *user) {
   mj_setState(c->model, c->data, c->from, c->signature);
 }
 
+/* Bodies that sleep are not moved any more: they are placed while they are awake. */
+static void set_awake(void *user) {
+  const copying *c = user;
+  mj_resetData(c->model, c->data);
+  set(user);
+  mj_kinematics(c->model, c->data);
+  set(user);
+}
+
 void ml3_simulation_get_full(const ml3_simulation *s, double *full) {
   ml3_mjcf_said said;
   copying c = {.model = s->model, .data = s->data, .full = full, .signature = mjSTATE_INTEGRATION};
@@ -74,8 +105,7 @@ void ml3_simulation_get_full(const ml3_simulation *s, double *full) {
 
 bool ml3_simulation_put(ml3_simulation *s, const double *full, ml3_mjcf_said *said) {
   copying c = {.model = s->model, .data = s->data, .from = full, .signature = mjSTATE_INTEGRATION};
-  if (keeps_more(s->model)) ml3_mjcf_clear(s->model, s->data, said);
-  if (!ml3_mjcf_try(set, &c, said)) return false;
+  if (!ml3_mjcf_try(keeps_more(s->model) ? set_awake : set, &c, said)) return false;
   set_more(s->model, s->data, full + mj_stateSize(s->model, mjSTATE_INTEGRATION));
   return true;
 }

@@ -37,6 +37,7 @@ int ml3_simulation_note(ml3_simulation *s, const ml3_mjcf_said *said) {
     const mjWarningStat w = d->warning[i];
     if (w.number == 0) continue;
     d->warning[i] = (mjWarningStat){0};
+    if (kinds[i] == ML3_WARN_DIVERGED && code == ML3_ERR_NUMERIC) continue; /* of one step, what it began with */
     const bool heard = found == 1 && *said->warning; /* with the time, which the other has not */
     ml3_env_warn(s->env, kinds[i], w.number, heard ? said->warning : mju_warningText(i, w.lastinfo));
     if (kinds[i] == ML3_WARN_DIVERGED) code = ML3_ERR_NUMERIC;

@@ -33,14 +33,20 @@ const char *ml3_env_warning_tell(const ml3_env_warnings *w, ml3_env_warning kind
   if (!size) return text;
   *text = '\0';
   if (kind < 0 || kind >= ML3_WARN_KINDS || w->counts[kind] == 0) return text;
-  const int length = (int)strlen(w->texts[kind]), stop = length && w->texts[kind][length - 1] == '.';
-  snprintf(text, size, "MuJoCo, %lld time%s (%s): %.*s%s%s", w->counts[kind], w->counts[kind] == 1 ? "" : "s",
-           ml3_env_warning_name(kind), length - stop, w->texts[kind], length ? "; " : "", meanings[kind]);
+  snprintf(text, size, "MuJoCo, %lld time%s (%s): %s%s%s", w->counts[kind], w->counts[kind] == 1 ? "" : "s",
+           ml3_env_warning_name(kind), w->texts[kind], *w->texts[kind] ? "; " : "", meanings[kind]);
   return text;
 }
 
+/* MuJoCo's sentences end with a full stop; here more follows. */
+static void keep(char *to, size_t size, const char *text) {
+  snprintf(to, size, "%s", text);
+  const size_t length = strlen(to);
+  if (length && to[length - 1] == '.') to[length - 1] = '\0';
+}
+
 static void add(ml3_env_warnings *sum, ml3_env_warning kind, long long count, const char *text) {
-  if (sum->counts[kind] == 0) snprintf(sum->texts[kind], sizeof sum->texts[kind], "%s", text);
+  if (sum->counts[kind] == 0) keep(sum->texts[kind], sizeof sum->texts[kind], text);
   sum->counts[kind] += count;
 }
 
@@ -65,10 +71,10 @@ ml3_env_warnings ml3_env_tally(const ml3_env_spec *spec) {
 
 void ml3_env_warn(ml3_env *env, ml3_env_warning kind, int count, const char *text) {
   add(&env->warnings, kind, count, text);
-  if (is_failure(kind)) snprintf(env->warnings.failure, sizeof env->warnings.failure, "%s", text);
+  if (is_failure(kind)) keep(env->warnings.failure, sizeof env->warnings.failure, text);
   if (!env->spec->tally) return;
   pthread_mutex_lock(&tally_lock);
   add(env->spec->tally, kind, count, text);
-  if (is_failure(kind)) snprintf(env->spec->tally->failure, sizeof env->spec->tally->failure, "%s", text);
+  if (is_failure(kind)) keep(env->spec->tally->failure, sizeof env->spec->tally->failure, text);
   pthread_mutex_unlock(&tally_lock);
 }
