@@ -84,9 +84,10 @@ int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, con
                        ml3_error *error) {
   int bad = first_unusable(spec, action);
   if (bad < 0)
-    return ml3_error_set(error, ML3_ERR_NUMERIC,
-                         "%s, step %d: the simulation diverged or could not go on%s%s; it is back where its task begins",
-                         what, step, said && *said ? ": MuJoCo says: " : "", said ? said : "");
+    return ml3_error_set(
+        error, ML3_ERR_NUMERIC,
+        "%s, step %d: the simulation diverged or could not go on%s%s; it is back where its task begins", what, step,
+        said && *said ? ": MuJoCo says: " : "", said ? said : "");
   return ml3_error_set(error, ML3_ERR_NUMERIC,
                        "%s, step %d: action %d (%s) is %g; a finite number is needed, and nothing was stepped", what,
                        step, bad, spec->action[bad].name, action[bad]);

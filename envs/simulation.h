@@ -16,8 +16,8 @@ typedef struct ml3_simulation {
   const mjModel *shared;
   mjModel *own; /* NULL until a task first departs from the shared model */
   mjData *data;
-  double *first;    /* [full_dim] the full state of new data: at the first keyframe, or where the MJCF puts the bodies */
-  double *work;     /* of ml3_simulation_linearize, from the first one on */
+  double *first; /* [full_dim] the full state of new data: at the first keyframe, or where the MJCF puts the bodies */
+  double *work;  /* of ml3_simulation_linearize, from the first one on */
   size_t work_size;
   bool kept;     /* by the caller: the shared model is not released here */
   bool borrowed; /* data belongs to another simulation of the same shared model */

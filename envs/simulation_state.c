@@ -17,7 +17,7 @@ enum { SIZES = 4, LISTS = 7 };
 /* The bookkeeping as whole numbers: *sizes[SIZES], lists[i][counts[i]]. */
 static void list_more(const mjModel *m, mjData *d, int **sizes, int **lists, size_t *counts) {
   int *const s[SIZES] = {&d->ntree_awake, &d->nbody_awake, &d->nparent_awake, &d->nv_awake};
-  int *const l[LISTS] = {d->tree_asleep,      d->tree_awake,    d->body_awake,      d->body_awake_ind,
+  int *const l[LISTS] = {d->tree_asleep,      d->tree_awake,    d->body_awake,     d->body_awake_ind,
                          d->parent_awake_ind, d->dof_awake_ind, d->flexvert_conage};
   const size_t c[LISTS] = {(size_t)m->ntree, (size_t)m->ntree, (size_t)m->nbody,    (size_t)m->nbody,
                            (size_t)m->nbody, (size_t)m->nv,    (size_t)m->nflexvert};

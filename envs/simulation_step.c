@@ -38,7 +38,7 @@ int ml3_simulation_note(ml3_simulation *s, const ml3_mjcf_said *said) {
     if (w.number == 0) continue;
     d->warning[i] = (mjWarningStat){0};
     if (kinds[i] == ML3_WARN_DIVERGED && code == ML3_ERR_NUMERIC) continue; /* of one step, what it began with */
-    const bool heard = found == 1 && *said->warning; /* with the time, which the other has not */
+    const bool heard = found == 1 && *said->warning;                        /* with the time, which the other has not */
     ml3_env_warn(s->env, kinds[i], w.number, heard ? said->warning : mju_warningText(i, w.lastinfo));
     if (kinds[i] == ML3_WARN_DIVERGED) code = ML3_ERR_NUMERIC;
     if (code == ML3_OK && (kinds[i] == ML3_WARN_CONTACTS || kinds[i] == ML3_WARN_CONSTRAINTS))
@@ -57,7 +57,7 @@ static void begin_again(ml3_simulation *s) {
 /* Newer releases of MuJoCo say themselves what to raise. */
 static void tell_error(ml3_simulation *s, const char *error) {
 #if mjVERSION_HEADER < 230
-  char text[sizeof ((ml3_mjcf_said *)0)->error];
+  char text[sizeof((ml3_mjcf_said *)0)->error];
   if (strstr(error, "tack overflow")) {
     snprintf(text, sizeof text, "%.120s: nstack is %d, raise it in the <size> of the MJCF", error, s->model->nstack);
     error = text;

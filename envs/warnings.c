@@ -8,21 +8,25 @@
 static pthread_mutex_t tally_lock = PTHREAD_MUTEX_INITIALIZER; /* of every spec's tally: warnings are rare */
 
 const char *ml3_env_warning_name(ml3_env_warning kind) {
-  static const char *const names[ML3_WARN_KINDS] = {
-      [ML3_WARN_INERTIA] = "singular_inertia", [ML3_WARN_CONTACTS] = "lost_contacts",
-      [ML3_WARN_CONSTRAINTS] = "lost_constraints", [ML3_WARN_CONTROL] = "bad_controls",
-      [ML3_WARN_DIVERGED] = "diverged",        [ML3_WARN_ERROR] = "errors",
-      [ML3_WARN_OTHER] = "other_warnings"};
+  static const char *const names[ML3_WARN_KINDS] = {[ML3_WARN_INERTIA] = "singular_inertia",
+                                                    [ML3_WARN_CONTACTS] = "lost_contacts",
+                                                    [ML3_WARN_CONSTRAINTS] = "lost_constraints",
+                                                    [ML3_WARN_CONTROL] = "bad_controls",
+                                                    [ML3_WARN_DIVERGED] = "diverged",
+                                                    [ML3_WARN_ERROR] = "errors",
+                                                    [ML3_WARN_OTHER] = "other_warnings"};
   return kind >= 0 && kind < ML3_WARN_KINDS ? names[kind] : "";
 }
 
 /* What it means for a result, and what is to be done; what to raise is in MuJoCo's own words. */
 static const char *const meanings[ML3_WARN_KINDS] = {
     [ML3_WARN_INERTIA] = "accelerations may be wrong: give bodies more mass, or joints an armature",
-    [ML3_WARN_CONTACTS] = "contacts were left out, and bodies may pass through each other: give the model more room in "
-                          "the <size> of its MJCF",
-    [ML3_WARN_CONSTRAINTS] = "contacts or limits were left out, and bodies may pass through each other: give the model "
-                             "more room in the <size> of its MJCF",
+    [ML3_WARN_CONTACTS] =
+        "contacts were left out, and bodies may pass through each other: give the model more room in "
+        "the <size> of its MJCF",
+    [ML3_WARN_CONSTRAINTS] =
+        "contacts or limits were left out, and bodies may pass through each other: give the model "
+        "more room in the <size> of its MJCF",
     [ML3_WARN_CONTROL] = "all controls were 0 in that step",
     [ML3_WARN_DIVERGED] = "those episodes ended there; a smaller timestep, or more damping, may help",
     [ML3_WARN_ERROR] = "nothing came of those steps or derivatives",

@@ -46,8 +46,8 @@ Test(cli_simulation, training_says_once_that_contacts_were_lost_and_goes_on) {
                0, "%s", output);
   cr_expect_eq(count("warning: MuJoCo, "), 1, "%s", output);
   char command[256];
-  snprintf(command, sizeof command, "tr -d '\\n' <%s/ppo/summary.json | grep -q '\"warnings\": *{ *\"lost_constraints\": [1-9]'",
-           folder);
+  snprintf(command, sizeof command,
+           "tr -d '\\n' <%s/ppo/summary.json | grep -q '\"warnings\": *{ *\"lost_constraints\": [1-9]'", folder);
   cr_expect_eq(system(command), 0);
 
   cr_assert_eq(ml3_with("train", lost(),
@@ -55,8 +55,8 @@ Test(cli_simulation, training_says_once_that_contacts_were_lost_and_goes_on) {
                         "--set outer.tasks=2 --set validation.tasks=2 --set loss.hidden=[4] --quiet"),
                0, "%s", output);
   cr_expect_eq(count("warning: MuJoCo, "), 1, "%s", output);
-  snprintf(command, sizeof command, "tr -d '\\n' <%s/free/summary.json | grep -q '\"warnings\": *{ *\"lost_constraints\": [1-9]'",
-           folder);
+  snprintf(command, sizeof command,
+           "tr -d '\\n' <%s/free/summary.json | grep -q '\"warnings\": *{ *\"lost_constraints\": [1-9]'", folder);
   cr_expect_eq(system(command), 0);
 }
 

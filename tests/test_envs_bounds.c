@@ -43,7 +43,6 @@ Test(bounds, no_observation_is_beyond_its_declared_space) {
   cr_assert_not_null(own);
   cr_assert_lt(count, 32);
 #pragma omp parallel for schedule(dynamic, 1)
-  for (int k = count; k >= 0; k--)
-    look_for_more(k < count ? ml3_env_at(k) : own, BOUND_STEPS, (uint32_t)k, found[k]);
+  for (int k = count; k >= 0; k--) look_for_more(k < count ? ml3_env_at(k) : own, BOUND_STEPS, (uint32_t)k, found[k]);
   for (int k = 0; k <= count; k++) cr_expect_str_empty(found[k]);
 }

@@ -218,7 +218,8 @@ Test(simulation, linearizes_a_large_state) {
   FILE *xml = fopen(path[0], "w"), *yaml = fopen(path[1], "w");
   fprintf(xml, "<mujoco><option timestep='0.01'/><worldbody><site name='goal' pos='1 0 0'/>\n");
   for (int i = 0; i < BODIES; i++)
-    fprintf(xml, "<body pos='0 %d 0'><joint name='j%d' type='slide' axis='1 0 0'/><geom size='.1' mass='1'/>%s</body>\n", i,
+    fprintf(xml,
+            "<body pos='0 %d 0'><joint name='j%d' type='slide' axis='1 0 0'/><geom size='.1' mass='1'/>%s</body>\n", i,
             i, i == 0 ? "<site name='tip'/>" : "");
   fprintf(xml, "</worldbody><actuator><motor joint='j0' ctrllimited='true' ctrlrange='-1 1'/></actuator></mujoco>\n");
   fprintf(yaml, "goal: {site: goal, tip: tip}\n");
