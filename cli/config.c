@@ -11,12 +11,6 @@
 #include "cli/config_internal.h"
 #include "cli/problems.h"
 
-/* What a policy that learns by itself starts from, unless keys after `method` say otherwise. */
-static const char *const policy_defaults =
-    "policy.kind=gaussian policy.log_std=0 policy.hidden=[64,64] policy.activation=tanh policy.bias=true "
-    "policy.squash=clamp "
-    "policy.obs_scale=[]";
-
 /* ---- values ------------------------------------------------------------------------------------------- */
 
 int config_wrong(ml3_error *error, const char *where, const config_key *k, const char *value, const char *expected) {
@@ -60,25 +54,6 @@ static bool is_utf8(const char *text) {
   return string != NULL;
 }
 
-/* "key=value key=value" */
-static int assign_all(cli_config *c, const char *assignments, ml3_error *error) {
-  char text[1024];
-  snprintf(text, sizeof text, "%s", assignments ? assignments : "");
-  for (char *save = NULL, *item = strtok_r(text, " ", &save); item; item = strtok_r(NULL, " ", &save)) {
-    int code = cli_config_set(c, item, error);
-    if (code != ML3_OK) return code;
-  }
-  return ML3_OK;
-}
-
-/* Another kind of problem brings its own defaults. */
-static int assign_problem(cli_config *c, const char *where, const char *name, ml3_error *error) {
-  const cli_problem_kind *kind = cli_problem_kind_find(name, error);
-  if (!kind) return ml3_error_prefix(error, "%s", where), ML3_ERR_ARGUMENT;
-  snprintf(c->problem, sizeof c->problem, "%s", name);
-  return assign_all(c, kind->defaults, error);
-}
-
 int config_assign(cli_config *c, const char *where, const config_key *k, const char *text, ml3_error *error) {
   void *field = (char *)c + k->offset;
   double x;
@@ -87,8 +62,8 @@ int config_assign(cli_config *c, const char *where, const config_key *k, const c
     case KEY_TEXT:
       if (strlen(text) < k->low || strlen(text) >= CLI_TEXT_MAX || !is_utf8(text))
         return config_wrong(error, where, k, text, "a text of at most 255 characters, in UTF-8");
-      if (k->offset == offsetof(cli_config, problem) && strcmp(field, text) != 0)
-        return assign_problem(c, where, text, error);
+      if (k->offset == offsetof(cli_config, problem) && !cli_problem_kind_find(text, error))
+        return ml3_error_prefix(error, "%s", where), ML3_ERR_ARGUMENT;
       strcpy(field, text);
       break;
     case KEY_INT:
@@ -109,24 +84,12 @@ int config_assign(cli_config *c, const char *where, const config_key *k, const c
         snprintf(expected, sizeof expected, "one of %s", k->choices);
         return config_wrong(error, where, k, text, expected);
       }
-      if (k->offset == offsetof(cli_config, method) && *(int *)field < METHOD_PPO && choice >= METHOD_PPO)
-        code = assign_all(c, policy_defaults, error);
       *(int *)field = choice;
       break;
     case KEY_LIST:
       return config_wrong(error, where, k, text, "a list such as [1, 2]");
     case KEY_TEXTS:
       return config_wrong(error, where, k, text, "a list such as [height, weight]");
-  }
-  return code;
-}
-
-int config_become(cli_config *c, const char *where, const cli_config *from, ml3_error *error) {
-  int code = ML3_OK;
-  if (strcmp(from->problem, c->problem) != 0) code = assign_problem(c, where, from->problem, error);
-  if (code == ML3_OK && from->method >= METHOD_PPO && c->method < METHOD_PPO) {
-    code = assign_all(c, policy_defaults, error);
-    c->method = from->method;
   }
   return code;
 }
@@ -166,35 +129,57 @@ int config_append(cli_config *c, const char *where, const config_key *k, const c
 
 /* ---- setting, printing ------------------------------------------------------------------------------------ */
 
-int cli_config_set(cli_config *config, const char *assignment, ml3_error *error) {
+int config_put(cli_config *c, const char *where, const config_key *k, const char *text, ml3_error *error) {
+  char value[1024];
+  if (!config_is_list(k)) return config_assign(c, where, k, text, error);
+  config_empty(c, k);
+  snprintf(value, sizeof value, "%s", text);
+  const char *separators = k->type == KEY_LIST ? "[], " : "[],"; /* names may have spaces within */
+  for (char *save = NULL, *item = strtok_r(value, separators, &save); item; item = strtok_r(NULL, separators, &save)) {
+    int code = config_append(c, where, k, item + strspn(item, " "), error);
+    if (code != ML3_OK) return code;
+  }
+  return ML3_OK;
+}
+
+static int set_one(cli_config *c, const char *assignment, ml3_error *error) {
   char text[1024], *value = NULL;
   snprintf(text, sizeof text, "%s", assignment);
   if (strlen(assignment) < sizeof text) value = strchr(text, '=');
   if (!value) return ml3_error_set(error, ML3_ERR_ARGUMENT, "--set %.200s: expected key=value", assignment);
   *value++ = '\0';
-  const config_key *k = config_key_find("--set", text, error);
+  const config_key *k = config_key_find(c, "--set", text, error);
   if (!k) return ML3_ERR_ARGUMENT;
-  if (!config_is_list(k)) return config_assign(config, "--set", k, value, error);
+  const cli_config before = *c;
+  const int code = config_put(c, "--set", k, value, error);
+  if (code == ML3_OK) config_note(c, k, &before);
+  return code;
+}
 
-  cli_config fresh = *config;
-  config_empty(&fresh, k);
-  const char *separators = k->type == KEY_LIST ? "[], " : "[],"; /* names may have spaces within */
-  for (char *save = NULL, *item = strtok_r(value, separators, &save); item; item = strtok_r(NULL, separators, &save)) {
-    int code = config_append(&fresh, "--set", k, item + strspn(item, " "), error);
+int cli_config_set_all(cli_config *config, const char *const *assignments, int count, ml3_error *error) {
+  cli_config fresh = *config; /* a mistake changes nothing */
+  const config_key *k;
+  fresh.layer++;
+  for (int i = 0; i < count; i++) {
+    int code = set_one(&fresh, assignments[i], error);
     if (code != ML3_OK) return code;
   }
+  for (int i = 0; (k = config_key_at(i)); i++) {
+    int code = fresh.given[i] == fresh.layer ? config_check_key(&fresh, "--set", k, error) : ML3_OK;
+    if (code != ML3_OK) return code;
+  }
+  if (config_check_method(&fresh, error) != ML3_OK) return ML3_ERR_ARGUMENT;
   *config = fresh;
   return ML3_OK;
 }
 
+int cli_config_set(cli_config *config, const char *assignment, ml3_error *error) {
+  return cli_config_set_all(config, &assignment, 1, error);
+}
+
 void cli_config_defaults(cli_config *config) {
   *config = (cli_config){.problem = "model_based"};
-  const config_key *k;
-  for (int i = 0; (k = config_key_at(i)); i++) {
-    char assignment[512];
-    snprintf(assignment, sizeof assignment, "%s=%s", k->name, k->initial);
-    cli_config_set(config, assignment, NULL);
-  }
+  config_refresh(config);
 }
 
 /* As a double-quoted text of YAML. Line breaks and what YAML forbids are escaped: C0 and C1 controls, U+2028, U+2029,
@@ -218,6 +203,10 @@ static void print_text(const char *text, const char *before, FILE *out) {
   fputc('"', out);
 }
 
+void config_choice(const cli_config *c, const config_key *k, char *name, size_t size) {
+  choice_name(k->choices, *(const int *)((const char *)c + k->offset), name, size);
+}
+
 static void print_value(const cli_config *c, const config_key *k, FILE *out) {
   const void *field = (const char *)c + k->offset;
   const cli_numbers *list = field;
@@ -237,7 +226,7 @@ static void print_value(const cli_config *c, const config_key *k, FILE *out) {
       fputs(*(const bool *)field ? "true" : "false", out);
       break;
     case KEY_CHOICE:
-      choice_name(k->choices, *(const int *)field, name, sizeof name);
+      config_choice(c, k, name, sizeof name);
       fputs(name, out);
       break;
     case KEY_LIST:
@@ -258,6 +247,7 @@ void cli_config_print(const cli_config *config, FILE *out, bool help) {
   const config_key *k;
   for (int i = 0; (k = config_key_at(i)); i++) {
     const char *dot = strchr(k->name, '.');
+    if (!config_in_force(config, k)) continue;
     if (dot && strncmp(section, k->name, (size_t)(dot - k->name + 1)) != 0) {
       snprintf(section, sizeof section, "%.*s", (int)(dot - k->name + 1), k->name);
       fprintf(out, "%.*s:\n", (int)(dot - k->name), k->name);

@@ -12,7 +12,7 @@
 /* The choices of `method`, in order. From PPO on a policy learns by itself. */
 enum { METHOD_LEARNED_LOSS, METHOD_MAML, METHOD_FOMAML, METHOD_META_SGD, METHOD_PPO, METHOD_REINFORCE, METHOD_RANDOM };
 
-enum { CLI_LIST_MAX = 64, CLI_TEXT_MAX = 256 };
+enum { CLI_LIST_MAX = 64, CLI_TEXT_MAX = 256, CLI_KEYS_MAX = 256 };
 
 typedef struct cli_numbers {
   int count;
@@ -134,6 +134,9 @@ typedef struct cli_config {
   double test_rate;
 
   /* Not keys. */
+  unsigned char given[CLI_KEYS_MAX]; /* by key: in which layer it was given; 0: it has its default */
+  int layer;                         /* number of the last one: a file, or the options of a command line */
+  bool whole;                        /* a file gave most of the keys in force: it lacks no environment's defaults */
   bool quiet;                    /* nothing is told of what a problem waits for when it is made */
   bool from_checkpoint;          /* what a problem fits or plans when it is made will come from a checkpoint */
   const struct ml3_ranks *ranks; /* that share out what is fitted; NULL: there is one */
@@ -141,15 +144,21 @@ typedef struct cli_config {
 
 void cli_config_defaults(cli_config *config);
 
-/* Reads a YAML file over what config holds; a `problem` other than the one there brings that kind's defaults first, wherever
-   in the file it stands. An unknown key, a wrong type and a value out of range are errors that name
-   the file, the key, what was found and what is possible. */
+/* Reads a YAML file over what config holds. What nothing has given takes the defaults of the problem, the method and the
+   environment, wherever in the file these stand. An unknown key, a wrong type, a value out of range and a key of another
+   kind of problem are errors that name the file, the key, what was found and what is possible; a file with most of the keys
+   in force, as runs have and older ones with every key, may hold keys that are not. */
 int cli_config_read(cli_config *config, const char *path, ml3_error *error);
 
-/* One "key=value"; another `problem` brings that kind's defaults. */
-int cli_config_set(cli_config *config, const char *assignment, ml3_error *error);
+/* Settings "key=value" in one layer, in any order; a key of another kind of problem is an error. */
+int cli_config_set_all(cli_config *config, const char *const *assignments, int count, ml3_error *error);
+int cli_config_set(cli_config *config, const char *assignment, ml3_error *error); /* one, as a layer */
 
-/* All keys with their values, as YAML that cli_config_read takes; with comments when `help`. */
+/* Number i of the keys that the last layer has given and that have no effect, as "loss.hidden, with method 'maml'", into
+   text[size]; false behind the last. */
+bool cli_config_idle(const cli_config *config, int i, char *text, size_t size);
+
+/* The keys in force with their values, as YAML that cli_config_read takes; with comments when `help`. */
 void cli_config_print(const cli_config *config, FILE *out, bool help);
 char *cli_config_text(const cli_config *config); /* the same, without help, to be freed; NULL without memory */
 int cli_config_write(const cli_config *config, const char *path, ml3_error *error);

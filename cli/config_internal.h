@@ -16,22 +16,57 @@ typedef struct config_key {
   const char *help;
 } config_key;
 
-enum { CONFIG_KEYS_MAX = 512 };
-
 const config_key *config_key_at(int i); /* NULL behind the last */
 
-/* NULL, with the nearest key told, where there is none of that name. where, here and below: what errors begin with. */
-const config_key *config_key_find(const char *where, const char *name, ml3_error *error);
+int config_key_number(const config_key *k);
+
+/* Where keys are in force: a rule holds for those that it names, all rules of a key together. */
+typedef struct config_rule {
+  const char *keys;     /* "policy.* horizon": names with blanks, and beginnings */
+  const char *problems; /* "sine|digits"; NULL: all */
+  const char *methods;  /* the same of `method` */
+  const char *when;     /* "extra.kind=demonstration|advice"; NULL: always */
+} config_rule;
+
+const config_rule *config_rule_at(int i); /* NULL behind the last */
+
+/* NULL, with the nearest key told, one in force if possible, where there is none of that name. where, here and below: what
+   errors begin with. */
+const config_key *config_key_find(const cli_config *c, const char *where, const char *name, ml3_error *error);
+
+/* The nearest key by its name: of those in force, or of all; NULL: none is near. */
+const char *config_key_nearest(const cli_config *c, const char *name, bool all);
 
 bool config_is_list(const config_key *k);
 void config_empty(cli_config *c, const config_key *k); /* a list */
 int config_append(cli_config *c, const char *where, const config_key *k, const char *text, ml3_error *error);
 
-/* A single value. Another `problem` brings that kind's defaults, another `method` those of a policy that learns by itself. */
+/* A single value, as it stands; no other key changes. */
 int config_assign(cli_config *c, const char *where, const config_key *k, const char *text, ml3_error *error);
 
-/* Takes over the problem and the method of `from` as config_assign does. */
-int config_become(cli_config *c, const char *where, const cli_config *from, ml3_error *error);
+/* The value as "key=value" has it, lists too. */
+int config_put(cli_config *c, const char *where, const config_key *k, const char *text, ml3_error *error);
+
+/* Of a choice: which it is now, into name[size]. */
+void config_choice(const cli_config *c, const config_key *k, char *name, size_t size);
+
+/* ---- config_scope.c: which keys are in force, and what they are when nothing has given them ---- */
+
+/* Notes that k was given in this layer. Where `before` had another problem, method or environment, what was not given takes
+   their defaults; a problem's and a learner's defaults also take the place of what earlier layers gave. */
+void config_note(cli_config *c, const config_key *k, const cli_config *before);
+
+/* What was not given gets its default. */
+void config_refresh(cli_config *c);
+
+bool config_in_force(const cli_config *c, const config_key *k);
+int config_count_in_force(const cli_config *c);
+
+/* Is k a key of this kind of problem? An error that names the problem it belongs to, and the nearest key in force. */
+int config_check_key(const cli_config *c, const char *where, const config_key *k, ml3_error *error);
+
+/* The method is one for this problem. */
+int config_check_method(const cli_config *c, ml3_error *error);
 
 /* "where: key is 'value'; expected ..." */
 int config_wrong(ml3_error *error, const char *where, const config_key *k, const char *value, const char *expected);

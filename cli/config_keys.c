@@ -1,5 +1,5 @@
 /* The keys of a configuration: the one table behind defaults, reading, writing, checks, suggestions and help. Keys of a
-   section stand together, for each section is written once. */
+   section stand together, for each section is written once. Behind it: which problems and methods they belong to. */
 #include <stddef.h>
 #include <string.h>
 
@@ -23,14 +23,14 @@ static const config_key keys[] = {
     {"policy.goal", KEY_BOOL, AT(policy_goal), "false", 0, 0, NULL, "the goal is an input, behind the observation"},
     {"policy.normalize", KEY_BOOL, AT(policy_normalize), "true", 0, 0, NULL,
      "Gaussian policies: inputs to mean 0 and deviation 1, by what initial policies see; with learners: running"},
-    {"policy.hidden", KEY_LIST, AT(policy_hidden), "[200]", 1, 4096, NULL, "widths of the hidden layers"},
-    {"policy.activation", KEY_CHOICE, AT(policy_activation), "identity", 0, 0, ACTIVATIONS, "of the hidden layers"},
+    {"policy.hidden", KEY_LIST, AT(policy_hidden), "[64, 64]", 1, 4096, NULL, "widths of the hidden layers"},
+    {"policy.activation", KEY_CHOICE, AT(policy_activation), "tanh", 0, 0, ACTIVATIONS, "of the hidden layers"},
     {"policy.start", KEY_CHOICE, AT(policy_start), "fan_in", 0, 0, "fan_in|xavier",
      "initial parameters, as loss.start"},
-    {"policy.bias", KEY_BOOL, AT(policy_bias), "false", 0, 0, NULL, "biases in every layer"},
+    {"policy.bias", KEY_BOOL, AT(policy_bias), "true", 0, 0, NULL, "biases in every layer"},
     {"policy.squash", KEY_CHOICE, AT(policy_squash), "tanh", 0, 0, "clamp|tanh",
      "how the output is kept within the action's bounds"},
-    {"policy.obs_scale", KEY_LIST, AT(policy_obs_scale), "[0.2, 1]", -1e6, 1e6, NULL,
+    {"policy.obs_scale", KEY_LIST, AT(policy_obs_scale), "[]", -1e6, 1e6, NULL,
      "one factor an observation; empty: all 1"},
     {"policy.relative", KEY_TEXTS, AT(policy_relative), "[]", 0, 0, NULL,
      "pairs of observations, [x, goal_x]: policies see the first less the second instead of the first"},
@@ -102,16 +102,16 @@ static const config_key keys[] = {
      "of how far loss.targets are off an expert's advice, in all states of an update"},
     {"cost.kind", KEY_CHOICE, AT(cost_kind), "trajectory", 0, 0, "trajectory|final|reach",
      "distance to the goal over the rollout, at its end, or mean distance of places from a step on"},
-    {"cost.from_step", KEY_INT, AT(cost_from_step), "15", 0, 10000, NULL,
+    {"cost.from_step", KEY_INT, AT(cost_from_step), "0", 0, 10000, NULL,
      "trajectory, reach: the first state that counts"},
     {"cost.velocity_weight", KEY_REAL, AT(cost_velocity_weight), "0", 0, 1e6, NULL,
      "reach: of squared velocities there"},
     {"cost.action_weight", KEY_REAL, AT(cost_action_weight), "0", 0, 1e6, NULL,
      "reach: of squared actions, in half bounds"},
-    {"extra.kind", KEY_CHOICE, AT(extra_kind), "exploration_goal", 0, 0,
+    {"extra.kind", KEY_CHOICE, AT(extra_kind), "none", 0, 0,
      "none|exploration_goal|known_parameters|demonstration|physics|energy|advice",
      "extra information while meta-training"},
-    {"extra.goal", KEY_LIST, AT(extra_goal), "[-0.947, -0.0055]", -1e9, 1e9, NULL, "a state to pass by first"},
+    {"extra.goal", KEY_LIST, AT(extra_goal), "[]", -1e9, 1e9, NULL, "a state to pass by first"},
     {"extra.until_step", KEY_INT, AT(extra_until_step), "15", 1, 10000, NULL, "states before this one are drawn to it"},
     {"extra.demonstrations", KEY_INT, AT(extra_demonstrations), "64", 1, 65536, NULL,
      "demonstration: tasks that an expert shows, or the first of extra.file"},
@@ -196,7 +196,8 @@ static const config_key keys[] = {
      "inner step: actions carry the gradient, states are data"},
     {"rollout.near", KEY_REAL, AT(rollout_near), "0.05", 1e-9, 1e9, NULL,
      "model_based: the loss also sees tanh(way to the goal / near), finely near 0"},
-    {"rollout.episodes", KEY_INT, AT(rollout_episodes), "8", 1, 4096, NULL, "model_free: for an update"},
+    {"rollout.episodes", KEY_INT, AT(rollout_episodes), "8", 1, 4096, NULL,
+     "model_free: for an update; so in comparisons, of REINFORCE"},
     {"rollout.outer_episodes", KEY_INT, AT(rollout_outer_episodes), "8", 1, 4096, NULL,
      "model_free: for the task loss after it"},
     {"rollout.reuse", KEY_BOOL, AT(rollout_reuse), "false", 0, 0, NULL,
@@ -248,27 +249,93 @@ static const config_key keys[] = {
 };
 
 enum { KEYS = sizeof keys / sizeof *keys };
-_Static_assert((int)KEYS <= (int)CONFIG_KEYS_MAX, "more keys than CONFIG_KEYS_MAX");
+_Static_assert((int)KEYS <= (int)CLI_KEYS_MAX, "more keys than CLI_KEYS_MAX");
+
+/* ---- whose they are ---------------------------------------------------------------------------------------------- */
+
+#define RL         "model_based|model_free"
+#define SUPERVISED "sine|digits|idx|table"
+#define META       "learned_loss|maml|fomaml|meta_sgd"
+
+/* learner.* are also PPO's where it shows what it has learned (extra.expert) or is compared with. */
+static const config_rule rules[] = {
+    {"environment horizon policy.* learner.* rollout.* test.ilqr_restarts test.reinforce_rate", RL, NULL, NULL},
+    {"numerics inner.* outer.* cost.* extra.* dynamics.* validation.* loss.products test.rate", NULL, META, NULL},
+    {"loss.inputs loss.base loss.targets loss.hidden loss.activation loss.output loss.bias loss.start loss.weighting "
+     "loss.normalize inner.newton outer.target_weight",
+     NULL, "learned_loss", NULL},
+    {"inner.weight_list", NULL, NULL, "inner.weights=list"},
+    {"outer.clip outer.target_weight extra.guided", "model_free", NULL, NULL},
+    {"cost.* dynamics.* rollout.starts rollout.detach_state rollout.near", "model_based", META, NULL},
+    {"cost.from_step", NULL, NULL, "cost.kind=trajectory|reach"},
+    {"cost.velocity_weight cost.action_weight", NULL, NULL, "cost.kind=reach"},
+    {"dynamics.transitions dynamics.hold dynamics.every dynamics.tasks dynamics.members dynamics.hidden "
+     "dynamics.second_order dynamics.epochs dynamics.file",
+     NULL, NULL, "dynamics.kind=ensemble"},
+    {"extra.goal extra.until_step", RL, NULL, "extra.kind=exploration_goal"},
+    {"extra.demonstrations", RL, NULL, "extra.kind=demonstration"},
+    {"extra.expert extra.file", RL, NULL, "extra.kind=demonstration|advice"},
+    {"extra.expert_updates extra.expert_log_std", RL, NULL, "extra.kind=demonstration|advice"},
+    {"extra.guided", NULL, NULL, "extra.kind=advice"},
+    {"extra.points", SUPERVISED, NULL, "extra.kind=demonstration|physics"},
+    {"extra.frequency extra.step", SUPERVISED, NULL, "extra.kind=physics"},
+    {"rollout.outer_episodes rollout.reuse rollout.judge_episodes rollout.discount rollout.baseline rollout.lambda "
+     "rollout.credit",
+     "model_free", META, NULL},
+    {"learner.lambda learner.epochs learner.minibatches learner.clip learner.value_weight learner.normalize_reward", NULL,
+     META "|ppo", NULL},
+    {"model.* samples.outer", SUPERVISED, NULL, NULL},
+    {"samples.inner test.rate", SUPERVISED "|shaped_sine", NULL, NULL},
+    {"sine.*", "sine", NULL, NULL},
+    {"shaped_sine.*", "shaped_sine", NULL, NULL},
+    {"classes.*", "digits|idx", NULL, NULL},
+    {"idx.*", "idx", NULL, NULL},
+    {"data table.*", "table", NULL, NULL},
+};
+
+enum { RULES = sizeof rules / sizeof *rules };
+
+const config_rule *config_rule_at(int i) {
+  return i >= 0 && i < RULES ? &rules[i] : NULL;
+}
+
+/* ---- looking up --------------------------------------------------------------------------------------------------- */
 
 const config_key *config_key_at(int i) {
   return i >= 0 && i < KEYS ? &keys[i] : NULL;
 }
 
-const config_key *config_key_find(const char *where, const char *name, ml3_error *error) {
-  const char *names[KEYS];
-  for (int i = 0; i < KEYS; i++) {
+int config_key_number(const config_key *k) {
+  return (int)(k - keys);
+}
+
+const config_key *config_key_find(const cli_config *c, const char *where, const char *name, ml3_error *error) {
+  const char *nearest = NULL;
+  for (int i = 0; i < KEYS; i++)
     if (strcmp(keys[i].name, name) == 0) return &keys[i];
-    names[i] = keys[i].name;
-  }
-  const char *nearest = ml3_error_nearest(name, names, KEYS);
-  const char *last = strrchr(name, '.');
-  for (int i = 0; i < KEYS && !nearest; i++) { /* the right word in the wrong section */
-    const char *own = strrchr(keys[i].name, '.');
-    if (strcmp(own ? own + 1 : keys[i].name, last ? last + 1 : name) == 0) nearest = keys[i].name;
-  }
-  ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: unknown key '%s'%s%s%s; `ml3 config` lists all keys", where, name,
-                nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  for (int all = 0; all < 2 && !nearest; all++) nearest = config_key_nearest(c, name, all);
+  const config_key *meant = nearest ? config_key_find(c, where, nearest, NULL) : NULL;
+  ml3_error foreign = {0};
+  if (meant && config_check_key(c, where, meant, &foreign) != ML3_OK)
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: unknown key '%s'; did you mean '%s'? But %s", where, name, nearest,
+                  foreign.message + strlen(where) + 2);
+  else
+    ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: unknown key '%s'%s%s%s; `ml3 config %s` lists all keys", where, name,
+                  nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", c->problem);
   return NULL;
+}
+
+const char *config_key_nearest(const cli_config *c, const char *name, bool all) {
+  const char *names[KEYS], *last = strrchr(name, '.');
+  int count = 0;
+  for (int i = 0; i < KEYS; i++)
+    if (all || config_in_force(c, &keys[i])) names[count++] = keys[i].name;
+  const char *nearest = ml3_error_nearest(name, names, count);
+  for (int i = 0; i < count && !nearest; i++) { /* the right word in the wrong section */
+    const char *own = strrchr(names[i], '.');
+    if (strcmp(own ? own + 1 : names[i], last ? last + 1 : name) == 0) nearest = names[i];
+  }
+  return nearest;
 }
 
 bool cli_config_key(int i, cli_key_texts *texts) {

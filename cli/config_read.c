@@ -13,8 +13,8 @@ typedef struct reader {
   const char *path;
   char where[320];
   ml3_error *error;
-  const config_key *seen[CONFIG_KEYS_MAX];
-  int count, lines[CONFIG_KEYS_MAX]; /* where they stand */
+  const config_key *seen[CLI_KEYS_MAX];
+  int count, lines[CLI_KEYS_MAX]; /* where they stand */
 } reader;
 
 static int next_event(reader *r, yaml_event_t *event) {
@@ -61,14 +61,19 @@ static int read_value(reader *r, const char *name, const yaml_event_t *event, in
     if (depth >= 4) return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: '%s' is nested too deeply", r->where, name);
     return read_mapping(r, name, depth + 1);
   }
-  const config_key *k = config_key_find(r->where, name, r->error);
+  const config_key *k = config_key_find(r->config, r->where, name, r->error);
   if (!k) return ML3_ERR_ARGUMENT;
-  const int code = see(r, k, (int)event->start_mark.line + 1);
+  const cli_config before = *r->config;
+  int code = see(r, k, (int)event->start_mark.line + 1);
   if (code != ML3_OK) return code;
   if (event->type == YAML_SCALAR_EVENT)
-    return config_assign(r->config, r->where, k, (const char *)event->data.scalar.value, r->error);
-  if (event->type == YAML_SEQUENCE_START_EVENT && config_is_list(k)) return read_list(r, k);
-  return config_wrong(r->error, r->where, k, "a list", "a single value");
+    code = config_assign(r->config, r->where, k, (const char *)event->data.scalar.value, r->error);
+  else if (event->type == YAML_SEQUENCE_START_EVENT && config_is_list(k))
+    code = read_list(r, k);
+  else
+    return config_wrong(r->error, r->where, k, "a list", "a single value");
+  if (code == ML3_OK) config_note(r->config, k, &before);
+  return code;
 }
 
 static int read_mapping(reader *r, const char *prefix, int depth) {
@@ -106,12 +111,27 @@ static int read_document(reader *r) {
   }
 }
 
+/* A file with most of the keys in force is a run's: it has what an environment's defaults would say, and older ones have the
+   keys of all problems. In another a key that does nothing is a mistake. */
+static int check_seen(reader *r) {
+  char where[320];
+  int code = ML3_OK;
+  r->config->whole = 2 * r->count > config_count_in_force(r->config);
+  if (r->config->whole) return config_refresh(r->config), ML3_OK;
+  for (int i = 0; i < r->count && code == ML3_OK; i++) {
+    snprintf(where, sizeof where, "%.250s:%d", r->path, r->lines[i]);
+    code = config_check_key(r->config, where, r->seen[i], r->error);
+  }
+  return code;
+}
+
 static int read_text(cli_config *config, const char *path, const char *text, size_t size, ml3_error *error) {
   reader r = {.config = config, .path = path, .error = error};
   int code = ML3_ERR_MEMORY;
   if (yaml_parser_initialize(&r.parser)) {
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
     code = read_document(&r);
+    if (code == ML3_OK) code = check_seen(&r);
     yaml_parser_delete(&r.parser);
   }
   return code;
@@ -121,10 +141,9 @@ int cli_config_read(cli_config *config, const char *path, ml3_error *error) {
   size_t size;
   char *text = ml3_file_read(path, 1 << 20, &size, error);
   if (!text) return error ? error->code : ML3_ERR_IO;
-  cli_config first = *config, fresh = *config;           /* a bad file changes nothing */
-  int code = read_text(&first, path, text, size, error); /* tells problem and method, whose defaults come first */
-  if (code == ML3_OK) code = config_become(&fresh, path, &first, error);
-  if (code == ML3_OK) code = read_text(&fresh, path, text, size, error);
+  cli_config fresh = *config; /* a bad file changes nothing */
+  fresh.layer++;
+  const int code = read_text(&fresh, path, text, size, error);
   free(text);
   if (code == ML3_OK) *config = fresh;
   return code;

@@ -139,9 +139,7 @@ int cli_inspect_config(int argc, const char **argv) {
   if (answer >= 0) return answer;
   cli_config config;
   ml3_error error = {0};
-  cli_config_defaults(&config);
-  int code = cli_preset_apply(&config, options.argument, &error);
-  if (code == ML3_OK) code = cli_options_apply(&options, &config, &error);
+  int code = cli_options_begin(&options, &config, &error);
   if (code == ML3_ERR_ARGUMENT) return cli_fail("config", &error), CLI_USAGE;
   if (code != ML3_OK) return cli_fail("config", &error);
   cli_config_print(&config, stdout, true);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/presets.h"
 #include "cli/verb.h"
 
 enum { OPTION_SET = 1000, OPTION_HELP };
@@ -152,10 +153,20 @@ int cli_options_read(cli_options *options, int argc, const char **argv, const st
   return answer;
 }
 
+static void tell_idle(const cli_options *o, const cli_config *config) {
+  char text[160];
+  for (int i = 0; !o->quiet && cli_config_idle(config, i, text, sizeof text); i++)
+    fprintf(stderr, "ml3: --set has no effect on %s\n", text);
+}
+
 int cli_options_apply(const cli_options *options, cli_config *config, ml3_error *error) {
-  for (int i = 0; i < options->set_count; i++) {
-    int code = cli_config_set(config, options->sets[i], error);
-    if (code != ML3_OK) return code;
-  }
-  return ML3_OK;
+  const int code = cli_config_set_all(config, options->sets, options->set_count, error);
+  if (code == ML3_OK) tell_idle(options, config);
+  return code;
+}
+
+int cli_options_begin(const cli_options *options, cli_config *config, ml3_error *error) {
+  const int code = cli_preset_begin(config, options->argument, options->sets, options->set_count, error);
+  if (code == ML3_OK && options->set_count) tell_idle(options, config);
+  return code;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/environments.h"
 #include "cli/experiment.h"
 #include "cli/problems.h"
 #include "envs/env.h"
@@ -120,4 +121,32 @@ int cli_preset_apply(cli_config *config, const char *name, ml3_error *error) {
   else
     return tell_unknown(name, error);
   return cli_config_set(config, assignment, error);
+}
+
+/* Do the settings ask for what no preset of an environment is made for? */
+static bool ask_otherwise(const char *const *settings, int count) {
+  bool otherwise = false;
+  for (int i = 0; i < count; i++) {
+    cli_config asked;
+    if (strncmp(settings[i], "problem=", 8) == 0) otherwise = true;
+    if (strncmp(settings[i], "method=", 7) != 0) continue;
+    cli_config_defaults(&asked);
+    if (cli_config_set(&asked, settings[i], NULL) == ML3_OK) otherwise = asked.method >= METHOD_PPO || otherwise;
+  }
+  return otherwise;
+}
+
+int cli_preset_begin(cli_config *config, const char *name, const char *const *settings, int count, ml3_error *error) {
+  char assignment[CLI_TEXT_MAX];
+  const bool environment = name && !cli_is_mjcf(name) && ml3_env_find(name, NULL);
+  int code;
+  cli_config_defaults(config);
+  if (environment && ask_otherwise(settings, count)) {
+    snprintf(assignment, sizeof assignment, "environment=%.200s", name);
+    code = cli_config_set(config, assignment, error);
+  } else {
+    const char *preset = environment ? cli_environment_preset(name) : NULL;
+    code = cli_preset_apply(config, preset ? preset : name, error);
+  }
+  return code == ML3_OK ? cli_config_set_all(config, settings, count, error) : code;
 }

@@ -26,4 +26,9 @@ const char *cli_preset_summary(const char *name, char *text, size_t size);
 /* Applies a YAML file, a preset, a kind of problem or an environment by its name; NULL changes nothing. */
 int cli_preset_apply(cli_config *config, const char *name, ml3_error *error);
 
+/* The configuration that a verb begins with: defaults, what `name` stands for, then settings[count] ("key=value"). An
+   environment stands for the preset that meta-trains in it, unless the settings name another problem or a method by which a policy
+   learns by itself: these have settings of their own there, whatever preset has the environment's name. */
+int cli_preset_begin(cli_config *config, const char *name, const char *const *settings, int count, ml3_error *error);
+
 #endif

@@ -122,7 +122,8 @@ int cli_view(int argc, const char **argv) {
   if (answer >= 0) return answer;
   ml3_error error = {0};
   cli_live *live = open_live(&options, &given, CLI_CAST_LESSON, &error);
-  ml3_view_options view = {.speed = speed, .trace = trace, .title = live ? cli_live_title(live) : NULL};
+  ml3_view_options view = {
+      .speed = speed, .trace = trace, .title = live ? cli_live_title(live) : NULL, .stop = cli_interrupted};
   int code = live ? fill(&given, live, &view, &error) : error.code;
   if (code == ML3_OK) code = cli_output_check(trace, "--trace", force, &error);
   if (code == ML3_OK) code = ml3_view_window(cli_live_source(live), &view, &error);

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "cli/options.h"
-#include "cli/presets.h"
 #include "cli/seeds.h"
 #include "cli/sweep.h"
 #include "cli/tensorboard.h"
@@ -22,10 +21,11 @@
 static int read_config(cli_config *c, const cli_options *o, const char *resume, const char *file, ml3_error *error) {
   char path[CLI_PATH_MAX];
   cli_config_defaults(c);
-  c->quiet = o->quiet;
   cli_run_path(resume ? resume : "", file, path);
-  int code = resume ? cli_config_read(c, path, error) : cli_preset_apply(c, o->argument, error);
-  return code == ML3_OK ? cli_options_apply(o, c, error) : code;
+  int code = resume ? cli_config_read(c, path, error) : cli_options_begin(o, c, error);
+  if (code == ML3_OK && resume) code = cli_options_apply(o, c, error);
+  c->quiet = o->quiet;
+  return code;
 }
 
 /* Of all keys but `threads`. */

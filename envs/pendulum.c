@@ -97,8 +97,8 @@ static const ml3_env_field action_fields[] = {
     {.name = "torque", .unit = "N m", .low = -3, .high = 3},
 };
 static const ml3_env_parameter task_parameters[TASK_DIM] = {
-    [START_ANGLE] = {.name = "start_angle", .unit = "rad", .value = 0, .low = -0.3, .high = 0.3},
-    [START_VELOCITY] = {.name = "start_velocity", .unit = "rad/s", .value = 0, .low = -0.3, .high = 0.3},
+    [START_ANGLE] = {.name = "start_angle", .unit = "rad", .value = 0, .low = -3.14159265358979323846, .high = 3.14159265358979323846},
+    [START_VELOCITY] = {.name = "start_velocity", .unit = "rad/s", .value = 0, .low = -1, .high = 1},
     [GOAL_ANGLE] = {.name = "goal_angle",
                     .unit = "rad",
                     .value = 3.14159265358979323846,

@@ -150,6 +150,18 @@ press u "key u" "there is nobody to teach here"
 press m "key m" "no map here"
 close
 
+# ---- a signal: the first one ends it, as q does, by the code of what was interrupted ----
+for signal in INT TERM HUP; do
+  open mountain_car
+  kill -s $signal $viewer
+  for _ in $(seq 100); do kill -0 $viewer 2>/dev/null || break; sleep 0.05; done
+  kill -0 $viewer 2>/dev/null && { wrong "SIG$signal did not end it"; kill -KILL $viewer; }
+  wait $viewer
+  code=$?
+  [ $code -eq 130 ] || wrong "exit code $code after SIG$signal: $(cat "$folder/errors")"
+  grep -q '^close' "$trace" || wrong "the window did not close by SIG$signal"
+done
+
 # ---- a display that breaks ----
 open mountain_car
 kill $server

@@ -63,9 +63,10 @@ typedef struct ml3_view_options {
   const char *camera; /* name or number of a fixed camera, "free", or "track"; NULL: the scene's first */
   const char *title;  /* window title; NULL: "ml3" */
   const char *trace;  /* a file that gets one line per handled event and state; NULL: none */
+  bool (*stop)(void); /* a window asks several times a second: true ends it, with ML3_ERR_INTERRUPTED; NULL: never */
 } ml3_view_options;
 
-/* Opens a window and plays until it is closed. Needs a display: without one ML3_ERR_UNAVAILABLE with a
+/* Opens a window and plays until it is closed, or options->stop says so. Needs a display: without one ML3_ERR_UNAVAILABLE with a
    sentence that names `ml3 record`. Keys: see ml3_view_keys. */
 int ml3_view_window(const ml3_view_source *source, const ml3_view_options *options, ml3_error *error);
 

@@ -131,11 +131,13 @@ static void wait_for_events(ml3_window *w, double began_s) {
     glfwPollEvents();
 }
 
-static void play(ml3_window *w) {
+/* Until the window is closed, or its caller wants no more of it: then false. */
+static bool play(ml3_window *w, bool (*stop)(void)) {
   double last = glfwGetTime();
   mjrRect v;
+  bool stopped = false;
   ml3_window_trace(w, "open");
-  while (!w->lost && !glfwWindowShouldClose(w->handle)) {
+  while (!w->lost && !glfwWindowShouldClose(w->handle) && !(stopped = stop && stop())) {
     const double now = glfwGetTime(), frame_s = now - last;
     last = now;
     if (visible(w, &v)) {
@@ -149,6 +151,7 @@ static void play(ml3_window *w) {
     if (!w->lost) wait_for_events(w, now);
   }
   if (!w->lost) ml3_window_trace(w, "close");
+  return !stopped;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
@@ -237,8 +240,9 @@ int ml3_view_window(const ml3_view_source *source, const ml3_view_options *optio
     code = ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", o->trace, strerror(errno));
   if (code == ML3_OK) code = open_window(&w, o, error);
   if (code == ML3_OK) {
-    play(&w);
+    const bool closed = play(&w, o->stop);
     code = close_window(&w, error);
+    if (code == ML3_OK && !closed) code = ml3_error_set(error, ML3_ERR_INTERRUPTED, "interrupted; the window is closed");
   }
   if (w.trace) fclose(w.trace);
   ml3_session_close(&w.session);
