@@ -20,6 +20,7 @@ struct cli_curves {
   char names[CLI_PANELS_MAX][80];
   char (*labels)[160]; /* [groups] */
   int *sizes;          /* [groups] runs in each */
+  bool *policies;      /* [groups] by environment steps: runs that train a policy by itself */
   line *lines;         /* [panels][groups] */
   int shown;           /* as characters: the one panel that is drawn */
 };
@@ -46,9 +47,10 @@ static void smooth(points *p, int width) {
   free(y);
 }
 
-static int read_points(const cli_metrics *m, const char *name, int width, points *p, ml3_error *error) {
-  const int column = cli_metrics_find(m, name, error);
-  if (column < 0) return ML3_ERR_ARGUMENT;
+/* `optional`: a run that does not log it has no points. */
+static int read_points(const cli_metrics *m, const char *name, bool optional, int width, points *p, ml3_error *error) {
+  const int column = cli_metrics_find(m, name, optional ? NULL : error);
+  if (column < 0) return optional ? ML3_OK : ML3_ERR_ARGUMENT;
   p->x = calloc(2 * ((size_t)m->rows + 1), sizeof *p->x);
   if (!p->x) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d points", m->rows);
   p->y = p->x + m->rows + 1;
@@ -103,7 +105,12 @@ static int join(const points *runs, int count, int trials, line *to) {
   return ML3_OK;
 }
 
-static int read_group(cli_curves *c, const cli_runs *runs, int group, int width, ml3_error *error) {
+/* Where nobody names metrics, charts/ are of policies: a learned loss counts other steps. */
+static bool is_left_out(const cli_curves *c, int group, int panel, bool optional) {
+  return optional && !c->policies[group] && strncmp(c->names[panel], "charts/", 7) == 0;
+}
+
+static int read_group(cli_curves *c, const cli_runs *runs, int group, bool optional, int width, ml3_error *error) {
   const int size = cli_runs_size(runs, group);
   points *p = calloc((size_t)size * (size_t)c->panels, sizeof *p); /* [panels][size] */
   int code = p ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d runs", size), n = 0;
@@ -114,7 +121,7 @@ static int read_group(cli_curves *c, const cli_runs *runs, int group, int width,
     cli_metrics m;
     code = cli_metrics_read(&m, runs->runs[i].folder, error);
     for (int k = 0; k < c->panels && code == ML3_OK; k++)
-      if ((code = read_points(&m, c->names[k], width, &p[k * size + n], error)) != ML3_OK)
+      if (!is_left_out(c, group, k, optional) && (code = read_points(&m, c->names[k], optional, width, &p[k * size + n], error)) != ML3_OK)
         ml3_error_prefix(error, "%s", runs->runs[i].folder);
     cli_metrics_free(&m);
     n++;
@@ -139,22 +146,57 @@ static int split_names(cli_curves *c, const char *names, ml3_error *error) {
   return c->panels ? ML3_OK : ml3_error_set(error, ML3_ERR_ARGUMENT, "--metric names no metric");
 }
 
+/* What is drawn when nobody names a metric: what validation found, and what policies found while they learned. */
+static const char *usual_metrics(const cli_runs *runs) {
+  bool losses = false, policies = false;
+  for (int i = 0; i < runs->count; i++) *(runs->runs[i].config.method >= METHOD_PPO ? &policies : &losses) = true;
+  return !policies ? "validation/task_loss,validation/success"
+         : !losses ? "charts/episodic_return,charts/success"
+                   : "validation/task_loss,validation/success,charts/episodic_return,charts/success";
+}
+
+/* A panel without a point is none, or an error where its metric was asked for. */
+static int drop_empty_panels(cli_curves *c, bool asked, ml3_error *error) {
+  int kept = 0;
+  for (int k = 0; k < c->panels; k++) {
+    int count = 0;
+    for (int g = 0; g < c->groups; g++) count += c->lines[k * c->groups + g].count;
+    if (count == 0 && asked)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "these runs have no point of '%s' yet", c->names[k]);
+    if (count == 0 || kept++ == k) continue;
+    memmove(c->names[kept - 1], c->names[k], sizeof *c->names);
+    for (int g = 0; g < c->groups; g++) {
+      free(c->lines[(kept - 1) * c->groups + g].x);
+      c->lines[(kept - 1) * c->groups + g] = c->lines[k * c->groups + g];
+      c->lines[k * c->groups + g] = (line){0};
+    }
+  }
+  for (int i = kept * c->groups; i < c->panels * c->groups; i++) free(c->lines[i].x), c->lines[i] = (line){0};
+  if (kept == 0) return ml3_error_set(error, ML3_ERR_ARGUMENT, "these runs have nothing to plot yet");
+  c->panels = kept;
+  return ML3_OK;
+}
+
 cli_curves *cli_curves_new(const cli_runs *runs, const char *metrics, int width, ml3_error *error) {
   cli_curves *c = calloc(1, sizeof *c);
-  int code = c ? split_names(c, metrics ? metrics : "validation/task_loss,validation/success", error)
+  int code = c ? split_names(c, metrics ? metrics : usual_metrics(runs), error)
                : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for curves");
   if (code == ML3_OK) {
     c->groups = runs->groups;
     c->labels = calloc((size_t)c->groups + 1, sizeof *c->labels);
     c->sizes = calloc((size_t)c->groups + 1, sizeof *c->sizes);
+    c->policies = calloc((size_t)c->groups + 1, sizeof *c->policies);
     c->lines = calloc((size_t)(c->groups + 1) * (size_t)c->panels, sizeof *c->lines);
-    if (!c->labels || !c->sizes || !c->lines) code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for curves");
+    if (!c->labels || !c->sizes || !c->policies || !c->lines) code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for curves");
   }
   for (int g = 0; g < runs->groups && code == ML3_OK; g++) {
     cli_runs_label(runs, g, c->labels[g], sizeof *c->labels);
     c->sizes[g] = cli_runs_size(runs, g);
-    code = read_group(c, runs, g, width, error);
+    for (int i = 0; i < runs->count; i++)
+      if (runs->runs[i].group == g) c->policies[g] = runs->runs[i].config.method >= METHOD_PPO;
+    code = read_group(c, runs, g, !metrics, width, error);
   }
+  if (code == ML3_OK) code = drop_empty_panels(c, metrics != NULL, error);
   if (code == ML3_OK) return c;
   cli_curves_free(c);
   return NULL;
@@ -166,6 +208,7 @@ void cli_curves_free(cli_curves *c) {
   free(c->lines);
   free(c->labels);
   free(c->sizes);
+  free(c->policies);
   free(c);
 }
 
@@ -189,10 +232,11 @@ static void write_plot(FILE *out, const cli_curves *c, int panel, bool bands) {
   int n = 0;
   fprintf(out, "plot ");
   for (int g = 0; g < c->groups && bands; g++)
-    if (c->sizes[g] > 1)
+    if (c->sizes[g] > 1 && c->lines[panel * c->groups + g].count)
       fprintf(out, "%s$data%d_%d using 1:3:4 with filledcurves fs transparent solid 0.2 noborder lc rgb '%s' notitle",
               n++ ? ", " : "", panel, g, colors[g % COLORS]);
   for (int g = 0; g < c->groups; g++) {
+    if (c->lines[panel * c->groups + g].count == 0) continue;
     fprintf(out, "%s$data%d_%d using 1:2 with lines", n++ ? ", " : "", panel, g);
     if (bands) fprintf(out, " lw 2.5 dt %d lc rgb '%s'", g / COLORS + 1, colors[g % COLORS]);
     fprintf(out, " title ");
@@ -219,12 +263,20 @@ static void write_range(FILE *out, const cli_curves *c, int panel) {
     fprintf(out, "set autoscale y\n");
 }
 
+/* What the runs of a panel count. */
+static const char *steps_of(const cli_curves *c, int panel) {
+  bool outer = false, environment = false;
+  for (int g = 0; g < c->groups; g++)
+    if (c->lines[panel * c->groups + g].count) *(c->policies[g] ? &environment : &outer) = true;
+  return !environment ? "outer steps" : !outer ? "environment steps" : "outer steps; environment steps of policies";
+}
+
 static void write_panels(FILE *out, const void *what) {
   const cli_curves *c = what;
   for (int k = 0; k < c->panels; k++) write_data(out, c, k);
   fprintf(out, "set multiplot layout 1,%d\n", c->panels);
   for (int k = 0; k < c->panels; k++) {
-    cli_gnuplot_heading(out, c->names[k], "outer steps", "");
+    cli_gnuplot_heading(out, c->names[k], steps_of(c, k), "");
     fprintf(out, "set key below left Left reverse vertical maxrows 8 height 1\n");
     write_range(out, c, k);
     write_plot(out, c, k, true);
@@ -238,7 +290,9 @@ static void write_characters(FILE *out, const void *what) {
   write_data(out, c, c->shown);
   fprintf(out, "set title ");
   cli_gnuplot_quote(out, c->names[c->shown]);
-  fprintf(out, " noenhanced\nset key below\nset tics nomirror\n");
+  fprintf(out, " noenhanced\nset xlabel ");
+  cli_gnuplot_quote(out, steps_of(c, c->shown));
+  fprintf(out, "\nset key below\nset tics nomirror\n");
   write_plot(out, c, c->shown, false);
 }
 

@@ -225,6 +225,11 @@ int cli_run_open(const char *folder, cli_config *config, ml3_loss **loss, ml3_er
   cli_run_path(folder, "config.yaml", path);
   int code = cli_config_read(config, path, error);
   if (code != ML3_OK) return code;
+  if (config->method >= METHOD_PPO)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "'%s' has trained a policy by itself (%s) and has no learned loss; `ml3 view %s` and `ml3 record %s` play "
+                         "the policy, `ml3 collect %s --policy %s/policy.safetensors` writes episodes of it",
+                         folder, cli_method_label(config), folder, folder, config->environment, folder);
   cli_run_path(folder, "loss.safetensors", path);
   if (access(path, F_OK) != 0)
     return ml3_error_set(error, ML3_ERR_IO, "the run '%s' has no learned loss yet; go on with `ml3 train --resume %s`", folder,

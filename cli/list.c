@@ -1,14 +1,13 @@
 /* ml3 list: environments, kinds of problem, presets, runs. ml3 config: all keys of a configuration. */
 #define _GNU_SOURCE /* strverscmp */
 #include <dirent.h>
-#include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/experiment.h"
 #include "cli/options.h"
+#include "cli/overview.h"
 #include "cli/presets.h"
 #include "cli/runs.h"
 #include "cli/table.h"
@@ -38,26 +37,11 @@ static void list_zoo(void) {
 
 /* ---- runs --------------------------------------------------------------------------------------------------------- */
 
-static void number(const json_t *summary, const char *key, double factor, const char *format, char *cell, size_t size) {
-  const json_t *x = json_object_get(summary, key);
-  if (x)
-    snprintf(cell, size, format, factor * json_number_value(x));
-  else
-    snprintf(cell, size, "%s", "");
-}
-
 static int add_run(cli_table *table, const cli_run *run) {
-  char path[CLI_PATH_MAX], seed[32], steps[32], best[32], success[32], loss[32];
-  cli_run_path(run->folder, "summary.json", path);
-  json_t *summary = json_load_file(path, 0, NULL);
-  snprintf(seed, sizeof seed, "%lld", (long long)run->config.seed);
-  number(summary, "outer_steps", 1, "%.0f", steps, sizeof steps);
-  number(summary, "best_outer_step", 1, "%.0f", best, sizeof best);
-  number(summary, "best_success", 100, "%.1f", success, sizeof success);
-  number(summary, "best_task_loss", 1, "%.4g", loss, sizeof loss);
-  const char *row[] = {
-      run->folder, cli_problem_title(&run->config), seed, summary ? steps : "unfinished", best, success, loss};
-  json_decref(summary);
+  const char *row[CLI_OVERVIEW_COLUMNS];
+  cli_overview overview;
+  cli_overview_read(&overview, run);
+  for (int i = 0; i < CLI_OVERVIEW_COLUMNS; i++) row[i] = overview.cells[i];
   return cli_table_row(table, row);
 }
 
@@ -71,8 +55,7 @@ static int is_visible(const struct dirent *e) {
 
 /* A run that cannot be read is told and does not hide the others. */
 static void list_runs(void) {
-  static const char *const columns[] = {"run", "about", "seed", "outer steps", "best at", "success %", "task loss"};
-  cli_table *table = cli_table_new(columns, 7);
+  cli_table *table = cli_table_new(cli_overview_columns, CLI_OVERVIEW_COLUMNS);
   struct dirent **entries = NULL;
   const int count = scandir("runs", &entries, is_visible, by_version);
   int shown = 0;

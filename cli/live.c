@@ -136,9 +136,8 @@ cli_live *cli_live_of_run(const char *folder, const cli_options *options, cli_ca
   return l;
 }
 
-cli_live *cli_live_of_environment(const char *name, ml3_error *error) {
-  const ml3_env_spec *spec = ml3_env_find(name, error);
-  cli_live *l = spec ? new_live(error) : NULL;
+static cli_live *live_of_spec(const ml3_env_spec *spec, const char *name, ml3_error *error) {
+  cli_live *l = new_live(error);
   if (!l) return NULL;
   l->source.spec = spec;
   l->source.start = cli_live_start_environment;
@@ -152,6 +151,11 @@ cli_live *cli_live_of_environment(const char *name, ml3_error *error) {
   if (cli_plan_possible(spec)) add(l, ACTOR_PLAN, "iLQR", -1);
   snprintf(l->title, sizeof l->title, "ml3: %.100s", name);
   return l;
+}
+
+cli_live *cli_live_of_environment(const char *name, ml3_error *error) {
+  const ml3_env_spec *spec = ml3_env_find(name, error);
+  return spec ? live_of_spec(spec, name, error) : NULL;
 }
 
 /* ---- policies trained elsewhere ------------------------------------------------------------------------------------ */
@@ -191,14 +195,17 @@ int cli_live_add(cli_live *l, const char *folder, ml3_error *error) {
   return code == ML3_OK ? ml3_policy_load(a->policy, a->theta, path, error) : code;
 }
 
-cli_live *cli_live_of_policy(const char *folder, ml3_error *error) {
+cli_live *cli_live_of_policy(const char *folder, const cli_options *options, ml3_error *error) {
   char path[CLI_PATH_MAX];
   cli_config config;
   cli_config_defaults(&config);
   cli_run_path(folder, "config.yaml", path);
-  if (cli_config_read(&config, path, error) != ML3_OK) return NULL;
-  cli_live *l = cli_live_of_environment(config.environment, error);
-  if (!l) return NULL;
+  if (cli_config_read(&config, path, error) != ML3_OK || cli_options_apply(options, &config, error) != ML3_OK) return NULL;
+  ml3_env_spec *narrow = cli_env_new(&config, error); /* the tasks that it has learned */
+  cli_live *l = narrow ? live_of_spec(narrow, config.environment, error) : NULL;
+  if (!l) return free(narrow), NULL;
+  l->narrow = narrow;
+  l->source.horizon = (int)config.horizon;
   if (cli_live_add(l, folder, error) != ML3_OK) {
     cli_live_free(l);
     return NULL;
@@ -231,6 +238,7 @@ void cli_live_free(cli_live *l) {
   ml3_meta_free(l->meta);
   if (l->problem) l->problem->free(l->problem);
   ml3_loss_free(l->loss);
+  free(l->narrow);
   free(l);
 }
 

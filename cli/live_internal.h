@@ -42,6 +42,7 @@ struct cli_live {
   int plan_step;    /* where it begins */
   double *env_task; /* [task_dim] present */
   int number;       /* of the task */
+  ml3_env_spec *narrow; /* what source.spec is of a policy's run: tasks as it has learned them; or NULL */
 };
 
 /* ---- live_source.c: the user of all is the cli_live ---------------------------------------------------------------- */

@@ -2,7 +2,6 @@
    run its comparison, its pictures, its video and its configuration. */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,39 +11,33 @@
 #include "cli/html.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/overview.h"
 #include "cli/verb.h"
 
 /* ---- the table over all runs ---------------------------------------------------------------------------------------- */
 
-static void put_number(FILE *out, const json_t *summary, const char *key, double factor, const char *format) {
-  const json_t *x = json_object_get(summary, key);
-  fprintf(out, "<td>");
-  if (x) fprintf(out, format, factor * json_number_value(x));
-  fprintf(out, "</td>");
-}
-
 static void put_overview(FILE *out, const cli_runs *runs) {
-  fprintf(out,
-          "<table>\n<tr><th>run</th><th>about</th><th>seed</th><th>outer steps</th><th>best at</th><th>success %%</th>"
-          "<th>task loss</th></tr>\n");
+  bool losses = false, policies = false;
+  fprintf(out, "<table>\n<tr>");
+  for (int c = 0; c < CLI_OVERVIEW_COLUMNS; c++) fprintf(out, "<th>%s</th>", cli_overview_columns[c]);
+  fprintf(out, "</tr>\n");
   for (int i = 0; i < runs->count; i++) {
-    const cli_run *r = &runs->runs[i];
-    char path[CLI_PATH_MAX];
-    cli_run_path(r->folder, "summary.json", path);
-    json_t *summary = json_load_file(path, 0, NULL);
-    fprintf(out, "<tr><td>");
-    if (runs->count > 1) fprintf(out, "<a href=\"#run%d\">", i);
-    cli_html_text(out, r->folder);
-    fprintf(out, "%s</td><td>%s</td><td>%lld</td>", runs->count > 1 ? "</a>" : "", cli_problem_title(&r->config),
-            (long long)r->config.seed);
-    put_number(out, summary, "outer_steps", 1, "%.0f");
-    put_number(out, summary, "best_outer_step", 1, "%.0f");
-    put_number(out, summary, "best_success", 100, "%.1f");
-    put_number(out, summary, "best_task_loss", 1, "%.4g");
+    cli_overview row;
+    cli_overview_read(&row, &runs->runs[i]);
+    *(cli_run_trains_policy(&runs->runs[i]) ? &policies : &losses) = true;
+    fprintf(out, "<tr>");
+    for (int c = 0; c < CLI_OVERVIEW_COLUMNS; c++) {
+      const bool link = c == CLI_OVERVIEW_RUN && runs->count > 1;
+      fprintf(out, "<td>");
+      if (link) fprintf(out, "<a href=\"#run%d\">", i);
+      cli_html_text(out, row.cells[c]);
+      fprintf(out, "%s</td>", link ? "</a>" : "");
+    }
     fprintf(out, "</tr>\n");
-    json_decref(summary);
   }
-  fprintf(out, "</table>\n<p>The best learned loss of each run, judged on its validation tasks.</p>\n");
+  fprintf(out, "</table>\n");
+  if (losses) fprintf(out, "<p>The best learned loss or start of each run, judged on its validation tasks.</p>\n");
+  if (policies) fprintf(out, "<p>A policy by itself: its mean action on 100 episodes after its last update.</p>\n");
 }
 
 /* ---- curves ---------------------------------------------------------------------------------------------------------- */
@@ -55,9 +48,9 @@ static void put_curves(FILE *out, const cli_runs *runs, const char *metrics) {
   ml3_error error = {0};
   const int fd = mkstemps(path, 4);
   cli_curves *curves = cli_curves_new(runs, metrics, 0, &error);
-  fprintf(out, "<h2>Meta-training</h2>\n");
+  fprintf(out, "<h2>%s</h2>\n", cli_run_trains_policy(&runs->runs[0]) ? "Training" : "Meta-training");
   if (fd >= 0 && curves && cli_curves_save(curves, path, &error) == ML3_OK) {
-    cli_html_media(out, path, "metrics by outer step");
+    cli_html_media(out, path, "metrics by step");
     if (runs->groups < runs->count)
       fprintf(out,
               "<p>Runs that differ by their seed alone: their mean, and a band that holds it with 95 %% (Student's "
@@ -108,7 +101,9 @@ static void put_run(FILE *out, const cli_run *r, int number, bool heading, bool 
   }
   put_pictures(out, r->folder);
   cli_run_path(r->folder, "rollouts.mp4", path);
-  if (video) cli_html_media(out, path, "The same start before and after learning (ml3 record)");
+  if (video) cli_html_media(out, path,
+                            cli_run_trains_policy(r) ? "The policy, and what it is beside (ml3 record)"
+                                                     : "The same start before and after learning (ml3 record)");
   cli_run_path(r->folder, "config.yaml", path);
   cli_html_details(out, path, "Configuration");
   fprintf(out, "<p>Again: <code>ml3 train ");

@@ -63,7 +63,7 @@ static cli_live *open_main(const cli_options *o, cli_cast cast, ml3_error *error
   char folder[CLI_PATH_MAX];
   const char *where = cli_zoo_folder(o->argument, folder, error);
   if (!where) return NULL;
-  if (cli_live_is_policy(where)) return cli_live_of_policy(where, error);
+  if (cli_live_is_policy(where)) return cli_live_of_policy(where, o, error);
   if (cli_run_is(where) || (strchr(where, '/') && !cli_is_mjcf(where)))
     return cli_live_of_run(where, o, cast, error);
   return cli_live_of_environment(where, error);
