@@ -175,14 +175,15 @@ static bool is_given(const cli_config *c, const char *key) {
   return c->given[config_key_number(key_of(key))] != 0;
 }
 
-/* Through the model where one is known or learned; by rollouts alone where not, and where a policy learns by itself. */
+/* Through a model, unless there is none: by rollouts alone, as where a policy learns by itself. */
 static const char *default_problem(const cli_config *c) {
+  ml3_error error = {0};
+  const bool own_file = cli_is_mjcf(c->environment);
+  const ml3_env_spec *env = own_file ? NULL : ml3_env_find(c->environment, NULL);
   if (c->method >= METHOD_PPO) return cli_problem_model_free.name;
-  if (c->dynamics_kind) return cli_problem_model_based.name;
-  const ml3_env_spec *env = cli_is_mjcf(c->environment) ? NULL : ml3_env_find(c->environment, NULL);
-  const bool unknown = !env && !cli_is_mjcf(c->environment); /* told elsewhere */
-  return unknown || (env && ml3_model_based_dynamics(env, NULL)) ? cli_problem_model_based.name
-                                                                 : cli_problem_model_free.name;
+  if (c->dynamics_kind) return cli_problem_model_based.name; /* learned */
+  const bool none = env && !ml3_model_based_dynamics(env, &error) && error.code == ML3_ERR_UNAVAILABLE;
+  return own_file || none ? cli_problem_model_free.name : cli_problem_model_based.name;
 }
 
 void config_refresh(cli_config *c) {
@@ -193,7 +194,7 @@ void config_refresh(cli_config *c) {
   const cli_problem_kind *kind = cli_problem_kind_find(c->problem, NULL);
   put_all(c, kind ? kind->defaults : NULL);
   if (c->method >= METHOD_PPO) put_all(c, policy_defaults);
-  if (!c->whole) put_all(c, cli_environment_settings(c->environment, c->problem, c->method));
+  if (!c->whole) put_all(c, cli_environment_defaults(c->environment, c->problem, c->method));
 }
 
 void config_note(cli_config *c, const config_key *k, const cli_config *before) {

@@ -2,10 +2,13 @@
 #ifndef ML3_CLI_ENVIRONMENTS_H
 #define ML3_CLI_ENVIRONMENTS_H
 
-/* The preset that `ml3 train NAME` stands for; NULL: none, but its own settings. */
+/* The preset that `ml3 train NAME` stands for, where it has another name; NULL: none. */
 const char *cli_environment_preset(const char *name);
 
-/* Defaults of an environment with that kind of problem and method, "key=value key=value"; NULL: the general ones. */
-const char *cli_environment_settings(const char *name, const char *problem, int method);
+/* Where there is none: what `ml3 train NAME` sets, "key=value key=value"; NULL: nothing. */
+const char *cli_environment_settings(const char *name);
+
+/* Defaults of every configuration with that environment, kind of problem and method; NULL: the general ones. */
+const char *cli_environment_defaults(const char *name, const char *problem, int method);
 
 #endif

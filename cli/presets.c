@@ -136,17 +136,26 @@ static bool ask_otherwise(const char *const *settings, int count) {
   return otherwise;
 }
 
+/* The environment alone, or with what is meta-trained in it. */
+static int begin_in(cli_config *config, const char *environment, bool alone, ml3_error *error) {
+  enum { SETTINGS_MAX = 32 };
+  const char *settings = alone ? NULL : cli_environment_settings(environment), *each[SETTINGS_MAX];
+  char text[1024], *save = NULL;
+  int count = 0;
+  snprintf(text, sizeof text, "environment=%.100s %s", environment, settings ? settings : "");
+  for (char *one = strtok_r(text, " ", &save); one && count < SETTINGS_MAX; one = strtok_r(NULL, " ", &save))
+    each[count++] = one;
+  return cli_config_set_all(config, each, count, error);
+}
+
 int cli_preset_begin(cli_config *config, const char *name, const char *const *settings, int count, ml3_error *error) {
-  char assignment[CLI_TEXT_MAX];
+  char path[1200], file[256];
   const bool environment = name && !cli_is_mjcf(name) && ml3_env_find(name, NULL);
-  int code;
+  const bool otherwise = environment && ask_otherwise(settings, count);
+  const char *preset = environment ? cli_environment_preset(name) : NULL;
   cli_config_defaults(config);
-  if (environment && ask_otherwise(settings, count)) {
-    snprintf(assignment, sizeof assignment, "environment=%.200s", name);
-    code = cli_config_set(config, assignment, error);
-  } else {
-    const char *preset = environment ? cli_environment_preset(name) : NULL;
-    code = cli_preset_apply(config, preset ? preset : name, error);
-  }
+  snprintf(file, sizeof file, "%.200s.yaml", name ? name : "");
+  const bool own = environment && (otherwise || (!preset && !cli_share_find("experiments", file, path, sizeof path)));
+  const int code = own ? begin_in(config, name, otherwise, error) : cli_preset_apply(config, preset ? preset : name, error);
   return code == ML3_OK ? cli_config_set_all(config, settings, count, error) : code;
 }

@@ -14,6 +14,27 @@ prefix_now=$prefix/moved
 lib=$(dirname "$(find "$prefix_now" -name libml3.so)")
 export LD_LIBRARY_PATH=$lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 
+# ---- configured where there is no Criterion: no tests, unless they are asked for; and what scripts/quickstart builds is all
+# that is installed
+cat >"$prefix/pkg-config" <<'END'
+#!/usr/bin/env bash
+[[ " $* " != *" criterion "* ]] && exec pkg-config "$@"
+exit 1
+END
+chmod +x "$prefix/pkg-config"
+export PKG_CONFIG=$prefix/pkg-config
+(cd "$source" && cmake --preset release -B "$prefix/plain" >"$prefix/log" 2>&1) || fail "without Criterion: $(cat "$prefix/log")"
+grep -q '^ML3_TESTS:BOOL=OFF' "$prefix/plain/CMakeCache.txt" || fail "tests are on where there is no Criterion"
+(cd "$source" && cmake --preset release -B "$prefix/tests" -DML3_TESTS=ON >"$prefix/log" 2>&1) && fail "tests without Criterion"
+tr -s ' \n' ' ' <"$prefix/log" | grep -q 'Criterion was not found: install libcriterion-dev' || fail "no sentence: $(cat "$prefix/log")"
+unset PKG_CONFIG
+targets=$(sed -n 's/^cmake --build build --target //p' "$source/scripts/quickstart")
+planned=$(ninja -C "$prefix/plain" -n $targets)
+for wanted in libml3.so pages/complete; do
+  grep -q "$wanted" <<<"$planned" || [[ $wanted == pages/complete && $planned == *"manual pages"* ]] ||
+    fail "scripts/quickstart does not build $wanted: targets $targets"
+done
+
 # ---- symbols
 others=$(nm -D --defined-only "$lib/libml3.so" | awk '{ print $3 }' | grep -v '^ml3_' || true)
 [ -z "$others" ] || fail "these symbols show and are not ml3's: $others"
