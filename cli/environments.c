@@ -41,7 +41,7 @@ static const struct {
   const char *environment, *settings;
 } learners[] = {
     {"mountain_car", "learner.rate=1e-3 learner.normalize_reward=true learner.updates=300"},
-    {"pendulum", "learner.rate=1e-3 learner.normalize_reward=true learner.discount=0.97 learner.updates=300"},
+    {"pendulum", "learner.rate=1e-3 learner.normalize_reward=true learner.discount=0.97 learner.updates=500"},
 };
 
 #define COUNT(table) (sizeof table / sizeof *table)

@@ -29,11 +29,11 @@ Test(config, the_complete_configuration_reads_back_the_same) {
 }
 
 Test(config, a_text_with_line_breaks_and_controls_reads_back_the_same) {
-  expect("config sine --set \"$(printf 'data=a\\nb\\t\\302\\205\\342\\200\\250\\001 \\303\\244\\\\')\" > one.yaml", 0,
+  expect("config table --set \"$(printf 'data=a\\nb\\t\\302\\205\\342\\200\\250\\001 \\303\\244\\\\')\" > one.yaml", 0,
          "");
   expect("config one.yaml > two.yaml", 0, "");
   cr_expect_eq(shell("cmp one.yaml two.yaml && grep -q 'data: \"a.x0Ab.x09.x85.u2028.x01 ' one.yaml"), 0);
-  expect("config sine --set \"$(printf 'data=\\377')\"", 2, "expected a text of at most 255 characters, in UTF-8");
+  expect("config table --set \"$(printf 'data=\\377')\"", 2, "expected a text of at most 255 characters, in UTF-8");
 }
 
 Test(config, a_key_that_is_given_twice_is_refused) {
