@@ -2,7 +2,8 @@
 
      a = (u - b v - m g l sin q) / (m l^2),   v' = v + a dt,   q' = q + v' dt      (semi-implicit Euler)
 
-   The torque u is too weak to lift the mass at once: it must be swung. The state is the observation; q is not wrapped.
+   The torque u is too weak to lift the mass at once: it must be swung. The state is the observation; q is not wrapped. Tasks begin
+   anywhere on the circle at up to 1 rad/s, as Gymnasium's Pendulum-v1; without a task it hangs at rest.
    Reward of a step, smooth and highest at rest upright: -(2 (1 + cos q') + 0.1 v'^2 + 0.001 u^2) of the torque that acts. The
    episode runs its 100 steps (5 s) whatever happens; success is within 0.1 rad of upright at less than 0.5 rad/s. */
 #include <math.h>

@@ -28,7 +28,7 @@ cat >"$folder/bin/ml3" <<END
 #!/usr/bin/env bash
 case \$1 in
   train) set -- "\$@" --quiet --set outer.steps=4 --set outer.tasks=2 --set validation.tasks=2 --set validation.every=2 \
-    --set loss.hidden=[4] --set model.hidden=[4] --set samples.inner=4 ;;
+    --set loss.hidden=[4] \$($real config "\$2" 2>/dev/null | grep -q '^model:' && echo --set model.hidden=[4] --set samples.inner=4) ;;
   compare) set -- "\$@" --quiet --set test.tasks=2 --set test.ilqr_restarts=1 ;;
   record) set -- "\$@" --quiet --width 64 --height 64 --fps 2 ;;
   inspect) set -- "\$@" --quiet ;;

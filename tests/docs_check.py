@@ -23,15 +23,7 @@ helps = {verb: output(verb, "--help") for verb in verbs}
 options = {verb: set(re.findall(r"--[a-z][a-z-]*", text)) | {"-" + c for c in re.findall(r"^\s+-(\w),", text, re.M)} for verb, text in helps.items()}
 methods = set(re.findall(r"^  ([a-z_]+) ", helps["compare"].split("Methods", 1)[1], re.M))
 zoo = set(re.findall(r"zoo:(\w+)", output("list", "zoo")))
-keys, section = set(), ""
-for line in output("config").splitlines():
-    found = re.match(r"( *)([a-z_0-9]+):(.*)", line)
-    if not found:
-        continue
-    if not found[1]:
-        section = found[2]
-    keys.add(section + "." + found[2] if found[1] else found[2])
-
+keys = set(re.findall(r"^([a-z_.0-9]+)=", output("complete", "train", "--set", ""), re.M))  # of all problems
 
 def complain(where, command, what):
     bad.append(f"{where}: `{command}`: {what}")
