@@ -21,14 +21,13 @@ extern "C" {
 /* What one iteration did; iteration 0 is the start. */
 typedef struct ml3_ilqr_iteration {
   int iteration;
-  double cost; /* after it */
-  double expected,
-      actual; /* decrease of the cost: the quadratic model's for the step taken, and what came of it */
-  double regularization; /* mu of the backward pass */
-  double step;           /* alpha of the line search; 0: none was good enough */
-  double gradient;       /* largest relative feed-forward term, max |k| / (1 + |u|) */
-  long model_steps;      /* so far */
-  const double *actions; /* [horizon][m] of the best trajectory yet */
+  double cost;             /* after it */
+  double expected, actual; /* decrease of the cost: the quadratic model's for the step taken, and what came of it */
+  double regularization;   /* mu of the backward pass, relative as in the settings */
+  double step;             /* alpha of the line search; 0: none was good enough */
+  double gradient;         /* largest relative feed-forward term, as in gradient_tolerance */
+  long model_steps;        /* so far */
+  const double *actions;   /* [horizon][m] of the best trajectory yet */
 } ml3_ilqr_iteration;
 
 /* Called after every iteration; a non-zero answer ends the search, with the best trajectory yet. */
@@ -40,20 +39,30 @@ int ml3_ilqr_log_text(void *file, const ml3_ilqr_iteration *iteration);
 int ml3_ilqr_log_csv(void *file, const ml3_ilqr_iteration *iteration);
 int ml3_ilqr_log_json(void *file, const ml3_ilqr_iteration *iteration);
 
-/* Horizon, ends of the search, regularisation, line search. */
+/* Horizon, ends of the search, regularisation, line search.
+
+   A solve has converged when the quadratic model without regularisation (with the least that works, where that is not
+   definite) promises a decrease below cost_tolerance, or feed-forward terms below gradient_tolerance. A small decrease
+   of the cost is not enough, since a short step makes one too.
+
+   mu is relative: to the mean of |Q_uu,ii| over the time steps of the start, for each control i by itself (of |V_ss,ii|
+   for each state entry with regularize_state). The same problem in other units, of its cost or its controls, is
+   solved in the same iterations. */
 typedef struct ml3_ilqr_settings {
-  int horizon;           /* T, steps */
-  int max_iterations;    /* backward and forward passes; 0: the start is only rolled out and differentiated */
-  long max_model_steps;  /* no rollout or differentiation is begun that would need more; 0: no bound */
-  double cost_tolerance; /* stop when the relative decrease is below */
-  double gradient_tolerance; /* stop when the largest relative feed-forward term is below */
+  int horizon;               /* T, steps */
+  int max_iterations;        /* backward and forward passes; 0: the start is only rolled out and differentiated */
+  long max_model_steps;      /* no rollout or differentiation is begun that would need more; 0: no bound */
+  double cost_tolerance;     /* converged: promised decrease, relative to the sum of |cost| over the steps */
+  double gradient_tolerance; /* converged: largest feed-forward term, relative to |u| + 1, or to |u| + the range of an
+                                action whose range is less than 1 */
   double regularization;     /* first value of mu */
   double regularization_min, regularization_max, regularization_factor;
   bool regularize_state; /* mu on V_ss (states) rather than on Q_uu (controls) */
   int line_search_steps; /* step sizes 1 ... line_search_min, spaced in the logarithm */
   double line_search_min;
   double accept_ratio;       /* least actual / expected decrease */
-  int threads;               /* for derivatives and line search; 0: all cores. The bits do not depend on it */
+  int threads;               /* for derivatives and line search; 0: as many as OpenMP gives (OMP_NUM_THREADS, or all
+                                cores). The bits do not depend on it */
   ml3_ilqr_observer observe; /* NULL: none */
   void *observe_user;
 } ml3_ilqr_settings;
@@ -67,26 +76,39 @@ ml3_ilqr *ml3_ilqr_new(ml3_model *model, const ml3_ilqr_cost *cost, const ml3_il
                        ml3_error *error);
 void ml3_ilqr_free(ml3_ilqr *ilqr);
 
+/* How a solve ended. */
+typedef enum ml3_ilqr_end {
+  ML3_ILQR_FAILED, /* with an error code */
+  ML3_ILQR_CONVERGED,
+  ML3_ILQR_ITERATIONS, /* max_iterations */
+  ML3_ILQR_BUDGET,     /* max_model_steps */
+  ML3_ILQR_OBSERVER,   /* wanted no more */
+  ML3_ILQR_SLOW,       /* ten decreases in a row below cost_tolerance, though the quadratic model promises more */
+  ML3_ILQR_STUCK,      /* no step lowers the cost, though the quadratic model promises it: a kink, wrong derivatives */
+  ML3_ILQR_INDEFINITE  /* no mu up to regularization_max makes Q_uu positive definite */
+} ml3_ilqr_end;
+const char *ml3_ilqr_end_text(ml3_ilqr_end end); /* "the limit of iterations is reached" */
+
 /* What came of a solve. */
 typedef struct ml3_ilqr_report {
-  bool converged;
+  bool converged; /* end == ML3_ILQR_CONVERGED */
+  ml3_ilqr_end end;
   int iterations;
   double cost;              /* of the solution */
-  double expected_decrease; /* of the last backward pass */
-  double regularization;
-  long
-      rollout_steps; /* of the model, as one thread takes them: a line search's trials beyond the accepted one,
+  double expected_decrease; /* that the quadratic model at the solution still promises */
+  double regularization;    /* mu in the end: where a solve of a problem like it may begin */
+  long rollout_steps;       /* of the model, as one thread takes them: a line search's trials beyond the accepted one,
                              made meanwhile by other threads, are not counted */
-  long linearizations; /* of the model, one a time step */
-  long model_steps;    /* both */
+  long linearizations;      /* of the model, one a time step */
+  long model_steps;         /* both */
 } ml3_ilqr_report;
 
 /* Solves from state[n]; `first_step` is added to the time steps that the cost sees. actions[horizon][m]: the start on
    entry (clipped to the bounds), the solution on return; its cost is never above the start's. A start whose rollout
    is not finite, or a trajectory whose derivatives are not, is ML3_ERR_NUMERIC and leaves actions as they were.
    report and error may be NULL. No allocation. */
-int ml3_ilqr_solve(ml3_ilqr *ilqr, const double *state, int first_step, double *actions,
-                   ml3_ilqr_report *report, ml3_error *error);
+int ml3_ilqr_solve(ml3_ilqr *ilqr, const double *state, int first_step, double *actions, ml3_ilqr_report *report,
+                   ml3_error *error);
 
 /* Solves again from `state`, `passed` steps after the last solution's first: a warm start from the rest of that
    solution with its feedback gains, the last action held. After a failure, and before a first solution, from zero

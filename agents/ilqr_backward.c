@@ -6,8 +6,9 @@
      V_s  = Q_s + K' (Q_u + Q_uu k) + Q_us' k
      V_ss = Q_ss + K' (Q_us + Q_uu K) + Q_us' K
 
-   ~ is regularised: Q_uu + mu I, or V_ss' + mu I inside. Tassa, Erez, Todorov (IROS 2012), equations 10 and
-   11; Tassa, Mansard, Todorov (ICRA 2014), section IV.
+   ~ is regularised: Q_uu + mu D, or V_ss' + mu D inside, with D = diag(size) of the workspace (Levenberg-Marquardt's
+   scaling by the diagonal, so that neither the cost's unit nor a control's matters). Tassa, Erez, Todorov (IROS 2012),
+   equations 10 and 11; Tassa, Mansard, Todorov (ICRA 2014), section IV.
 
    The pass is inlined into callers with constant n and m for the smallest problems: their loops vanish, and what is carried
    from step to step stays in registers. */
@@ -16,6 +17,9 @@
 
 #include "agents/ilqr_internal.h"
 
+/* Of the largest: a control without curvature of its own is regularised all the same. */
+static const double SIZE_LEAST = 1e-8;
+
 /* The value's expansion at the present step, the action value's, and what regularisation makes of it. */
 typedef struct local {
   double *vs, *vss;                  /* [n], [n][n] */
@@ -23,6 +27,7 @@ typedef struct local {
   double *quu_reg, *qus_reg;         /* [m][m], [m][n] */
   double *va, *vb;                   /* [n][n], [n][m] scratch */
   double *qu_new, *qus_new;          /* [m], [m][n] scratch */
+  const double *unit, *damping;      /* [m], [m] or [n] */
   double slope, curvature, largest;  /* as in the workspace */
 } local;
 
@@ -54,7 +59,7 @@ ML3_ILQR_INLINE void copy(double *restrict to, const double *restrict from, size
   for (size_t i = 0; i < count; i++) to[i] = from[i];
 }
 
-ML3_ILQR_INLINE void expand_action_value(const ml3_ilqr *w, local *l, size_t t, double mu, size_t n, size_t m) {
+ML3_ILQR_INLINE void expand_action_value(const ml3_ilqr *w, local *l, size_t t, size_t n, size_t m) {
   const double *a = w->a + t * n * n, *b = w->b + t * n * m;
   const double *ls = w->expansion + t * (n + m + n * n + m * m + m * n), *lu = ls + n, *lss = lu + m;
   const double *luu = lss + n * n, *lus = luu + m * m;
@@ -74,12 +79,14 @@ ML3_ILQR_INLINE void expand_action_value(const ml3_ilqr *w, local *l, size_t t, 
   copy(l->quu_reg, l->quu, m * m);
   copy(l->qus_reg, l->qus, m * n);
   if (w->settings.regularize_state) {
-    for (size_t i = 0; i < n * n; i++) l->va[i] = mu * a[i];
-    for (size_t i = 0; i < n * m; i++) l->vb[i] = mu * b[i];
+    for (size_t i = 0; i < n; i++) {
+      for (size_t j = 0; j < n; j++) l->va[i * n + j] = l->damping[i] * a[i * n + j];
+      for (size_t j = 0; j < m; j++) l->vb[i * m + j] = l->damping[i] * b[i * m + j];
+    }
     symmetric_product(m, n, b, l->vb, l->quu_reg);
     product(m, n, n, true, b, l->va, l->qus_reg);
   } else {
-    for (size_t i = 0; i < m; i++) l->quu_reg[i * m + i] += mu;
+    for (size_t i = 0; i < m; i++) l->quu_reg[i * m + i] += l->damping[i];
   }
 }
 
@@ -135,8 +142,8 @@ ML3_ILQR_INLINE bool minimize_over_action(ml3_ilqr *w, local *l, size_t t, size_
     if (ml3_boxqp_solve(w->qp, l->quu_reg, l->qu, w->room_low, w->room_high, k) < 0) return false;
     ml3_boxqp_sensitivity(w->qp, (int)n, l->qus_reg, gains);
   }
-  for (size_t i = 0; i < m; i++) { /* |k| / (1 + |u|), without a division where it is not the largest */
-    const double size = 1 + fabs(u[i]);
+  for (size_t i = 0; i < m; i++) { /* |k| / (unit + |u|), without a division where it is not the largest */
+    const double size = l->unit[i] + fabs(u[i]);
     if (fabs(k[i]) > l->largest * size) l->largest = fabs(k[i]) / size;
   }
   return true;
@@ -158,14 +165,24 @@ ML3_ILQR_INLINE void update_value(local *l, size_t n, size_t m, const double *k,
     update_hessian(l, n, m, gains);
 }
 
+/* Adds to size, of which the pass has seen all steps from t on. */
+ML3_ILQR_INLINE void measure(ml3_ilqr *w, const double *quu, const double *vss, size_t n, size_t m) {
+  const bool states = w->settings.regularize_state;
+  const double *of = states ? vss : quu;
+  const size_t count = states ? n : m;
+  for (size_t i = 0; i < count; i++) w->size[i] += fabs(of[i * count + i]);
+  w->measured_steps++;
+}
+
 /* k and gains: [m] and [m][n], where one step's are worked on. */
-ML3_ILQR_INLINE bool pass(ml3_ilqr *w, local *l, double mu, size_t n, size_t m, const double *low, const double *high,
-                          double *k, double *gains) {
+ML3_ILQR_INLINE bool pass(ml3_ilqr *w, local *l, size_t n, size_t m, const double *low, const double *high, double *k,
+                          double *gains) {
   const ml3_ilqr_expansion end = ml3_ilqr_expansion_at(w, w->horizon);
   copy(l->vs, end.ls, n);
   copy(l->vss, end.lss, n * n);
   for (size_t t = w->horizon; t-- > 0;) {
-    expand_action_value(w, l, t, mu, n, m);
+    expand_action_value(w, l, t, n, m);
+    if (w->measuring) measure(w, l->quu, l->vss, n, m);
     double slope = 0;
     if (!minimize_over_action(w, l, t, n, m, low, high, k, gains, &slope)) return false;
     copy(w->feed_forward + t * m, k, m);
@@ -181,24 +198,76 @@ ML3_ILQR_INLINE bool pass(ml3_ilqr *w, local *l, double mu, size_t n, size_t m, 
 
 /* For constant n and m, with everything on the stack. */
 #define FIXED(n, m)                                                                                             \
-  static bool pass_##n##_##m(ml3_ilqr *w, double mu) {                                                          \
+  static bool pass_##n##_##m(ml3_ilqr *w) {                                                                     \
     double vs[n], vss[(n) * (n)], qs[n], qu[m], qss[(n) * (n)], quu[(m) * (m)], qus[(m) * (n)];                 \
     double quu_reg[(m) * (m)], qus_reg[(m) * (n)], va[(n) * (n)], vb[(n) * (m)], qu_new[m], qus_new[(m) * (n)]; \
-    double k[m], gains[(m) * (n)], low[m], high[m];                                                             \
+    double k[m], gains[(m) * (n)], low[m], high[m], unit[m], damping[n];                                        \
     copy(low, w->lanes[0].model->low, m);                                                                       \
     copy(high, w->lanes[0].model->high, m);                                                                     \
-    local l = {vs, vss, qs, qu, qss, quu, qus, quu_reg, qus_reg, va, vb, qu_new, qus_new, 0, 0, 0};             \
-    return pass(w, &l, mu, n, m, low, high, k, gains);                                                          \
+    copy(unit, w->unit, m);                                                                                     \
+    copy(damping, w->damping, n);                                                                               \
+    local l = {.vs = vs,                                                                                        \
+               .vss = vss,                                                                                      \
+               .qs = qs,                                                                                        \
+               .qu = qu,                                                                                        \
+               .qss = qss,                                                                                      \
+               .quu = quu,                                                                                      \
+               .qus = qus,                                                                                      \
+               .quu_reg = quu_reg,                                                                              \
+               .qus_reg = qus_reg,                                                                              \
+               .va = va,                                                                                        \
+               .vb = vb,                                                                                        \
+               .qu_new = qu_new,                                                                                \
+               .qus_new = qus_new,                                                                              \
+               .unit = unit,                                                                                    \
+               .damping = damping};                                                                             \
+    return pass(w, &l, n, m, low, high, k, gains);                                                              \
   }
 FIXED(2, 1)
 FIXED(4, 1)
 FIXED(4, 2)
 
+static bool pass_of_size(ml3_ilqr *w) {
+  if (w->n == 2 && w->m == 1) return pass_2_1(w);
+  if (w->n == 4 && w->m == 1) return pass_4_1(w);
+  if (w->n == 4 && w->m == 2) return pass_4_2(w);
+  local l = {.vs = w->vs,
+             .vss = w->vss,
+             .qs = w->qs,
+             .qu = w->qu,
+             .qss = w->qss,
+             .quu = w->quu,
+             .qus = w->qus,
+             .quu_reg = w->quu_reg,
+             .qus_reg = w->qus_reg,
+             .va = w->va,
+             .vb = w->vb,
+             .qu_new = w->qu_new,
+             .qus_new = w->qus_new,
+             .unit = w->unit,
+             .damping = w->damping};
+  return pass(w, &l, w->n, w->m, w->lanes[0].model->low, w->lanes[0].model->high, w->k_now, w->gains_now);
+}
+
 bool ml3_ilqr_backward(ml3_ilqr *w, double mu) {
-  if (w->n == 2 && w->m == 1) return pass_2_1(w, mu);
-  if (w->n == 4 && w->m == 1) return pass_4_1(w, mu);
-  if (w->n == 4 && w->m == 2) return pass_4_2(w, mu);
-  local l = {w->vs,      w->vss, w->qs, w->qu,     w->qss,     w->quu, w->qus, w->quu_reg,
-             w->qus_reg, w->va,  w->vb, w->qu_new, w->qus_new, 0,      0,      0};
-  return pass(w, &l, mu, w->n, w->m, w->lanes[0].model->low, w->lanes[0].model->high, w->k_now, w->gains_now);
+  const size_t count = w->settings.regularize_state ? w->n : w->m;
+  for (size_t i = 0; i < count; i++) w->damping[i] = mu * w->size[i];
+  return pass_of_size(w);
+}
+
+bool ml3_ilqr_measure(ml3_ilqr *w) {
+  const size_t count = w->settings.regularize_state ? w->n : w->m;
+  double largest = 0;
+  memset(w->size, 0, count * sizeof *w->size);
+  w->measuring = true;
+  w->measured_steps = 0;
+  const bool good = ml3_ilqr_backward(w, 0);
+  w->measuring = false;
+  for (size_t i = 0; i < count; i++) {
+    w->size[i] /= (double)w->measured_steps;
+    largest = fmax(largest, w->size[i]);
+  }
+  const bool usable = largest > 0 && isfinite(largest);
+  for (size_t i = 0; i < count; i++) w->size[i] = usable ? fmax(w->size[i], SIZE_LEAST * largest) : 1;
+  return good;
 }

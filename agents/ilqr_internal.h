@@ -15,6 +15,7 @@ typedef struct ml3_ilqr_lane {
   ml3_ilqr_cost cost;
   double *states, *actions; /* [T + 1][n], [T][m]: the trajectory on trial */
   double trial;             /* its cost; NAN when a number on the way is not finite */
+  double magnitude;         /* the sum of |cost| over its steps */
   size_t broken;            /* then: at which step */
 } ml3_ilqr_lane;
 
@@ -28,8 +29,13 @@ struct ml3_ilqr {
   int lane_count;
   ml3_ilqr_lane *lanes;
 
-  double *step_sizes; /* [line_search_steps] */
-  double *start;      /* [n] the state to plan from */
+  double *step_sizes;    /* [line_search_steps] */
+  double *unit;          /* [m] min(1, range of the action): a feed-forward term is large or small beside |u| + this */
+  double *size;          /* [m], or [n] with regularize_state: what mu is relative to; see ilqr.h */
+  double *damping;       /* the same: mu size, of the present pass */
+  bool measuring;        /* the pass adds up size ... */
+  size_t measured_steps; /* ... of so many steps */
+  double *start;         /* [n] the state to plan from */
 
   double *states, *actions; /* [T + 1][n], [T][m]: the best trajectory yet */
 
@@ -45,7 +51,8 @@ struct ml3_ilqr {
   ml3_boxqp *qp;
 
   double slope, curvature; /* cost change of a step alpha: alpha slope + alpha^2 curvature */
-  double largest_relative; /* max over t and i of |k_i| / (1 + |u_i|) */
+  double largest_relative; /* max over t and i of |k_i| / (unit_i + |u_i|) */
+  double magnitude;        /* of the best trajectory yet */
   long rollout_steps, linearizations;
 };
 
@@ -94,7 +101,10 @@ int ml3_ilqr_check_derivatives(const ml3_ilqr *w, ml3_error *error);
 const char *ml3_ilqr_trouble(const ml3_ilqr *w, char *text, size_t size);
 
 /* Fills feed_forward, gains, slope, curvature and largest_relative from the derivatives, regularised by
-   mu. False when some Q_uu is not positive definite or a number overflows: try a larger mu. */
+   mu size. False when some Q_uu is not positive definite or a number overflows: try a larger mu. */
 bool ml3_ilqr_backward(ml3_ilqr *w, double mu);
+
+/* The same with mu 0, filling size as well, from the steps that the pass has come to. */
+bool ml3_ilqr_measure(ml3_ilqr *w);
 
 #endif

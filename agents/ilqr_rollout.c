@@ -33,7 +33,7 @@ void ml3_ilqr_control(const ml3_ilqr *w, size_t t, double alpha, const double *s
 /* Fills the lane's trajectory, its cost and where it broke. */
 ML3_ILQR_INLINE void roll_out_sized(const ml3_ilqr *w, ml3_ilqr_lane *lane, double alpha, size_t n, size_t m) {
   ml3_model *model = lane->model;
-  double total = 0;
+  double total = 0, magnitude = 0;
   lane->trial = NAN;
   memcpy(lane->states, w->start, n * sizeof *w->start);
   model->start(model, w->start);
@@ -43,11 +43,14 @@ ML3_ILQR_INLINE void roll_out_sized(const ml3_ilqr *w, ml3_ilqr_lane *lane, doub
     lane->broken = t;
     if (action) control(w, t, alpha, state, action, n, m);
     if (!ml3_ilqr_all_finite(state, n) || (action && !ml3_ilqr_all_finite(action, m))) return;
-    total += lane->cost.evaluate(lane->cost.user, w->first_step + (int)t, state, action, NULL);
+    const double cost = lane->cost.evaluate(lane->cost.user, w->first_step + (int)t, state, action, NULL);
+    total += cost;
+    magnitude += fabs(cost);
     if (!isfinite(total)) return;
     if (action) model->step(model, action, lane->states + (t + 1) * n);
   }
   lane->trial = total;
+  lane->magnitude = magnitude;
 }
 
 static void roll_out(const ml3_ilqr *w, ml3_ilqr_lane *lane, double alpha) {
@@ -61,6 +64,7 @@ static void keep(ml3_ilqr *w, ml3_ilqr_lane *lane) {
   double *states = w->states, *actions = w->actions;
   w->states = lane->states;
   w->actions = lane->actions;
+  w->magnitude = lane->magnitude;
   lane->states = states;
   lane->actions = actions;
 }

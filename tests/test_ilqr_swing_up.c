@@ -66,7 +66,7 @@ Test(ilqr_swing_up, the_pendulum_costs_what_crocoddyl_found) {
     ml3_ilqr_settings settings = ml3_ilqr_defaults(T);
     settings.regularize_state = kind % 2;
     ml3_ilqr_report report = solve_pendulum(settings, actions);
-    cr_expect(report.converged, "start %d", kind);
+    cr_expect(report.converged, "start %d: %s", kind, ml3_ilqr_end_text(report.end));
     cr_expect_float_eq(report.cost, PENDULUM_OPTIMUM, 0.01 * PENDULUM_OPTIMUM,
                        "start %d: cost %.9g, Crocoddyl %.9g", kind, report.cost, PENDULUM_OPTIMUM);
     for (int t = 0; t < T; t++) cr_expect_leq(fabs(actions[t]), 3);
@@ -258,7 +258,7 @@ Test(ilqr_swing_up, the_cartpole_costs_what_crocoddyl_found) {
     double actions[CART_T] = {0};
     ml3_ilqr_report report;
     cr_assert_eq(ml3_ilqr_solve(ilqr, start, 0, actions, &report, &error), 0, "%s", error.message);
-    cr_expect(report.converged);
+    cr_expect(report.converged, "%s", ml3_ilqr_end_text(report.end));
     cr_expect_float_eq(report.cost, CARTPOLE_OPTIMUM, 0.01 * CARTPOLE_OPTIMUM,
                        "cost %.9g after %d, Crocoddyl %.9g", report.cost, report.iterations,
                        CARTPOLE_OPTIMUM);
