@@ -47,20 +47,26 @@ void ml3_demonstrations_begin(ml3_demonstrations *d, int i, uint64_t seed, ml3_e
 
 enum { MAX_STATE = 256, ITERATIONS = 100 };
 
-static ml3_ilqr_cost make_cost(const ml3_env *env, double *goal, double *weights, ml3_ilqr_goal_cost *tracking,
-                               ml3_error *error) {
+/* Numbers that the cost of tracking the goal keeps. */
+typedef struct tracked {
+  double goal[MAX_STATE], weights[MAX_STATE], state[MAX_STATE]; /* where it begins */
+  ml3_ilqr_goal_cost cost;
+} tracked;
+
+static ml3_ilqr_cost make_cost(const ml3_env *env, tracked *t, ml3_error *error) {
   const ml3_env_spec *spec = env->spec;
-  if (spec->goal_dim != spec->state_dim) return ml3_ilqr_reward(env, 1e-3, error);
-  ml3_env_goal(env, goal);
-  for (int i = 0; i < spec->state_dim; i++) weights[i] = strstr(spec->state[i].name, "velocity") ? 0.05 : 1;
-  *tracking = (ml3_ilqr_goal_cost){.state_dim = spec->state_dim,
-                                   .action_dim = spec->action_dim,
-                                   .goal = goal,
-                                   .weights = weights,
-                                   .state_weight = 1,
-                                   .action_weight = 1e-3,
-                                   .final_weight = 10};
-  return ml3_ilqr_goal(tracking);
+  if (!ml3_env_goal_is_state(spec)) return ml3_ilqr_reward(env, 1e-3, error);
+  ml3_env_goal(env, t->goal);
+  ml3_ilqr_goal_near(spec, t->state, t->goal);
+  for (int i = 0; i < spec->state_dim; i++) t->weights[i] = strstr(spec->state[i].name, "velocity") ? 0.05 : 1;
+  t->cost = (ml3_ilqr_goal_cost){.state_dim = spec->state_dim,
+                                 .action_dim = spec->action_dim,
+                                 .goal = t->goal,
+                                 .weights = t->weights,
+                                 .state_weight = 1,
+                                 .action_weight = 1e-3,
+                                 .final_weight = 10};
+  return ml3_ilqr_goal(&t->cost);
 }
 
 /* What the threads share that plan. */
@@ -100,17 +106,16 @@ static int on_iteration(void *user, const ml3_ilqr_iteration *iteration) {
 
 /* The plan for env's present task and state into actions[steps][m]. */
 static int plan(planning *p, const ml3_env *env, int steps, double *actions, ml3_error *error) {
-  double goal[MAX_STATE], weights[MAX_STATE], state[MAX_STATE];
-  ml3_ilqr_goal_cost tracking;
+  tracked tracked;
   ml3_ilqr_settings settings = ml3_ilqr_defaults(steps);
   settings.max_iterations = ITERATIONS;
   settings.threads = 1;
   settings.observe = on_iteration, settings.observe_user = p;
-  ml3_env_get_state(env, state);
+  ml3_env_get_state(env, tracked.state);
   ml3_model *model = ml3_model_of_env(env, error);
-  ml3_ilqr_cost cost = model ? make_cost(env, goal, weights, &tracking, error) : (ml3_ilqr_cost){0};
+  ml3_ilqr_cost cost = model ? make_cost(env, &tracked, error) : (ml3_ilqr_cost){0};
   ml3_ilqr *ilqr = cost.evaluate ? ml3_ilqr_new(model, &cost, &settings, error) : NULL;
-  int code = ilqr ? ml3_ilqr_solve(ilqr, state, 0, actions, NULL, error) : ML3_ERR_MEMORY;
+  int code = ilqr ? ml3_ilqr_solve(ilqr, tracked.state, 0, actions, NULL, error) : ML3_ERR_MEMORY;
   ml3_ilqr_free(ilqr);
   ml3_ilqr_cost_free(&cost);
   ml3_model_free(model);

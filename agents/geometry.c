@@ -42,7 +42,7 @@ static void usual_outcome(const ml3_geometry *geometry, const double *state, dou
 
 static int init_usual(ml3_geometry *geometry, ml3_error *error) {
   const ml3_env_spec *env = geometry->env;
-  if (env->goal_dim != env->state_dim || env->obs_dim < env->state_dim || env->obs_dim > 2 * env->state_dim)
+  if (!ml3_env_goal_is_state(env) || env->obs_dim < env->state_dim || env->obs_dim > 2 * env->state_dim)
     return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
                          "environment '%s' cannot be used model-based: its observation and goal are not its state, and "
                          "nothing says how they follow from it (agents/geometry.c)",

@@ -39,6 +39,16 @@ ml3_ilqr_cost ml3_ilqr_goal(const ml3_ilqr_goal_cost *cost) {
   return (ml3_ilqr_cost){.evaluate = goal_evaluate, .user = (void *)cost};
 }
 
+void ml3_ilqr_goal_near(const ml3_env_spec *env, const double *state, double *goal) {
+  static const double TURN = 2 * 3.14159265358979323846;
+  for (int i = 0; i < env->state_dim; i++) {
+    const ml3_env_field *f = &env->state[i];
+    if (strcmp(f->unit, "rad") != 0 || !isinf(f->low) || !isinf(f->high)) continue;
+    const double way = goal[i] - state[i], shortest = remainder(way, TURN);
+    if (fabs(way) - fabs(shortest) > TURN / 10) goal[i] = state[i] + shortest;
+  }
+}
+
 void ml3_ilqr_goal_weights(const ml3_env_spec *env, const double *goal, double *weights) {
   for (int i = 0; i < env->state_dim; i++) {
     const char *per = strrchr(env->state[i].unit, '/');

@@ -35,7 +35,8 @@ void ml3_ilqr_cost_free(ml3_ilqr_cost *cost);
 
 /* Goal tracking: 1/2 state_weight |s - goal|^2 + 1/2 action_weight |u|^2 a step and
    1/2 final_weight |s_T - goal|^2, each state entry weighted. With state_weight and final_weight 0 it is the energy of
-   the controls alone. */
+   the controls alone.
+   An angle is a number here: see ml3_ilqr_goal_near. */
 typedef struct ml3_ilqr_goal_cost {
   int state_dim, action_dim;
   const double *goal;    /* [state_dim] */
@@ -43,6 +44,13 @@ typedef struct ml3_ilqr_goal_cost {
   double state_weight, action_weight, final_weight;
 } ml3_ilqr_goal_cost;
 ml3_ilqr_cost ml3_ilqr_goal(const ml3_ilqr_goal_cost *cost); /* keeps the pointer */
+
+/* Moves angles of goal[state_dim] that have no bounds (in rad: a turn further they are there again) by whole turns to
+   where they are nearest to state[state_dim], the start: the shortest way counts. A goal as far away to one side as to the
+   other, to a tenth of a turn, stays: for a swing-up from near the bottom either way is as long. To be asked once an
+   episode: were the error of each state wrapped instead, the cost would have a kink half a turn off the goal, where its
+   gradient changes sign, and a swing-up would end in it. */
+void ml3_ilqr_goal_near(const ml3_env_spec *env, const double *state, double *goal);
 
 /* weights[state_dim] to begin with: 1, but 0.1 for rates (units of "... / s") whose goal is 0: to come to rest counts less than
    to be there, or a swing-up would cost more on its way than it gains. */

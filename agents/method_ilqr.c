@@ -1,8 +1,9 @@
 /* iLQR as a method of comparison: where it starts, in which model it plans, how its plan is carried out.
 
-   The cost is goal tracking where the goal is a state, 1/2 |s - goal|^2 a step with the weights of ml3_ilqr_goal_weights (none where the problem's cost is of the last
-   state alone), 100/2 |s_H - goal|^2 at the end and 1e-3/2 |u|^2; elsewhere the environment's own reward. A restarted
-   search keeps the plan with the least cost in its model. Its curve: the best plan after each iteration, judged. */
+   The cost is goal tracking where the goal is a state, 1/2 |s - goal|^2 a step with the weights of
+   ml3_ilqr_goal_weights, angles by the shortest way from the start (none where the problem's cost is of the last state
+   alone), 100/2 |s_H - goal|^2 at the end and 1e-3/2 |u|^2; elsewhere the environment's own reward. A restarted search
+   keeps the plan with the least cost in its model. Its curve: the best plan after each iteration, judged. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,9 +144,10 @@ static int make_cost(search *s, ml3_error *error) {
   if (!env) return ML3_ERR_MEMORY;
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env_reset(env, t->env_task, &none);
-  if (spec->goal_dim == spec->state_dim) {
+  if (ml3_env_goal_is_state(spec)) {
     const bool last_only = t->arena->play.last_only;
     ml3_env_goal(env, s->goal);
+    ml3_ilqr_goal_near(spec, t->start, s->goal);
     ml3_ilqr_goal_weights(spec, s->goal, s->weights);
     s->tracking = (ml3_ilqr_goal_cost){.state_dim = spec->state_dim,
                                        .action_dim = spec->action_dim,

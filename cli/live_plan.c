@@ -20,16 +20,17 @@ struct cli_plan {
 };
 
 bool cli_plan_possible(const ml3_env_spec *spec) {
-  return spec->goal_dim == spec->state_dim && spec->state_dim + spec->action_dim <= SMALL;
+  return ml3_env_goal_is_state(spec) && spec->state_dim + spec->action_dim <= SMALL;
 }
 
-static int make_solver(cli_plan *p, const double *env_task, ml3_error *error) {
+static int make_solver(cli_plan *p, const double *env_task, const double *state, ml3_error *error) {
   const ml3_env_spec *spec = p->spec;
   ml3_env *env = ml3_env_new(spec, error);
   if (!env) return error ? error->code : ML3_ERR_MEMORY;
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env_reset(env, env_task, &none);
   ml3_env_goal(env, p->goal);
+  ml3_ilqr_goal_near(spec, state, p->goal);
   ml3_ilqr_goal_weights(spec, p->goal, p->weights);
   p->tracking = (ml3_ilqr_goal_cost){.state_dim = spec->state_dim,
                                      .action_dim = spec->action_dim,
@@ -86,7 +87,7 @@ cli_plan *cli_plan_new(const ml3_env_spec *spec, const double *env_task, const d
   p->weights = p->goal + n;
   p->actions = p->weights + n;
   p->best = p->actions + size;
-  if (make_solver(p, env_task, error) == ML3_OK && search(p, state, restarts, random, error) == ML3_OK) return p;
+  if (make_solver(p, env_task, state, error) == ML3_OK && search(p, state, restarts, random, error) == ML3_OK) return p;
   cli_plan_free(p);
   return NULL;
 }

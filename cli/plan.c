@@ -63,7 +63,7 @@ static int read_weights(planning *p, ml3_error *error) {
 static int make_cost(planning *p, ml3_error *error) {
   const ml3_env_spec *spec = p->spec;
   const own_options *own = p->own;
-  const bool can_track = spec->goal_dim == spec->state_dim;
+  const bool can_track = ml3_env_goal_is_state(spec);
   const bool track = strcmp(own->cost, "goal") == 0 || (strcmp(own->cost, "auto") == 0 && can_track);
   if (strcmp(own->cost, "auto") && strcmp(own->cost, "goal") && strcmp(own->cost, "reward"))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "--cost is '%s'; expected auto, goal or reward", own->cost);
@@ -74,6 +74,7 @@ static int make_cost(planning *p, ml3_error *error) {
     return p->cost.evaluate ? ML3_OK : ML3_ERR_MEMORY;
   }
   ml3_env_goal(p->env, p->goal);
+  ml3_ilqr_goal_near(spec, p->start, p->goal);
   const int code = read_weights(p, error);
   if (code != ML3_OK) return code;
   p->tracking = (ml3_ilqr_goal_cost){.state_dim = spec->state_dim,
@@ -237,6 +238,17 @@ static int solve_logged(planning *p, ml3_ilqr_report *report, ml3_error *error) 
   return code;
 }
 
+/* How good it is, and why the search ended where that is not convergence. */
+static void print_solution(const ml3_env_spec *spec, const ml3_ilqr_report *r) {
+  printf("%s: cost %.8g after %d iteration%s, %ld model steps, ", spec->name, r->cost, r->iterations,
+         r->iterations == 1 ? "" : "s", r->model_steps);
+  if (r->converged)
+    printf("converged\n");
+  else
+    printf("not converged: %s (a further decrease of %.3g is expected)\n", ml3_ilqr_end_text(r->end),
+           r->expected_decrease);
+}
+
 static int carry_out(planning *p, const ml3_ilqr_report *plan, ml3_error *error) {
   ml3_mpc_settings settings = ml3_mpc_defaults(p->horizon);
   settings.ilqr.regularize_state = p->settings.regularize_state;
@@ -251,8 +263,7 @@ static int carry_out(planning *p, const ml3_ilqr_report *plan, ml3_error *error)
   const ml3_episode *e = p->episode;
   snprintf(p->episode->label, sizeof e->label, p->own->receding ? "iLQR, receding horizon" : "iLQR");
   if (!p->own->json) {
-    printf("%s: cost %.8g after %d iterations%s, %ld model steps\n", p->spec->name, plan->cost, plan->iterations,
-           plan->converged ? "" : " (not converged)", plan->model_steps);
+    print_solution(p->spec, plan);
     if (player.mpc) printf("receding horizon: %ld model steps\n", ml3_mpc_report_of(player.mpc).model_steps);
     printf("carried out: return %.6g, final distance %.4g, %s\n", e->episode_return, e->final_distance,
            e->success ? "success" : "no success");

@@ -200,6 +200,13 @@ void ml3_env_default_task(const ml3_env_spec *spec, double *task) {
   for (int i = 0; i < spec->task_dim; i++) task[i] = spec->task[i].value;
 }
 
+bool ml3_env_goal_is_state(const ml3_env_spec *spec) {
+  if (spec->goal_dim != spec->state_dim) return false;
+  for (int i = 0; i < spec->state_dim; i++)
+    if (strcmp(spec->goal[i].name, spec->state[i].name) != 0) return false;
+  return true;
+}
+
 int ml3_env_task_index(const ml3_env_spec *spec, const char *name) {
   for (int i = 0; i < spec->task_dim; i++) {
     if (strcmp(spec->task[i].name, name) == 0) return i;

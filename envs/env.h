@@ -225,6 +225,9 @@ void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *t
 /* The default task. */
 void ml3_env_default_task(const ml3_env_spec *spec, double *task);
 
+/* Is the goal a state: the same entries, by name? */
+bool ml3_env_goal_is_state(const ml3_env_spec *spec);
+
 /* Index of the task parameter of that name, or -1. */
 int ml3_env_task_index(const ml3_env_spec *spec, const char *name);
 
