@@ -2,7 +2,8 @@
 
    An entry at a bound whose gradient points outwards is clamped; the others are free. Each iteration
    takes the Newton step of the free entries, p_f = -H_ff^{-1} (grad)_f, along the projected arc
-   x(a) = clip(x + a p), a halving until the decrease is a fair part of the one promised by the gradient.
+   x(a) = clip(x + a p), a halving until the decrease is a fair part of the one promised by the gradient, but not below
+   the first bound on the way.
    Bertsekas, SIAM J. Control Optim. 20 (1982); Tassa, Mansard, Todorov, ICRA (2014), algorithm 1. */
 #include "agents/boxqp.h"
 
@@ -10,7 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { MAX_ITERATIONS = 100, MAX_HALVINGS = 60 };
+enum { MAX_ITERATIONS = 100 }; /* and as many more as there are entries */
 
 static const double ARMIJO = 0.1;           /* least decrease over gradient-promised decrease */
 static const double GRADIENT_SMALL = 1e-13; /* relative to the terms that add up to the gradient */
@@ -93,34 +94,78 @@ static bool free_gradient_vanishes(const ml3_boxqp *qp) {
   return true;
 }
 
-/* Moves x along the projected arc. The decrease is summed from the move itself, grad' d + 1/2 d' H d, which
-   keeps its digits where a difference of two objectives has lost them. False: no step decreases. */
-static bool step_along_arc(ml3_boxqp *qp, const double *hessian, const double *low, const double *high,
-                           double *x) {
-  double step = 1;
-  for (int halving = 0; halving < MAX_HALVINGS; halving++, step *= 0.5) {
-    double slope = 0, curvature = 0;
-    for (int i = 0; i < qp->size; i++) qp->move[i] = 0;
+/* newton[count] of the free entries. One that is at a bound, which its gradient would leave but the step would cross, is
+   held for now, and the step computed again: the last one left cannot be such. */
+static bool find_newton_step(ml3_boxqp *qp, const double *hessian, const double *low, const double *high,
+                             const double *x) {
+  for (;;) {
+    for (int i = 0; i < qp->count; i++) qp->newton[i] = -qp->grad[qp->free_index[i]];
+    solve_free(qp, qp->newton);
+    int kept = 0;
     for (int i = 0; i < qp->count; i++) {
       const int f = qp->free_index[i];
-      qp->move[f] = clip(x[f] + step * qp->newton[i], low[f], high[f]) - x[f];
-      slope += qp->grad[f] * qp->move[f];
+      const bool crosses = (x[f] <= low[f] && qp->newton[i] < 0) || (x[f] >= high[f] && qp->newton[i] > 0);
+      if (!crosses) qp->free_index[kept++] = f;
     }
-    for (int i = 0; i < qp->size; i++) {
-      for (int j = 0; j < qp->size; j++) {
-        curvature += qp->move[i] * hessian[(size_t)i * (size_t)qp->size + (size_t)j] * qp->move[j];
-      }
+    if (kept == qp->count) return true;
+    qp->count = kept;
+    if (!factorize(qp, hessian)) return false;
+  }
+}
+
+/* How far along the Newton step the first bound is, and which free entry meets it (-1: none within the step). */
+static double nearest_bound(const ml3_boxqp *qp, const double *low, const double *high, const double *x, int *entry) {
+  double nearest = 1;
+  *entry = -1;
+  for (int i = 0; i < qp->count; i++) {
+    const int f = qp->free_index[i];
+    const double p = qp->newton[i], room = p < 0 ? low[f] - x[f] : high[f] - x[f];
+    if (p != 0 && room / p < nearest) nearest = room / p, *entry = i;
+  }
+  return nearest;
+}
+
+/* move[size] of that step along the projected arc. Returns the change of the objective, summed from the move itself,
+   grad' d + 1/2 d' H d, which keeps its digits where a difference of two objectives has lost them. */
+static double try_step(ml3_boxqp *qp, const double *hessian, const double *low, const double *high, const double *x,
+                       double step, double *slope) {
+  double curvature = 0;
+  *slope = 0;
+  for (int i = 0; i < qp->size; i++) qp->move[i] = 0;
+  for (int i = 0; i < qp->count; i++) {
+    const int f = qp->free_index[i];
+    qp->move[f] = clip(x[f] + step * qp->newton[i], low[f], high[f]) - x[f];
+    *slope += qp->grad[f] * qp->move[f];
+  }
+  for (int i = 0; i < qp->size; i++) {
+    for (int j = 0; j < qp->size; j++) {
+      curvature += qp->move[i] * hessian[(size_t)i * (size_t)qp->size + (size_t)j] * qp->move[j];
     }
-    const double change = slope + 0.5 * curvature;
+  }
+  return *slope + 0.5 * curvature;
+}
+
+/* Moves x along the projected arc, as far as the decrease is fair, but at least to the first bound: up to there the arc
+   is the Newton step, whose decrease always is. (Shorter steps would come nearer and nearer to a bound and never be at
+   it.) False: no step decreases. */
+static bool step_along_arc(ml3_boxqp *qp, const double *hessian, const double *low, const double *high, double *x) {
+  int entry;
+  const double nearest = nearest_bound(qp, low, high, x, &entry);
+  for (double step = 1;; step *= 0.5) {
+    const bool last = step <= nearest;
+    if (last) step = nearest;
+    double slope;
+    const double change = try_step(qp, hessian, low, high, x, step, &slope);
     if (change < 0 && change <= ARMIJO * slope) {
-      for (int i = 0; i < qp->count; i++) {
+      for (int i = 0; i < qp->count; i++) { /* exactly the bound where it clips */
         const int f = qp->free_index[i];
-        x[f] = clip(x[f] + step * qp->newton[i], low[f], high[f]); /* exactly the bound where it clips */
+        x[f] = clip(x[f] + step * qp->newton[i], low[f], high[f]);
+        if (last && i == entry) x[f] = qp->newton[i] < 0 ? low[f] : high[f];
       }
       return true;
     }
+    if (last) return false;
   }
-  return false;
 }
 
 ml3_boxqp *ml3_boxqp_new(int size, ml3_error *error) {
@@ -161,9 +206,8 @@ int ml3_boxqp_solve(ml3_boxqp *qp, const double *hessian, const double *gradient
     evaluate_gradient(qp, hessian, gradient, x);
     find_free(qp, low, high, x);
     if (!factorize(qp, hessian)) return ML3_ERR_NUMERIC;
-    if (free_gradient_vanishes(qp) || iteration == MAX_ITERATIONS) return qp->count;
-    for (int i = 0; i < qp->count; i++) qp->newton[i] = -qp->grad[qp->free_index[i]];
-    solve_free(qp, qp->newton);
+    if (free_gradient_vanishes(qp) || iteration == MAX_ITERATIONS + qp->size) return qp->count;
+    if (!find_newton_step(qp, hessian, low, high, x)) return ML3_ERR_NUMERIC;
     if (!step_along_arc(qp, hessian, low, high, x)) return qp->count;
   }
 }

@@ -216,7 +216,8 @@ typedef struct reward {
   ml3_env *env;
   double action_weight;
   int n, m;
-  double *x, *h, *gradient, *scratch; /* [k], [k][k], [k], [2 k k]; k = n + m */
+  double *x, *at, *step;          /* [k] the point asked for, where differences are taken, their steps; k = n + m */
+  double *h, *gradient, *scratch; /* [k][k], [k], [2 k k] */
 } reward;
 
 static void reward_free(void *user) {
@@ -232,34 +233,60 @@ static double reward_at(const reward *r, const double *x) {
   return -ml3_env_step(r->env, x + r->n).reward;
 }
 
-/* The value with entries i and j moved by steps of those signs. */
+/* The value with entries i and j moved. */
 static double moved(const reward *r, int i, double hi, int j, double hj) {
-  const double xi = r->x[i], xj = r->x[j];
-  r->x[i] += hi;
-  r->x[j] += hj;
-  const double value = reward_at(r, r->x);
-  r->x[j] = xj;
-  r->x[i] = xi;
+  const double xi = r->at[i], xj = r->at[j];
+  r->at[i] += hi;
+  r->at[j] += hj;
+  const double value = reward_at(r, r->at);
+  r->at[j] = xj;
+  r->at[i] = xi;
   return value;
 }
 
+/* Where differences are taken: at x, but with room for a step to both sides of an action, since beyond its bounds it is
+   clipped. A step of 0: the entry cannot move. True when that is not x. */
+static bool place_differences(const reward *r) {
+  bool apart = false;
+  for (int i = 0; i < r->n + r->m; i++) {
+    r->at[i] = r->x[i];
+    r->step[i] = DIFFERENCE_STEP * (1 + fabs(r->x[i]));
+    if (i < r->n) continue;
+    const ml3_env_field *f = &r->env->spec->action[i - r->n];
+    r->step[i] = fmin(r->step[i], (f->high - f->low) / 2);
+    r->at[i] = fmin(fmax(r->x[i], f->low + r->step[i]), f->high - r->step[i]);
+    apart |= r->at[i] != r->x[i];
+  }
+  return apart;
+}
+
 /* h_ij = (f(+i+j) + f(-i-j) - f(+i) - f(-i) - f(+j) - f(-j) + 2 f) / (2 h_i h_j): of second order, with two values a pair
-   instead of four (Abramowitz and Stegun, 25.3.27). */
+   instead of four (Abramowitz and Stegun, 25.3.27). The gradient at x is that at the differences' place, moved by h. */
 static void difference(const reward *r, double value) {
   const int k = r->n + r->m;
-  double around[k]; /* f(+i) + f(-i) - 2 f */
+  double *around = r->scratch; /* [k]: f(+i) + f(-i) - 2 f */
+  const bool apart = place_differences(r);
+  if (apart) value = reward_at(r, r->at);
   for (int i = 0; i < k; i++) {
-    const double hi = DIFFERENCE_STEP * (1 + fabs(r->x[i]));
+    const double hi = r->step[i];
+    if (!(hi > 0)) {
+      around[i] = r->gradient[i] = 0;
+      for (int j = 0; j < k; j++) r->h[i * k + j] = r->h[j * k + i] = 0;
+      continue;
+    }
     const double plus = moved(r, i, hi, i, 0), minus = moved(r, i, -hi, i, 0);
     around[i] = plus - 2 * value + minus;
     r->gradient[i] = (plus - minus) / (2 * hi);
     r->h[i * k + i] = around[i] / (hi * hi);
     for (int j = 0; j < i; j++) {
-      const double hj = DIFFERENCE_STEP * (1 + fabs(r->x[j]));
+      const double hj = r->step[j];
+      if (!(hj > 0)) continue;
       const double mixed = moved(r, i, hi, j, hj) - 2 * value + moved(r, i, -hi, j, -hj) - around[i] - around[j];
       r->h[i * k + j] = r->h[j * k + i] = mixed / (2 * hi * hj);
     }
   }
+  for (int i = 0; i < k && apart; i++)
+    for (int j = r->n; j < k; j++) r->gradient[i] += r->h[i * k + j] * (r->x[j] - r->at[j]);
 }
 
 /* The joint Hessian h[n + m][n + m] and gradient into an expansion's parts. */
@@ -300,12 +327,14 @@ static reward *reward_new(const ml3_env *env, double action_weight, ml3_error *e
   const int n = env->spec->state_dim, m = env->spec->action_dim;
   const size_t k = (size_t)(n + m);
   reward *r = calloc(1, sizeof *r);
-  if (!r || !(r->x = calloc(2 * k + 3 * k * k, sizeof *r->x))) {
+  if (!r || !(r->x = calloc(4 * k + 3 * k * k, sizeof *r->x))) {
     free(r);
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the reward of '%s' as a cost", env->spec->name);
     return NULL;
   }
-  r->gradient = r->x + k;
+  r->at = r->x + k;
+  r->step = r->at + k;
+  r->gradient = r->step + k;
   r->h = r->gradient + k;
   r->scratch = r->h + k * k;
   r->n = n, r->m = m, r->action_weight = action_weight;

@@ -4,8 +4,8 @@
 
 #include "envs/env.h"
 
-/* a[state_dim][state_dim] and b[state_dim][action_dim] by centred differences of spec->step; the state is put
-   back with spec->set_state. */
+/* a[state_dim][state_dim] and b[state_dim][action_dim] by differences of spec->step, centred, or one-sided where an action
+   is at its bound (beyond it: 0); the state is put back with spec->set_state. */
 void ml3_env_difference(ml3_env *env, const double *action, double *a, double *b);
 
 #endif

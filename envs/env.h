@@ -198,8 +198,8 @@ double ml3_env_distance(const ml3_env *env); /* to the goal, in the goal's unit 
 bool ml3_env_success(const ml3_env *env); /* is the goal reached in this state */
 
 /* a[state_dim * state_dim], b[state_dim * action_dim], row-major; exact where the environment can,
-   centred differences otherwise. NAN throughout where MuJoCo gave up or diverged: warnings.failure says why. The state
-   stays as it is. */
+   differences otherwise: centred, or one-sided where an action is at its bound (beyond it: 0). NAN throughout where
+   MuJoCo gave up or diverged: warnings.failure says why. The state stays as it is. */
 void ml3_env_linearize(ml3_env *env, const double *action, double *a, double *b);
 
 /* The kind's name in files ("lost_contacts"), and a sentence of how often and what helps, or "" where there was none. */
