@@ -253,3 +253,182 @@ Test(ilqr, a_start_that_is_not_finite_is_told_and_left_alone) {
   ml3_model_free(model);
   ml3_env_free(env);
 }
+
+/* ---- where a solve ends ------------------------------------------------------------------------------------- */
+
+typedef struct solver {
+  ml3_env *env;
+  ml3_model *model;
+  ml3_ilqr *ilqr;
+} solver;
+
+static solver open_solver(const ml3_env_spec *spec, const ml3_ilqr_cost *cost, const ml3_ilqr_settings *settings) {
+  ml3_error error = {0};
+  solver s = {.env = ml3_env_new(spec, &error)};
+  s.model = ml3_model_of_env(s.env, &error);
+  s.ilqr = ml3_ilqr_new(s.model, cost, settings, &error);
+  cr_assert_not_null(s.ilqr, "%s", error.message);
+  return s;
+}
+
+static void close_solver(solver *s) {
+  ml3_ilqr_free(s->ilqr);
+  ml3_model_free(s->model);
+  ml3_env_free(s->env);
+}
+
+Test(ilqr, a_solve_that_begins_at_its_optimum_converges_at_the_cost_of_one_iteration) {
+  const char *names[] = {"pendulum", "pointmass", "mountain_car", "mountain_car_goal", "pointmass_goal"};
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+    ml3_error error = {0};
+    const ml3_env_spec *spec = ml3_env_find(names[k], &error);
+    const int horizon = spec->horizon;
+    double goal[8], weights[8], state[8], *actions = calloc((size_t)(horizon * spec->action_dim), sizeof *actions);
+    ml3_ilqr_goal_cost tracking = {spec->state_dim, spec->action_dim, goal, weights, 1, 1e-3, 100};
+    const ml3_ilqr_cost cost = ml3_ilqr_goal(&tracking);
+    const ml3_ilqr_settings settings = ml3_ilqr_defaults(horizon);
+    solver s = open_solver(spec, &cost, &settings);
+    ml3_env_goal(s.env, goal);
+    ml3_ilqr_goal_weights(spec, goal, weights);
+    ml3_env_get_state(s.env, state);
+    ml3_ilqr_report first, again;
+    cr_assert_eq(ml3_ilqr_solve(s.ilqr, state, 0, actions, &first, &error), 0, "%s", error.message);
+    cr_expect(first.converged, "%s: %s", names[k], ml3_ilqr_end_text(first.end));
+    for (int warm = 0; warm < 2; warm++) {
+      const int code = warm ? ml3_ilqr_solve_on(s.ilqr, 0, state, 0, actions, &again, &error)
+                            : ml3_ilqr_solve(s.ilqr, state, 0, actions, &again, &error);
+      cr_assert_eq(code, 0, "%s", error.message);
+      cr_expect(again.converged, "%s: %s", names[k], ml3_ilqr_end_text(again.end));
+      cr_expect_eq(again.end, ML3_ILQR_CONVERGED);
+      cr_expect_eq(again.iterations, 1, "%s: %d", names[k], again.iterations);
+      cr_expect_eq(again.model_steps, 2 * horizon, "%s: %ld", names[k], again.model_steps);
+      cr_expect_eq(again.cost, first.cost);
+    }
+    close_solver(&s);
+    free(actions);
+  }
+}
+
+/* A linear-quadratic problem in other units: powers of 2, so that rounding is the same. */
+Test(ilqr, neither_the_unit_of_the_cost_nor_the_first_mu_decides) {
+  ml3_error error = {0};
+  ml3_env_spec spec = spec_with(tight_action);
+  double actions[3][T] = {{0}}, state[N] = {1, -0.5};
+  ml3_ilqr_report report[3];
+  for (int k = 0; k < 3; k++) {
+    const double scale = k == 0 ? 1 : k == 1 ? 0x1p52 : 0x1p-60; /* 4.5e15 */
+    ml3_ilqr_goal_cost scaled = quadratic;
+    scaled.state_weight *= scale, scaled.action_weight *= scale, scaled.final_weight *= scale;
+    const ml3_ilqr_cost cost = ml3_ilqr_goal(&scaled);
+    const ml3_ilqr_settings settings = ml3_ilqr_defaults(T);
+    solver s = open_solver(&spec, &cost, &settings);
+    cr_assert_eq(ml3_ilqr_solve(s.ilqr, state, 0, actions[k], &report[k], &error), 0, "%s", error.message);
+    close_solver(&s);
+    cr_expect(report[k].converged, "cost times %g: %s", scale, ml3_ilqr_end_text(report[k].end));
+    cr_expect_eq(memcmp(actions[0], actions[k], sizeof actions[0]), 0, "cost times %g", scale);
+    cr_expect_eq(report[k].iterations, report[0].iterations);
+    cr_expect_eq(report[k].cost, scale * report[0].cost);
+  }
+  for (int k = 0; k < 2; k++) { /* a first mu far too large hides nothing */
+    const ml3_ilqr_cost cost = ml3_ilqr_goal(&quadratic);
+    ml3_ilqr_settings settings = ml3_ilqr_defaults(T);
+    settings.regularization = k ? 1e9 : 0;
+    solver s = open_solver(&spec, &cost, &settings);
+    memset(actions[1], 0, sizeof actions[1]);
+    cr_assert_eq(ml3_ilqr_solve(s.ilqr, state, 0, actions[1], &report[1], &error), 0, "%s", error.message);
+    cr_expect(report[1].converged, "%s", ml3_ilqr_end_text(report[1].end));
+    cr_expect_float_eq(report[1].cost, report[0].cost, 1e-7 * report[0].cost);
+    close_solver(&s);
+  }
+}
+
+static int check_promise(void *user, const ml3_ilqr_iteration *i) {
+  double *largest = user;
+  if (i->iteration > 0 && i->step == 1 && i->actual > 1e-9)
+    cr_expect_float_eq(i->expected, i->actual, 1e-6 * i->actual, "expected %.9g, came %.9g", i->expected, i->actual);
+  if (i->iteration > 0) *largest = fmax(*largest, i->actual);
+  return 0;
+}
+
+/* The quadratic model is the problem: what it promises comes, with mu and without. */
+Test(ilqr, what_the_quadratic_model_promises_comes_and_mu_falls) {
+  ml3_error error = {0};
+  ml3_env_spec spec = spec_with(free_action);
+  const ml3_ilqr_cost cost = ml3_ilqr_goal(&quadratic);
+  for (int k = 0; k < 4; k++) {
+    double actions[T] = {0}, state[N] = {1, -0.5}, largest = 0;
+    ml3_ilqr_settings settings = ml3_ilqr_defaults(T);
+    settings.regularization = k % 2 ? settings.regularization : 0;
+    settings.regularize_state = k >= 2;
+    settings.accept_ratio = 0.9;
+    settings.observe = check_promise, settings.observe_user = &largest;
+    solver s = open_solver(&spec, &cost, &settings);
+    ml3_ilqr_report report;
+    cr_assert_eq(ml3_ilqr_solve(s.ilqr, state, 0, actions, &report, &error), 0, "%s", error.message);
+    cr_expect(report.converged, "%s", ml3_ilqr_end_text(report.end));
+    cr_expect_gt(largest, 0.1);
+    cr_expect_leq(report.iterations, k % 2 ? 9 : 2, "%d iterations", report.iterations);
+    cr_expect_leq(report.regularization, 0.1, "mu is %g in the end", report.regularization);
+    close_solver(&s);
+  }
+}
+
+/* The sum of squares, whose gradient is told with the wrong sign, and whose curvature at will. */
+static double misled(void *user, int t, const double *state, const double *action, ml3_ilqr_expansion *e) {
+  const double *curvature = user;
+  (void)t, (void)state;
+  if (!action) return 0;
+  if (e) e->lu[0] = *curvature < 0 ? action[0] - 1 : 1 - action[0], e->luu[0] = *curvature;
+  return 0.5 * (action[0] - 1) * (action[0] - 1);
+}
+
+Test(ilqr, a_search_that_comes_to_nothing_says_why) {
+  ml3_error error = {0};
+  ml3_env_spec spec = spec_with(free_action);
+  const struct {
+    double curvature, regularization_max;
+    int max_iterations;
+    long max_model_steps;
+    ml3_ilqr_end end;
+  } cases[] = {{1, 1e10, 500, 0, ML3_ILQR_STUCK},
+               {-1, 0.5, 500, 0, ML3_ILQR_INDEFINITE},
+               {1, 1e10, 3, 0, ML3_ILQR_ITERATIONS},
+               {1, 1e10, 500, 5 * T, ML3_ILQR_BUDGET}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    double actions[T] = {0}, state[N] = {1, -0.5}, curvature = cases[k].curvature;
+    const ml3_ilqr_cost cost = {.evaluate = misled, .user = &curvature};
+    ml3_ilqr_settings settings = ml3_ilqr_defaults(T);
+    settings.max_iterations = cases[k].max_iterations;
+    settings.max_model_steps = cases[k].max_model_steps;
+    settings.regularization_max = cases[k].regularization_max;
+    settings.regularization = 0;
+    solver s = open_solver(&spec, &cost, &settings);
+    ml3_ilqr_report report;
+    cr_assert_eq(ml3_ilqr_solve(s.ilqr, state, 0, actions, &report, &error), 0, "%s", error.message);
+    cr_expect(!report.converged);
+    cr_expect_eq(report.end, cases[k].end, "case %zu: %s", k, ml3_ilqr_end_text(report.end));
+    cr_expect_eq(report.cost, 0.5 * T);
+    for (int t = 0; t < T; t++) cr_expect_eq(actions[t], 0);
+    close_solver(&s);
+  }
+}
+
+Test(ilqr, a_warm_start_is_the_rest_of_the_plan_with_its_last_action_held) {
+  ml3_error error = {0};
+  ml3_env_spec spec = spec_with(free_action);
+  const ml3_ilqr_cost cost = ml3_ilqr_goal(&quadratic);
+  const int passed[] = {0, 1, 7, T - 1, T, T + 5};
+  for (size_t k = 0; k < sizeof passed / sizeof *passed; k++) {
+    const ml3_ilqr_settings settings = ml3_ilqr_defaults(T);
+    solver s = open_solver(&spec, &cost, &settings);
+    double plan[T] = {0}, next[T], state[N] = {1, -0.5};
+    cr_assert_eq(ml3_ilqr_solve(s.ilqr, state, 0, plan, NULL, &error), 0, "%s", error.message);
+    const int last = passed[k] < T ? passed[k] : T;
+    memcpy(state, ml3_ilqr_states(s.ilqr) + last * N, sizeof state); /* as planned: the gains have nothing to do */
+    ml3_ilqr_set_limits(s.ilqr, 0, 0, 0);
+    cr_assert_eq(ml3_ilqr_solve_on(s.ilqr, passed[k], state, 0, next, NULL, &error), 0, "%s", error.message);
+    for (int t = 0; t < T; t++)
+      cr_expect_eq(next[t], plan[t + passed[k] < T ? t + passed[k] : T - 1], "%d steps passed, control %d", passed[k], t);
+    close_solver(&s);
+  }
+}
