@@ -237,6 +237,45 @@ Test(envs, linearize_like_centred_differences) {
   }
 }
 
+/* At an action's bound, beyond which it is clipped, the derivative is the one from within, and beyond it 0. The car that
+   rounds its state to single precision and the walker are left out as above. */
+Test(envs, linearize_one_sidedly_where_an_action_is_at_its_bound) {
+  for (int k = 0; k < ml3_env_count(); k++) {
+    const ml3_env_spec *spec = ml3_env_at(k);
+    if (strcmp(spec->name, "mountain_car_continuous") == 0 || strcmp(spec->name, "ant_goal") == 0) continue;
+    const int n = spec->state_dim, m = spec->action_dim;
+    ml3_env *env = ml3_env_new(spec, NULL);
+    for (int sign = -1; sign <= 1; sign += 2) {
+      double state[STATE_MAX], u[8], a[STATE_MAX * STATE_MAX], b[STATE_MAX * 8], at[3][STATE_MAX];
+      ml3_env_get_state(env, state);
+      for (int i = 0; i < m; i++) u[i] = sign > 0 ? spec->action[i].high : spec->action[i].low;
+      ml3_env_set_state(env, state);
+      ml3_env_linearize(env, u, a, b);
+      for (int j = 0; j < m; j++) {
+        const double bound = u[j], h = 1e-4 * fabs(bound);
+        for (int s = 0; s < 3; s++) {
+          u[j] = bound - sign * s * h;
+          ml3_env_set_state(env, state);
+          ml3_env_step(env, u);
+          ml3_env_get_state(env, at[s]);
+        }
+        u[j] = bound;
+        for (int i = 0; i < n; i++) {
+          const double slope = sign * (3 * at[0][i] - 4 * at[1][i] + at[2][i]) / (2 * h);
+          cr_expect_float_eq(b[i * m + j], slope, 1e-6 * (1 + fabs(slope)), "%s d%d/du%d at %g: %.9g, not %.9g", spec->name,
+                             i, j, bound, b[i * m + j], slope);
+        }
+      }
+      for (int i = 0; i < m; i++) u[i] *= 1.5;
+      ml3_env_set_state(env, state);
+      ml3_env_linearize(env, u, a, b);
+      for (int i = 0; i < n * m; i++) cr_expect_eq(b[i], 0, "%s beyond its bounds: %g", spec->name, b[i]);
+      ml3_env_set_state(env, state);
+    }
+    ml3_env_free(env);
+  }
+}
+
 /* ---- batches ---------------------------------------------------------------------------------------------- */
 
 enum { ROWS = 5, STEPS = 60 };

@@ -97,6 +97,36 @@ Test(ilqr_cost, a_reward_is_expanded_by_differences_on_every_environment) {
   }
 }
 
+/* At an action's bound the other side is clipped: the derivative is that from within. */
+Test(ilqr_cost, a_reward_is_expanded_one_sidedly_at_an_actions_bound) {
+  ml3_error error = {0};
+  ml3_env *env = ml3_env_new(ml3_env_find("pendulum", &error), &error);
+  ml3_ilqr_cost cost = ml3_ilqr_reward(env, 0, &error);
+  cr_assert_not_null(cost.evaluate, "%s", error.message);
+  for (int sign = -1; sign <= 1; sign += 2) {
+    const double state[2] = {0.4, 0.3}, at[1] = {3.0 * sign}, h = 1e-4;
+    double f[3];
+    buffers b, inside;
+    expand(&cost, state, at, &b);
+    for (int i = 0; i < 3; i++) {
+      const double u = (3 - i * h) * sign;
+      f[i] = cost.evaluate(cost.user, 0, state, &u, NULL);
+    }
+    const double slope = sign * (3 * f[0] - 4 * f[1] + f[2]) / (2 * h);
+    cr_expect_float_eq(b.lu[0], slope, 1e-6 * (1 + fabs(slope)), "d cost / d action at %g is %g, not %g", at[0], b.lu[0],
+                       slope);
+    const double within[1] = {2.99 * sign};
+    expand(&cost, state, within, &inside);
+    cr_expect_float_eq(b.luu[0], inside.luu[0], 0.02 * fabs(inside.luu[0]));
+    for (int i = 0; i < 2; i++) {
+      cr_expect_float_eq(b.ls[i], inside.ls[i], 0.02 * (1 + fabs(inside.ls[i])), "d cost / d state %d", i);
+      cr_expect_float_eq(b.lus[i], inside.lus[i], 0.02 * (1 + fabs(inside.lus[i])), "mixed %d", i);
+    }
+  }
+  ml3_ilqr_cost_free(&cost);
+  ml3_env_free(env);
+}
+
 Test(ilqr_cost, a_sum_adds_values_and_expansions) {
   const double goal[2] = {1, 2}, weights[2] = {1, 3}, s[2] = {0.2, -0.4}, u[1] = {0.7};
   const ml3_ilqr_goal_cost tracking = {2, 1, goal, weights, 1, 0, 10};

@@ -186,6 +186,73 @@ Test(ilqr_swing_up, replanning_forgives_a_wrong_model) {
   cr_expect_lt(again, 0.1, "receding horizon does not: %g", again);
 }
 
+/* ---- the shortest way ------------------------------------------------------------------------------------------------ */
+
+/* Plans one second from an angle at rest to the environment's goal; returns how far the plan turns, or NAN where it does not
+   end there. */
+static double turn_from(double angle) {
+  enum { SECOND = 20 };
+  ml3_error error = {0};
+  pendulum p = make_pendulum();
+  double state[2] = {angle, 0}, goal[2], actions[SECOND] = {0};
+  ml3_env_goal(p.env, goal);
+  ml3_ilqr_goal_near(p.env->spec, state, goal);
+  ml3_ilqr_goal_cost near = tracking;
+  near.goal = goal, near.state_weight = 1;
+  const ml3_ilqr_cost cost = ml3_ilqr_goal(&near);
+  const ml3_ilqr_settings settings = ml3_ilqr_defaults(SECOND);
+  ml3_ilqr *ilqr = ml3_ilqr_new(p.model, &cost, &settings, &error);
+  cr_assert_not_null(ilqr, "%s", error.message);
+  cr_assert_eq(ml3_ilqr_solve(ilqr, state, 0, actions, NULL, &error), 0, "%s", error.message);
+  const double *states = ml3_ilqr_states(ilqr);
+  double farthest = 0;
+  for (int t = 0; t <= SECOND; t++) farthest = fmax(farthest, fabs(states[2 * t] - angle));
+  ml3_env_set_state(p.env, states + 2 * SECOND);
+  if (ml3_env_distance(p.env) > 0.05) farthest = NAN;
+  ml3_ilqr_free(ilqr);
+  free_pendulum(&p);
+  return farthest;
+}
+
+Test(ilqr_swing_up, an_angle_goes_the_shortest_way_to_its_goal) {
+  const double pi = 3.14159265358979323846;
+  const double starts[] = {-3, 3, 3 - 20 * pi, 3.2 + 40 * pi, -3.2};
+  for (size_t k = 0; k < sizeof starts / sizeof *starts; k++) {
+    const double turned = turn_from(starts[k]);
+    cr_expect_lt(turned, 0.3, "from %g rad it turns %g rad", starts[k], turned);
+  }
+}
+
+Test(ilqr_swing_up, goals_are_moved_by_whole_turns_and_only_where_angles_have_no_bounds) {
+  const double pi = 3.14159265358979323846;
+  ml3_error error = {0};
+  const ml3_env_spec *pendulum = ml3_env_find("pendulum", &error), *car = ml3_env_find("mountain_car", &error);
+  const struct {
+    double angle, goal;
+  } cases[] = {{0, pi}, {0.3, pi}, {-0.3, pi}, {-1, -pi}, {-3, -pi}, {3, pi}, {12, 3 * pi}, {-12, -3 * pi}, {7, 3 * pi}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    const double state[2] = {cases[k].angle, 20};
+    double goal[2] = {pi, 0};
+    ml3_ilqr_goal_near(pendulum, state, goal);
+    cr_expect_float_eq(goal[0], cases[k].goal, 1e-12, "from %g: %g", cases[k].angle, goal[0]);
+    cr_expect_eq(goal[1], 0);
+    goal[0] = 0.4;
+    ml3_ilqr_goal_near(car, state, goal);
+    cr_expect_eq(goal[0], 0.4, "a position is no angle");
+  }
+}
+
+Test(ilqr_swing_up, a_goal_is_a_state_where_its_entries_are_by_name) {
+  ml3_error error = {0};
+  cr_expect(ml3_env_goal_is_state(ml3_env_find("pendulum", &error)));
+  cr_expect(ml3_env_goal_is_state(ml3_env_find("pointmass", &error)));
+  cr_expect(!ml3_env_goal_is_state(ml3_env_find("reacher", &error)));
+  ml3_env_spec other = *ml3_env_find("pendulum", &error);
+  static const ml3_env_field place[2] = {{"goal_x", "m", -INFINITY, INFINITY}, {"goal_y", "m", -INFINITY, INFINITY}};
+  other.goal = place;
+  cr_expect(!ml3_env_goal_is_state(&other), "as many entries are not the same entries");
+}
+
 /* ---- the cart-pole of Crocoddyl's tutorial: dynamics and cost as graphs, nothing derived by hand --------------------------- */
 
 enum { CART_T = 50 };

@@ -7,7 +7,7 @@
      v = (2 u - low - high) / (high - low)
 
 Every number comes from number(p, k) = sin(12.9898 (p + 1) + 78.233 (k + 1)), which the test computes too, so that the file holds
-nothing but c and the optima. c is 1 in problems of odd number, but 0 where ipopt found several optima from three starts: all
+nothing but c and the optima. c is 1 in problems of odd number, but 0 where ipopt found several optima from four starts: all
 problems have one.
 """
 import json
@@ -66,10 +66,10 @@ def optimum(q, first):
 
 
 def optima(q, p):
-    """What ipopt finds from three starts, least first."""
+    """What ipopt finds from four starts, least first."""
     size = q["m"] * q["horizon"]
     random = np.random.default_rng(p)
-    found = [optimum(q, start) for start in (np.full(size, 0.5), random.random(size), random.random(size))]
+    found = [optimum(q, start) for start in (np.zeros(size), np.ones(size), np.full(size, 0.5), random.random(size))]
     values = sorted(value for value, good in found if good)
     assert len(values) >= 2, f"problem {p}: ipopt came to no optimum"
     return values
