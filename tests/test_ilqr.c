@@ -373,6 +373,22 @@ Test(ilqr, what_the_quadratic_model_promises_comes_and_mu_falls) {
   }
 }
 
+Test(ilqr, what_is_promised_at_the_start_is_the_way_to_the_riccati_solution) {
+  ml3_error error = {0};
+  ml3_env_spec spec = spec_with(free_action);
+  const ml3_ilqr_cost cost = ml3_ilqr_goal(&quadratic);
+  ml3_ilqr_settings settings = ml3_ilqr_defaults(T);
+  settings.max_iterations = 0;
+  solver s = open_solver(&spec, &cost, &settings);
+  double actions[T] = {0}, state[N] = {1, -0.5}, k[T][N];
+  ml3_ilqr_report report;
+  cr_assert_eq(ml3_ilqr_solve(s.ilqr, state, 0, actions, &report, &error), 0, "%s", error.message);
+  cr_expect(!report.converged);
+  cr_expect_float_eq(report.expected_decrease, report.cost - riccati(k, state), 1e-9, "promised %.12g",
+                     report.expected_decrease);
+  close_solver(&s);
+}
+
 /* The sum of squares, whose gradient is told with the wrong sign, and whose curvature at will. */
 static double misled(void *user, int t, const double *state, const double *action, ml3_ilqr_expansion *e) {
   const double *curvature = user;

@@ -198,3 +198,34 @@ Test(ilqr_optima, are_ipopts_when_every_step_must_keep_what_was_promised) {
   const int converged = count_converged(&settings);
   cr_expect_geq(converged, 178, "%d of %d problems converged", converged, PROBLEMS);
 }
+
+static int check_promise(void *user, const ml3_ilqr_iteration *i) {
+  const int p = *(const int *)user;
+  if (i->iteration > 0 && i->step == 1 && i->actual > 1e-9 * i->cost)
+    cr_expect_float_eq(i->expected, i->actual, 1e-6 * i->actual, "problem %d, mu %g: expected %.9g, came %.9g", p,
+                       i->regularization, i->expected, i->actual);
+  return 0;
+}
+
+/* Without bounds the quadratic model of a linear problem is the problem, with mu and without. */
+Test(ilqr_optima, what_the_quadratic_model_promises_comes) {
+  json_t *json = load();
+  int checked = 0;
+  for (int p = 0; p < PROBLEMS; p++) {
+    problem *q = make(json, p);
+    ml3_error error = {0};
+    ml3_ilqr_settings settings = ml3_ilqr_defaults(q->horizon);
+    settings.observe = check_promise, settings.observe_user = &p;
+    settings.regularize_state = p % 4 >= 2;
+    for (int i = 0; i < q->m; i++) q->own_low[i] = -INFINITY, q->own_high[i] = INFINITY;
+    const ml3_ilqr_cost cost = {.evaluate = evaluate, .user = q};
+    ml3_ilqr *ilqr = q->curved ? NULL : ml3_ilqr_new(&q->model, &cost, &settings, &error);
+    double actions[T_MAX * M_MAX] = {0};
+    if (ilqr) cr_assert_eq(ml3_ilqr_solve(ilqr, q->start, 0, actions, NULL, &error), 0, "%s", error.message);
+    checked += ilqr && q->m > 1;
+    ml3_ilqr_free(ilqr);
+    free(q);
+  }
+  cr_expect_geq(checked, 60);
+  json_decref(json);
+}
