@@ -8,7 +8,7 @@
 
 #include "agents/boxqp.h"
 
-enum { PROBLEMS = 100, SIZE = 5 };
+enum { EASY = 100, PROBLEMS = 104, SIZE = 8 };
 
 static double number(int p, int k) {
   return sin(12.9898 * (p + 1) + 78.233 * (k + 1));
@@ -19,16 +19,20 @@ typedef struct problem {
   double hessian[SIZE * SIZE], gradient[SIZE], low[SIZE], high[SIZE], start[SIZE];
 } problem;
 
-static problem make(int p) {
-  problem q = {.n = 2 + p % 4};
+static const int hard[PROBLEMS - EASY] = {557, 9119, 10499, 11879};
+
+static problem make(int index) {
+  const bool is_hard = index >= EASY;
+  const int p = is_hard ? hard[index - EASY] : index;
+  problem q = {.n = is_hard ? 3 + p % 6 : 2 + p % 4};
   const int n = q.n;
   for (int i = 0; i < n; i++) {
-    q.gradient[i] = 3 * number(p, 100 + i);
+    q.gradient[i] = is_hard ? 10 * number(p, 100 + i) * number(p, 120 + i) : 3 * number(p, 100 + i);
     q.low[i] = -1 - 0.9 * number(p, 200 + i);
     q.high[i] = 1 + 0.9 * number(p, 300 + i);
     q.start[i] = q.low[i] + (q.high[i] - q.low[i]) * (0.5 + 0.5 * number(p, 400 + i));
     for (int j = 0; j < n; j++) {
-      double sum = i == j ? 1e-3 * pow(10, 2 * number(p, 501)) : 0;
+      double sum = i == j ? (is_hard ? 1e-5 : 1e-3) * pow(10, 2 * number(p, 501)) : 0;
       for (int k = 0; k < n; k++) sum += number(p, k * n + i) * number(p, k * n + j);
       q.hessian[i * n + j] = sum;
     }
@@ -72,7 +76,7 @@ Test(boxqp, ends_where_numpy_does_from_every_start) {
 
 Test(boxqp, tells_how_its_solution_moves_with_the_gradient) {
   ml3_error error = {0};
-  for (int p = 0; p < PROBLEMS; p++) {
+  for (int p = 0; p < EASY; p++) {
     problem q = make(p);
     ml3_boxqp *qp = ml3_boxqp_new(q.n, &error);
     double x[SIZE], moved[2][SIZE], right[SIZE], out[SIZE];
