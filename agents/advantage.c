@@ -100,6 +100,7 @@ int ml3_fit_baseline(const ml3_rollout *r, const ml3_real *target, double *work,
 /* ---- advantages -------------------------------------------------------------------------------------------------- */
 
 void ml3_standardize(ml3_real *x, size_t n) {
+  if (n < 2) return; /* one number has no deviation: less its mean it would be 0 whatever it says */
   double mean = 0, squares = 0;
   for (size_t i = 0; i < n; i++) mean += x[i] / (double)n;
   for (size_t i = 0; i < n; i++) squares += (x[i] - mean) * (x[i] - mean);

@@ -24,7 +24,7 @@ size_t ml3_baseline_size(int inputs);
 int ml3_fit_baseline(const ml3_rollout *rollout, const ml3_real *target, double *work, ml3_real *value,
                      ml3_error *error);
 
-/* x[n] to mean 0 and deviation 1; all zeros where all are alike. */
+/* x[n] to mean 0 and deviation 1; all zeros where all are alike, and a single number stays as it is. */
 void ml3_standardize(ml3_real *x, size_t n);
 
 /* Generalised advantages (Schulman et al. 2016):

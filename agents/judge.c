@@ -55,6 +55,7 @@ int ml3_judge(const ml3_env_spec *spec, const ml3_policy *policy, const ml3_real
     outcome->episode_return += episode->episode_return / episodes;
     outcome->distance += episode->final_distance / episodes;
     outcome->success += (double)episode->success / episodes;
+    outcome->passed += (double)episode->passed / episodes;
     outcome->env_steps += episode->steps;
   }
   ml3_episode_free(episode);

@@ -125,10 +125,28 @@ void ml3_learner_free(ml3_learner *l) {
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
 
 int ml3_learner_descend(ml3_learner *l, const ml3_real *gradient, const char *what, ml3_error *error) {
-  if (isfinite(ml3_nn_optimizer_update(&l->optimizer, l->parameters, gradient))) return ML3_OK;
+  if (isfinite(ml3_nn_optimizer_update(&l->optimizer, l->parameters, gradient))) {
+    ml3_policy_bound_log_std(&l->policy, l->parameters); /* theta comes first */
+    return ML3_OK;
+  }
   return ml3_error_set(error, ML3_ERR_NUMERIC,
                        "%s, update %lld: the gradient of %s is not finite; a smaller learner.rate may help",
                        l->kind->name, (long long)l->updates, what);
+}
+
+enum { HOPELESS_UPDATES = 3 };
+
+/* Where nothing but divergence comes of it, no learner can mend that. */
+static int check_diverged(ml3_learner *l, ml3_error *error) {
+  const ml3_rollout *r = l->rollout;
+  l->diverged += r->diverged;
+  l->diverged_updates = r->diverged_envs == r->envs && r->episodes == 0 ? l->diverged_updates + 1 : 0;
+  if (l->diverged_updates < HOPELESS_UPDATES) return ML3_OK;
+  return ml3_error_set(
+      error, ML3_ERR_NUMERIC,
+      "in %d updates in a row the simulation of every one of the %d environments '%s' diverged, and no "
+      "episode ended otherwise; a smaller time step of the model or narrower bounds of its actions may help",
+      HOPELESS_UPDATES, r->envs, l->settings.env->name);
 }
 
 static int collect(ml3_learner *l, ml3_learner_report *report, ml3_error *error) {
@@ -138,12 +156,14 @@ static int collect(ml3_learner *l, ml3_learner_report *report, ml3_error *error)
   }
   int code = ml3_sampler_collect(l->sampler, l->parameters, l->settings.normalize_obs ? &l->normalizer : NULL,
                                  &l->policy, l->rollout, error);
+  if (code == ML3_OK) code = check_diverged(l, error);
   if (code != ML3_OK) return ml3_error_prefix(error, "%s, update %lld", l->kind->name, (long long)l->updates);
   const ml3_rollout *r = l->rollout;
   l->env_steps += (int64_t)r->envs * r->steps;
   report->episodes = r->episodes;
   report->episode_return = r->episode_return, report->episode_length = r->episode_length;
-  report->success = r->success, report->distance = r->distance;
+  report->success = r->success, report->passed = r->passed, report->distance = r->distance;
+  report->diverged = r->diverged;
   return ML3_OK;
 }
 
@@ -151,6 +171,7 @@ int ml3_learner_update(ml3_learner *l, ml3_learner_report *report, ml3_error *er
   *report = (ml3_learner_report){.episode_return = NAN,
                                  .episode_length = NAN,
                                  .success = NAN,
+                                 .passed = NAN,
                                  .distance = NAN,
                                  .policy_loss = NAN,
                                  .value_loss = NAN,

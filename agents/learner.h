@@ -42,7 +42,9 @@ ml3_learner_settings ml3_learner_defaults(const ml3_env_spec *env, const ml3_pol
 typedef struct ml3_learner_report {
   int64_t updates, env_steps; /* done so far */
   int episodes;               /* that ended in this update's rollout, and their means */
-  double episode_return, episode_length, success, distance;
+  double episode_return, episode_length, distance;
+  double success, passed; /* shares of episodes at the goal in their last state, and in any */
+  int diverged;           /* episodes of this rollout that the simulation's divergence ended, in none of the means */
   double policy_loss, value_loss, entropy, old_approx_kl, approx_kl, clip_fraction, explained_variance, rate;
 } ml3_learner_report;
 
@@ -75,6 +77,8 @@ struct ml3_learner { /* read-only for callers */
   ml3_sampler *sampler;
   ml3_rollout *rollout;
   int64_t updates, env_steps;
+  int64_t diverged;     /* episodes that ended because the simulation diverged, so far */
+  int diverged_updates; /* the last updates in a row in which every environment diverged, and no episode ended otherwise */
   void *own;
 };
 
@@ -86,7 +90,9 @@ const ml3_learner_kind *ml3_learner_find(const char *name, ml3_error *error);
 ml3_learner *ml3_learner_new(const ml3_learner_kind *kind, const ml3_learner_settings *settings, ml3_error *error);
 void ml3_learner_free(ml3_learner *learner);
 
-/* Collects envs x steps and learns from them. A value that is not finite gives ML3_ERR_NUMERIC and a sentence. */
+/* Collects envs x steps and learns from them. A parameter that is not finite gives ML3_ERR_NUMERIC and a sentence; a simulation
+   that diverges ends that episode (rollout.h), and is ML3_ERR_NUMERIC only where for three updates in a row every environment
+   diverged and no episode ended otherwise. */
 int ml3_learner_update(ml3_learner *learner, ml3_learner_report *report, ml3_error *error);
 
 /* Judges the policy's mean on a task (the learner's own when NULL): see ml3_judge. */

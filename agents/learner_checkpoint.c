@@ -46,6 +46,8 @@ int ml3_learner_save(const ml3_learner *l, const char *path, ml3_error *error) {
   if (!code) code = ml3_nn_tensors_put(f, "moment1", 0, l->size, l->optimizer.m, error);
   if (!code) code = ml3_nn_tensors_put(f, "moment2", 0, l->size, l->optimizer.v, error);
   if (!code) code = ml3_normalizer_put(&l->normalizer, f, "seen", error);
+  const int64_t diverged[2] = {l->diverged, l->diverged_updates};
+  if (!code) code = ml3_nn_tensors_put_ints(f, "diverged", 2, diverged, error);
   if (!code) code = ml3_sampler_put(l->sampler, f, error);
   if (!code && l->kind->put) code = l->kind->put(l, f, error);
   if (!code) code = ml3_nn_checkpoint_save(f, path, error);
@@ -72,10 +74,13 @@ static int load_tensors(ml3_learner *l, const ml3_nn_tensors *f, const char *pat
   if (!code) code = ml3_normalizer_get(&l->normalizer, f, "seen", error);
   if (!code) code = ml3_sampler_get(l->sampler, f, error);
   if (!code && l->kind->get) code = l->kind->get(l, f, error);
+  int64_t diverged[2] = {0}; /* files of before have none */
+  if (!code && ml3_nn_tensors_size(f, "diverged")) code = ml3_nn_tensors_get_ints(f, "diverged", 2, diverged, error);
   if (code) return ml3_error_prefix(error, "checkpoint '%s'", path);
   l->updates = counters[UPDATES];
   l->env_steps = counters[ENV_STEPS];
   l->optimizer.step = counters[OPTIMIZER_STEP];
+  l->diverged = diverged[0], l->diverged_updates = (int)(diverged[1] > 0 && diverged[1] < 1000 ? diverged[1] : 0);
   if (l->normalizer.count > 0) ml3_normalizer_apply(&l->normalizer, &l->policy);
   return ML3_OK;
 }

@@ -110,6 +110,7 @@ void ml3_model_based_judge(const ml3_problem *problem, const ml3_real *task, con
                            .episode_return = e->episode_return,
                            .distance = e->final_distance,
                            .success = e->success,
+                           .passed = e->passed,
                            .env_steps = e->steps};
 }
 
@@ -149,6 +150,7 @@ int ml3_model_based_evaluate(const ml3_problem *p, const ml3_real *task, const m
     mean.episode_return += one.episode_return / starts;
     mean.distance += one.distance / starts;
     mean.success += one.success / starts;
+    mean.passed += one.passed / starts;
     mean.env_steps += one.env_steps;
   }
   *outcome = mean;

@@ -92,6 +92,19 @@ static int restore(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *
   return code == ML3_OK && m->expert ? ml3_expert_get(m->expert, file, error) : code;
 }
 
+static void get_scaling(const ml3_problem *p, double *shift, double *scale) {
+  const ml3_policy *policy = &self(p)->settings.policy;
+  memcpy(shift, policy->shift, (size_t)policy->net.inputs * sizeof *shift);
+  memcpy(scale, policy->scale, (size_t)policy->net.inputs * sizeof *scale);
+}
+
+static void set_scaling(ml3_problem *p, const double *shift, const double *scale) {
+  model_free *m = p->user;
+  ml3_policy *policy = &m->settings.policy;
+  memcpy(policy->shift, shift, (size_t)policy->net.inputs * sizeof *shift);
+  memcpy(policy->scale, scale, (size_t)policy->net.inputs * sizeof *scale);
+}
+
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
 static void free_problem(ml3_problem *p) {
@@ -273,7 +286,10 @@ static int make(model_free *m, ml3_error *error) {
   if (!c) return error ? error->code : ML3_ERR_MEMORY;
   ml3_model_free_return_crew(m, c);
   p->steps = (ml3_problem_steps){.inner = inner_rows(m) + s->guided * s->horizon, .outer = outer_rows(m)};
-  return s->normalize ? set_normalization(m, error) : ML3_OK;
+  if (!s->normalize) return ML3_OK;
+  p->scaled_inputs = inputs(m);
+  p->get_scaling = get_scaling, p->set_scaling = set_scaling;
+  return set_normalization(m, error);
 }
 
 void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations, ml3_expert *expert) {

@@ -25,7 +25,8 @@
                        `guided` of an update's episodes the expert acts itself, so that the loss learns what is on its way.
                        With `taught` it says so for the episodes of an update as well, and the mean actions that a loss with
                        targets wants are held against that (target_weight, meta.h)
-   At meta-test an update needs the learned loss, the rewards as the environment gives them, and no gradient of the task. */
+   At meta-test an update needs the learned loss with the scaling of inputs that it was learned under (metaloss/scaling.h), the
+   rewards as the environment gives them, and no gradient of the task. */
 #ifndef ML3_AGENTS_MODEL_FREE_H
 #define ML3_AGENTS_MODEL_FREE_H
 
@@ -66,7 +67,9 @@ typedef struct ml3_model_free_settings {
   ml3_baseline_kind baseline;
   ml3_credit credit;
   const char *inputs; /* which features, by name, blanks or commas between them; NULL or "": all */
-  bool normalize;     /* set the policy's normalisation from rollouts of `normalize_seed`'s initial policies */
+  bool
+      normalize; /* set the policy's normalisation from rollouts of `normalize_seed`'s initial policies; a loss that was
+                         learned under another brings its own (metaloss/scaling.h) */
   uint64_t normalize_seed;
   ml3_model_free_extra extra;
   double extra_goal[ML3_POLICY_MAX_OBS]; /* [state_dim] */

@@ -157,13 +157,21 @@ static void put_advice(const model_free *m, const ml3_rollout *r, const ml3_real
   ml3_expert_advise(m->settings.expert, r->obs, goal, r->envs * r->steps, to);
 }
 
+/* Episodes for an update or a task loss, all of them: where a simulation diverges the task has failed. */
+static int collect_whole(ml3_sampler *s, const ml3_real *theta, ml3_rollout *r, ml3_error *error) {
+  const int code = ml3_sampler_collect(s, theta, NULL, NULL, r, error);
+  if (code != ML3_OK || !r->diverged) return code;
+  return ml3_error_set(error, ML3_ERR_NUMERIC, "the simulation diverged in %d of %d episodes", r->diverged_envs,
+                       r->envs);
+}
+
 /* The expert's episodes in place of the first ones of the update. */
 static int collect_guided(const model_free *m, crew *c, const ml3_real *task, ml3_error *error) {
   const ml3_rollout *from = c->guide_rollout;
   ml3_rollout *r = c->inner_rollout;
   double goal[ML3_POLICY_MAX_OBS];
   goal_of(m, task, goal);
-  const int code = ml3_sampler_collect(c->guide, m->settings.expert->theta, NULL, NULL, c->guide_rollout, error);
+  const int code = collect_whole(c->guide, m->settings.expert->theta, c->guide_rollout, error);
   for (int t = 0; t < r->steps && code == ML3_OK; t++)
     for (int i = 0; i < from->envs; i++) {
       const int at = t * r->envs + i, there = t * from->envs + i;
@@ -180,7 +188,7 @@ static int collect_guided(const model_free *m, crew *c, const ml3_real *task, ml
 static int collect_inner(const model_free *m, crew *c, const ml3_real *task, const ml3_real *theta, ml3_real *to,
                          ml3_error *error) {
   const ml3_rollout *r = c->inner_rollout;
-  int code = ml3_sampler_collect(c->inner, theta, NULL, NULL, c->inner_rollout, error);
+  int code = collect_whole(c->inner, theta, c->inner_rollout, error);
   if (code == ML3_OK && c->guide && task_demonstration(m, task) >= 0) code = collect_guided(m, c, task, error);
   if (code != ML3_OK) return code;
   ml3_real *credit = put_rows(m, r, to), *advantage = credit + inner_rows(m);
@@ -198,7 +206,7 @@ static int collect_inner(const model_free *m, crew *c, const ml3_real *task, con
 static int collect_outer(const model_free *m, crew *c, const ml3_real *task, const ml3_real *theta, ml3_real *to,
                          ml3_error *error) {
   const ml3_rollout *r = c->outer_rollout;
-  int code = ml3_sampler_collect(c->outer, theta, NULL, NULL, c->outer_rollout, error);
+  int code = collect_whole(c->outer, theta, c->outer_rollout, error);
   if (code != ML3_OK) return code;
   ml3_real *advantage = put_rows(m, r, to);
   if ((code = advantages(m, c, r, r->reward, advantage, error)) != ML3_OK) return code;

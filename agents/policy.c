@@ -79,6 +79,12 @@ int ml3_policy_size(const ml3_policy *policy) {
   return ml3_mlp_size(&policy->net) + free_log_stds(policy);
 }
 
+void ml3_policy_bound_log_std(const ml3_policy *policy, ml3_real *theta) {
+  ml3_real *log_std = theta + ml3_mlp_size(&policy->net);
+  for (int i = 0; i < free_log_stds(policy); i++)
+    log_std[i] = (ml3_real)fmin(fmax((double)log_std[i], policy->log_std_min), policy->log_std_max);
+}
+
 static void set_log_std(const ml3_policy *policy, ml3_real *theta) {
   for (int i = 0; i < free_log_stds(policy); i++)
     theta[ml3_mlp_size(&policy->net) + i] = (ml3_real)policy->log_std_init;
@@ -166,12 +172,19 @@ static ml3_node build_mean(ml3_nn_graph *g, const ml3_policy *policy, ml3_node r
   return ml3_nn_concat_cols(g, actions, policy->action_dim);
 }
 
+/* clamp(x, low, high) whose gradient is 1 beyond the bounds too (straight through): a number that was driven out there would
+   otherwise stay for ever. */
+static ml3_node build_bounded(ml3_nn_graph *g, ml3_node x, double low, double high) {
+  ml3_node value = ml3_nn_stop_gradient(g, ml3_nn_clamp(g, x, low, high));
+  return ml3_nn_add(g, value, ml3_nn_sub(g, x, ml3_nn_stop_gradient(g, x))); /* + 0 */
+}
+
 /* Free ones are clamped; those from the network are squashed smoothly, as a saturated one would never come back. */
 static ml3_node build_log_std(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node raw) {
   const double low = policy->log_std_min, high = policy->log_std_max, mid = (low + high) / 2, width = (high - low) / 2;
   if (policy->kind == ML3_POLICY_GAUSSIAN) {
     ml3_node free = ml3_nn_view(g, theta, ml3_mlp_size(&policy->net), 1, policy->action_dim);
-    return ml3_nn_broadcast(g, ml3_nn_clamp(g, free, low, high), ml3_nn_rows(g, raw), policy->action_dim);
+    return ml3_nn_broadcast(g, build_bounded(g, free, low, high), ml3_nn_rows(g, raw), policy->action_dim);
   }
   /* the network's 0 is log_std_init */
   const double start = mid + width * tanh(atanh((policy->log_std_init - mid) / width * 0.999));

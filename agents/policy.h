@@ -4,7 +4,8 @@
                     entries may be taken relative to others first (`minus`), such as a position to the goal's
      deterministic  action = squash(net(x))
      Gaussian       action ~ N(squash(net(x)), sigma^2), sigma = exp(log_std): one number an action at the end of theta,
-                    or a second half of the network's outputs, kept within [log_std_min, log_std_max]
+                    or a second half of the network's outputs, kept within [log_std_min, log_std_max]; beyond them the
+                    gradient of a free one passes as if there were no bounds, so that it can come back
      linear         either of them without hidden layers
 
    theta is one flat vector: the network's parameters, then the log_std that do not depend on the state. What does not
@@ -63,6 +64,8 @@ int ml3_policy_add_goal(ml3_policy *policy, const ml3_env_spec *env, ml3_error *
 int ml3_policy_make_relative(ml3_policy *policy, int i, int j, ml3_error *error);
 
 int ml3_policy_size(const ml3_policy *policy); /* of theta */
+/* Puts log_std at the end of theta back within its bounds: for after a step of an optimizer. Others: nothing. */
+void ml3_policy_bound_log_std(const ml3_policy *policy, ml3_real *theta);
 /* Fresh parameters: weights as ml3_mlp_init, log_std at log_std_init. */
 void ml3_policy_draw(const ml3_policy *policy, ml3_random *random, ml3_real *theta);
 /* Orthogonal weights with gain sqrt 2 in the hidden layers and `gain` in the last, no biases (Saxe et al. 2013), as usual

@@ -1,5 +1,6 @@
 /* policy.safetensors: theta, the normalisation of its inputs, and what shape they are for. */
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,28 @@ static int check(const ml3_nn_tensors *t, const ml3_policy *p, const char *path,
   return code;
 }
 
+/* A tensor of reals, which must be finite. */
+static int get_finite(const ml3_nn_tensors *t, const char *name, size_t size, ml3_real *x, ml3_error *error) {
+  int code = ml3_nn_tensors_get(t, name, size, x, error);
+  for (size_t i = 0; i < size && !code; i++)
+    if (!isfinite(x[i]))
+      code = ml3_error_set(
+          error, ML3_ERR_FORMAT,
+          "entry %zu of tensor '%s' is %g; expected finite numbers (was it saved while training diverged?)", i, name,
+          (double)x[i]);
+  return code;
+}
+
+/* The bounds of actions are the environment's; those of the file must be numbers all the same, but where an action has none. */
+static int check_bounds(const ml3_nn_tensors *t, const ml3_policy *p, ml3_error *error) {
+  ml3_real bounds[ML3_POLICY_MAX_ACTIONS];
+  const size_t actions = (size_t)p->action_dim;
+  for (size_t i = 0; i < actions; i++)
+    if (!isfinite(p->low[i]) || !isfinite(p->high[i])) return ML3_OK;
+  int code = get_finite(t, "action_low", actions, bounds, error);
+  return code ? code : get_finite(t, "action_high", actions, bounds, error);
+}
+
 int ml3_policy_load(ml3_policy *p, ml3_real *theta, const char *path, ml3_error *error) {
   ml3_nn_tensors *t = ml3_nn_tensors_load(path, error);
   if (!t) return error ? error->code : ML3_ERR_IO;
@@ -77,12 +100,13 @@ int ml3_policy_load(ml3_policy *p, ml3_real *theta, const char *path, ml3_error 
   const size_t inputs = (size_t)p->net.inputs;
   int code = check(t, p, path, error);
   bool right = code == ML3_OK;
-  if (!code) code = ml3_nn_tensors_get(t, "shift", inputs, shift, error);
-  if (!code) code = ml3_nn_tensors_get(t, "scale", inputs, scale, error);
+  if (!code) code = get_finite(t, "shift", inputs, shift, error);
+  if (!code) code = get_finite(t, "scale", inputs, scale, error);
+  if (!code) code = check_bounds(t, p, error);
   if (!code) code = ml3_nn_tensors_get_ints(t, "clip_input", 1, &clip, error);
   if (!code && ml3_nn_tensors_size(t, "minus") > 0) /* files of before have none */
     code = ml3_nn_tensors_get_ints(t, "minus", (int)inputs, minus, error);
-  if (!code) code = ml3_nn_tensors_get(t, "theta", (size_t)ml3_policy_size(p), theta, error);
+  if (!code) code = get_finite(t, "theta", (size_t)ml3_policy_size(p), theta, error);
   for (size_t i = 0; i < inputs && !code; i++)
     if (minus[i] < 0 || minus[i] > (int64_t)inputs)
       code = ml3_error_set(error, ML3_ERR_FORMAT, "input %zu is relative to %lld; there are %zu", i,

@@ -1,7 +1,9 @@
 /* Proximal policy optimisation (Schulman et al. 2017), with the details of CleanRL's ppo_continuous_action (Huang et al.
    2022): orthogonal initial weights, a value net of the policy's shape, generalised advantages scaled to deviation 1 in
    every minibatch, clipped ratio and value, one global gradient norm, running normalisation of observations and rewards.
-   Unlike there, an episode that the time limit cut counts on with the value of its last state.
+   Unlike there, an episode that the time limit cut counts on with the value of its last state, and where a rollout's rows do
+   not divide into minibatches the first ones have a row more than the others: every row is used once an epoch. The advantage
+   of a minibatch of one row is taken as it is.
 
      ratio = pi(a|s) / pi_old(a|s)
      loss  = mean max(-A ratio, -A clamp(ratio, 1 - clip, 1 + clip)) - entropy_weight entropy + value_weight value loss
@@ -18,16 +20,25 @@ enum { CHUNK = 256 }; /* rows that the value program takes */
 enum { GRADIENT, POLICY_LOSS, VALUE_LOSS, ENTROPY, OLD_KL, KL, CLIPPED, OUTPUTS };
 enum { ROW_LOG_PROB, ROW_ADVANTAGE, ROW_RETURN, ROW_VALUE, ROW_NUMBERS };
 
+/* The loss of a minibatch of so many rows, and its gradient. */
+typedef struct piece {
+  int rows;
+  ml3_nn_program *program;
+  ml3_nn_workspace *loss;
+  ml3_node in_parameters, in_x, in_action, in_numbers[ROW_NUMBERS];
+} piece;
+
 typedef struct ppo {
   ml3_mlp value_net;
-  ml3_nn_program *loss_program, *value_program;
-  ml3_nn_workspace *loss, *value;
-  ml3_node in_parameters, in_x, in_action, in_numbers[ROW_NUMBERS]; /* of the loss: a minibatch */
+  piece pieces[2]; /* of rows / minibatches rows, and of one more where that leaves a remainder */
+  int longer;      /* minibatches of pieces[1]: the remainder */
+  ml3_nn_program *value_program;
+  ml3_nn_workspace *value;
   ml3_node value_parameters, value_x;
-  int rows, batch;                         /* of a rollout, of a minibatch */
+  int rows;                                /* of a rollout */
   ml3_real *reward, *numbers[ROW_NUMBERS]; /* [rows] */
   ml3_real *last_value, *truncated_value;
-  ml3_real *x, *action, *picked[ROW_NUMBERS]; /* the minibatch */
+  ml3_real *x, *action, *picked[ROW_NUMBERS]; /* the minibatch, of the longer kind */
   ml3_real *chunk;                            /* [CHUNK][inputs] */
   int *order;                                 /* [rows] */
   ml3_normalizer returns;                     /* of discounted returns, for rewards */
@@ -51,27 +62,27 @@ static ml3_node build_value_loss(ml3_nn_graph *g, const ml3_learner *l, ml3_node
   return ml3_nn_scale(g, ml3_nn_mean(g, ml3_nn_max(g, plain, clipped)), 0.5);
 }
 
-static int compile_loss(ml3_learner *l, ppo *own, ml3_error *error) {
+static int compile_loss(ml3_learner *l, const ppo *own, int rows, piece *in, ml3_error *error) {
   const ml3_learner_settings *s = &l->settings;
   ml3_nn_graph *g = ml3_nn_graph_new();
   if (!g) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for PPO");
-  own->in_parameters = ml3_nn_input(g, 1, l->size);
-  own->in_x = ml3_nn_input(g, own->batch, l->policy.net.inputs);
-  own->in_action = ml3_nn_input(g, own->batch, l->policy.action_dim);
-  for (int i = 0; i < ROW_NUMBERS; i++) own->in_numbers[i] = ml3_nn_input(g, own->batch, 1);
+  in->in_parameters = ml3_nn_input(g, 1, l->size);
+  in->in_x = ml3_nn_input(g, rows, l->policy.net.inputs);
+  in->in_action = ml3_nn_input(g, rows, l->policy.action_dim);
+  for (int i = 0; i < ROW_NUMBERS; i++) in->in_numbers[i] = ml3_nn_input(g, rows, 1);
 
   const int theta_size = ml3_policy_size(&l->policy);
-  ml3_policy_nodes at = ml3_policy_build_from_input(g, &l->policy, own->in_parameters, own->in_x);
-  ml3_node value = ml3_mlp_build(g, &own->value_net, own->in_parameters, theta_size, own->in_x);
-  ml3_node log_ratio = ml3_nn_sub(g, ml3_policy_build_log_prob(g, at, own->in_action), own->in_numbers[ROW_LOG_PROB]);
+  ml3_policy_nodes at = ml3_policy_build_from_input(g, &l->policy, in->in_parameters, in->in_x);
+  ml3_node value = ml3_mlp_build(g, &own->value_net, in->in_parameters, theta_size, in->in_x);
+  ml3_node log_ratio = ml3_nn_sub(g, ml3_policy_build_log_prob(g, at, in->in_action), in->in_numbers[ROW_LOG_PROB]);
   ml3_node ratio = ml3_nn_exp(g, log_ratio), off = ml3_nn_shift(g, ratio, -1), gradient;
-  ml3_node policy_loss = build_policy_loss(g, l, own->in_numbers[ROW_ADVANTAGE], ratio);
-  ml3_node value_loss = build_value_loss(g, l, value, own->in_numbers[ROW_VALUE], own->in_numbers[ROW_RETURN]);
+  ml3_node policy_loss = build_policy_loss(g, l, in->in_numbers[ROW_ADVANTAGE], ratio);
+  ml3_node value_loss = build_value_loss(g, l, value, in->in_numbers[ROW_VALUE], in->in_numbers[ROW_RETURN]);
   ml3_node entropy = ml3_nn_mean(g, ml3_policy_build_entropy(g, at));
   ml3_node loss = ml3_nn_add(g, policy_loss, ml3_nn_scale(g, value_loss, s->value_weight));
   loss = ml3_nn_sub(g, loss, ml3_nn_scale(g, entropy, s->entropy_weight));
-  ml3_nn_gradient(g, loss, &own->in_parameters, 1, &gradient);
-  ml3_node limit = ml3_nn_constant(g, own->batch, 1, s->clip);
+  ml3_nn_gradient(g, loss, &in->in_parameters, 1, &gradient);
+  ml3_node limit = ml3_nn_constant(g, rows, 1, s->clip);
   const ml3_nn_output outputs[OUTPUTS] = {
       [GRADIENT] = {gradient, 0},
       [POLICY_LOSS] = {policy_loss, 0},
@@ -80,10 +91,11 @@ static int compile_loss(ml3_learner *l, ppo *own, ml3_error *error) {
       [OLD_KL] = {ml3_nn_neg(g, ml3_nn_mean(g, log_ratio)), 0},
       [KL] = {ml3_nn_mean(g, ml3_nn_sub(g, off, log_ratio)), 0},
       [CLIPPED] = {ml3_nn_mean(g, ml3_nn_greater(g, ml3_nn_abs(g, off), limit)), 0}};
-  own->loss_program = ml3_nn_compile(g, outputs, OUTPUTS, error);
+  in->rows = rows;
+  in->program = ml3_nn_compile(g, outputs, OUTPUTS, error);
   ml3_nn_graph_free(g);
-  own->loss = own->loss_program ? ml3_nn_workspace_new(own->loss_program, error) : NULL;
-  return own->loss ? ML3_OK : ml3_error_prefix(error, "PPO's loss");
+  in->loss = in->program ? ml3_nn_workspace_new(in->program, error) : NULL;
+  return in->loss ? ML3_OK : ml3_error_prefix(error, "PPO's loss");
 }
 
 static int compile_value(ml3_learner *l, ppo *own, ml3_error *error) {
@@ -109,8 +121,8 @@ static ml3_real *part(ml3_real **at, size_t count) {
 }
 
 static bool allocate(ml3_learner *l, ppo *own) {
-  const size_t rows = (size_t)own->rows, batch = (size_t)own->batch, n = (size_t)l->policy.net.inputs,
-               a = (size_t)l->policy.action_dim;
+  const size_t rows = (size_t)own->rows, batch = rows / (size_t)l->settings.minibatches + (own->longer > 0);
+  const size_t n = (size_t)l->policy.net.inputs, a = (size_t)l->policy.action_dim;
   const size_t envs = (size_t)l->settings.envs;
   ml3_real *at = own->memory =
       calloc((2 + ROW_NUMBERS) * rows + envs + batch * (n + a + ROW_NUMBERS) + CHUNK * n, sizeof *at);
@@ -140,14 +152,16 @@ static int create(ml3_learner *l, ml3_error *error) {
   ppo *own = l->own = calloc(1, sizeof *own);
   if (!own) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for PPO");
   own->rows = l->settings.envs * l->settings.steps;
-  own->batch = own->rows / l->settings.minibatches;
+  own->longer = own->rows % l->settings.minibatches;
   own->value_net = l->policy.net;
   own->value_net.outputs = 1;
   ml3_normalizer_init(&own->returns, 1);
   int code = ml3_learner_allocate(l, ml3_policy_size(&l->policy) + ml3_mlp_size(&own->value_net), error);
   if (code == ML3_OK && !allocate(l, own))
     code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for PPO's rollouts of %d steps", own->rows);
-  if (code == ML3_OK) code = compile_loss(l, own, error);
+  const int batch = own->rows / l->settings.minibatches;
+  if (code == ML3_OK) code = compile_loss(l, own, batch, &own->pieces[0], error);
+  if (code == ML3_OK && own->longer) code = compile_loss(l, own, batch + 1, &own->pieces[1], error);
   if (code == ML3_OK) code = compile_value(l, own, error);
   return code == ML3_OK ? draw(l, own, error) : code;
 }
@@ -155,9 +169,8 @@ static int create(ml3_learner *l, ml3_error *error) {
 static void destroy(ml3_learner *l) {
   ppo *own = l->own;
   if (!own) return;
-  ml3_nn_workspace_free(own->loss);
+  for (int i = 0; i < 2; i++) ml3_nn_workspace_free(own->pieces[i].loss), ml3_nn_program_free(own->pieces[i].program);
   ml3_nn_workspace_free(own->value);
-  ml3_nn_program_free(own->loss_program);
   ml3_nn_program_free(own->value_program);
   free(own->memory);
   free(own->order);
@@ -226,23 +239,24 @@ static void shuffle(int *order, int n, ml3_random *random) {
   }
 }
 
-static void pick(const ml3_learner *l, ppo *own, const int *rows) {
+static void pick(const ml3_learner *l, ppo *own, const int *rows, int count) {
   const ml3_rollout *r = l->rollout;
   const size_t n = (size_t)r->inputs, a = (size_t)r->action_dim;
-  for (int k = 0; k < own->batch; k++) {
+  for (int k = 0; k < count; k++) {
     const size_t from = (size_t)rows[k], to = (size_t)k;
     memcpy(own->x + to * n, r->x + from * n, n * sizeof(ml3_real));
     memcpy(own->action + to * a, r->action + from * a, a * sizeof(ml3_real));
     for (int i = 0; i < ROW_NUMBERS; i++) own->picked[i][to] = own->numbers[i][from];
   }
-  ml3_standardize(own->picked[ROW_ADVANTAGE], (size_t)own->batch);
+  ml3_standardize(own->picked[ROW_ADVANTAGE], (size_t)count);
 }
 
-static void bind_minibatch(const ml3_learner *l, ppo *own) {
-  ml3_nn_bind_input(own->loss, own->in_parameters, l->parameters);
-  ml3_nn_bind_input(own->loss, own->in_x, own->x);
-  ml3_nn_bind_input(own->loss, own->in_action, own->action);
-  for (int i = 0; i < ROW_NUMBERS; i++) ml3_nn_bind_input(own->loss, own->in_numbers[i], own->picked[i]);
+static void bind_minibatch(const ml3_learner *l, const ppo *own, const piece *in) {
+  if (!in->loss) return;
+  ml3_nn_bind_input(in->loss, in->in_parameters, l->parameters);
+  ml3_nn_bind_input(in->loss, in->in_x, own->x);
+  ml3_nn_bind_input(in->loss, in->in_action, own->action);
+  for (int i = 0; i < ROW_NUMBERS; i++) ml3_nn_bind_input(in->loss, in->in_numbers[i], own->picked[i]);
 }
 
 /* 1 - Var(R - V) / Var(R): how well the value net knew the returns. */
@@ -259,30 +273,43 @@ static double explained_variance(const ppo *own) {
   return squares[0] > 0 ? 1 - squares[1] / squares[0] : NAN;
 }
 
+/* One pass over the rollout in an order of its own, a step of the optimizer a minibatch. *clipped: sum over the rows of whose
+   ratio was clipped; *last: the minibatch that came last. */
+static int run_epoch(ml3_learner *l, ppo *own, int epoch, double *clipped, const piece **last, ml3_error *error) {
+  const ml3_learner_settings *s = &l->settings;
+  ml3_random random = ml3_random_stream(s->seed, ML3_PURPOSE_BASELINE, (uint32_t)l->updates, (uint32_t)epoch + 2);
+  const int *rows = own->order;
+  shuffle(own->order, own->rows, &random);
+  for (int i = 0; i < s->minibatches; i++) {
+    const piece *in = &own->pieces[i < own->longer];
+    pick(l, own, rows, in->rows);
+    rows += in->rows;
+    ml3_nn_run(in->loss, 0);
+    *clipped += in->rows * ml3_nn_output_at(in->loss, CLIPPED)[0];
+    *last = in;
+    const int code = ml3_learner_descend(l, ml3_nn_output_at(in->loss, GRADIENT), "the loss", error);
+    if (code != ML3_OK) return code;
+  }
+  return ML3_OK;
+}
+
 static int update(ml3_learner *l, ml3_learner_report *report, ml3_error *error) {
   ppo *own = l->own;
-  const ml3_learner_settings *s = &l->settings;
+  const piece *last = NULL;
   double clipped = 0;
   prepare(l, own);
-  bind_minibatch(l, own);
-  for (int epoch = 0; epoch < s->epochs; epoch++) {
-    ml3_random random = ml3_random_stream(s->seed, ML3_PURPOSE_BASELINE, (uint32_t)l->updates, (uint32_t)epoch + 2);
-    shuffle(own->order, own->rows, &random);
-    for (int i = 0; i < s->minibatches; i++) {
-      pick(l, own, own->order + i * own->batch);
-      ml3_nn_run(own->loss, 0);
-      clipped += ml3_nn_output_at(own->loss, CLIPPED)[0];
-      int code = ml3_learner_descend(l, ml3_nn_output_at(own->loss, GRADIENT), "the loss", error);
-      if (code != ML3_OK) return code;
-    }
+  for (int i = 0; i < 2; i++) bind_minibatch(l, own, &own->pieces[i]);
+  for (int epoch = 0; epoch < l->settings.epochs; epoch++) {
+    const int code = run_epoch(l, own, epoch, &clipped, &last, error);
+    if (code != ML3_OK) return code;
   }
   /* of the last minibatch, as CleanRL logs them */
-  report->policy_loss = ml3_nn_output_at(own->loss, POLICY_LOSS)[0];
-  report->value_loss = ml3_nn_output_at(own->loss, VALUE_LOSS)[0];
-  report->entropy = ml3_nn_output_at(own->loss, ENTROPY)[0];
-  report->old_approx_kl = ml3_nn_output_at(own->loss, OLD_KL)[0];
-  report->approx_kl = ml3_nn_output_at(own->loss, KL)[0];
-  report->clip_fraction = clipped / (s->epochs * s->minibatches);
+  report->policy_loss = ml3_nn_output_at(last->loss, POLICY_LOSS)[0];
+  report->value_loss = ml3_nn_output_at(last->loss, VALUE_LOSS)[0];
+  report->entropy = ml3_nn_output_at(last->loss, ENTROPY)[0];
+  report->old_approx_kl = ml3_nn_output_at(last->loss, OLD_KL)[0];
+  report->approx_kl = ml3_nn_output_at(last->loss, KL)[0];
+  report->clip_fraction = clipped / ((double)l->settings.epochs * own->rows);
   report->explained_variance = explained_variance(own);
   return ML3_OK;
 }

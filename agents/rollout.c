@@ -1,11 +1,9 @@
 /* Rollouts of a Gaussian policy in N environments side by side: see rollout.h. */
-#include "agents/rollout.h"
+#include "agents/rollout_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "nn/program.h"
 
 /* ---- what was seen ------------------------------------------------------------------------------------------ */
 
@@ -58,37 +56,6 @@ void ml3_rollout_free(ml3_rollout *r) {
 }
 
 /* ---- environments --------------------------------------------------------------------------------------------- */
-
-/* One environment and its present episode. */
-typedef struct place {
-  ml3_env *env;
-  uint32_t episode; /* begun since the sampler's reset */
-  int length;
-  double episode_return;
-  bool success;
-  ml3_random noise;
-  bool ended; /* in this step: the next four are of the episode that ended */
-  double ended_return, ended_distance;
-  int ended_length;
-  bool ended_success;
-} place;
-
-struct ml3_sampler {
-  const ml3_env_spec *spec;
-  const ml3_policy *policy;
-  int envs, horizon, threads;
-  uint64_t key;
-  uint32_t collections; /* since the reset */
-  bool one_task, one_start;
-  double *task;   /* [task_dim], then start [state_dim] */
-  double *obs;    /* [envs][inputs] present observations and goals, not normalised */
-  double *action; /* [envs][action_dim] clipped */
-  double *tasks;  /* [envs][task_dim] */
-  place *places;  /* [envs] */
-  ml3_nn_program *program;
-  ml3_nn_workspace *work;
-  ml3_node in_theta, in_x;
-};
 
 static int compile(ml3_sampler *s, ml3_error *error) {
   ml3_nn_graph *g = ml3_nn_graph_new();
@@ -194,7 +161,7 @@ static void begin_episode(ml3_sampler *s, int i) {
   if (s->one_start) ml3_env_set_state(p->env, s->task + s->spec->task_dim);
   p->length = 0;
   p->episode_return = 0;
-  p->success = false;
+  p->passed = false;
   observe(s, i);
 }
 
@@ -252,23 +219,52 @@ static void keep_obs(const ml3_sampler *s, ml3_rollout *r, int t) {
     memcpy(r->obs + ((size_t)t * (size_t)s->envs + i) * n, s->obs + i * inputs, n * sizeof *r->obs);
 }
 
+/* Is every number that a step gave one? */
+static bool is_usable(const ml3_sampler *s, int i, const ml3_env_result *result) {
+  const int n = s->policy->net.inputs;
+  const double *row = s->obs + (size_t)i * (size_t)n;
+  double sum = result->reward;
+  for (int k = 0; k < n; k++) sum += row[k] * 0; /* one that is not finite makes it NAN */
+  return result->code == ML3_OK && isfinite(sum);
+}
+
+/* The episode ends where it was before the step. */
+static void end_diverged(ml3_sampler *s, int i, ml3_rollout *r, size_t at) {
+  const size_t n = (size_t)r->inputs;
+  place *p = &s->places[i];
+  r->reward[at] = 0;
+  r->end[at] = ML3_TRUNCATED;
+  memcpy(r->truncated_x + at * n, r->x + at * n, n * sizeof *r->x);
+  if (r->state) memset(r->state + at * (size_t)r->state_dim, 0, (size_t)r->state_dim * sizeof *r->state);
+  p->ended = false;
+  p->diverged = p->broke = true;
+  begin_episode(s, i);
+}
+
 /* Steps environment i of row `at` = t * envs + i, and begins a new episode where that ended the old one. */
 static void step_place(ml3_sampler *s, int i, ml3_rollout *r, size_t at) {
   place *p = &s->places[i];
   ml3_env_result result = ml3_env_step(p->env, s->action + (size_t)i * (size_t)s->policy->action_dim);
+  observe(s, i);
+  p->diverged = false;
+  if (!is_usable(s, i, &result)) {
+    end_diverged(s, i, r, at);
+    return;
+  }
+  const bool there = ml3_env_success(p->env);
   p->length++;
   p->episode_return += result.reward;
-  p->success = p->success || ml3_env_success(p->env);
+  p->passed = p->passed || there;
   r->reward[at] = (ml3_real)result.reward;
   p->ended = result.terminated || p->length >= s->horizon;
   r->end[at] = result.terminated ? ML3_TERMINATED : p->ended ? ML3_TRUNCATED : ML3_GOES_ON;
   if (r->state) keep_state(p, r->state + at * (size_t)r->state_dim, r->state_dim);
-  observe(s, i);
   if (!p->ended) return;
   put_input(s, i, r->truncated_x + at * (size_t)r->inputs);
   p->ended_return = p->episode_return;
   p->ended_length = p->length;
-  p->ended_success = p->success;
+  p->ended_success = there;
+  p->ended_passed = p->passed;
   p->ended_distance = ml3_env_distance(p->env);
   begin_episode(s, i);
 }
@@ -276,11 +272,13 @@ static void step_place(ml3_sampler *s, int i, ml3_rollout *r, size_t at) {
 static void count_ended(const ml3_sampler *s, ml3_rollout *r) {
   for (int i = 0; i < s->envs; i++) {
     const place *p = &s->places[i];
+    r->diverged += p->diverged;
     if (!p->ended) continue;
     r->episodes++;
     r->episode_return += p->ended_return;
     r->episode_length += p->ended_length;
     r->success += p->ended_success;
+    r->passed += p->ended_passed;
     r->distance += p->ended_distance;
   }
 }
@@ -291,9 +289,6 @@ static int bad_number(const ml3_sampler *s, const ml3_rollout *r, int t, ml3_err
     if (!isfinite(r->log_prob[at]) || !isfinite(r->action[at * (size_t)r->action_dim]))
       return ml3_error_set(error, ML3_ERR_NUMERIC, "environment '%s': the policy's action is not finite at step %d",
                            s->spec->name, t);
-    if (!isfinite(r->reward[at]))
-      return ml3_error_set(error, ML3_ERR_NUMERIC, "environment '%s': the reward is not finite at step %d",
-                           s->spec->name, t);
   }
   return ML3_OK;
 }
@@ -301,10 +296,12 @@ static int bad_number(const ml3_sampler *s, const ml3_rollout *r, int t, ml3_err
 int ml3_sampler_collect(ml3_sampler *s, const ml3_real *theta, ml3_normalizer *normalizer, ml3_policy *policy,
                         ml3_rollout *r, ml3_error *error) {
   const size_t n = (size_t)s->envs, inputs = (size_t)r->inputs, actions = (size_t)r->action_dim;
-  r->episodes = 0;
-  r->episode_return = r->episode_length = r->success = r->distance = 0;
-  for (int i = 0; i < s->envs; i++)
+  r->episodes = r->diverged = r->diverged_envs = 0;
+  r->episode_return = r->episode_length = r->success = r->passed = r->distance = 0;
+  for (int i = 0; i < s->envs; i++) {
     s->places[i].noise = ml3_random_stream(s->key, ML3_PURPOSE_ACTION, (uint32_t)i, s->collections);
+    s->places[i].broke = false;
+  }
   s->collections++;
   ml3_nn_bind_input(s->work, s->in_theta, theta);
 
@@ -326,65 +323,12 @@ int ml3_sampler_collect(ml3_sampler *s, const ml3_real *theta, ml3_normalizer *n
     int code = bad_number(s, r, t, error);
     if (code != ML3_OK) return code;
   }
-  for (int i = 0; i < s->envs; i++) put_input(s, i, r->last_x + (size_t)i * inputs);
-  const double count = r->episodes;
-  r->episode_return /= count, r->episode_length /= count, r->success /= count, r->distance /= count; /* 0 / 0: NAN */
+  for (int i = 0; i < s->envs; i++) {
+    put_input(s, i, r->last_x + (size_t)i * inputs);
+    r->diverged_envs += s->places[i].broke;
+  }
+  const double count = r->episodes; /* 0 / 0: NAN */
+  r->episode_return /= count, r->episode_length /= count, r->distance /= count;
+  r->success /= count, r->passed /= count;
   return ML3_OK;
-}
-
-/* ---- checkpoints -------------------------------------------------------------------------------------------------- */
-
-/* An environment's numbers: its full state, the present observation and what its episode has come to so far. */
-enum { EPISODE, LENGTH, RETURN, SUCCESS, PLACE_NUMBERS };
-
-static int place_size(const ml3_sampler *s) {
-  return ml3_env_full_dim(s->places[0].env) + s->policy->net.inputs + PLACE_NUMBERS;
-}
-
-static void get_place(const ml3_sampler *s, int i, double *to) {
-  const place *p = &s->places[i];
-  const int inputs = s->policy->net.inputs;
-  const double own[PLACE_NUMBERS] = {p->episode, p->length, p->episode_return, p->success};
-  memcpy(to, own, sizeof own);
-  memcpy(to + PLACE_NUMBERS, s->obs + (size_t)i * (size_t)inputs, (size_t)inputs * sizeof *to);
-  ml3_env_get_full(p->env, to + PLACE_NUMBERS + inputs);
-}
-
-static void set_place(ml3_sampler *s, int i, const double *from) {
-  place *p = &s->places[i];
-  const int inputs = s->policy->net.inputs;
-  p->episode = (uint32_t)from[EPISODE], p->length = (int)from[LENGTH];
-  p->episode_return = from[RETURN], p->success = from[SUCCESS] != 0;
-  memcpy(s->obs + (size_t)i * (size_t)inputs, from + PLACE_NUMBERS, (size_t)inputs * sizeof *from);
-  ml3_env_set_full(p->env, from + PLACE_NUMBERS + inputs);
-}
-
-/* Key, collections, one task; and that task. */
-enum { SAMPLER_NUMBERS = 3 };
-
-int ml3_sampler_put(const ml3_sampler *s, ml3_nn_tensors *file, ml3_error *error) {
-  const int size = place_size(s);
-  const int64_t own[SAMPLER_NUMBERS] = {(int64_t)s->key, s->collections, s->one_task};
-  double *all = malloc((size_t)s->envs * (size_t)size * sizeof *all);
-  if (!all) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the state of %d environments", s->envs);
-  for (int i = 0; i < s->envs; i++) get_place(s, i, all + (size_t)i * (size_t)size);
-  int code = ml3_nn_tensors_put_ints(file, "sampler", SAMPLER_NUMBERS, own, error);
-  if (!code) code = ml3_nn_tensors_put_doubles(file, "sampler_task", s->spec->task_dim, s->task, error);
-  if (!code) code = ml3_nn_tensors_put_doubles(file, "environments", s->envs * size, all, error);
-  free(all);
-  return code;
-}
-
-int ml3_sampler_get(ml3_sampler *s, const ml3_nn_tensors *file, ml3_error *error) {
-  const int size = place_size(s);
-  int64_t own[SAMPLER_NUMBERS];
-  double *all = malloc((size_t)s->envs * (size_t)size * sizeof *all);
-  if (!all) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the state of %d environments", s->envs);
-  int code = ml3_nn_tensors_get_ints(file, "sampler", SAMPLER_NUMBERS, own, error);
-  if (!code) code = ml3_nn_tensors_get_doubles(file, "sampler_task", s->spec->task_dim, s->task, error);
-  if (!code) code = ml3_nn_tensors_get_doubles(file, "environments", s->envs * size, all, error);
-  for (int i = 0; i < s->envs && code == ML3_OK; i++) set_place(s, i, all + (size_t)i * (size_t)size);
-  if (code == ML3_OK) s->key = (uint64_t)own[0], s->collections = (uint32_t)own[1], s->one_task = own[2] != 0;
-  free(all);
-  return code;
 }

@@ -1,7 +1,9 @@
 /* Rollouts: N environments of one kind, stepped side by side under one Gaussian policy whose network is one product a
    layer for all of them.
 
-   An environment that ends is reset at once, so that every row of a rollout is of use. What is drawn depends on
+   An environment that ends is reset at once, so that every row of a rollout is of use. One whose simulation diverges (its
+   reward or observation is no number) ends too: as a truncated episode that stays where it was before that step, with reward
+   0 for it, which rewards and punishes nothing. It is counted apart, and is in none of the means. What is drawn depends on
    (key, environment, episode) and on (key, environment, collection) alone: the same bits on any number of threads. */
 #ifndef ML3_AGENTS_ROLLOUT_H
 #define ML3_AGENTS_ROLLOUT_H
@@ -30,7 +32,10 @@ typedef struct ml3_rollout {
   ml3_real *last_x;      /* [envs][inputs] after the last step */
   ml3_real *truncated_x; /* [steps][envs][inputs] the last input of an episode, where `end` says truncated */
   int episodes;          /* that ended in it, and their means; NAN when there were none */
-  double episode_return, episode_length, success, distance;
+  double episode_return, episode_length, distance;
+  double success, passed; /* shares of those at the goal in their last state, and in any */
+  int diverged;           /* episodes that ended because the simulation diverged, not among `episodes` */
+  int diverged_envs;      /* in how many of the environments */
 } ml3_rollout;
 
 /* state_dim 0: states are not kept. Freed by ml3_rollout_free. */

@@ -72,6 +72,7 @@ static int keep_episode(ml3_trial *t, int updates, bool by_updates, ml3_error *e
   copy->episode_return = e->episode_return;
   copy->final_distance = e->final_distance;
   copy->success = e->success;
+  copy->passed = e->passed;
   copy->success_step = e->success_step;
   if (by_updates && updates > 0)
     snprintf(copy->label, sizeof copy->label, "%.70s, %d update%s", t->label, updates, updates == 1 ? "" : "s");
@@ -87,6 +88,7 @@ static int judge(ml3_trial *t, int updates, bool last, bool by_updates, ml3_erro
                          .episode_return = t->episode->episode_return,
                          .distance = t->episode->final_distance,
                          .success = t->episode->success,
+                         .passed = t->episode->passed,
                          .env_steps = t->episode->steps};
   const ml3_playable *play = t->play;
   if (play->judge) play->judge(play->problem, t->world_task, t->episode, &outcome);

@@ -49,7 +49,7 @@ static int open_run(adapting *a, const cli_options *o, const char *other, ml3_er
   if (code == ML3_OK) code = cli_options_apply(o, &a->config, error);
   if (code != ML3_OK) return code;
   if (!(a->kind = cli_problem_kind_find(a->config.problem, error))) return error->code;
-  if (!(a->problem = cli_problem_new_at_test(&a->config, error))) return error->code;
+  if (!(a->problem = cli_problem_new_for(&a->config, a->loss, error))) return error->code;
   ml3_trainer_settings settings;
   code = cli_trainer_settings(&a->config, a->problem, &settings, error);
   if (code != ML3_OK) return code;
@@ -66,17 +66,18 @@ static int open_run(adapting *a, const cli_options *o, const char *other, ml3_er
 /* The columns that say something for this kind of problem. */
 static cli_table *make_table(const cli_problem_kind *kind, const ml3_problem *p, const ml3_loss *loss) {
   const bool learned = loss->spec.kind == ML3_LOSS_LEARNED;
-  const char *columns[6] = {"updates", learned ? "learned loss before" : "own loss before", "task loss"};
+  const char *columns[7] = {"updates", learned ? "learned loss before" : "own loss before", "task loss"};
   int count = 3;
   if (p->distance_name) columns[count++] = p->distance_name;
   if (kind->rollouts) columns[count++] = "return";
   if (p->success_name) columns[count++] = p->success_name;
+  if (p->success_name && cli_problem_acts(kind)) columns[count++] = "passed";
   return cli_table_new(columns, count);
 }
 
 static int add_row(adapting *a, cli_table *table, int updates, double value, ml3_error *error) {
   ml3_outcome o;
-  char cells[6][32];
+  char cells[7][32];
   int count = 3, code = a->problem->evaluate(a->problem, a->task, a->theta, &o, error);
   if (code != ML3_OK) return code;
   snprintf(cells[0], sizeof cells[0], "%d", updates);
@@ -85,7 +86,8 @@ static int add_row(adapting *a, cli_table *table, int updates, double value, ml3
   if (a->problem->distance_name) snprintf(cells[count++], sizeof cells[0], "%.4f", o.distance);
   if (a->kind->rollouts) snprintf(cells[count++], sizeof cells[0], "%.3f", o.episode_return);
   if (a->problem->success_name) snprintf(cells[count++], sizeof cells[0], "%.1f %%", 100 * o.success);
-  const char *row[6] = {cells[0], updates ? cells[1] : "", cells[2], cells[3], cells[4], cells[5]};
+  if (a->problem->success_name && cli_problem_acts(a->kind)) snprintf(cells[count++], sizeof cells[0], "%.1f %%", 100 * o.passed);
+  const char *row[7] = {cells[0], updates ? cells[1] : "", cells[2], cells[3], cells[4], cells[5], cells[6]};
   if (cli_table_row(table, row) == ML3_OK) return ML3_OK;
   return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
 }

@@ -79,7 +79,7 @@ typedef struct collecting {
   ml3_episode *episode;
   double *task, *returns;
   ml3_dataset_writer *writer;
-  int episodes, reached;
+  int episodes, succeeded, passed; /* at the goal at the end, at some step */
   long long steps;
   uint64_t seed;
 } collecting;
@@ -120,7 +120,7 @@ static int collect_one(collecting *c, int k, ml3_error *error) {
   ml3_env_goal(c->env, c->actor.goal);
   ml3_episode_record(c->episode, c->env, c->actor.spec->horizon, false, act, &c->actor);
   c->returns[k] = c->episode->episode_return;
-  c->reached += c->episode->success;
+  c->succeeded += c->episode->success, c->passed += c->episode->passed;
   c->steps += c->episode->steps;
   return ml3_dataset_append(c->writer, c->episode, error);
 }
@@ -198,8 +198,9 @@ int cli_collect(int argc, const char **argv) {
     code = write_set(&c, policy, to, force, options.quiet, &error);
     if (code == ML3_OK) {
       cli_interval mean = cli_mean_interval(c.returns, c.episodes, 0);
-      printf("%s: %d episodes, %lld steps; return %.4g (95 %%: %.4g - %.4g), goal reached in %.1f %%\n", to, c.episodes,
-             c.steps, mean.mean, mean.low, mean.high, 100.0 * c.reached / c.episodes);
+      printf("%s: %d episodes, %lld steps; return %.4g (95 %%: %.4g - %.4g), success %.1f %%, passed %.1f %%\n", to,
+             c.episodes, c.steps, mean.mean, mean.low, mean.high, 100.0 * c.succeeded / c.episodes,
+             100.0 * c.passed / c.episodes);
       cli_warnings_tell("collect", &c.env->warnings);
     }
   }
@@ -211,7 +212,7 @@ int cli_collect(int argc, const char **argv) {
 
 typedef struct summary {
   long long steps;
-  int shortest, longest, terminated, reached, without_states;
+  int shortest, longest, terminated, succeeded, passed, without_states;
   double *returns; /* [episodes] */
 } summary;
 
@@ -233,7 +234,7 @@ static int summarise(ml3_dataset *d, summary *s, bool quiet, ml3_error *error) {
     if (k == 0 || e->steps < s->shortest) s->shortest = e->steps;
     if (e->steps > s->longest) s->longest = e->steps;
     s->terminated += e->terminated;
-    s->reached += e->success;
+    s->succeeded += e->success, s->passed += e->passed;
     s->without_states += isnan(e->final_distance);
     ml3_episode_free(e);
     cli_progress_update(&progress, k + 1, "");
@@ -253,7 +254,7 @@ static void print_summary(const ml3_dataset *d, const summary *s) {
   if (s->without_states)
     printf("goal           unknown in %d episodes, which have no states\n", s->without_states);
   else
-    printf("goal           reached in %d episodes\n", s->reached);
+    printf("goal           reached at the end of %d episodes, passed in %d\n", s->succeeded, s->passed);
 }
 
 int cli_data(int argc, const char **argv) {

@@ -8,6 +8,7 @@
 #include "cli/policies.h"
 #include "cli/train_policy.h"
 #include "cli/zoo.h"
+#include "metaloss/scaling.h"
 
 bool cli_compare_names_each_seed(const char *run, char *pattern, size_t size) {
   char path[CLI_PATH_MAX];
@@ -45,12 +46,13 @@ static double meta_steps(const cli_config *c, const ml3_problem *problem, const 
 }
 
 /* The problem of a run, as comparisons see it. */
-static int open_problem(const cli_config *config, ml3_problem **problem, ml3_playable *play, ml3_error *error) {
+static int open_problem(const cli_config *config, const ml3_loss *loss, ml3_problem **problem, ml3_playable *play,
+                        ml3_error *error) {
   const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
   if (!kind) return error->code;
   if (!kind->playable)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s' has no rollouts to compare", config->problem);
-  if (!(*problem = cli_problem_new_at_test(config, error))) return error->code;
+  if (!(*problem = cli_problem_new_for(config, loss, error))) return error->code;
   *play = kind->playable(*problem);
   return ML3_OK;
 }
@@ -76,17 +78,18 @@ static int open_run(cli_compare_opened *c, const cli_options *o, const char *run
   if (code == ML3_OK && other) code = cli_run_open(other, &second, &c->losses[1], error);
   if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
   ml3_playable play, other_play;
-  if (code == ML3_OK) code = open_problem(&c->config, &c->problems[0], &play, error);
+  if (code == ML3_OK) code = open_problem(&c->config, c->losses[0], &c->problems[0], &play, error);
   if (code == ML3_OK) code = open_loss(c, 0, &c->config, cli_method_label(&c->config), &play, error);
   if (code == ML3_OK && other) {
     const bool same = strcmp(second.problem, c->config.problem) == 0;
+    const bool shared = same && ml3_loss_same_scaling(c->losses[0], c->losses[1]);
     const char *own = !same                               ? "other learned loss"
                       : second.method == c->config.method ? "plain learned loss"
                                                           : cli_method_label(&second);
     other_play = play;
-    if (!same) code = open_problem(&second, &c->problems[1], &other_play, error);
+    if (!shared) code = open_problem(same ? &c->config : &second, c->losses[1], &c->problems[1], &other_play, error);
     if (code == ML3_OK) code = open_loss(c, 1, &second, label ? label : own, &other_play, error);
-    if (code == ML3_OK && !same) c->compared[1].play = other_play;
+    if (code == ML3_OK && !shared) c->compared[1].play = other_play;
   }
   if (code != ML3_OK) return code;
   c->arena = (ml3_arena){.env = play.env,

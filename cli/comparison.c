@@ -53,12 +53,12 @@ static bool tests_by_seed(const cli_comparison *c) {
   return c->runs_differ && c->seeds > 1;
 }
 
-enum { SHOWN = 10, NUMBERS = 3 * QUANTITIES + 7 };
+enum { SHOWN = 11, NUMBERS = 3 * QUANTITIES + 7 };
 
 /* One row as it is shown, and as numbers for the CSV. */
 static void fill_row(const cli_comparison *c, const cli_comparison_row *r, const cli_comparison_row *reference,
                      double *x, double *y, char shown[SHOWN][96], char numbers[NUMBERS][96]) {
-  static const char *const formats[QUANTITIES] = {"%.1f", "%.1f", "%.3f", "%.3f", "%.0f", "%.2g", "%.0f"};
+  static const char *const formats[QUANTITIES] = {"%.1f", "%.1f", "%.3f", "%.3f", "%.0f", "%.2g", "%.0f", "%.1f"};
   cli_interval in[QUANTITIES];
   double p[2] = {NAN, NAN}, p_tasks[2] = {NAN, NAN};
   const int tasks = c->compare->tasks, failed = cli_comparison_failures(c, r);
@@ -72,17 +72,18 @@ static void fill_row(const cli_comparison *c, const cli_comparison_row *r, const
   }
   snprintf(shown[0], 96, "%s", r->name);
   print_interval(shown[1], 96, formats[SUCCESS], in[SUCCESS], 100);
-  print_interval(shown[2], 96, formats[RETURN], in[RETURN], 1);
-  print_interval(shown[3], 96, formats[DISTANCE], in[DISTANCE], 1);
-  snprintf(shown[4], 96, "%.0f", in[STEPS].mean);
+  print_interval(shown[2], 96, formats[PASSED], in[PASSED], 100);
+  print_interval(shown[3], 96, formats[RETURN], in[RETURN], 1);
+  print_interval(shown[4], 96, formats[DISTANCE], in[DISTANCE], 1);
+  snprintf(shown[5], 96, "%.0f", in[STEPS].mean);
   if (r->series->once_steps > 0)
-    snprintf(shown[5], 96, "%.3g", r->series->once_steps);
+    snprintf(shown[6], 96, "%.3g", r->series->once_steps);
   else
-    snprintf(shown[5], 96, "-");
-  snprintf(shown[6], 96, "%.2g", in[SECONDS].mean);
-  print_p(shown[7], 96, r == reference, p[SUCCESS], p_tasks[SUCCESS]);
-  print_p(shown[8], 96, r == reference, p[RETURN], p_tasks[RETURN]);
-  snprintf(shown[9], 96, "%d of %d", failed, tasks);
+    snprintf(shown[6], 96, "-");
+  snprintf(shown[7], 96, "%.2g", in[SECONDS].mean);
+  print_p(shown[8], 96, r == reference, p[SUCCESS], p_tasks[SUCCESS]);
+  print_p(shown[9], 96, r == reference, p[RETURN], p_tasks[RETURN]);
+  snprintf(shown[10], 96, "%d of %d", failed, tasks);
 
   snprintf(numbers[0], 96, "%s", r->name);
   for (int q = 0; q < QUANTITIES; q++) {
@@ -106,14 +107,15 @@ static int add_cells(cli_table *table, const char *cells, int count) { /* cells[
 
 static int make_tables(const cli_comparison *c, const cli_comparison_row *rows, int count, cli_table **shown,
                        cli_table **numbers) {
-  static const char *const heading[SHOWN] = {"method", "success %", "return",    "distance", "env steps",
+  static const char *const heading[SHOWN] = {"method", "success %", "passed %",  "return",   "distance", "env steps",
                                              "once",   "seconds",   "p success", "p return", "failed"};
   static const char *const heading_numbers[NUMBERS] = {
-      "method",         "success",         "success_low",   "success_high",   "return",         "return_low",
-      "return_high",    "distance",        "distance_low",  "distance_high",  "task_loss",      "task_loss_low",
-      "task_loss_high", "env_steps",       "env_steps_low", "env_steps_high", "seconds",        "seconds_low",
-      "seconds_high",   "updates",         "updates_low",   "updates_high",   "env_steps_once", "p_success",
-      "p_return",       "p_success_tasks", "p_return_tasks", "failed"};
+      "method",         "success",        "success_low",   "success_high",   "return",          "return_low",
+      "return_high",    "distance",       "distance_low",  "distance_high",  "task_loss",       "task_loss_low",
+      "task_loss_high", "env_steps",      "env_steps_low", "env_steps_high", "seconds",         "seconds_low",
+      "seconds_high",   "updates",        "updates_low",   "updates_high",   "passed",          "passed_low",
+      "passed_high",    "env_steps_once", "p_success",     "p_return",       "p_success_tasks", "p_return_tasks",
+      "failed"};
   const cli_comparison_row *reference = cli_comparison_reference(c, rows, count);
   double *x = calloc(2 * (size_t)c->compare->tasks, sizeof *x);
   char a[SHOWN][96], b[NUMBERS][96];
@@ -141,6 +143,7 @@ static void print_legend(const cli_comparison *c, const cli_comparison_row *refe
       "and "
       "planning, on the task and once before",
       c->seeds > 1 ? " of seeds and tasks" : "");
+  printf(";\nsuccess: at the goal in the last state of the judged episode; passed: in any state of it");
   if (reference)
     printf(
         ";\np: paired permutation test against %s, by %s", reference->name,
@@ -160,14 +163,14 @@ static int save_tasks(const cli_comparison *c, const cli_comparison_row *rows, i
   const int per_seed = c->compare->tasks / c->seeds;
   int code = ml3_file_create(&file, path, error);
   if (code != ML3_OK) return code;
-  fprintf(file.stream, "method,updates,task,success,task_loss,distance,return,env_steps,seconds,seed\n");
+  fprintf(file.stream, "method,updates,task,success,task_loss,distance,return,env_steps,seconds,seed,passed\n");
   for (int i = 0; i < count; i++)
     for (int j = 0; j < c->compare->tasks; j++) {
       const ml3_compare_point *p = ml3_compare_at(&rows[i].series->trials[j], rows[i].updates);
-      fprintf(file.stream, "\"%s\",%d,%d,%g,%.6g,%.6g,%.6g,%.0f,%.4g,%d\n", rows[i].series->label, rows[i].updates,
+      fprintf(file.stream, "\"%s\",%d,%d,%g,%.6g,%.6g,%.6g,%.0f,%.4g,%d,%g\n", rows[i].series->label, rows[i].updates,
               j % per_seed, cli_comparison_value(p, SUCCESS), cli_comparison_value(p, TASK_LOSS),
               cli_comparison_value(p, DISTANCE), cli_comparison_value(p, RETURN), cli_comparison_value(p, STEPS),
-              cli_comparison_value(p, SECONDS), j / per_seed);
+              cli_comparison_value(p, SECONDS), j / per_seed, cli_comparison_value(p, PASSED));
     }
   return ml3_file_commit(&file, error);
 }

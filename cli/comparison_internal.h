@@ -12,7 +12,17 @@ typedef struct cli_comparison_row {
   char name[96];
 } cli_comparison_row;
 
-typedef enum cli_quantity { SUCCESS, RETURN, DISTANCE, TASK_LOSS, STEPS, SECONDS, UPDATES, QUANTITIES } cli_quantity;
+typedef enum cli_quantity {
+  SUCCESS,
+  RETURN,
+  DISTANCE,
+  TASK_LOSS,
+  STEPS,
+  SECONDS,
+  UPDATES,
+  PASSED,
+  QUANTITIES
+} cli_quantity;
 
 /* A method, or its point at one number of updates, for each series; the caller frees them. NULL without memory. */
 cli_comparison_row *cli_comparison_rows(const cli_comparison *c, int *count);
@@ -20,7 +30,7 @@ cli_comparison_row *cli_comparison_rows(const cli_comparison *c, int *count);
 /* The row that is the reference: by the name of its method (at the most updates), or by its label; NULL: none is. */
 const cli_comparison_row *cli_comparison_reference(const cli_comparison *c, const cli_comparison_row *rows, int count);
 
-/* A trial without a point, or whose return is not finite, failed: it has no success, and no return, distance or loss
+/* A trial without a point, or whose return is not finite, failed: it has no success, did not pass, and has no return, distance or loss
    (NAN, which intervals and tests leave out). */
 bool cli_comparison_failed(const ml3_compare_point *point);
 double cli_comparison_value(const ml3_compare_point *point, cli_quantity q);

@@ -13,15 +13,12 @@ bool cli_comparison_failed(const ml3_compare_point *p) {
 
 double cli_comparison_value(const ml3_compare_point *p, cli_quantity q) {
   const bool of_outcome = q == SUCCESS || q == RETURN || q == DISTANCE || q == TASK_LOSS;
-  if (q == SUCCESS && cli_comparison_failed(p)) return 0;
+  if ((q == SUCCESS || q == PASSED) && cli_comparison_failed(p)) return 0;
   if (!p || (of_outcome && cli_comparison_failed(p))) return NAN;
-  const double values[QUANTITIES] = {[SUCCESS] = p->outcome.success,
-                                     [RETURN] = p->outcome.episode_return,
-                                     [DISTANCE] = p->outcome.distance,
-                                     [TASK_LOSS] = p->outcome.task_loss,
-                                     [STEPS] = p->env_steps,
-                                     [SECONDS] = p->seconds,
-                                     [UPDATES] = p->updates};
+  const double values[QUANTITIES] = {[SUCCESS] = p->outcome.success,   [RETURN] = p->outcome.episode_return,
+                                     [DISTANCE] = p->outcome.distance, [TASK_LOSS] = p->outcome.task_loss,
+                                     [STEPS] = p->env_steps,           [SECONDS] = p->seconds,
+                                     [UPDATES] = p->updates,           [PASSED] = p->outcome.passed};
   return values[q];
 }
 
@@ -62,8 +59,8 @@ int cli_comparison_failures(const cli_comparison *c, const cli_comparison_row *r
 
 cli_interval cli_comparison_interval(const cli_comparison *c, cli_quantity q, const double *x) {
   const int size = c->compare->tasks / c->seeds;
-  return q == SUCCESS ? cli_success_interval(x, c->seeds, size, c->settings->seed)
-                      : cli_group_interval(x, c->seeds, size, c->settings->seed);
+  return q == SUCCESS || q == PASSED ? cli_success_interval(x, c->seeds, size, c->settings->seed)
+                                     : cli_group_interval(x, c->seeds, size, c->settings->seed);
 }
 
 const cli_comparison_row *cli_comparison_reference(const cli_comparison *c, const cli_comparison_row *rows, int count) {

@@ -53,7 +53,7 @@ static int open_run(inspecting *s, const cli_options *o, ml3_error *error) {
   }
   if (code == ML3_OK) code = cli_options_apply(o, &s->config, error);
   if (code != ML3_OK) return code;
-  if (!(s->problem = cli_problem_new_at_test(&s->config, error))) return error->code;
+  if (!(s->problem = cli_problem_new_for(&s->config, s->loss, error))) return error->code;
   ml3_trainer_settings settings;
   if ((code = cli_trainer_settings(&s->config, s->problem, &settings, error)) != ML3_OK) return code;
   settings.meta.loss = s->loss->spec;

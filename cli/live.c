@@ -61,7 +61,7 @@ static int make_room(cli_live *l, ml3_error *error) {
 }
 
 static int open_problem(cli_live *l, const cli_config *config, ml3_error *error) {
-  if (!(l->problem = cli_problem_new_at_test(config, error))) return error->code;
+  if (!(l->problem = cli_problem_new_for(config, l->loss, error))) return error->code;
   ml3_trainer_settings settings;
   int code = cli_trainer_settings(config, l->problem, &settings, error);
   if (code != ML3_OK) return code;

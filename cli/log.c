@@ -60,6 +60,31 @@ void cli_log_formats_of(const char *folder, int *formats) {
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
+/* Field number `index` of a line with commas between them; *length is 0 where there is none. */
+static const char *find_field(const char *line, int index, size_t *length) {
+  for (; index > 0 && *line && *line != '\n'; line++) index -= *line == ',';
+  *length = index ? 0 : strcspn(line, ",\n");
+  return line;
+}
+
+/* A line of `old_header`'s columns under those of `header`: a run of an earlier version may have fewer, or others. */
+static void write_kept(FILE *out, const char *line, const char *old_header, const char *header) {
+  const size_t whole = strcspn(line, "\n");
+  if (!*header || strncmp(old_header, header, strlen(header)) == 0) {
+    fprintf(out, "%.*s\n", (int)whole, line);
+    return;
+  }
+  size_t wanted, length, n;
+  for (int i = 0; find_field(header, i, &wanted), wanted > 0; i++) {
+    const char *name = find_field(header, i, &wanted), *value = "", *old;
+    n = 0;
+    for (int j = 0; old = find_field(old_header, j, &length), length > 0; j++)
+      if (length == wanted && strncmp(old, name, length) == 0) value = find_field(line, j, &n);
+    fprintf(out, "%s%.*s", i ? "," : "", (int)n, value);
+  }
+  fputc('\n', out);
+}
+
 /* Opens `path` for more lines, behind `header` and those of its lines that say a step up to `keep` after `before`. */
 static FILE *open_lines(const char *path, const char *header, const char *before, int64_t keep, ml3_error *error) {
   size_t size = 0;
@@ -74,7 +99,7 @@ static FILE *open_lines(const char *path, const char *header, const char *before
       const int64_t step = strncmp(line, before, n) == 0 ? strtoll(line + n, &number_end, 10) : 0;
       if (number_end == line || number_end == line + n) continue; /* the header */
       if (step > keep) break;
-      fwrite(line, 1, (size_t)(end + 1 - line), file.stream);
+      write_kept(file.stream, line, old, header);
     }
     code = ml3_file_commit(&file, error);
   }

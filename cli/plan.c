@@ -265,8 +265,10 @@ static int carry_out(planning *p, const ml3_ilqr_report *plan, ml3_error *error)
   if (!p->own->json) {
     print_solution(p->spec, plan);
     if (player.mpc) printf("receding horizon: %ld model steps\n", ml3_mpc_report_of(player.mpc).model_steps);
-    printf("carried out: return %.6g, final distance %.4g, %s\n", e->episode_return, e->final_distance,
+    printf("carried out: return %.6g, final distance %.4g, %s", e->episode_return, e->final_distance,
            e->success ? "success" : "no success");
+    if (e->passed && !e->success) printf(" at the end (the goal was passed at step %d)", e->success_step);
+    printf("\n");
   }
   ml3_mpc_free(player.mpc);
   return ML3_OK;

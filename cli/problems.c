@@ -1,8 +1,10 @@
 /* The table of problem kinds: see problems.h. */
 #include "cli/problems.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "metaloss/scaling.h"
 #include "nn/mlp.h"
 
 static const cli_problem_kind *const kinds[] = {
@@ -71,6 +73,22 @@ ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error) {
 
 ml3_problem *cli_problem_new_at_test(const cli_config *config, ml3_error *error) {
   return make(config, true, error);
+}
+
+ml3_problem *cli_problem_new_for(const cli_config *config, const ml3_loss *loss, ml3_error *error) {
+  ml3_problem *p = cli_problem_new_at_test(config, error);
+  bool missing = false;
+  if (!p) return NULL;
+  if (ml3_loss_use_scaling(loss, p, &missing, error) != ML3_OK) {
+    p->free(p);
+    return NULL;
+  }
+  if (missing)
+    fprintf(stderr,
+            "ml3: this loss.safetensors is of an earlier version and does not say how the inputs of its policies are "
+            "scaled; that is "
+            "measured anew, as the configuration says\n");
+  return p;
 }
 
 int cli_copy_widths(const cli_numbers *list, int *widths, const char *what, ml3_error *error) {

@@ -33,6 +33,8 @@ ml3_problem *cli_problem_new(const cli_config *config, ml3_error *error);
 
 /* The same for meta-test, where extra information is gone: no expert shows anything. */
 ml3_problem *cli_problem_new_at_test(const cli_config *config, ml3_error *error);
+/* The same for that loss, with the scaling of inputs that the loss brings; that a file of before brings none is told. */
+ml3_problem *cli_problem_new_for(const cli_config *config, const ml3_loss *loss, ml3_error *error);
 
 /* The environment that it acts in, with a tally of what MuJoCo warns of there; or NULL. */
 const ml3_env_spec *cli_problem_env(const cli_config *config, const ml3_problem *problem);

@@ -17,13 +17,11 @@
 /* ---- metrics ------------------------------------------------------------------------------------------------ */
 
 /* global_step: steps of the environment that meta-training has taken so far, as CleanRL has it; beside it those of a model. */
-static const char *const metrics[] = {"losses/objective",           "losses/gradient_norm",
-                                      "charts/inner_rate",          "charts/skipped_tasks",
-                                      "charts/reduced_tasks",       "validation/objective",
-                                      "validation/task_loss",       "validation/success",
-                                      "validation/distance",        "charts/episodic_return",
-                                      "validation/median_distance", "model/step_error",
-                                      "model/horizon_error",        "global_step",
+static const char *const metrics[] = {"losses/objective",     "losses/gradient_norm",   "charts/inner_rate",
+                                      "charts/skipped_tasks", "charts/reduced_tasks",   "validation/objective",
+                                      "validation/task_loss", "validation/success",     "validation/passed",
+                                      "validation/distance",  "charts/episodic_return", "validation/median_distance",
+                                      "model/step_error",     "model/horizon_error",    "global_step",
                                       "charts/model_steps"};
 enum { METRICS = sizeof metrics / sizeof *metrics, STEP_METRICS = 5, COUNTERS = METRICS - 2 };
 
@@ -47,6 +45,7 @@ int train_write_metrics(training *t, const ml3_trainer_report *step, const ml3_t
     const double now[] = {validation->objective,
                           o->task_loss,
                           o->success,
+                          t->acts ? o->passed : NAN,
                           o->distance,
                           o->episode_return,
                           validation->median_distance,
@@ -104,11 +103,12 @@ static int count_trouble(training *t, json_int_t counts[2], ml3_error *error) {
   return ML3_OK;
 }
 
-/* Steps that the whole run has taken, and the seconds of this process's part of it. */
-static void add_costs(const training *t, json_t *json) {
+/* Steps that the whole run has taken, the seconds of this process's part of it, and how many episodes passed the goal. */
+static void add_costs(const training *t, const ml3_trainer_report *best, json_t *json) {
   double environment, model;
   json_object_set_new(json, "seconds", json_real(ml3_clock_s() - t->begun_s));
   if (!t->acts) return;
+  if (isfinite(best->outcome.passed)) json_object_set_new(json, "best_passed", json_real(best->outcome.passed));
   count_steps(t, &environment, &model);
   json_object_set_new(json, "env_steps", json_integer((json_int_t)environment));
   json_object_set_new(json, "model_steps", json_integer((json_int_t)model));
@@ -129,7 +129,7 @@ static int save_summary(training *t, ml3_error *error) {
                            "skipped_tasks", trouble[0], "reduced_tasks", trouble[1]);
   const double also[] = {b->median_distance, b->model.step, b->model.horizon};
   static const char *const names[] = {"best_median_distance", "model_step_error", "model_horizon_error"};
-  if (json) add_costs(t, json);
+  if (json) add_costs(t, b, json);
   if (json) json_object_set_new(json, "best_failed_tasks", json_integer(b->skipped)); /* of the validation */
   if (json) cli_warnings_add(json, &t->warnings);
   for (int i = t->problem->distance_name ? 0 : 1; json && i < 3; i++)

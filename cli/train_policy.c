@@ -66,11 +66,11 @@ typedef struct run {
 } run;
 
 /* The step of a line is the number of environment steps (CleanRL's global_step); of updates where there are none. */
-static const char *const metrics[] = {"charts/updates",       "charts/episodic_return",   "charts/episodic_length",
-                                      "charts/success",       "charts/distance",          "charts/SPS",
-                                      "charts/learning_rate", "losses/policy_loss",       "losses/value_loss",
-                                      "losses/entropy",       "losses/old_approx_kl",     "losses/approx_kl",
-                                      "losses/clipfrac",      "losses/explained_variance"};
+static const char *const metrics[] = {
+    "charts/updates",       "charts/episodic_return", "charts/episodic_length", "charts/success",
+    "charts/passed",        "charts/distance",        "charts/diverged",        "charts/SPS",
+    "charts/learning_rate", "losses/policy_loss",     "losses/value_loss",      "losses/entropy",
+    "losses/old_approx_kl", "losses/approx_kl",       "losses/clipfrac",        "losses/explained_variance"};
 enum { METRICS = sizeof metrics / sizeof *metrics };
 
 static int write_line(run *r, const ml3_learner_report *p, ml3_error *error) {
@@ -79,7 +79,9 @@ static int write_line(run *r, const ml3_learner_report *p, ml3_error *error) {
                                   p->episode_return,
                                   p->episode_length,
                                   p->success,
+                                  p->passed,
                                   p->distance,
+                                  p->diverged,
                                   sps,
                                   p->rate,
                                   p->policy_loss,
@@ -128,36 +130,72 @@ static int loop(run *r, cli_progress *progress, ml3_error *error) {
   return ML3_OK;
 }
 
-/* The mean's return on 100 episodes: on the task of the learner, or on held-out tasks one each. */
-static int judge(const run *r, ml3_outcome *mean, ml3_error *error) {
-  enum { EPISODES = 100 };
-  const ml3_env_spec *env = r->learner->settings.env;
-  const uint64_t key = (uint64_t)r->config->seed ^ 0x74657374; /* other starts than any that training drew */
-  if (r->learner->task) return ml3_learner_evaluate(r->learner, NULL, EPISODES, key, mean, error);
-  *mean = (ml3_outcome){0};
-  for (int i = 0; i < EPISODES; i++) {
-    ml3_random random = ml3_random_stream((uint64_t)r->config->seed, ML3_PURPOSE_TEST, (uint32_t)i, 0);
-    double task[ML3_POLICY_MAX_OBS];
-    ml3_outcome one;
-    ml3_env_sample_task(env, &random, task);
-    int code = ml3_learner_evaluate(r->learner, task, 1, key + (uint64_t)i, &one, error);
-    if (code != ML3_OK) return code;
-    mean->episode_return += one.episode_return / EPISODES;
-    mean->distance += one.distance / EPISODES;
-    mean->success += one.success / EPISODES;
+/* What the mean does in 100 episodes: on the task of the learner, or on held-out tasks one each. Episodes whose simulation
+   diverged are no success and in no other mean. */
+typedef struct judgement {
+  ml3_outcome mean;
+  int diverged;
+} judgement;
+
+enum { JUDGED = 100 };
+
+/* Other starts than any that training drew. */
+static uint64_t judge_key(const run *r) {
+  return (uint64_t)r->config->seed ^ 0x74657374;
+}
+
+static ml3_episode *judge_episode(const run *r, int i, ml3_error *error) {
+  const ml3_learner *l = r->learner;
+  const ml3_env_spec *env = l->settings.env;
+  const uint64_t key = judge_key(r);
+  const ml3_real *theta = l->kind->uniform ? NULL : l->parameters;
+  double task[ML3_POLICY_MAX_OBS];
+  if (l->task) return ml3_judge_episode(env, &l->policy, theta, l->task, l->settings.horizon, i, key, error);
+  ml3_random random = ml3_random_stream((uint64_t)r->config->seed, ML3_PURPOSE_TEST, (uint32_t)i, 0);
+  ml3_env_sample_task(env, &random, task);
+  return ml3_judge_episode(env, &l->policy, theta, task, l->settings.horizon, 0, key + (uint64_t)i, error);
+}
+
+static int judge(const run *r, judgement *j, ml3_error *error) {
+  *j = (judgement){0};
+  if (r->learner->task) { /* all in one environment, unless that diverges */
+    const int code = ml3_learner_evaluate(r->learner, NULL, JUDGED, judge_key(r), &j->mean, error);
+    if (code != ML3_OK || isfinite(j->mean.episode_return + j->mean.distance)) return code;
+    *j = (judgement){0};
   }
+  for (int i = 0; i < JUDGED; i++) {
+    ml3_episode *e = judge_episode(r, i, error);
+    if (!e) return error->code;
+    const bool diverged = !isfinite(e->episode_return) || !isfinite(e->final_distance);
+    j->diverged += diverged;
+    if (!diverged) {
+      j->mean.episode_return += e->episode_return;
+      j->mean.distance += e->final_distance;
+      j->mean.success += (double)e->success / JUDGED;
+      j->mean.passed += (double)e->passed / JUDGED;
+    }
+    ml3_episode_free(e);
+  }
+  j->mean.episode_return /= JUDGED - j->diverged; /* 0 / 0: NAN */
+  j->mean.distance /= JUDGED - j->diverged;
   return ML3_OK;
 }
 
-static int save_summary(const run *r, const ml3_outcome *mean, double seconds, ml3_error *error) {
+static json_t *real_or_null(double x) {
+  return isfinite(x) ? json_real(x) : json_null();
+}
+
+static int save_summary(const run *r, const judgement *j, double seconds, ml3_error *error) {
   char path[CLI_PATH_MAX];
   cli_run_path(r->folder, "summary.json", path);
   const double steps = (double)(r->learner->env_steps - r->begin_steps);
-  json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f}", "environment", r->config->environment,
-                           "method", method_names[r->config->method], "seed", (json_int_t)r->config->seed, "updates",
-                           (json_int_t)r->learner->updates, "env_steps", (json_int_t)r->learner->env_steps, "seconds",
-                           seconds, "env_steps_per_second", seconds > 0 ? steps / seconds : 0, "return",
-                           mean->episode_return, "success", mean->success, "distance", mean->distance);
+  json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:f, s:o, s:i}", "environment",
+                           r->config->environment, "method", method_names[r->config->method], "seed",
+                           (json_int_t)r->config->seed, "updates", (json_int_t)r->learner->updates, "env_steps",
+                           (json_int_t)r->learner->env_steps, "diverged_episodes", (json_int_t)r->learner->diverged,
+                           "seconds", seconds, "env_steps_per_second", seconds > 0 ? steps / seconds : 0, "return",
+                           real_or_null(j->mean.episode_return), "success", j->mean.success, "passed", j->mean.passed,
+                           "distance", real_or_null(j->mean.distance), "judged_diverged", j->diverged);
   const ml3_env_warnings warnings = ml3_env_tally(r->learner->settings.env);
   if (json) cli_warnings_add(json, &warnings);
   char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
@@ -196,19 +234,23 @@ static int save_curve(const run *r, ml3_error *error) {
 
 static int save(run *r, double seconds, ml3_error *error) {
   char path[CLI_PATH_MAX];
-  ml3_outcome mean;
+  judgement j;
   cli_run_path(r->folder, "policy.safetensors", path);
   int code = ml3_policy_save(&r->learner->policy, r->learner->parameters, path, error);
-  if (code == ML3_OK) code = judge(r, &mean, error);
-  if (code == ML3_OK) code = save_summary(r, &mean, seconds, error);
+  if (code == ML3_OK) code = judge(r, &j, error);
+  if (code == ML3_OK) code = save_summary(r, &j, seconds, error);
   if (code != ML3_OK) return code;
   ml3_error no_plot = {0};
   if (save_curve(r, &no_plot) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", no_plot.message);
-  printf(
-      "%s: return %.2f, success %.1f %%, distance %.4f on 100 episodes after %lld updates, %lld environment steps, "
-      "%.0f a second\n",
-      r->folder, mean.episode_return, 100 * mean.success, mean.distance, (long long)r->learner->updates,
-      (long long)r->learner->env_steps, (double)(r->learner->env_steps - r->begin_steps) / fmax(seconds, 1e-9));
+  printf("%s: return %.2f, success %.1f %%, passed %.1f %%, distance %.4f on %d episodes after %lld updates, ",
+         r->folder, j.mean.episode_return, 100 * j.mean.success, 100 * j.mean.passed, j.mean.distance, JUDGED,
+         (long long)r->learner->updates);
+  printf("%lld environment steps, %.0f a second\n", (long long)r->learner->env_steps,
+         (double)(r->learner->env_steps - r->begin_steps) / fmax(seconds, 1e-9));
+  if (r->learner->diverged || j.diverged)
+    printf(
+        "the simulation diverged, and ended the episode, %lld times in training and in %d of the %d episodes judged\n",
+        (long long)r->learner->diverged, j.diverged, JUDGED);
   return ML3_OK;
 }
 

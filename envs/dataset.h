@@ -5,7 +5,7 @@
                                      observations [T + 1][obs_dim], actions [T][action_dim], rewards [T],
                                      terminations [T], truncations [T], infos/state [T + 1][state_dim],
                                      attributes id, total_steps, options/task/<parameter>,
-                                     ml3/success_step, ml3/final_distance
+                                     ml3/success_step, ml3/success, ml3/final_distance
      NAME-v0/data/metadata.json    counts, spaces, Gymnasium's EnvSpec, who made it and how
 
    Everything is in double precision. HDF5 is not made for threads: calls take turns. */

@@ -253,31 +253,36 @@ static int read_task_of_infos(const reader *r, ml3_episode *e) {
   return code;
 }
 
-/* Distance and success as they were noted, or along the states. A state that is put back is not quite what it was: the
-   reacher's fingertip is where the integrator's last stage left it. */
-static int judge(const reader *r, ml3_episode *e) {
-  bool has_distance, has_step;
-  double distance = NAN, step = -1;
-  int code = read_attribute(r, "ml3/final_distance", &distance, &has_distance);
-  if (code == ML3_OK) code = read_attribute(r, "ml3/success_step", &step, &has_step);
-  if (code != ML3_OK) return code;
-  if (has_distance && has_step) {
-    if (step < -1 || step > e->steps || step != floor(step))
-      return complain(r, "ml3/success_step", "is %g; expected -1 to %d", step, e->steps);
-    e->final_distance = distance;
-    e->success_step = (int)step;
-    e->success = step >= 0;
-    return ML3_OK;
-  }
-
-  ml3_env *probe = r->dataset->probe;
+/* Distance and success along the states. */
+static void judge_states(ml3_env *probe, ml3_episode *e) {
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env_reset(probe, e->task, &none);
   for (int t = 0; t <= e->steps; t++) {
     ml3_env_set_state(probe, e->states + (size_t)t * (size_t)e->spec->state_dim);
     e->final_distance = ml3_env_distance(probe);
-    if (!e->success && ml3_env_success(probe)) e->success = true, e->success_step = t;
+    e->success = ml3_env_success(probe);
+    if (e->success && !e->passed) e->passed = true, e->success_step = t;
   }
+}
+
+/* Distance and success as they were noted, else along the states. A state that is put back is not quite what it was: the
+   reacher's fingertip is where the integrator's last stage left it. */
+static int judge(const reader *r, ml3_episode *e) {
+  bool has_distance, has_step, has_success; /* files of before have no success of the last state */
+  double distance = NAN, step = -1, success = 0;
+  int code = read_attribute(r, "ml3/final_distance", &distance, &has_distance);
+  if (code == ML3_OK) code = read_attribute(r, "ml3/success_step", &step, &has_step);
+  if (code == ML3_OK) code = read_attribute(r, "ml3/success", &success, &has_success);
+  if (code != ML3_OK) return code;
+  if (has_step && (step < -1 || step > e->steps || step != floor(step)))
+    return complain(r, "ml3/success_step", "is %g; expected -1 to %d", step, e->steps);
+  if (has_success && success != 0 && success != 1) return complain(r, "ml3/success", "is %g; expected 0 or 1", success);
+  if (!has_distance || !has_step || !has_success) judge_states(r->dataset->probe, e);
+  if (!has_distance || !has_step) return ML3_OK;
+  e->final_distance = distance;
+  e->success_step = (int)step;
+  e->passed = step >= 0;
+  if (has_success) e->success = success != 0;
   return ML3_OK;
 }
 

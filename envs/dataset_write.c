@@ -161,6 +161,7 @@ static bool write_attributes(hid_t group, const ml3_episode *e, int number) {
   bool good = ml3_h5_write_attribute(group, "id", H5T_NATIVE_INT64, &(int64_t){number}) &&
               ml3_h5_write_attribute(group, "total_steps", H5T_NATIVE_INT64, &(int64_t){e->steps});
   good = good && ml3_h5_write_attribute(group, "ml3/success_step", H5T_NATIVE_INT64, &(int64_t){e->success_step}) &&
+         ml3_h5_write_attribute(group, "ml3/success", H5T_NATIVE_INT64, &(int64_t){e->success}) &&
          ml3_h5_write_attribute(group, "ml3/final_distance", H5T_NATIVE_DOUBLE, &e->final_distance);
   for (int i = 0; good && i < e->spec->task_dim; i++) {
     snprintf(name, sizeof name, "options/task/%s", e->spec->task[i].name);

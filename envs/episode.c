@@ -42,13 +42,14 @@ void ml3_episode_free(ml3_episode *e) {
   free(e);
 }
 
-/* Writes down state `t` of the rollout, and whether it is the first one at the goal. */
+/* Writes down state `t` of the rollout, the last one so far, and whether it is at the goal. */
 static void note_state(ml3_episode *e, const ml3_env *env, int t) {
   ml3_env_get_state(env, e->states + (size_t)t * (size_t)e->spec->state_dim);
   ml3_env_observe(env, e->obs + (size_t)t * (size_t)e->spec->obs_dim);
   e->final_distance = ml3_env_distance(env);
-  if (!e->success && ml3_env_success(env)) {
-    e->success = true;
+  e->success = ml3_env_success(env);
+  if (e->success && !e->passed) {
+    e->passed = true;
     e->success_step = t;
   }
 }
@@ -57,7 +58,7 @@ void ml3_episode_begin(ml3_episode *e, const ml3_env *env) {
   memcpy(e->task, env->task, (size_t)e->spec->task_dim * sizeof *e->task);
   e->steps = 0;
   e->episode_return = 0;
-  e->terminated = e->success = false;
+  e->terminated = e->success = e->passed = false;
   e->success_step = -1;
   note_state(e, env, 0);
 }
@@ -85,9 +86,10 @@ void ml3_episode_cut(ml3_episode *e, ml3_env *env, int t) {
   e->steps = t;
   e->episode_return = 0;
   for (int i = 0; i < t; i++) e->episode_return += e->rewards[i];
-  if (e->success_step > t) e->success = false, e->success_step = -1;
+  if (e->success_step > t) e->passed = false, e->success_step = -1;
   ml3_env_set_state(env, e->states + (size_t)t * (size_t)e->spec->state_dim);
   e->final_distance = ml3_env_distance(env);
+  e->success = ml3_env_success(env);
 }
 
 void ml3_episode_record(ml3_episode *e, ml3_env *env, int horizon, bool stop_at_success, ml3_env_policy policy,

@@ -23,8 +23,9 @@ typedef struct ml3_episode {
   double episode_return;
   double final_distance;
   bool terminated;  /* the environment ended it */
-  bool success;     /* the goal was reached at some step */
-  int success_step; /* the first state at the goal, or -1 */
+  bool success;     /* at the goal in the last state */
+  bool passed;      /* at the goal in some state */
+  int success_step; /* the first such state, or -1 */
 } ml3_episode;
 
 /* A policy for a rollout: writes action[action_dim]; step is the time step from 0. */
@@ -35,7 +36,7 @@ ml3_episode *ml3_episode_new(const ml3_env_spec *spec, int capacity, ml3_error *
 void ml3_episode_free(ml3_episode *episode);
 
 /* Rolls env out from its present state for at most `horizon` steps (episode->capacity bounds it) and
-   records into episode. Stops early at `terminated`, and at success when stop_at_success. */
+   records into episode. Stops early at `terminated`, and in the first state at the goal when stop_at_success. */
 void ml3_episode_record(ml3_episode *episode, ml3_env *env, int horizon, bool stop_at_success, ml3_env_policy policy,
                         void *user);
 

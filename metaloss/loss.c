@@ -183,7 +183,17 @@ void ml3_loss_free(ml3_loss *loss) {
   free(loss->shift);
   free(loss->scale);
   free(loss->names);
+  free(loss->scaling);
   free(loss);
+}
+
+int ml3_loss_reserve_scaling(ml3_loss *loss, int inputs, ml3_error *error) {
+  double *scaling = calloc(2 * (size_t)inputs, sizeof *scaling);
+  if (!scaling) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the scaling of %d inputs", inputs);
+  free(loss->scaling);
+  loss->scaling = scaling;
+  loss->scaled_inputs = inputs;
+  return ML3_OK;
 }
 
 void ml3_loss_copy(ml3_loss *to, const ml3_loss *from) {

@@ -79,6 +79,9 @@ typedef struct ml3_loss {
   ml3_real *shift; /* [inputs of the network] they are (f - shift) * scale */
   ml3_real *scale;
   char (*names)[ML3_LOSS_NAME_MAX]; /* [features]; "f0", "f1" ... until named */
+  int scaled_inputs; /* of the optimizees it was learned on, whose inputs are (x - shift) * scale by numbers that the problem
+                        had measured (scaling.h); 0: none are known */
+  double *scaling;   /* [2][scaled_inputs] shift, then scale; NULL when there is none */
 } ml3_loss;
 
 /* A loss with initial parameters drawn from `random`, shift 0 and scale 1; a learned start is 0 until set. Freed by
@@ -87,7 +90,8 @@ ml3_loss *ml3_loss_new(const ml3_loss_spec *spec, ml3_random *random, ml3_error 
 void ml3_loss_free(ml3_loss *loss);
 
 /* Numbers of a loss of the same spec. */
-void ml3_loss_copy(ml3_loss *to, const ml3_loss *from);
+void ml3_loss_copy(ml3_loss *to, const ml3_loss *from); /* but for the scaling, which is not learned */
+int ml3_loss_reserve_scaling(ml3_loss *loss, int inputs, ml3_error *error); /* room for it, of 0; for scaling.h and files */
 void ml3_loss_name_features(ml3_loss *loss, const char *const *names); /* [features] */
 
 int ml3_loss_features(const ml3_loss_spec *spec);       /* columns of a row */
@@ -136,7 +140,7 @@ double ml3_loss_function_run(ml3_loss_function *f, const ml3_real *features, ml3
                              ml3_real *gradient);
 
 /* loss.safetensors. Tensors: weight0 [out][in], bias0 [out], weight1 ...; of h, target_weight0 ...; shift, scale; start; log_rate,
-   or rate where it is signed. Text: "format", and "spec", a JSON object with everything of ml3_loss_spec and the features' names. */
+   or rate where it is signed; input_shift and input_scale, F64, of the optimizees' inputs. Text: "format", and "spec", a JSON object with everything of ml3_loss_spec and the features' names. */
 int ml3_loss_save(const ml3_loss *loss, const char *path, ml3_error *error);
 ml3_loss *ml3_loss_load(const char *path, ml3_error *error);
 

@@ -1,5 +1,6 @@
 /* loss.safetensors: everything of a learned loss, each layer a tensor of its own so that any reader can use it. */
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,9 @@ int ml3_loss_save(const ml3_loss *loss, const char *path, ml3_error *error) {
     code = ml3_nn_tensors_put(t, parts[i].name, parts[i].rows, parts[i].cols, loss->phi + parts[i].offset, error);
   if (!code && learned) code = ml3_nn_tensors_put(t, "shift", 0, loss->spec.net.inputs, loss->shift, error);
   if (!code && learned) code = ml3_nn_tensors_put(t, "scale", 0, loss->spec.net.inputs, loss->scale, error);
+  const int scaled = loss->scaled_inputs;
+  if (!code && scaled) code = ml3_nn_tensors_put_doubles(t, "input_shift", scaled, loss->scaling, error);
+  if (!code && scaled) code = ml3_nn_tensors_put_doubles(t, "input_scale", scaled, loss->scaling + scaled, error);
   if (!code) code = ml3_nn_tensors_save(t, path, error);
   free(spec);
   json_decref(json);
@@ -158,10 +162,29 @@ int ml3_loss_save(const ml3_loss *loss, const char *path, ml3_error *error) {
   return code;
 }
 
+enum { SCALED_MAX = 65536 };
+
+/* Files of before have none, as those of problems that measure none. */
+static int read_scaling(const ml3_nn_tensors *t, ml3_loss *loss, ml3_error *error) {
+  const size_t inputs = ml3_nn_tensors_size(t, "input_shift");
+  if (inputs == 0) return ML3_OK;
+  if (inputs > SCALED_MAX)
+    return ml3_error_set(error, ML3_ERR_FORMAT, "tensor 'input_shift' has %zu entries; at most %d are possible", inputs,
+                         SCALED_MAX);
+  int code = ml3_loss_reserve_scaling(loss, (int)inputs, error);
+  if (!code) code = ml3_nn_tensors_get_doubles(t, "input_shift", (int)inputs, loss->scaling, error);
+  if (!code) code = ml3_nn_tensors_get_doubles(t, "input_scale", (int)inputs, loss->scaling + inputs, error);
+  for (size_t i = 0; i < 2 * inputs && !code; i++)
+    if (!isfinite(loss->scaling[i]))
+      code = ml3_error_set(error, ML3_ERR_FORMAT, "tensor '%s' has %g at [%zu]; expected finite numbers",
+                           i < inputs ? "input_shift" : "input_scale", loss->scaling[i], i % inputs);
+  return code;
+}
+
 static int read_tensors(const ml3_nn_tensors *t, ml3_loss *loss, ml3_error *error) {
   part parts[PARTS_MAX];
   const int count = list_parts(&loss->spec, parts);
-  int code = ML3_OK;
+  int code = read_scaling(t, loss, error);
   for (int i = 0; i < count && !code; i++)
     code = ml3_nn_tensors_get(t, parts[i].name, (size_t)((parts[i].rows ? parts[i].rows : 1) * parts[i].cols),
                               loss->phi + parts[i].offset, error);

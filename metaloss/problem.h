@@ -24,7 +24,8 @@ typedef struct ml3_outcome {
   double task_loss;      /* L_task as meta-training defines it, without extra information */
   double episode_return; /* RL: undiscounted; 0 elsewhere */
   double distance;       /* RL: final distance to the goal; 0 elsewhere */
-  double success;        /* share of successes, 0 .. 1 */
+  double success;        /* share of successes, 0 .. 1; RL: of episodes at the goal in their last state */
+  double passed;         /* RL: share of episodes at the goal in any state; 0 elsewhere */
   double env_steps;      /* simulator steps that this judgement took */
 } ml3_outcome;
 
@@ -108,6 +109,13 @@ struct ml3_problem {
      back into a problem of the same configuration. Names begin with "problem.". NULL: there is nothing of the kind. */
   int (*keep)(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error);
   int (*restore)(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error);
+
+  /* How the optimizee's inputs are scaled, where the problem measured that when it was made: shift[scaled_inputs] and
+     scale[scaled_inputs]. What updates do depends on it, so it goes with the loss (scaling.h). scaled_inputs 0: nothing was
+     measured, and both are NULL. */
+  int scaled_inputs;
+  void (*get_scaling)(const ml3_problem *p, double *shift, double *scale);
+  void (*set_scaling)(ml3_problem *p, const double *shift, const double *scale); /* no other may be using the problem */
 
   ml3_problem_steps steps;
 

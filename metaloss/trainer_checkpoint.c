@@ -1,5 +1,6 @@
 /* Checkpoints: everything to go on with the same bits. */
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,6 +120,8 @@ int ml3_trainer_save(const ml3_trainer *t, const char *path, ml3_error *error) {
   if (!code) code = put_lives(t, f, error);
   if (!code && t->problem->keep) code = t->problem->keep(t->problem, f, error);
   if (!code) code = ml3_nn_tensors_put_ints(f, "counters", COUNTERS, counters, error);
+  const double passed = t->best_report.outcome.passed;
+  if (!code && isfinite(passed)) code = ml3_nn_tensors_put_doubles(f, "best_passed", 1, &passed, error);
   if (!code) code = ml3_nn_checkpoint_save(f, path, error);
   ml3_nn_tensors_free(f);
   return code;
@@ -144,6 +147,10 @@ static int load_tensors(ml3_trainer *t, const ml3_nn_tensors *f, const char *pat
   if (!code) code = get_inputs(t, f, error);
   if (!code) code = get_lives(t, f, error);
   if (!code && t->problem->restore) code = t->problem->restore(t->problem, f, error);
+  if (!code) code = ml3_trainer_keep_scaling(t, error);
+  double passed = NAN; /* files of before have none */
+  if (!code && ml3_nn_tensors_size(f, "best_passed"))
+    code = ml3_nn_tensors_get_doubles(f, "best_passed", 1, &passed, error);
   if (code) return ml3_error_prefix(error, "checkpoint '%s'", path);
 
   t->outer_step = counters[0];
@@ -151,6 +158,7 @@ static int load_tensors(ml3_trainer *t, const ml3_nn_tensors *f, const char *pat
   t->has_best = counters[2] != 0;
   t->stale = counters[3];
   unpack_best(&t->best_report, counters + 4);
+  t->best_report.outcome.passed = passed;
   return ML3_OK;
 }
 

@@ -3,6 +3,7 @@
 #ifndef ML3_METALOSS_TRAINER_INTERNAL_H
 #define ML3_METALOSS_TRAINER_INTERNAL_H
 
+#include "metaloss/scaling.h"
 #include "metaloss/trainer.h"
 
 /* One task of a batch: where it starts and what came of it. */
@@ -59,6 +60,9 @@ struct ml3_trainer {
   ml3_trainer_report best_report;
 };
 
+/* trainer_make.c: the scaling that the problem has measured, or that a checkpoint has brought back, into the losses */
+int ml3_trainer_keep_scaling(ml3_trainer *t, ml3_error *error);
+
 /* trainer_features.c */
 enum { ML3_TRAINER_FIRST_TASKS = 32 };
 int ml3_trainer_first_features(ml3_trainer *t, ml3_error *error);             /* shift and scale from the first tasks */
@@ -69,7 +73,7 @@ void ml3_trainer_merge_moments(ml3_trainer *t); /* the batch's into the running 
 /* trainer_gather.c: a round of data and learning from it, when there is one before the next outer step */
 int ml3_trainer_gather(ml3_trainer *t, ml3_error *error);
 
-enum { ML3_TRAINER_TOLD = 10 }; /* numbers that ranks tell of a task, at most */
+enum { ML3_TRAINER_TOLD = 11 }; /* numbers that ranks tell of a task, at most */
 
 /* trainer_ranks.c: over several ranks what the own tasks have come to is told to all */
 int ml3_trainer_share_batch(

@@ -154,6 +154,7 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
   if (code != ML3_OK) return code;
 
   if (p->feature_names && s->meta.loss.kind == ML3_LOSS_LEARNED) ml3_loss_name_features(t->loss, p->feature_names);
+  if ((code = ml3_trainer_keep_scaling(t, error)) != ML3_OK) return code;
   draw_start(t);
   if (s->normalize != ML3_NORMALIZE_NONE && s->meta.loss.kind == ML3_LOSS_LEARNED)
     code = ml3_trainer_first_features(t, error);
@@ -163,6 +164,11 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
 
 int ml3_trainer_epochs(const ml3_problem *problem, int epochs) {
   return epochs > 1 && problem->collect ? epochs : 1;
+}
+
+int ml3_trainer_keep_scaling(ml3_trainer *t, ml3_error *error) {
+  const int code = ml3_loss_keep_scaling(t->loss, t->problem, error);
+  return code == ML3_OK ? ml3_loss_keep_scaling(t->best, t->problem, error) : code;
 }
 
 ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_settings *settings, ml3_error *error) {

@@ -6,13 +6,35 @@
 #include "metaloss/trainer_internal.h"
 
 /* A task as ranks tell of it; outcomes are of validation alone. */
-enum { CODE, HALVED, OBJECTIVE, TASK_LOSS, RETURN, DISTANCE, SUCCESS, STEPS, MODEL_STEP, MODEL_HORIZON, TOLD_MOST };
+enum {
+  CODE,
+  HALVED,
+  OBJECTIVE,
+  TASK_LOSS,
+  RETURN,
+  DISTANCE,
+  SUCCESS,
+  PASSED,
+  STEPS,
+  MODEL_STEP,
+  MODEL_HORIZON,
+  TOLD_MOST
+};
 _Static_assert((int)TOLD_MOST == (int)ML3_TRAINER_TOLD, "room for all");
 
 static void pack(const batch_task *item, double *to, int count) {
   const ml3_outcome *o = &item->outcome;
-  const double all[TOLD_MOST] = {item->code,  item->halved, item->objective, o->task_loss,     o->episode_return,
-                                 o->distance, o->success,   o->env_steps,    item->model.step, item->model.horizon};
+  const double all[TOLD_MOST] = {[CODE] = item->code,
+                                 [HALVED] = item->halved,
+                                 [OBJECTIVE] = item->objective,
+                                 [TASK_LOSS] = o->task_loss,
+                                 [RETURN] = o->episode_return,
+                                 [DISTANCE] = o->distance,
+                                 [SUCCESS] = o->success,
+                                 [PASSED] = o->passed,
+                                 [STEPS] = o->env_steps,
+                                 [MODEL_STEP] = item->model.step,
+                                 [MODEL_HORIZON] = item->model.horizon};
   memcpy(to, all, (size_t)count * sizeof *to);
 }
 
@@ -23,6 +45,7 @@ static void unpack(batch_task *item, const double *from, int count) {
                                 .episode_return = from[RETURN],
                                 .distance = from[DISTANCE],
                                 .success = from[SUCCESS],
+                                .passed = from[PASSED],
                                 .env_steps = from[STEPS]};
   item->model = (ml3_model_error){.step = from[MODEL_STEP], .horizon = from[MODEL_HORIZON]};
 }

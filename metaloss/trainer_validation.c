@@ -30,6 +30,7 @@ static ml3_outcome mean_outcome(const batch *b, int good) {
     mean.episode_return += o->episode_return / good;
     mean.distance += o->distance / good;
     mean.success += o->success / b->count;
+    mean.passed += o->passed / b->count;
     mean.env_steps += o->env_steps;
   }
   return mean;

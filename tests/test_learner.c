@@ -1,8 +1,10 @@
 /* Learners under one loop: they learn, count alike, give the same bits on any number of threads, and say what is wrong. */
-#define _DEFAULT_SOURCE /* M_PI */
+#define _DEFAULT_SOURCE /* M_PI, mkstemp */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agents/learner.h"
 
@@ -136,5 +138,128 @@ Test(learner, says_what_is_wrong) {
   l->parameters[3] = NAN;
   cr_expect_eq(ml3_learner_update(l, &report, &error), ML3_ERR_NUMERIC);
   cr_expect(strstr(error.message, "ppo, update 0") && strstr(error.message, "not finite"), "%s", error.message);
+  ml3_learner_free(l);
+}
+
+/* ---- what a rollout leaves over, deviations at their bounds --------------------------------------------------------------- */
+
+/* 50 rows in 32 minibatches: 18 of two rows, the others of one. (Which rows, and what comes of them, is in
+   test_oracle_learner.c.) */
+Test(learner, ppo_learns_from_every_row_where_minibatches_do_not_divide_it) {
+  ml3_learner_settings s = make_settings("pointmass");
+  s.envs = 1, s.steps = 50, s.minibatches = 32, s.epochs = 1;
+  ml3_learner *one = make_learner("ppo", &s), *again = make_learner("ppo", &s);
+  ml3_real before[4096];
+  cr_assert_leq(one->size, 4096);
+  memcpy(before, one->parameters, (size_t)one->size * sizeof *before);
+  update(one);
+  cr_expect_eq(one->optimizer.step, 32);
+  int moved = 0; /* of the policy's parameters: nothing of the value net's loss moves them */
+  const int theta = ml3_policy_size(&one->policy);
+  for (int i = 0; i < theta; i++) moved += before[i] != one->parameters[i];
+  cr_expect_gt(moved, theta / 2);
+  update(again);
+  cr_expect_eq(memcmp(one->parameters, again->parameters, (size_t)one->size * sizeof *before), 0);
+  ml3_learner_free(one);
+  ml3_learner_free(again);
+
+  s.minibatches = 50; /* one row each */
+  ml3_learner *single = make_learner("ppo", &s);
+  memcpy(before, single->parameters, (size_t)single->size * sizeof *before);
+  update(single);
+  cr_expect_neq(memcmp(before, single->parameters, (size_t)theta * sizeof *before), 0,
+                "the advantage of one row counts");
+  ml3_learner_free(single);
+}
+
+Test(learner, a_deviation_driven_to_its_bound_comes_back) {
+  ml3_learner_settings s = make_settings("pointmass");
+  s.anneal = false;
+  s.rate = 0.1;
+  s.entropy_weight = 5;
+  ml3_learner *l = make_learner("ppo", &s);
+  const int at = ml3_policy_size(&l->policy) - l->policy.action_dim;
+  for (int i = 0; i < 3; i++) update(l);
+  cr_assert_eq(l->parameters[at], (ml3_real)2, "driven to %g", (double)l->parameters[at]);
+  s.entropy_weight = -5; /* now it should be small: the programs are compiled with the weight */
+  ml3_learner *back = make_learner("ppo", &s);
+  memcpy(back->parameters, l->parameters, (size_t)l->size * sizeof *l->parameters);
+  back->parameters[at] = 3; /* as an old checkpoint may have it */
+  for (int i = 0; i < 3; i++) update(back);
+  cr_expect_lt(back->parameters[at], 1, "stays at %g", (double)back->parameters[at]);
+  ml3_learner_free(l);
+  ml3_learner_free(back);
+}
+
+/* ---- simulations that diverge ---------------------------------------------------------------------------------------------- */
+
+/* The point mass, whose simulation diverges beyond a place: within the table for some, everywhere for others. */
+static ml3_env_spec wild;
+static void (*step_really)(ml3_env *env, const double *action, ml3_env_result *result);
+
+static void step_until(ml3_env *env, const double *action, ml3_env_result *result, double most) {
+  double state[16];
+  step_really(env, action, result);
+  ml3_env_get_state(env, state);
+  if (state[0] > most) result->code = ML3_ERR_NUMERIC;
+}
+static void step_to_the_edge(ml3_env *env, const double *action, ml3_env_result *result) {
+  step_until(env, action, result, 0.3);
+}
+static void step_nowhere(ml3_env *env, const double *action, ml3_env_result *result) {
+  step_until(env, action, result, -100);
+}
+
+static ml3_learner_settings wild_settings(void (*step)(ml3_env *, const double *, ml3_env_result *)) {
+  ml3_learner_settings s = make_settings("pointmass");
+  step_really = s.env->step;
+  wild = *s.env;
+  wild.step = step;
+  s.env = &wild;
+  return s;
+}
+
+static void survives(const char *kind) {
+  ml3_learner_settings s = wild_settings(step_to_the_edge);
+  ml3_learner *l = make_learner(kind, &s);
+  int diverged = 0, episodes = 0;
+  for (int i = 0; i < 4; i++) {
+    const ml3_learner_report report = update(l);
+    diverged += report.diverged, episodes += report.episodes;
+    if (report.episodes) cr_expect(isfinite(report.episode_return) && isfinite(report.distance));
+  }
+  cr_expect_gt(diverged, 0);
+  cr_expect_gt(episodes, 0);
+  cr_expect_eq(l->diverged, diverged);
+  for (int i = 0; i < l->size; i++) cr_assert(isfinite(l->parameters[i]));
+  char path[] = "/tmp/ml3-learner-XXXXXX";
+  ml3_error error = {0};
+  close(mkstemp(path));
+  cr_assert_eq(ml3_learner_save(l, path, &error), 0, "%s", error.message);
+  ml3_learner *resumed = make_learner(kind, &s);
+  cr_assert_eq(ml3_learner_load(resumed, path, &error), 0, "%s", error.message);
+  cr_expect_eq(resumed->diverged, diverged);
+  ml3_learner_free(resumed);
+  ml3_learner_free(l);
+  unlink(path);
+}
+Test(learner, ppo_goes_on_where_one_environment_diverges) {
+  survives("ppo");
+}
+Test(learner, reinforce_goes_on_where_one_environment_diverges) {
+  survives("reinforce");
+}
+
+Test(learner, says_so_where_every_environment_always_diverges) {
+  const ml3_learner_settings s = wild_settings(step_nowhere);
+  ml3_learner *l = make_learner("ppo", &s);
+  ml3_error error = {0};
+  ml3_learner_report report;
+  int code = ML3_OK, updates = 0;
+  for (; updates < 5 && code == ML3_OK; updates++) code = ml3_learner_update(l, &report, &error);
+  cr_expect_eq(code, ML3_ERR_NUMERIC);
+  cr_expect_eq(updates, 3);
+  cr_expect(strstr(error.message, "every one of the 16 environments") && strstr(error.message, "diverged"), "%s",
+            error.message);
   ml3_learner_free(l);
 }

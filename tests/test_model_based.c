@@ -124,6 +124,53 @@ Test(model_based, features_are_those_of_single_states) {
   }
 }
 
+/* An update by a loss that sees the features of those names alone (a prefix each); true: it has moved the policy. */
+static bool moves(bool detach_state, const char *const *prefixes, int count) {
+  ml3_model_based_settings s = settings_of("reacher");
+  ml3_error error = {0};
+  s.detach_state = detach_state;
+  fixture f = open_fixture(&s);
+  ml3_meta_settings settings = {
+      .loss = {.net = {.outputs = 1, .depth = 1, .hidden = {5}, .activation = ML3_TANH, .bias = true},
+               .features = f.problem->features,
+               .rate = 1},
+      .inner_steps = 1,
+      .task_weight = 1};
+  ml3_loss_spec *spec = &settings.loss;
+  for (int i = 0; i < f.problem->features; i++)
+    for (int k = 0; k < count; k++)
+      if (strncmp(f.problem->feature_names[i], prefixes[k], strlen(prefixes[k])) == 0)
+        spec->columns[spec->net.inputs++] = i;
+  cr_assert_gt(spec->net.inputs, 0);
+  ml3_meta *meta = ml3_meta_new(f.problem, &settings, &error);
+  cr_assert_not_null(meta, "%s", error.message);
+  ml3_meta_work *work = ml3_meta_work_new(meta, &error);
+  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
+  ml3_loss *loss = ml3_loss_new(spec, &random, &error);
+  ml3_real theta[512];
+  cr_assert_leq(f.problem->theta_size, 512);
+  const size_t size = (size_t)f.problem->theta_size * sizeof *theta;
+  memcpy(theta, f.theta, size);
+  cr_assert_eq(ml3_meta_adapt(work, loss, f.task, theta, &random, NULL, &error), 0, "%s", error.message);
+  const bool moved = memcmp(theta, f.theta, size) != 0;
+  ml3_loss_free(loss);
+  ml3_meta_work_free(work);
+  ml3_meta_free(meta);
+  close_fixture(&f);
+  return moved;
+}
+
+/* Where a rollout ends is data for the learned loss: an update knows it, and does not look for it through the model. */
+Test(model_based, features_of_the_rollouts_end_carry_no_gradient) {
+  static const char *const ends[] = {"final_distance", "final_to_goal_", "final_near_goal_", "final_", "time"};
+  for (int k = 0; k < 5; k++) {
+    cr_expect_not(moves(true, ends + k, 1), "%s", ends[k]);
+    cr_expect_not(moves(false, ends + k, 1), "%s, states not detached", ends[k]);
+  }
+  cr_expect(moves(false, (const char *const[]){"to_goal_"}, 1), "the states on the way are no data then");
+  cr_expect_not(moves(true, (const char *const[]){"to_goal_"}, 1));
+}
+
 /* A policy that takes the goal as an input sees the same in the model and in the world. */
 Test(model_based, policies_may_see_the_goal) {
   ml3_model_based_settings s = settings_of("reacher");

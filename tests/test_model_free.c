@@ -10,6 +10,7 @@
 
 #include "agents/model_free.h"
 #include "agents/narrow.h"
+#include "metaloss/scaling.h"
 #include "metaloss/trainer.h"
 
 static ml3_model_free_settings make_settings(void) {
@@ -287,6 +288,56 @@ Test(model_free, the_task_loss_is_the_score_function_surrogate) {
   p->free(p);
 }
 
+/* Data of an older policy: - mean min(A r, A clamp(r, 1 - clip, 1 + clip)), written out, and the gradient by log_std of the rows
+   whose ratio is not clipped. */
+Test(model_free, the_task_loss_of_older_data_has_a_clipped_ratio) {
+  ml3_error error = {0};
+  ml3_model_free_settings s = make_settings();
+  s.policy.squash = ML3_SQUASH_CLAMP;
+  s.clip = 0.2;
+  ml3_problem *p = make_problem(&s);
+  const ml3_policy *policy = &ml3_model_free_settings_of(p)->policy;
+  ml3_random random = ml3_random_stream(7, ML3_PURPOSE_USER, 0, 0);
+  ml3_real task[32], theta[512], *gradient = calloc((size_t)p->theta_size, sizeof *gradient);
+  p->sample(p, ML3_SPLIT_TEST, &random, task, theta);
+  fixed_outer = calloc((size_t)p->outer_size, sizeof *fixed_outer);
+  cr_assert_eq(p->collect(p, task, theta, &random, NULL, fixed_outer, &error), 0, "%s", error.message);
+  p->collect = collect_fixed;
+  for (int i = 0; i < p->theta_size; i++) theta[i] += (ml3_real)(0.15 * ml3_random_normal(&random));
+
+  const int rows = 4 * 6, log_std = p->theta_size - 2;
+  const ml3_real *action = fixed_outer + rows * 10, *advantage = action + rows * 2, *old = advantage + rows;
+  double expected = 0, by_log_std = 0;
+  int clipped = 0, free = 0;
+  for (int r = 0; r < rows; r++) {
+    double x[10], mean[2], log_prob = 0, z0 = 0;
+    for (int i = 0; i < 10; i++) x[i] = fixed_outer[r * 10 + i];
+    ml3_mlp_forward(&policy->net, theta, x, mean);
+    for (int k = 0; k < 2; k++) {
+      const double z = (action[r * 2 + k] - mean[k]) / exp(theta[log_std + k]);
+      log_prob -= z * z / 2 + theta[log_std + k] + 0.5 * log(2 * M_PI);
+      if (k == 0) z0 = z;
+    }
+    const double ratio = exp(log_prob - old[r]), bounded = fmin(fmax(ratio, 0.8), 1.2);
+    const bool taken = advantage[r] * ratio <= advantage[r] * bounded;
+    expected -= fmin(advantage[r] * ratio, advantage[r] * bounded) / rows;
+    if (taken) by_log_std -= advantage[r] * ratio * (z0 * z0 - 1) / rows;
+    clipped += !taken;
+    free += taken;
+  }
+  cr_assert(clipped > 2 && free > 2, "%d rows clipped, %d not", clipped, free);
+  ml3_meta_settings settings = meta_settings(p, 1, 0);
+  ml3_meta *meta = ml3_meta_new(p, &settings, &error);
+  ml3_meta_work *work = ml3_meta_work_new(meta, &error);
+  double value;
+  cr_assert_eq(ml3_meta_task_gradient(work, task, theta, &random, &value, gradient, &error), 0, "%s", error.message);
+  cr_expect_float_eq(value, expected, 1e-4, "%g, not %g", value, expected);
+  cr_expect_float_eq(gradient[log_std], by_log_std, 1e-4, "%g, not %g", (double)gradient[log_std], by_log_std);
+  ml3_meta_work_free(work);
+  ml3_meta_free(meta);
+  p->free(p);
+}
+
 Test(model_free, data_is_fresh_every_time_and_the_same_from_the_same_stream) {
   ml3_error error = {0};
   ml3_model_free_settings s = make_settings();
@@ -553,6 +604,57 @@ Test(model_free_training, updates_several_times_by_what_it_has_collected_once) {
   cr_expect_eq(memcmp(b->phi, c->phi, (size_t)b->size * sizeof *b->phi), 0, "on any number of threads");
   ml3_trainer_free(one), ml3_trainer_free(three), ml3_trainer_free(threads);
   p->free(p);
+}
+
+/* ---- the scaling of inputs goes with the loss ----------------------------------------------------------------------------- */
+
+static const ml3_policy *policy_of(const ml3_problem *p) {
+  return &ml3_model_free_settings_of(p)->policy;
+}
+
+/* What was learned under one scaling does the same where another would have been measured. */
+Test(model_free, a_loss_brings_the_scaling_it_was_learned_under) {
+  char path[] = "/tmp/ml3-loss-XXXXXX";
+  ml3_error error = {0};
+  close(mkstemp(path));
+  ml3_model_free_settings s = make_settings(), wider = s;
+  wider.rollouts = 5;
+  wider.normalize_seed = 9;
+  ml3_problem *learned = make_problem(&s), *other = make_problem(&wider);
+  ml3_trainer *t = make_trainer_of_epochs(learned, 1, 1);
+  const size_t size = (size_t)policy_of(learned)->net.inputs * sizeof(double);
+  cr_assert_neq(memcmp(policy_of(learned)->scale, policy_of(other)->scale, size), 0, "measured by other rollouts");
+  ml3_loss *loss = ml3_loss_new(&ml3_trainer_best_loss(t)->spec, &(ml3_random){0}, &error), *read;
+  bool missing = false;
+  cr_assert_eq(ml3_loss_use_scaling(loss, other, &missing, &error), 0, "%s", error.message);
+  cr_expect(missing, "a loss of an earlier version has none");
+  cr_expect_neq(memcmp(policy_of(learned)->scale, policy_of(other)->scale, size), 0);
+
+  cr_assert_eq(ml3_loss_save(ml3_trainer_best_loss(t), path, &error), 0, "%s", error.message);
+  cr_assert_not_null(read = ml3_loss_load(path, &error), "%s", error.message);
+  cr_expect_not(ml3_loss_same_scaling(loss, read));
+  cr_expect(ml3_loss_same_scaling(ml3_trainer_best_loss(t), read));
+  cr_assert_eq(ml3_loss_use_scaling(read, other, &missing, &error), 0, "%s", error.message);
+  cr_expect_not(missing);
+  cr_expect_eq(memcmp(policy_of(learned)->scale, policy_of(other)->scale, size), 0);
+  cr_expect_eq(memcmp(policy_of(learned)->shift, policy_of(other)->shift, size), 0);
+
+  wider.normalize = false; /* measures none: as its settings say */
+  ml3_problem *plain = make_problem(&wider);
+  cr_assert_eq(ml3_loss_use_scaling(read, plain, &missing, &error), 0, "%s", error.message);
+  cr_expect_not(missing);
+  cr_expect_eq(policy_of(plain)->scale[0], 1.0);
+  s.env = ml3_env_find("pointmass", &error);
+  const int hidden[1] = {5};
+  cr_assert_eq(ml3_policy_init(&s.policy, s.env, hidden, 1, ML3_TANH, true, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_policy_make_gaussian(&s.policy, ML3_POLICY_GAUSSIAN, -0.5, &error), 0, "%s", error.message);
+  ml3_problem *narrow = make_problem(&s);
+  cr_expect_eq(ml3_loss_use_scaling(read, narrow, NULL, &error), ML3_ERR_ARGUMENT);
+  cr_expect(strstr(error.message, "policies of 10 inputs, and those of 'pointmass' have 4"), "%s", error.message);
+  ml3_loss_free(loss), ml3_loss_free(read);
+  ml3_trainer_free(t);
+  learned->free(learned), other->free(other), plain->free(plain), narrow->free(narrow);
+  unlink(path);
 }
 
 /* While the loss stays as it is, later epochs change nothing: neither where optimizees are nor how fast they go. */

@@ -260,3 +260,84 @@ Test(policy, a_file_brings_back_parameters_and_normalisation) {
   unlink(path);
   rmdir(folder);
 }
+
+/* Of the entropy, by every parameter. */
+static void entropy_gradient(const ml3_policy *policy, const ml3_real *theta, ml3_real *gradient, ml3_real *entropy) {
+  ml3_error error = {0};
+  ml3_nn_graph *g = ml3_nn_graph_new();
+  const ml3_real x[16] = {0};
+  const int size = ml3_policy_size(policy);
+  ml3_node in_theta = ml3_nn_input(g, 1, size), in_x = ml3_nn_input(g, 1, policy->net.inputs), by;
+  ml3_node out = ml3_nn_sum(g, ml3_policy_build_entropy(g, ml3_policy_build_from_input(g, policy, in_theta, in_x)));
+  ml3_nn_gradient(g, out, &in_theta, 1, &by);
+  const ml3_nn_output outputs[2] = {{out, 0}, {by, 0}};
+  ml3_nn_program *p = ml3_nn_compile(g, outputs, 2, &error);
+  cr_assert_not_null(p, "%s", error.message);
+  ml3_nn_workspace *w = ml3_nn_workspace_new(p, &error);
+  ml3_nn_bind_input(w, in_theta, theta);
+  ml3_nn_bind_input(w, in_x, x);
+  ml3_nn_run(w, 0);
+  *entropy = ml3_nn_output_at(w, 0)[0];
+  memcpy(gradient, ml3_nn_output_at(w, 1), (size_t)size * sizeof *gradient);
+  ml3_nn_workspace_free(w);
+  ml3_nn_program_free(p);
+  ml3_nn_graph_free(g);
+}
+
+/* Its value is bounded, its gradient is not lost: what was driven out can come back. */
+Test(policy, a_deviation_beyond_its_bounds_keeps_its_gradient) {
+  ml3_policy policy = make_policy(ML3_POLICY_GAUSSIAN, 1, ML3_SQUASH_TANH);
+  ml3_real theta[MAX_THETA] = {0}, gradient[MAX_THETA], at_bounds, beyond;
+  const int at = ml3_mlp_size(&policy.net);
+  theta[at] = 2, theta[at + 1] = -5;
+  entropy_gradient(&policy, theta, gradient, &at_bounds);
+  cr_expect_eq(gradient[at], (ml3_real)1);
+  theta[at] = 3, theta[at + 1] = -7;
+  entropy_gradient(&policy, theta, gradient, &beyond);
+  cr_expect_eq(gradient[at], (ml3_real)1);
+  cr_expect_eq(gradient[at + 1], (ml3_real)1);
+  cr_expect_eq(beyond, at_bounds);
+  ml3_policy_bound_log_std(&policy, theta);
+  cr_expect_eq(theta[at], (ml3_real)2);
+  cr_expect_eq(theta[at + 1], (ml3_real)-5);
+}
+
+/* Loads what was saved with a number that is none, in a policy's file at `path`. */
+static void refuses(const char *path, const ml3_policy *policy, const ml3_real *theta, const char *tensor,
+                    const char *number) {
+  ml3_error error = {0};
+  ml3_policy opened;
+  ml3_real *loaded = NULL;
+  cr_assert_eq(ml3_policy_save(policy, theta, path, &error), 0, "%s", error.message);
+  cr_expect_eq(ml3_policy_open(path, reacher(), &opened, &loaded, &error), ML3_ERR_FORMAT, "%s in '%s' is taken",
+               number, tensor);
+  cr_expect(strstr(error.message, path) && strstr(error.message, tensor) && strstr(error.message, number),
+            "'%s' and %s are not in: %s", tensor, number, error.message);
+  free(loaded);
+}
+
+Test(policy, a_file_with_a_number_that_is_not_finite_is_refused) {
+  char folder[] = "/tmp/ml3-policy-XXXXXX", path[64];
+  cr_assert_not_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/policy.safetensors", folder);
+  const ml3_policy good = make_policy(ML3_POLICY_GAUSSIAN, 2, ML3_SQUASH_TANH);
+  ml3_policy bad = good;
+  ml3_real theta[MAX_THETA];
+  ml3_random random = ml3_random_stream(4, ML3_PURPOSE_USER, 0, 0);
+  ml3_policy_draw(&good, &random, theta);
+  theta[5] = NAN;
+  refuses(path, &good, theta, "'theta'", "nan");
+  theta[5] = -INFINITY;
+  refuses(path, &good, theta, "'theta'", "-inf");
+  theta[5] = 0;
+  bad.shift[1] = NAN;
+  refuses(path, &bad, theta, "'shift'", "nan");
+  bad = good, bad.scale[2] = INFINITY;
+  refuses(path, &bad, theta, "'scale'", "inf");
+  bad = good, bad.low[0] = NAN;
+  refuses(path, &bad, theta, "'action_low'", "nan");
+  bad = good, bad.high[1] = INFINITY;
+  refuses(path, &bad, theta, "'action_high'", "inf");
+  unlink(path);
+  rmdir(folder);
+}

@@ -177,6 +177,9 @@ Test(advantage, standard_ones_have_mean_0_and_deviation_1) {
   cr_expect_float_eq(x[0] * x[0] + x[1] * x[1] + x[2] * x[2] + x[3] * x[3], 4, 1e-5);
   ml3_standardize(alike, 3);
   cr_expect_eq(alike[1], (ml3_real)0);
+  ml3_real one = 3;
+  ml3_standardize(&one, 1);
+  cr_expect_eq(one, (ml3_real)3, "a single one has no deviation");
 }
 
 /* A target that is of the fit's form comes back but for the ridge. */
@@ -217,4 +220,141 @@ Test(judge, counts_the_return_of_the_mean) {
   ml3_episode_free(e);
   cr_assert_eq(ml3_judge(env, &policy, NULL, task, 0, 3, 1, &random, &error), 0, "%s", error.message);
   cr_expect_lt(random.episode_return, outcome.episode_return - 10, "random actions cost");
+}
+
+/* ---- simulations that diverge, goals that are passed ------------------------------------------------------------------- */
+
+/* One number: its place, which an action of a learner does not move; it goes right by 1 a step. */
+typedef struct walker {
+  double at;
+} walker;
+
+static int make_walker(ml3_env *env, ml3_error *error) {
+  (void)error;
+  return (env->data = calloc(1, sizeof(walker))) ? 0 : ML3_ERR_MEMORY;
+}
+static void free_walker(ml3_env *env) {
+  free(env->data);
+}
+static void reset_walker(ml3_env *env, ml3_random *random) {
+  (void)random;
+  ((walker *)env->data)->at = env->task[0];
+}
+static void step_walker(ml3_env *env, const double *action, ml3_env_result *result) {
+  walker *w = env->data;
+  (void)action;
+  w->at++;
+  result->reward = 1;
+  if (w->at >= 100) result->code = ML3_ERR_NUMERIC; /* as a simulation that diverges */
+}
+static void observe_walker(const ml3_env *env, double *obs) {
+  obs[0] = ((const walker *)env->data)->at;
+}
+static void no_goal(const ml3_env *env, double *goal) {
+  (void)env, (void)goal;
+}
+static void put_walker(ml3_env *env, const double *state) {
+  ((walker *)env->data)->at = state[0];
+}
+static double from_three(const ml3_env *env) {
+  return fabs(((const walker *)env->data)->at - 3);
+}
+static bool at_three(const ml3_env *env) {
+  return from_three(env) == 0;
+}
+
+static const ml3_env_field walker_place[] = {{.name = "at", .unit = "m", .low = -INFINITY, .high = INFINITY}};
+static const ml3_env_field walker_push[] = {{.name = "push", .unit = "N", .low = -1, .high = 1}};
+static const ml3_env_parameter walker_start[] = {{.name = "start_at", .unit = "m", .value = 0, .low = 0, .high = 0}};
+static const ml3_env_spec walking = {.name = "walking",
+                                     .horizon = 5,
+                                     .dt_s = 1,
+                                     .state_dim = 1,
+                                     .obs_dim = 1,
+                                     .action_dim = 1,
+                                     .task_dim = 1,
+                                     .state = walker_place,
+                                     .obs = walker_place,
+                                     .action = walker_push,
+                                     .task = walker_start,
+                                     .create = make_walker,
+                                     .destroy = free_walker,
+                                     .reset = reset_walker,
+                                     .step = step_walker,
+                                     .observe = observe_walker,
+                                     .goal_now = no_goal,
+                                     .get_state = observe_walker,
+                                     .set_state = put_walker,
+                                     .distance = from_three,
+                                     .success = at_three};
+
+static ml3_policy make_walking_policy(void) {
+  ml3_error error = {0};
+  ml3_policy policy;
+  cr_assert_eq(ml3_policy_init(&policy, &walking, NULL, 0, ML3_TANH, true, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, 0, &error), 0, "%s", error.message);
+  return policy;
+}
+
+/* Two walkers side by side for so many steps; the first begins there. */
+static ml3_rollout *walk(double first, int steps, int horizon) {
+  ml3_error error = {0};
+  static ml3_policy policy;
+  policy = make_walking_policy();
+  const ml3_real theta[8] = {0};
+  ml3_env_parameter start = walker_start[0];
+  ml3_env_spec spec = walking;
+  start.low = start.high = start.value = first;
+  spec.task = &start;
+  ml3_sampler *s = ml3_sampler_new(&spec, &policy, 2, horizon, 1, &error);
+  cr_assert_not_null(s, "%s", error.message);
+  ml3_rollout *r = ml3_rollout_new(&policy, 2, steps, 0, &error);
+  cr_assert_eq(ml3_sampler_collect(s, theta, NULL, &policy, r, &error), 0, "%s", error.message);
+  ml3_sampler_free(s);
+  return r;
+}
+
+Test(rollout, counts_success_at_the_end_of_an_episode_and_passing_apart) {
+  ml3_rollout *past = walk(0, 5, 5), *there = walk(0, 3, 3), *before = walk(0, 2, 2);
+  cr_expect_eq(past->episodes, 2);
+  cr_expect_eq(past->success, 0.0);
+  cr_expect_eq(past->passed, 1.0);
+  cr_expect_eq(past->distance, 2.0);
+  cr_expect_eq(there->success, 1.0);
+  cr_expect_eq(there->passed, 1.0);
+  cr_expect_eq(there->distance, 0.0);
+  cr_expect_eq(before->success, 0.0);
+  cr_expect_eq(before->passed, 0.0);
+  ml3_rollout_free(past), ml3_rollout_free(there), ml3_rollout_free(before);
+}
+
+Test(judge, counts_success_at_the_end_of_an_episode_and_passing_apart) {
+  const ml3_policy policy = make_walking_policy();
+  const double task[1] = {0};
+  ml3_error error = {0};
+  ml3_outcome past, there;
+  cr_assert_eq(ml3_judge(&walking, &policy, NULL, task, 5, 2, 1, &past, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_judge(&walking, &policy, NULL, task, 3, 2, 1, &there, &error), 0, "%s", error.message);
+  cr_expect_eq(past.success, 0.0);
+  cr_expect_eq(past.passed, 1.0);
+  cr_expect_eq(there.success, 1.0);
+  cr_expect_eq(there.passed, 1.0);
+}
+
+/* It ends where it was before, without reward for the step, and is in none of the means. */
+Test(rollout, ends_an_episode_whose_simulation_diverges) {
+  ml3_rollout *r = walk(98, 3, 50);
+  cr_expect_eq(r->diverged, 2);
+  cr_expect_eq(r->diverged_envs, 2);
+  cr_expect_eq(r->episodes, 0);
+  for (int i = 0; i < 2; i++) {
+    cr_expect_eq(r->end[i], ML3_GOES_ON);
+    cr_expect_eq(r->end[2 + i], ML3_TRUNCATED);
+    cr_expect_eq(r->end[4 + i], ML3_GOES_ON);
+    cr_expect_eq(r->reward[i], (ml3_real)1);
+    cr_expect_eq(r->reward[2 + i], (ml3_real)0);
+    cr_expect_eq(r->truncated_x[2 + i], (ml3_real)99);
+    cr_expect_eq(r->x[4 + i], (ml3_real)98, "and a new one begins");
+  }
+  ml3_rollout_free(r);
 }

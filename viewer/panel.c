@@ -153,11 +153,10 @@ void ml3_panel_numbers(const ml3_session *s, mjrRect v, const mjrContext *contex
   char names[256], values[512];
   const ml3_episode *e = s->episode[s->focus];
   const int t = ml3_session_shown_step(s, s->focus);
-  const char *result = !e->success            ? (e->terminated && t >= e->steps ? "ended"
-                                                 : t < e->steps                 ? "..."
-                                                                                : "not reached")
-                       : t >= e->success_step ? "reached"
-                                              : "...";
+  const char *result = e->passed && t >= e->success_step ? (t < e->steps || e->success ? "reached" : "passed")
+                       : t < e->steps                    ? "..."
+                       : e->terminated                   ? "ended"
+                                                         : "not reached";
   int n = snprintf(names, sizeof names, "%.40s\nstep\ntime\nreturn\ngoal", s->spec->name);
   int m = snprintf(values, sizeof values, "%.96s\n%d / %d\n%.2f s\n%.2f\n%s", ml3_session_label(s, s->focus), t,
                    s->endless ? t : ml3_session_length(s), fmin(s->step, e->steps) * s->spec->dt_s,
@@ -185,8 +184,13 @@ static void draw_line(const ml3_session *s, int k, const char *text, int left, i
 static void line_text(const ml3_session *s, int k, bool number, char *text, size_t size) {
   char key[16] = "";
   if (number) snprintf(key, sizeof key, "%d  ", k + 1);
+  const ml3_episode *e = s->episode[k];
+  const int t = ml3_session_shown_step(s, k);
+  const bool there = e->passed && t >= e->success_step;
   snprintf(text, size, "%s%.80s: %.1f%s", key, ml3_session_label(s, k), ml3_session_return(s, k),
-           s->episode[k]->success && ml3_session_shown_step(s, k) >= s->episode[k]->success_step ? ", goal" : "");
+           !there                       ? ""
+           : t < e->steps || e->success ? ", goal"
+                                        : ", passed");
 }
 
 void ml3_panel_legend(const ml3_session *s, mjrRect v, const mjrContext *context) {
