@@ -225,7 +225,7 @@ static bool is_usable(const ml3_sampler *s, int i, const ml3_env_result *result)
   const double *row = s->obs + (size_t)i * (size_t)n;
   double sum = result->reward;
   for (int k = 0; k < n; k++) sum += row[k] * 0; /* one that is not finite makes it NAN */
-  return result->code == ML3_OK && isfinite(sum);
+  return result->code >= 0 && isfinite(sum); /* above 0: the step is made, such as without some contacts */
 }
 
 /* The episode ends where it was before the step. */

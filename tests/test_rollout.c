@@ -245,7 +245,8 @@ static void step_walker(ml3_env *env, const double *action, ml3_env_result *resu
   (void)action;
   w->at++;
   result->reward = 1;
-  if (w->at >= 100) result->code = ML3_ERR_NUMERIC; /* as a simulation that diverges */
+  if (w->at == 50) result->code = ML3_ENV_LOST_CONTACTS; /* the step is made */
+  if (w->at >= 100) result->code = ML3_ERR_NUMERIC;      /* as a simulation that diverges */
 }
 static void observe_walker(const ml3_env *env, double *obs) {
   obs[0] = ((const walker *)env->data)->at;
@@ -339,6 +340,14 @@ Test(judge, counts_success_at_the_end_of_an_episode_and_passing_apart) {
   cr_expect_eq(past.passed, 1.0);
   cr_expect_eq(there.success, 1.0);
   cr_expect_eq(there.passed, 1.0);
+}
+
+Test(rollout, goes_on_where_a_step_lost_contacts) {
+  ml3_rollout *r = walk(49, 3, 50);
+  cr_expect_eq(r->diverged, 0);
+  cr_expect_eq(r->reward[0], (ml3_real)1);
+  cr_expect_eq(r->end[0], ML3_GOES_ON);
+  ml3_rollout_free(r);
 }
 
 /* It ends where it was before, without reward for the step, and is in none of the means. */
