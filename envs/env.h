@@ -159,6 +159,12 @@ const ml3_env_spec *ml3_env_at(int index); /* number index of the built-in ones,
    with a YAML of the same name beside it (docs/environments.md); its spec stays to the end of the process. */
 const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error);
 
+/* The same for a MJCF file that is called by another name than its path: the copy of a model, by the model's. */
+const ml3_env_spec *ml3_env_open(const char *path, const char *name, ml3_error *error);
+
+/* The version of the MuJoCo that simulates, as it says itself: "2.2.2". */
+const char *ml3_env_simulator(void);
+
 /* ---- instances ----------------------------------------------------------------------------- */
 
 /* A new instance with the default task, reset from seed 0. Freed by ml3_env_free. */

@@ -1,4 +1,5 @@
 /* Stepping an environment that a user's MJCF and YAML describe: see mjcf_env.h. */
+#define _POSIX_C_SOURCE 200809L
 #include "envs/mjcf_env.h"
 
 #include <math.h>
@@ -281,22 +282,21 @@ void ml3_mjcf_env_functions(mjcf_env_file *f) {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static mjcf_env_file *files; /* behind the lock; specs may be in use to the end of the process */
 
-const ml3_env_spec *ml3_mjcf_env_find(const char *path, ml3_error *error) {
-  size_t length = strlen(path) + 1;
+const ml3_env_spec *ml3_mjcf_env_find(const char *path, const char *name, ml3_error *error) {
   mjcf_env_file *f = calloc(1, sizeof *f);
-  if (f) f->path = malloc(length);
-  if (!f || !f->path) {
-    free(f);
+  if (f) f->path = strdup(path), f->name = strdup(name);
+  if (!f || !f->path || !f->name) {
+    ml3_mjcf_env_free(f);
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the environment '%s'", path);
     return NULL;
   }
-  memcpy(f->path, path, length);
 
   pthread_mutex_lock(&lock);
   int code = ml3_mjcf_env_read(f, error);
   const mjcf_env_file *known = files;
   while (code == ML3_OK && known &&
-         (strcmp(known->path, path) != 0 || strcmp(known->xml, f->xml) != 0 || strcmp(known->yaml, f->yaml) != 0))
+         (strcmp(known->path, path) != 0 || strcmp(known->name, name) != 0 || strcmp(known->xml, f->xml) != 0 ||
+          strcmp(known->yaml, f->yaml) != 0))
     known = known->next;
   if (code == ML3_OK && !known) {
     f->next = files;

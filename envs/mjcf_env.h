@@ -57,7 +57,7 @@ typedef enum mjcf_term { MJCF_DISTANCE, MJCF_CONTROL, MJCF_VELOCITY, MJCF_ALIVE,
 typedef struct mjcf_env_file {
   ml3_env_spec spec; /* first: a spec of this kind is one of these */
   struct mjcf_env_file *next;
-  char *path, *xml, *yaml; /* as they were read */
+  char *path, *name, *xml, *yaml; /* as they were read; name: what it is called, which may be another file's path */
   mjModel *model;
 
   int frame_skip, goal_site, tip_site, limit_count;
@@ -75,7 +75,7 @@ typedef struct mjcf_env_file {
   size_t words_used;
 } mjcf_env_file;
 
-/* Reads f->path and the YAML beside it into f, all of which is zero but the path. On failure f is to be freed as well. */
+/* Reads f->path and the YAML beside it into f, all of which is zero but path and name. On failure f is to be freed as well. */
 int ml3_mjcf_env_read(mjcf_env_file *f, ml3_error *error);
 void ml3_mjcf_env_free(mjcf_env_file *f);
 
@@ -83,6 +83,6 @@ void ml3_mjcf_env_free(mjcf_env_file *f);
 void ml3_mjcf_env_functions(mjcf_env_file *f);
 
 /* The spec of FILE.xml, read once (again when a file has changed) and kept to the end of the process. */
-const ml3_env_spec *ml3_mjcf_env_find(const char *path, ml3_error *error);
+const ml3_env_spec *ml3_mjcf_env_find(const char *path, const char *name, ml3_error *error);
 
 #endif

@@ -142,6 +142,24 @@ static int read_root(ml3_mjcf_reader *r) {
   return code == ML3_OK ? complete(r, root) : code;
 }
 
+static int not_yaml(ml3_mjcf_reader *r, const yaml_parser_t *parser) {
+  return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: not YAML: %s", r->path, (int)parser->problem_mark.line + 1,
+                       parser->problem ? parser->problem : "unreadable");
+}
+
+/* Behind the document there must be nothing. */
+static int read_end(ml3_mjcf_reader *r, yaml_parser_t *parser) {
+  yaml_document_t more;
+  if (!yaml_parser_load(parser, &more)) return not_yaml(r, parser);
+  const bool none = yaml_document_get_root_node(&more) == NULL;
+  const int line = (int)more.start_mark.line + 1;
+  yaml_document_delete(&more);
+  if (none) return ML3_OK;
+  return ml3_error_set(r->error, ML3_ERR_FORMAT,
+                       "%s:%d: a second YAML document begins here; an environment is one: remove the '---' before it",
+                       r->path, line);
+}
+
 static int read_yaml(ml3_mjcf_reader *r) {
   yaml_parser_t parser;
   if (!yaml_parser_initialize(&parser))
@@ -149,10 +167,10 @@ static int read_yaml(ml3_mjcf_reader *r) {
   yaml_parser_set_input_string(&parser, (const unsigned char *)r->f->yaml, strlen(r->f->yaml));
   int code;
   if (!yaml_parser_load(&parser, &r->document)) {
-    code = ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: not YAML: %s", r->path, (int)parser.problem_mark.line + 1,
-                         parser.problem ? parser.problem : "unreadable");
+    code = not_yaml(r, &parser);
   } else {
     code = read_root(r);
+    if (code == ML3_OK) code = read_end(r, &parser);
     yaml_document_delete(&r->document);
   }
   yaml_parser_delete(&parser);
@@ -196,7 +214,7 @@ int ml3_mjcf_env_read(mjcf_env_file *f, ml3_error *error) {
   f->frame_skip = 1;
   f->radius_m = 0.05;
   f->weights[MJCF_DISTANCE] = -1;
-  f->spec = (ml3_env_spec){.name = f->path,
+  f->spec = (ml3_env_spec){.name = f->name,
                            .summary = f->summary,
                            .horizon = 200,
                            .state_dim = m->nq + m->nv + m->na,
@@ -217,6 +235,7 @@ void ml3_mjcf_env_free(mjcf_env_file *f) {
   if (!f) return;
   if (f->model) mj_deleteModel(f->model);
   free(f->path);
+  free(f->name);
   free(f->xml);
   free(f->yaml);
   free(f->words);

@@ -2,6 +2,7 @@
 #include "envs/env.h"
 #include "envs/mjcf_env.h"
 
+#include <mujoco/mujoco.h>
 #include <string.h>
 
 extern const ml3_env_spec ml3_ant_goal, ml3_mountain_car, ml3_mountain_car_goal, ml3_mountain_car_continuous,
@@ -24,10 +25,18 @@ const ml3_env_spec *ml3_env_at(int index) {
   return index >= 0 && index < COUNT ? environments[index] : NULL;
 }
 
+const ml3_env_spec *ml3_env_open(const char *path, const char *name, ml3_error *error) {
+  return ml3_mjcf_env_find(path, name, error);
+}
+
+const char *ml3_env_simulator(void) {
+  return mj_versionString();
+}
+
 const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error) {
   const char *names[COUNT];
   size_t length = strlen(name);
-  if (length > 4 && strcmp(name + length - 4, ".xml") == 0) return ml3_mjcf_env_find(name, error);
+  if (length > 4 && strcmp(name + length - 4, ".xml") == 0) return ml3_mjcf_env_find(name, name, error);
   for (int i = 0; i < COUNT; i++) {
     if (strcmp(name, environments[i]->name) == 0) return environments[i];
     names[i] = environments[i]->name;

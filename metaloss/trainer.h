@@ -1,7 +1,7 @@
 /* The outer loop: batches of tasks over threads, an optimizer on phi, validation, the best loss kept.
 
-   Same seed, same bits: task i of outer step n draws from the stream (seed, TRAIN, i, n); gradients are added
-   in task order by a fixed pairwise tree; a checkpoint holds everything.
+   Same seed, same bits, by one build, MuJoCo and instruction set: task i of outer step n draws from the stream
+   (seed, TRAIN, i, n); gradients are added in task order by a fixed pairwise tree; a checkpoint holds everything.
 
    Over several ranks (base/ranks.h) each has a trainer of the same problem and settings: they share out the tasks of a step
    and of a validation, and all end with the same loss, the one that a single rank would have. Every rank calls

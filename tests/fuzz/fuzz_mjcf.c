@@ -61,8 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mjcf_env_file *f = calloc(1, sizeof *f);
   memory_file("fuzz.xml", MODEL, sizeof MODEL - 1);
   memory_file("fuzz.yaml", data, size);
-  f->path = malloc(sizeof "fuzz.xml");
-  strcpy(f->path, "fuzz.xml");
+  f->path = strdup("fuzz.xml");
+  f->name = strdup("fuzz.xml");
   if (ml3_mjcf_env_read(f, &error) != ML3_OK) {
     if (!error.message[0]) abort();
   } else if (size % 64 == 0) {
