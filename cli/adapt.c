@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/run_environment.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -28,7 +29,7 @@ static bool is_namesake(const char *argument, const char *other) {
 
 /* The run's own loss, or another (`other`) for what the argument names; without argument for what that was learned on. */
 static int open_loss(adapting *a, const char *argument, const char *other, ml3_error *error) {
-  char path[CLI_PATH_MAX], folder[CLI_PATH_MAX];
+  char folder[CLI_PATH_MAX];
   if (!argument && !other) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run? `ml3 list` shows them");
   if (argument && !(argument = cli_zoo_folder(argument, folder, error))) return error->code;
   if (!other) return cli_run_open(argument, &a->config, &a->loss, error);
@@ -40,8 +41,7 @@ static int open_loss(adapting *a, const char *argument, const char *other, ml3_e
       fprintf(stderr, "ml3 adapt: %s was learned on '%s', which is taken\n", other, a->config.environment);
     return kind ? ML3_OK : error->code;
   }
-  cli_run_path(argument, "config.yaml", path);
-  return cli_run_is(argument) ? cli_config_read(&a->config, path, error) : cli_preset_apply(&a->config, argument, error);
+  return cli_run_is(argument) ? cli_run_config(argument, &a->config, error) : cli_preset_apply(&a->config, argument, error);
 }
 
 static int open_run(adapting *a, const cli_options *o, const char *other, ml3_error *error) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agents/policy.h"
+#include "cli/run_environment.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -85,10 +86,14 @@ typedef struct collecting {
 } collecting;
 
 static int open_collecting(collecting *c, const char *name, const char *policy, ml3_error *error) {
-  const ml3_env_spec *spec = ml3_env_find(name, error);
+  cli_config run; /* a run's environment is the one that it keeps */
+  const bool is_run = cli_run_is(name);
+  if (is_run && cli_run_config(name, &run, error) != ML3_OK) return error->code;
+  const ml3_env_spec *spec = is_run ? cli_run_environment_spec(&run, error) : ml3_env_find(name, error);
   if (!spec) return error->code;
   c->actor.spec = spec;
   if (strcmp(policy, "random") != 0) {
+    if (!is_run) cli_run_environment_tell_beside(policy, name);
     int code = ml3_policy_open(policy, spec, &c->actor.policy, &c->actor.theta, error);
     if (code != ML3_OK) return code;
   }
@@ -171,7 +176,7 @@ int cli_collect(int argc, const char **argv) {
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(
-      &options, argc, argv, own, "ENVIRONMENT [OPTIONS]",
+      &options, argc, argv, own, "ENVIRONMENT|RUN [OPTIONS]",
       "Plays episodes, each with a task drawn from the environment's ranges, and writes them as a data set in\n"
       "Minari's layout: FOLDER/data/main_data.hdf5 and metadata.json. In Python:\n"
       "minari.MinariDataset(\"FOLDER/data\").",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/number.h"
 #include "cli/config_internal.h"
 #include "cli/problems.h"
 
@@ -64,6 +65,8 @@ int config_assign(cli_config *c, const char *where, const config_key *k, const c
         return config_wrong(error, where, k, text, "a text of at most 255 characters, in UTF-8");
       if (k->offset == offsetof(cli_config, problem) && !cli_problem_kind_find(text, error))
         return ml3_error_prefix(error, "%s", where), ML3_ERR_ARGUMENT;
+      if (k->offset == offsetof(cli_config, environment) && strcmp(field, text) != 0)
+        c->environment_copy[0] = c->environment_run[0] = '\0'; /* a copy is of the one that was named */
       strcpy(field, text);
       break;
     case KEY_INT:
@@ -211,7 +214,7 @@ static void print_value(const cli_config *c, const config_key *k, FILE *out) {
   const void *field = (const char *)c + k->offset;
   const cli_numbers *list = field;
   const cli_texts *texts = field;
-  char name[64];
+  char name[64], number[ML3_NUMBER_TEXT];
   switch (k->type) {
     case KEY_TEXT:
       print_text(field, "", out);
@@ -220,7 +223,7 @@ static void print_value(const cli_config *c, const config_key *k, FILE *out) {
       fprintf(out, "%lld", (long long)*(const int64_t *)field);
       break;
     case KEY_REAL:
-      fprintf(out, "%.12g", *(const double *)field);
+      fputs(ml3_number_text(*(const double *)field, number), out);
       break;
     case KEY_BOOL:
       fputs(*(const bool *)field ? "true" : "false", out);
@@ -231,7 +234,7 @@ static void print_value(const cli_config *c, const config_key *k, FILE *out) {
       break;
     case KEY_LIST:
       fputc('[', out);
-      for (int i = 0; i < list->count; i++) fprintf(out, "%s%.12g", i ? ", " : "", list->values[i]);
+      for (int i = 0; i < list->count; i++) fprintf(out, "%s%s", i ? ", " : "", ml3_number_text(list->values[i], number));
       fputc(']', out);
       break;
     case KEY_TEXTS:

@@ -139,6 +139,8 @@ typedef struct cli_config {
   bool whole;                        /* a file gave most of the keys in force: it lacks no environment's defaults */
   bool quiet;                    /* nothing is told of what a problem waits for when it is made */
   bool from_checkpoint;          /* what a problem fits or plans when it is made will come from a checkpoint */
+  char environment_run[1024];    /* the run (or folder of seeds) that keeps the environment; "": none does */
+  char environment_copy[1024];   /* its copy of the environment's FILE.xml, which is used in place of that; "": there is none */
   const struct ml3_ranks *ranks; /* that share out what is fitted; NULL: there is one */
 } cli_config;
 

@@ -97,6 +97,23 @@ static int read_mapping(reader *r, const char *prefix, int depth) {
   }
 }
 
+/* Behind the mapping: a file is one document. */
+static int read_end(reader *r) {
+  for (;;) {
+    yaml_event_t event;
+    int code = next_event(r, &event);
+    if (code != ML3_OK) return code;
+    yaml_event_type_t type = event.type;
+    yaml_event_delete(&event);
+    if (type == YAML_STREAM_END_EVENT) return ML3_OK;
+    if (type != YAML_DOCUMENT_END_EVENT)
+      return ml3_error_set(r->error, ML3_ERR_FORMAT,
+                           "%s: a second YAML document begins here; a configuration is one: remove the '---' before it, "
+                           "or keep it in a file of its own",
+                           r->where);
+  }
+}
+
 static int read_document(reader *r) {
   for (;;) {
     yaml_event_t event;
@@ -104,7 +121,7 @@ static int read_document(reader *r) {
     if (code != ML3_OK) return code;
     yaml_event_type_t type = event.type;
     yaml_event_delete(&event);
-    if (type == YAML_MAPPING_START_EVENT) return read_mapping(r, "", 0);
+    if (type == YAML_MAPPING_START_EVENT) return (code = read_mapping(r, "", 0)) == ML3_OK ? read_end(r) : code;
     if (type == YAML_STREAM_END_EVENT) return ML3_OK; /* an empty file changes nothing */
     if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT)
       return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: expected `key: value` lines", r->where);

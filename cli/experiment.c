@@ -1,9 +1,10 @@
 /* From a configuration to library objects, and the files of a run folder. */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700 /* nftw */
 #include "cli/experiment.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/run_environment.h"
 #include "cli/ranks.h"
 #include "nn/checkpoint.h"
 
@@ -218,12 +220,10 @@ int cli_run_create(const char *wanted, const cli_config *config, bool force, cha
 
 int cli_run_open(const char *folder, cli_config *config, ml3_loss **loss, ml3_error *error) {
   char path[CLI_PATH_MAX];
-  cli_config_defaults(config);
   *loss = NULL;
   if (!cli_run_is(folder))
     return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a run folder: it has no config.yaml; `ml3 train` makes runs", folder);
-  cli_run_path(folder, "config.yaml", path);
-  int code = cli_config_read(config, path, error);
+  int code = cli_run_config(folder, config, error);
   if (code != ML3_OK) return code;
   if (config->method >= METHOD_PPO)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
@@ -252,11 +252,21 @@ static bool is_left_over(const char *name) {
   return tail && (strcmp(tail, ".tmp") == 0 || (strncmp(tail, ".tmp-", 5) == 0 && strlen(tail) >= 11 && strlen(tail) <= 12));
 }
 
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *where) {
+  (void)info, (void)type, (void)where;
+  return remove(path);
+}
+
+/* Files; of folders those that an environment was being copied to. */
 static void remove_left_overs(const char *folder) {
   char path[CLI_PATH_MAX];
   DIR *dir = opendir(folder);
-  for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
-    if (is_left_over(e->d_name)) cli_run_path(folder, e->d_name, path), unlink(path);
+  for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
+    if (!is_left_over(e->d_name)) continue;
+    cli_run_path(folder, e->d_name, path);
+    if (unlink(path) != 0 && strncmp(e->d_name, "environment.tmp-", 16) == 0)
+      nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+  }
   if (dir) closedir(dir);
 }
 

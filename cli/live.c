@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agents/model_free.h"
+#include "cli/run_environment.h"
 #include "cli/live_internal.h"
 #include "cli/policies.h"
 
@@ -177,9 +178,7 @@ int cli_live_add(cli_live *l, const char *folder, ml3_error *error) {
     return ml3_error_set(
         error, ML3_ERR_IO,
         "'%s' is no run with a policy.safetensors; `ml3 train --set method=ppo` or `ml3 adapt` make one", folder);
-  cli_config_defaults(&config);
-  cli_run_path(folder, "config.yaml", path);
-  int code = cli_config_read(&config, path, error);
+  int code = cli_run_config(folder, &config, error);
   if (code == ML3_OK && strcmp(config.environment, l->source.spec->name) != 0)
     code = ml3_error_set(error, ML3_ERR_ARGUMENT, "the policy of '%s' is for environment '%s'; '%s' is shown", folder,
                          config.environment, l->source.spec->name);
@@ -200,7 +199,9 @@ cli_live *cli_live_of_policy(const char *folder, const cli_options *options, ml3
   cli_config config;
   cli_config_defaults(&config);
   cli_run_path(folder, "config.yaml", path);
-  if (cli_config_read(&config, path, error) != ML3_OK || cli_options_apply(options, &config, error) != ML3_OK) return NULL;
+  if (cli_config_read(&config, path, error) != ML3_OK || cli_run_environment_find(folder, &config, error) != ML3_OK ||
+      cli_options_apply(options, &config, error) != ML3_OK)
+    return NULL; /* cli_live_add tells when the environment has changed */
   ml3_env_spec *narrow = cli_env_new(&config, error); /* the tasks that it has learned */
   cli_live *l = narrow ? live_of_spec(narrow, config.environment, error) : NULL;
   if (!l) return free(narrow), NULL;

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/number.h"
 #include "cli/tensorboard.h"
 
 struct cli_log {
@@ -178,19 +179,22 @@ static double time_s(void) {
 }
 
 static void write_csv(cli_log *log, int64_t step, const double *values) {
+  char number[ML3_NUMBER_TEXT];
   fprintf(log->csv, "%lld", (long long)step);
   for (int i = 0; i < log->count; i++)
     if (isnan(values[i]))
       fputc(',', log->csv);
     else
-      fprintf(log->csv, ",%.9g", values[i]);
+      fprintf(log->csv, ",%s", ml3_number_text(values[i], number));
   fputc('\n', log->csv);
 }
 
 static void write_json(cli_log *log, int64_t step, const double *values, double rate) {
+  char number[ML3_NUMBER_TEXT];
   fprintf(log->json, "{\"step\": %lld, \"time\": %.3f", (long long)step, time_s());
   for (int i = 0; i < log->count; i++)
-    if (isfinite(values[i])) fprintf(log->json, ", \"%s\": %.9g", log->names[i], values[i]);
+    if (isfinite(values[i]))
+      fprintf(log->json, ", \"%s\": %s", log->names[i], ml3_number_text(values[i], number));
   if (isfinite(rate)) fprintf(log->json, ", \"charts/SPS\": %.6g", rate);
   fputs("}\n", log->json);
 }

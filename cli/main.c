@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/build.h"
 #include "cli/experiment.h"
+#include "cli/ranks.h"
 #include "cli/terminal.h"
 #include "cli/verb.h"
 
@@ -76,6 +78,20 @@ static int check_output(int code) {
   return code == CLI_DONE ? CLI_FAILED : code;
 }
 
+/* Of several processes that a launcher has started, one does what is not shared out; what the others would do is the same,
+   into the same files. -1 to go on, or an exit code. */
+static int leave_to_one(const char *name) {
+  const int count = cli_ranks_started(), rank = cli_ranks_number();
+  if (count <= 1 || strcmp(name, "train") == 0) return -1;
+  if (rank > 0) return CLI_DONE;
+  if (rank < 0) {
+    fprintf(stderr, "ml3 %s: %d processes were started, and each would do the same; start one\n", name, count);
+    return CLI_USAGE;
+  }
+  fprintf(stderr, "ml3 %s: only `ml3 train` is shared out over ranks; of %d, rank 0 works alone\n", name, count);
+  return -1;
+}
+
 static int run(int argc, const char **argv) {
   if (argc < 2) {
     print_help(stderr);
@@ -86,12 +102,14 @@ static int run(int argc, const char **argv) {
     return CLI_DONE;
   }
   if (strcmp(argv[1], "--version") == 0) {
-    printf("ml3 %s (%s precision)\n", ML3_VERSION, ML3_REAL_NAME);
+    cli_build_print(stdout);
     return CLI_DONE;
   }
   const bool help = strcmp(argv[1], "help") == 0;
   const cli_verb *verb = cli_verb_find(argv[help ? 2 : 1]);
   if (!verb) return CLI_USAGE;
+  const int left = leave_to_one(verb->name);
+  if (left >= 0) return left;
   if (!help) return verb->run(argc - 1, argv + 1);
   const char *arguments[] = {verb->name, "--help", NULL};
   return verb->run(2, arguments);

@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "agents/narrow.h"
+#include "cli/run_environment.h"
 #include "cli/experiment.h"
 #include "cli/problems.h"
 #include "cli/progress.h"
 #include "cli/train_policy.h"
 
 ml3_env_spec *cli_env_new(const cli_config *c, ml3_error *error) {
-  const ml3_env_spec *env = ml3_env_find(c->environment, error);
+  const ml3_env_spec *env = cli_run_environment_spec(c, error);
   const char *names[CLI_LIST_MAX];
   for (int i = 0; i < c->rollout_fixed.count; i++) names[i] = c->rollout_fixed.values[i];
   return env ? ml3_env_narrow(env, names, c->rollout_fixed.count, error) : NULL;

@@ -11,6 +11,7 @@
 #include "cli/environments.h"
 #include "cli/experiment.h"
 #include "cli/problems.h"
+#include "cli/run_environment.h"
 #include "envs/env.h"
 
 /* The folder that this program lies in. */
@@ -103,6 +104,15 @@ static int tell_unknown(const char *name, ml3_error *error) {
                        nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+/* A file in the folder of a run, or of seeds, takes the environment that is kept there. */
+static int read_file(cli_config *config, const char *path, ml3_error *error) {
+  char folder[1024];
+  const char *slash = strrchr(path, '/');
+  snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+  const int code = cli_config_read(config, path, error);
+  return code == ML3_OK ? cli_run_environment_find(folder, config, error) : code;
+}
+
 int cli_preset_apply(cli_config *config, const char *name, ml3_error *error) {
   char path[1200], file[256], assignment[CLI_TEXT_MAX];
   if (!name) return ML3_OK;
@@ -111,7 +121,7 @@ int cli_preset_apply(cli_config *config, const char *name, ml3_error *error) {
     snprintf(assignment, sizeof assignment, "environment=%.200s", name);
     return cli_config_set(config, assignment, error);
   }
-  if (strchr(name, '/') || strstr(name, ".yaml") || strstr(name, ".yml")) return cli_config_read(config, name, error);
+  if (strchr(name, '/') || strstr(name, ".yaml") || strstr(name, ".yml")) return read_file(config, name, error);
   snprintf(file, sizeof file, "%.200s.yaml", name);
   if (cli_share_find("experiments", file, path, sizeof path)) return cli_config_read(config, path, error);
   if (cli_problem_kind_find(name, NULL))

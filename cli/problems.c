@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/run_environment.h"
 #include "metaloss/scaling.h"
 #include "nn/mlp.h"
 
@@ -47,7 +48,7 @@ const char *cli_problem_title(const cli_config *config) {
 /* Environment steps of extra.expert, learning and showing; plans are not counted. */
 static double expert_steps(const cli_config *c) {
   if (c->extra_expert != CLI_EXPERT_PPO || *c->extra_file) return 0;
-  const ml3_env_spec *env = ml3_env_find(c->environment, NULL);
+  const ml3_env_spec *env = cli_run_environment_spec(c, NULL);
   const double episode = (double)(c->horizon || !env ? c->horizon : env->horizon);
   const double shown = c->extra_kind == CLI_EXTRA_DEMONSTRATION ? (double)c->extra_demonstrations * episode : 0;
   return (double)c->extra_expert_updates * (double)c->learner_envs * (double)c->learner_steps + shown;

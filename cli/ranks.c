@@ -23,6 +23,13 @@ int cli_ranks_started(void) {
   return tasks ? atoi(tasks) : 1;
 }
 
+int cli_ranks_number(void) {
+  static const char *const variables[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"};
+  for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+    if (getenv(variables[i])) return atoi(getenv(variables[i]));
+  return -1;
+}
+
 #ifdef ML3_MPI
 #include <mpi.h>
 

@@ -9,6 +9,9 @@
 /* How many processes a launcher (mpirun, srun) says there are; 1 without one. */
 int cli_ranks_started(void);
 
+/* Which of them this process is, from 0; -1 when the launcher does not say. MPI is not touched. */
+int cli_ranks_number(void);
+
 /* *ranks: the process's place among several; NULL when it is the only one. An error when there are several and this ml3 was
    built without MPI. */
 int cli_ranks_open(const ml3_ranks **ranks, ml3_error *error);

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "cli/experiment.h"
 #include "cli/progress.h"
+#include "cli/run_progress.h"
 #include "cli/statistics.h"
 #include "cli/table.h"
 
@@ -73,8 +74,18 @@ static void become_training(const crew *c, int i) {
   _exit(1);
 }
 
+/* Of a folder that goes on, a seed that is finished stays as it is. */
+static bool is_finished(const crew *c, int i) {
+  return c->seeds->resume && cli_run_is_finished(c->runs[i].folder, c->seeds->config);
+}
+
 static int start_one(crew *c, ml3_error *error) {
   seed_run *r = &c->runs[c->started];
+  if (is_finished(c, c->started)) {
+    r->child = -1;
+    c->started++, c->ended++;
+    return ML3_OK;
+  }
   fflush(NULL);
   r->child = fork();
   if (r->child == 0) become_training(c, c->started);
@@ -282,8 +293,22 @@ static int check_ends(const crew *c, ml3_error *error) {
   return code;
 }
 
+int cli_seeds_check(const cli_seeds *seeds, ml3_error *error) {
+  for (int i = 0; seeds->resume && i < seeds->count; i++) {
+    char run[CLI_PATH_MAX];
+    snprintf(run, sizeof run, "%.900s/seed-%lld", seeds->folder, (long long)seeds->config->seed + i);
+    const cli_run_progress progress = {.done = cli_run_steps_done(run)};
+    const int code =
+        cli_run_is_finished(run, seeds->config) ? ML3_OK : cli_run_may_resume(run, seeds->config, &progress, error);
+    if (code != ML3_OK) return code;
+  }
+  return ML3_OK;
+}
+
 int cli_seeds_train(const cli_seeds *seeds, ml3_error *error) {
   char path[CLI_PATH_MAX];
+  int code = cli_seeds_check(seeds, error);
+  if (code != ML3_OK) return code;
   crew c = {.seeds = seeds, .runs = calloc((size_t)seeds->count, sizeof *c.runs)};
   if (!c.runs) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d seeds", seeds->count);
   for (int i = 0; i < seeds->count; i++) {
@@ -294,7 +319,7 @@ int cli_seeds_train(const cli_seeds *seeds, ml3_error *error) {
     cli_run_path(seeds->folder, name, c.runs[i].log);
   }
   cli_run_path(seeds->folder, "seeds.yaml", path);
-  int code = cli_config_write(seeds->config, path, error);
+  code = cli_config_write(seeds->config, path, error);
   if (code == ML3_OK) code = run_all(&c, error);
   if (code == ML3_OK) code = report(&c, error);
   if (code == ML3_OK) code = check_ends(&c, error);

@@ -24,6 +24,9 @@ typedef struct cli_words {
 /* As summary.json of a run says; false when it has none. */
 bool cli_words_read(cli_words *words, const char *folder);
 
+/* Of a folder that goes on: refuses, before anything is written, when a seed is past the last step that is asked for. */
+int cli_seeds_check(const cli_seeds *seeds, ml3_error *error);
+
 /* Trains all, prints and writes the table over seeds. Each seed's files are the same bits as those of that seed trained
    alone. A seed that fails is named; the others go on. Interrupted, every seed keeps its checkpoint. */
 int cli_seeds_train(const cli_seeds *seeds, ml3_error *error);

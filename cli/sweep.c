@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/experiment.h"
+#include "cli/run_environment.h"
 #include "cli/progress.h"
 #include "cli/seeds.h"
 #include "cli/statistics.h"
@@ -102,21 +102,39 @@ static int point_folder(const cli_sweep *s, const cli_sweep_settings *o, int i, 
   return code;
 }
 
-static int train_point(const cli_sweep *s, const cli_sweep_settings *o, int i, ml3_error *error) {
+/* The --set options without those of a swept key. */
+static void keep_unswept(const cli_sweep *s, const cli_options *given, cli_options *kept) {
+  kept->set_count = 0;
+  for (int i = 0; given && i < given->set_count; i++) {
+    bool swept = false;
+    for (int a = 0; a < s->axis_count; a++) {
+      const size_t n = strlen(s->axes[a].key);
+      swept = swept || (strncmp(given->sets[i], s->axes[a].key, n) == 0 && given->sets[i][n] == '=');
+    }
+    if (!swept) kept->sets[kept->set_count++] = given->sets[i];
+  }
+}
+
+/* Combination i, in its folder; `check`: only whether it may go on. */
+static int train_point(const cli_sweep *s, const cli_sweep_settings *o, int i, bool check, ml3_error *error) {
   cli_config config;
+  cli_options options;
   char folder[CLI_PATH_MAX];
   int code = point_folder(s, o, i, &config, folder, error);
   if (code != ML3_OK) return code;
-  if (mkdir(folder, 0755) != 0 && errno != EEXIST)
+  keep_unswept(s, o->options, &options);
+  if (!check && mkdir(folder, 0755) != 0 && errno != EEXIST)
     return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s", folder, strerror(errno));
+  if (!check && (code = cli_run_environment_ensure(&config, folder, o->resume, error)) != ML3_OK) return code;
   const cli_seeds seeds = {.config = &config,
                            .count = o->seeds,
+                           .options = &options,
                            .folder = folder,
                            .log = o->log,
                            .resume = o->resume,
                            .quiet = true,
                            .silent = true};
-  return cli_seeds_train(&seeds, error);
+  return check ? cli_seeds_check(&seeds, error) : cli_seeds_train(&seeds, error);
 }
 
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
@@ -215,11 +233,13 @@ int cli_sweep_train(const cli_sweep *s, const cli_sweep_settings *o, ml3_error *
   char path[CLI_PATH_MAX];
   cli_progress progress;
   cli_run_path(o->folder, "sweep.yaml", path);
-  int code = cli_config_write(o->config, path, error), failed = 0;
+  int code = ML3_OK, failed = 0;
+  for (int i = 0; i < s->points && code == ML3_OK; i++) code = train_point(s, o, i, true, error);
+  if (code == ML3_OK) code = cli_config_write(o->config, path, error);
   ml3_error first = {0};
   cli_progress_begin(&progress, "sweep", s->points, o->quiet);
   for (int i = 0; i < s->points && code == ML3_OK; i++) {
-    code = train_point(s, o, i, error);
+    code = train_point(s, o, i, false, error);
     if (code == ML3_ERR_NUMERIC) { /* a bad step size is what a sweep finds out */
       if (failed++ == 0 && error) first = *error;
       code = ML3_OK;

@@ -2,7 +2,7 @@
 #ifndef ML3_CLI_SWEEP_H
 #define ML3_CLI_SWEEP_H
 
-#include "cli/config.h"
+#include "cli/options.h"
 
 enum { CLI_AXES_MAX = 8, CLI_AXIS_VALUES_MAX = 64, CLI_SWEEP_MAX = 1000, CLI_POINT_NAME = 512 };
 
@@ -27,6 +27,7 @@ int cli_sweep_point(const cli_sweep *sweep, int i, cli_config *config, char *nam
 typedef struct cli_sweep_settings {
   const cli_config *config;
   int seeds;
+  const cli_options *options; /* as given: a run that goes on gets their --set again, but for what is swept */
   const char *folder, *log;
   bool resume, quiet;
 } cli_sweep_settings;

@@ -7,7 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/build.h"
 #include "cli/options.h"
+#include "cli/run_environment.h"
+#include "cli/run_progress.h"
 #include "cli/seeds.h"
 #include "cli/sweep.h"
 #include "cli/tensorboard.h"
@@ -23,8 +26,15 @@ static int read_config(cli_config *c, const cli_options *o, const char *resume, 
   cli_config_defaults(c);
   cli_run_path(resume ? resume : "", file, path);
   int code = resume ? cli_config_read(c, path, error) : cli_options_begin(o, c, error);
+  if (code == ML3_OK && resume) code = cli_run_environment_find(resume, c, error);
+  char environment[CLI_TEXT_MAX];
+  snprintf(environment, sizeof environment, "%s", c->environment);
   if (code == ML3_OK && resume) code = cli_options_apply(o, c, error);
   c->quiet = o->quiet;
+  if (code == ML3_OK && resume && strcmp(environment, c->environment) != 0)
+    code = ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "'%.300s' learns in '%s' and keeps to it; for '%s' train another run", resume, environment,
+                         c->environment);
   return code;
 }
 
@@ -53,6 +63,12 @@ static int agree(training *t, int code, ml3_error *error) {
   int shared = code;
   const int lost = ml3_ranks_broadcast(t->ranks, 0, &shared, sizeof shared, error);
   return code != ML3_OK ? code : lost != ML3_OK ? lost : shared;
+}
+
+/* Is there anything left to do? The first rank looks for all, before anything is written. */
+static int check_progress(training *t, ml3_error *error) {
+  const cli_run_progress progress = {ml3_trainer_outer_step(t->trainer), ml3_trainer_stale(t->trainer)};
+  return train_writes(t) ? cli_run_may_resume(t->folder, &t->config, &progress, error) : ML3_OK;
 }
 
 /* The first rank looks which of two checkpoints is whole; all load that one. */
@@ -100,6 +116,7 @@ static int start(training *t, const cli_options *o, const char *output, const ch
   /* Told before an expert learns for minutes. */
   int code = agree(t, !resume && train_writes(t) ? cli_run_may_create(output, force, error) : ML3_OK, error);
   if (code == ML3_OK) code = read_config(&t->config, o, resume, "config.yaml", error);
+  if (code == ML3_OK && train_writes(t)) cli_run_environment_tell(&t->config);
   if (code == ML3_OK && t->config.method >= METHOD_PPO && t->ranks)
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
@@ -111,16 +128,24 @@ static int start(training *t, const cli_options *o, const char *output, const ch
   if (code == ML3_OK && resume) code = find_checkpoint(t, resume, from, error);
   t->config.from_checkpoint = from[0] != '\0';
   t->config.ranks = t->ranks;
+  if (code == ML3_OK && !resume && train_writes(t)) code = cli_run_environment_prepare(&t->config, &t->kept, error);
   if (code == ML3_OK) code = make_trainer(t, error);
   if (code != ML3_OK) return code;
   if (resume) {
     snprintf(t->folder, sizeof t->folder, "%.900s", resume);
-    if (from[0] && (code = ml3_trainer_load(t->trainer, from, error)) != ML3_OK) return code;
+    if (from[0]) code = ml3_trainer_load(t->trainer, from, error);
+    if (code == ML3_OK) code = check_progress(t, error);
+    if (code != ML3_OK) return code;
   } else if (train_writes(t)) {
-    if ((code = cli_run_create(output, &t->config, force, t->folder, error)) != ML3_OK) return code;
+    code = cli_run_environment_create(output, &t->config, force, t->kept, t->folder, error);
+    if (code != ML3_OK) return code;
   }
   cli_run_path(t->folder, "config.yaml", path); /* resumed, too: options may have changed a key */
-  if (train_writes(t) && (code = cli_config_write(&t->config, path, error)) != ML3_OK) return code;
+  if (train_writes(t)) code = cli_config_write(&t->config, path, error);
+  if (train_writes(t) && code == ML3_OK)
+    code = cli_build_keep(t->folder, ml3_trainer_outer_step(t->trainer), resume != NULL, error);
+  if (resume && train_writes(t) && code == ML3_OK) code = cli_run_environment_ensure(&t->config, t->folder, true, error);
+  if (code != ML3_OK) return code;
   if (train_writes(t) && !resume && force) cli_run_clear(t->folder);
   return train_open_log(t, formats, error);
 }
@@ -137,6 +162,7 @@ static void tell_programs(const training *t) {
 
 static void finish(training *t) {
   cli_log_close(t->log);
+  cli_run_environment_free(t->kept);
   ml3_trainer_free(t->trainer);
   if (t->problem) t->problem->free(t->problem);
 }
@@ -159,12 +185,14 @@ static int train_seeds(const cli_options *o, int count, const char *output, cons
   if (resume && access(path, R_OK) != 0)
     return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a folder of seeds: it has no seeds.yaml", resume);
   int code = read_config(&t.config, o, resume, "seeds.yaml", error);
+  if (code == ML3_OK) cli_run_environment_tell(&t.config);
   t.config.from_checkpoint = true; /* what learns first would learn here for nothing */
   if (code == ML3_OK) code = make_trainer(&t, error);
   finish(&t);
   if (code == ML3_OK && !resume) code = cli_run_create(output, &t.config, force, t.folder, error);
+  if (code == ML3_OK && resume) snprintf(t.folder, sizeof t.folder, "%.900s", resume);
+  if (code == ML3_OK) code = cli_run_environment_ensure(&t.config, t.folder, resume != NULL, error);
   if (code != ML3_OK) return code;
-  if (resume) snprintf(t.folder, sizeof t.folder, "%.900s", resume);
   if (!o->quiet) fprintf(stderr, "folder of seeds: %s\n", t.folder);
   const cli_seeds seeds = {.config = &t.config,
                            .options = o,
@@ -190,6 +218,7 @@ static int train_sweep(const cli_options *o, const char **texts, int seeds, cons
   if (code == ML3_OK && resume && access(path, R_OK) != 0)
     code = ml3_error_set(error, ML3_ERR_IO, "'%s' is not a folder of a sweep: it has no sweep.yaml", resume);
   if (code == ML3_OK) code = read_config(&config, o, resume, "sweep.yaml", error);
+  if (code == ML3_OK) cli_run_environment_tell(&config);
   for (int i = 0; code == ML3_OK && i < sweep->points; i++) {
     training t = {.config = config};
     t.config.from_checkpoint = true; /* as for seeds */
@@ -198,11 +227,15 @@ static int train_sweep(const cli_options *o, const char **texts, int seeds, cons
     finish(&t);
   }
   if (code == ML3_OK && !resume) code = cli_run_create(output, &config, force, folder, error);
+  if (code == ML3_OK && resume) snprintf(folder, sizeof folder, "%.900s", resume);
+  if (code == ML3_OK) code = cli_run_environment_ensure(&config, folder, resume != NULL, error);
+  if (code == ML3_OK) code = cli_run_environment_find(folder, &config, error); /* one for all combinations */
   if (code == ML3_OK) {
-    if (!o->quiet) fprintf(stderr, "folder of the sweep: %s\n", resume ? resume : folder);
+    if (!o->quiet) fprintf(stderr, "folder of the sweep: %s\n", folder);
     const cli_sweep_settings settings = {.config = &config,
                                          .seeds = seeds ? seeds : 1,
-                                         .folder = resume ? resume : folder,
+                                         .options = o,
+                                         .folder = folder,
                                          .log = log,
                                          .resume = resume != NULL,
                                          .quiet = o->quiet};

@@ -127,6 +127,8 @@ static int save_summary(training *t, ml3_error *error) {
                            (json_int_t)b->outer_step, "best_objective", b->objective, "best_task_loss",
                            b->outcome.task_loss, "best_success", b->outcome.success, "inner_rate", b->inner_rate,
                            "skipped_tasks", trouble[0], "reduced_tasks", trouble[1]);
+  if (json && ml3_trainer_outer_step(t->trainer) < t->config.outer_steps)
+    json_object_set_new(json, "stopped_by_patience", json_integer((json_int_t)t->config.validation_patience));
   const double also[] = {b->median_distance, b->model.step, b->model.horizon};
   static const char *const names[] = {"best_median_distance", "model_step_error", "model_horizon_error"};
   if (json) add_costs(t, b, json);
@@ -188,10 +190,11 @@ static void print_best(const training *t, const ml3_trainer_report *best) {
 int train_conclude(training *t, ml3_error *error) {
   int code = train_save_loss(t, error);
   const ml3_trainer_report *best = ml3_trainer_best_report(t->trainer);
-  if (code == ML3_OK && best) code = save_summary(t, error);
   if (code != ML3_OK) return code;
   ml3_error plot = {0};
   if (save_curve(t, &plot) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", plot.message);
+  if (best) code = save_summary(t, error); /* last: a run that has one is whole */
+  if (code != ML3_OK) return code;
   if (best) print_best(t, best);
   return ML3_OK;
 }

@@ -3,7 +3,7 @@
 #ifndef ML3_CLI_TRAIN_INTERNAL_H
 #define ML3_CLI_TRAIN_INTERNAL_H
 
-#include "cli/experiment.h"
+#include "cli/run_environment.h"
 #include "cli/log.h"
 #include "cli/progress.h"
 #include "cli/ranks.h"
@@ -15,6 +15,7 @@ typedef struct training {
   ml3_trainer *trainer;
   ml3_trainer_settings settings;
   bool acts;              /* the problem takes steps of an environment or a model */
+  cli_run_environment *kept;  /* what the run is to keep of its environment; NULL: nothing */
   cli_log *log;           /* NULL on ranks that do not write */
   const ml3_ranks *ranks; /* NULL: one process */
   cli_progress progress;

@@ -10,12 +10,14 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "cli/experiment.h"
+#include "cli/build.h"
+#include "cli/run_environment.h"
 #include "cli/log.h"
 #include "cli/metrics.h"
 #include "cli/plot.h"
 #include "cli/policies.h"
 #include "cli/progress.h"
+#include "cli/run_progress.h"
 #include "cli/warnings.h"
 
 static const char *const method_names[] = {
@@ -58,6 +60,7 @@ ml3_learner *cli_learner_new(const cli_config *c, ml3_error *error) {
 typedef struct run {
   const cli_config *config;
   char folder[CLI_PATH_MAX];
+  cli_run_environment *kept; /* what it is to keep of its environment; NULL: nothing */
   ml3_learner *learner;
   cli_log *log;
   double begin_s, saved_s, last_return;
@@ -238,10 +241,10 @@ static int save(run *r, double seconds, ml3_error *error) {
   cli_run_path(r->folder, "policy.safetensors", path);
   int code = ml3_policy_save(&r->learner->policy, r->learner->parameters, path, error);
   if (code == ML3_OK) code = judge(r, &j, error);
-  if (code == ML3_OK) code = save_summary(r, &j, seconds, error);
   if (code != ML3_OK) return code;
   ml3_error no_plot = {0};
   if (save_curve(r, &no_plot) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", no_plot.message);
+  if ((code = save_summary(r, &j, seconds, error)) != ML3_OK) return code; /* last: a run that has one is whole */
   printf("%s: return %.2f, success %.1f %%, passed %.1f %%, distance %.4f on %d episodes after %lld updates, ",
          r->folder, j.mean.episode_return, 100 * j.mean.success, 100 * j.mean.passed, j.mean.distance, JUDGED,
          (long long)r->learner->updates);
@@ -263,16 +266,22 @@ static int open(run *r, const char *output, const char *resume, bool force, int 
   char path[CLI_PATH_MAX], from[CLI_PATH_MAX] = "";
   int code = resume ? cli_run_find_checkpoint(resume, from, error) : ML3_OK;
   if (code != ML3_OK) return code;
+  if (!resume && (code = cli_run_environment_prepare(r->config, &r->kept, error)) != ML3_OK) return code;
   if (!(r->learner = cli_learner_new(r->config, error))) return error->code;
   if (resume) {
     snprintf(r->folder, sizeof r->folder, "%.900s", resume);
     if (from[0]) code = ml3_learner_load(r->learner, from, error);
+    const cli_run_progress progress = {.done = r->learner->updates};
+    if (code == ML3_OK) code = cli_run_may_resume(r->folder, r->config, &progress, error);
   } else {
-    code = cli_run_create(output, r->config, force, r->folder, error);
+    code = cli_run_environment_create(output, r->config, force, r->kept, r->folder, error);
   }
   if (code != ML3_OK) return code;
   cli_run_path(r->folder, "config.yaml", path); /* resumed, too: options may have changed a key */
-  if ((code = cli_config_write(r->config, path, error)) != ML3_OK) return code;
+  code = cli_config_write(r->config, path, error);
+  if (code == ML3_OK) code = cli_build_keep(r->folder, r->learner->updates, resume != NULL, error);
+  if (code == ML3_OK && resume) code = cli_run_environment_ensure(r->config, r->folder, true, error);
+  if (code != ML3_OK) return code;
   if (!resume && force) cli_run_clear(r->folder);
   r->begin_steps = r->learner->env_steps;
   r->log = cli_log_open(r->folder, metrics, METRICS, formats, logged_step(r), error);
@@ -295,6 +304,7 @@ int cli_train_policy(cli_config *c, const char *output, const char *resume, bool
     if (code == ML3_OK) code = save(&r, seconds, error);
   }
   cli_log_close(r.log);
+  cli_run_environment_free(r.kept);
   ml3_learner_free(r.learner);
   return code;
 }
