@@ -59,4 +59,14 @@ told 2 "use either" train mountain_car -o seeds --seeds 2 "${small[@]}"
 told 2 "start one process" train reacher -o ppo --set method=ppo --quiet
 told 2 "inner.steps is 'many'" train mountain_car --set inner.steps=many
 told 1 "is not a run folder" train --resume nowhere
+told 2 "is finished" train --resume whole --quiet
+# What is not shared out is done by one rank.
+cp -r whole alone
+"$ml3" compare alone --quiet --methods untrained,random --set test.tasks=4 >/dev/null || failed=1
+told 0 "rank 0 works alone" compare whole --quiet --methods untrained,random --set test.tasks=4
+[ "$(grep -c '4 held-out tasks' log)" = 1 ] || { echo "ranks.sh: not one comparison:"; cat log; failed=1; }
+cmp <(cut -d, -f1-8,10 whole/comparison_tasks.csv) <(cut -d, -f1-8,10 alone/comparison_tasks.csv) || failed=1
+told 0 "rank 0 works alone" adapt whole --quiet
+told 0 "rank 0 works alone" plot whole --quiet
+told 0 "rank 0 works alone" collect reacher -n 1 -q -o data
 exit $failed
