@@ -148,7 +148,7 @@ static bool ask_otherwise(const char *const *settings, int count) {
 
 /* The environment alone, or with what is meta-trained in it. */
 static int begin_in(cli_config *config, const char *environment, bool alone, ml3_error *error) {
-  enum { SETTINGS_MAX = 32 };
+  enum { SETTINGS_MAX = 40 };
   const char *settings = alone ? NULL : cli_environment_settings(environment), *each[SETTINGS_MAX];
   char text[1024], *save = NULL;
   int count = 0;
