@@ -196,6 +196,7 @@ static const struct {
   const char *environment;
   int (*init)(ml3_geometry *geometry, ml3_error *error);
 } others[] = {{"pendulum", init_pendulum},
+              {"pendulum_hanging", init_pendulum},
               {"reacher", init_reacher},
               {"reacher_goal", init_reacher},
               {"reacher_joints", init_joints}};

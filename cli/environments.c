@@ -9,7 +9,7 @@
 static const struct {
   const char *environment, *preset;
 } presets[] = {
-    {"pendulum", "pendulum_model_based"},
+    {"pendulum_hanging", "pendulum_model_based"},
     {"pointmass_goal", "pointmass_model_based"},
     {"reacher_joints", "reacher_model_based"},
     {"ant_goal", "ant_goal_model_free"},
@@ -31,6 +31,10 @@ static const struct {
 } own[] = {
     {"mountain_car_goal", TARGETS "policy.normalize=false inner.newton=5 outer.steps=40 outer.epochs=5 outer.rate=2e-3 "
                                   "outer.warmup=5 validation.every=10"},
+    {"pendulum", /* as the preset pendulum_model_based */
+     "problem=model_based policy.hidden=[64] policy.bias=false policy.obs_scale=[1,0.5] inner.steps=10 inner.rate=0.3 "
+     "inner.weights=last outer.steps=500 cost.kind=reach cost.from_step=40 validation.every=40 validation.tasks=32 "
+     "validation.select=task_loss"},
     {"pointmass", TARGETS "policy.output_gain=0.1 rollout.outer_episodes=24 inner.newton=5 outer.steps=50 outer.epochs=5 "
                           "outer.rate=2e-3 outer.warmup=10 validation.every=10"},
     {"reacher", TARGETS SHOWN},

@@ -2,8 +2,9 @@
 
      a = (u - b v - m g l sin q) / (m l^2),   v' = v + a dt,   q' = q + v' dt      (semi-implicit Euler)
 
-   The torque u is too weak to lift the mass at once: it must be swung. The state is the observation; q is not wrapped. Tasks begin
-   anywhere on the circle at up to 1 rad/s, as Gymnasium's Pendulum-v1; without a task it hangs at rest.
+   The torque u is too weak to lift the mass at once: it must be swung. The state is the observation; q is not wrapped. Tasks of
+   `pendulum` begin anywhere on the circle at up to 1 rad/s, as Gymnasium's Pendulum-v1, those of `pendulum_hanging` near the bottom;
+   without a task it hangs at rest.
    Reward of a step, smooth and highest at rest upright: -(2 (1 + cos q') + 0.1 v'^2 + 0.001 u^2) of the torque that acts. The
    episode runs its 100 steps (5 s) whatever happens; success is within 0.1 rad of upright at less than 0.5 rad/s. */
 #include <math.h>
@@ -97,47 +98,50 @@ static const ml3_env_field state_fields[] = {
 static const ml3_env_field action_fields[] = {
     {.name = "torque", .unit = "N m", .low = -3, .high = 3},
 };
-static const ml3_env_parameter task_parameters[TASK_DIM] = {
-    [START_ANGLE] = {.name = "start_angle", .unit = "rad", .value = 0, .low = -3.14159265358979323846, .high = 3.14159265358979323846},
+#define GOAL_AND_BODY                                                                                             \
+  [GOAL_ANGLE] = {.name = "goal_angle",                                                                          \
+                  .unit = "rad",                                                                                 \
+                  .value = 3.14159265358979323846,                                                               \
+                  .low = 3.14159265358979323846,                                                                 \
+                  .high = 3.14159265358979323846},                                                               \
+  [GOAL_VELOCITY] = {.name = "goal_velocity", .unit = "rad/s", .value = 0, .low = 0, .high = 0},                 \
+  [MASS] = {.name = "mass", .unit = "kg", .value = 1, .low = 1, .high = 1},                                      \
+  [LENGTH] = {.name = "length", .unit = "m", .value = 1, .low = 1, .high = 1},                                   \
+  [GRAVITY] = {.name = "gravity", .unit = "m/s^2", .value = 9.81, .low = 9.81, .high = 9.81},                    \
+  [DAMPING] = {.name = "damping", .unit = "N m s", .value = 0, .low = 0, .high = 0}
+
+static const ml3_env_parameter anywhere[TASK_DIM] = {
+    [START_ANGLE] = {.name = "start_angle",
+                     .unit = "rad",
+                     .value = 0,
+                     .low = -3.14159265358979323846,
+                     .high = 3.14159265358979323846},
     [START_VELOCITY] = {.name = "start_velocity", .unit = "rad/s", .value = 0, .low = -1, .high = 1},
-    [GOAL_ANGLE] = {.name = "goal_angle",
-                    .unit = "rad",
-                    .value = 3.14159265358979323846,
-                    .low = 3.14159265358979323846,
-                    .high = 3.14159265358979323846},
-    [GOAL_VELOCITY] = {.name = "goal_velocity", .unit = "rad/s", .value = 0, .low = 0, .high = 0},
-    [MASS] = {.name = "mass", .unit = "kg", .value = 1, .low = 1, .high = 1},
-    [LENGTH] = {.name = "length", .unit = "m", .value = 1, .low = 1, .high = 1},
-    [GRAVITY] = {.name = "gravity", .unit = "m/s^2", .value = 9.81, .low = 9.81, .high = 9.81},
-    [DAMPING] = {.name = "damping", .unit = "N m s", .value = 0, .low = 0, .high = 0},
+    GOAL_AND_BODY,
+};
+static const ml3_env_parameter hanging[TASK_DIM] = {
+    [START_ANGLE] = {.name = "start_angle", .unit = "rad", .value = 0, .low = -0.3, .high = 0.3},
+    [START_VELOCITY] = {.name = "start_velocity", .unit = "rad/s", .value = 0, .low = -0.3, .high = 0.3},
+    GOAL_AND_BODY,
 };
 
+#define PENDULUM                                                                                                  \
+  .dt_s = 0.05, .horizon = 100, .state_dim = 2, .obs_dim = 2, .action_dim = 1, .goal_dim = 2,                    \
+  .task_dim = TASK_DIM, .state = state_fields, .obs = state_fields, .action = action_fields,                     \
+  .goal = state_fields, .create = create, .destroy = destroy, .reset = reset, .step = step, .observe = observe,  \
+  .goal_now = goal_now, .get_state = observe, .set_state = set_state, .distance = distance, .success = success,  \
+  .linearize = linearize, .scene_xml = ml3_pendulum_xml, .pose = pose
+
 const ml3_env_spec ml3_pendulum = {
+    PENDULUM,
     .name = "pendulum",
-    .summary = "a torque-limited pendulum: swing up and stand",
-    .dt_s = 0.05,
-    .horizon = 100,
-    .state_dim = 2,
-    .obs_dim = 2,
-    .action_dim = 1,
-    .goal_dim = 2,
-    .task_dim = TASK_DIM,
-    .state = state_fields,
-    .obs = state_fields,
-    .action = action_fields,
-    .goal = state_fields,
-    .task = task_parameters,
-    .create = create,
-    .destroy = destroy,
-    .reset = reset,
-    .step = step,
-    .observe = observe,
-    .goal_now = goal_now,
-    .get_state = observe,
-    .set_state = set_state,
-    .distance = distance,
-    .success = success,
-    .linearize = linearize,
-    .scene_xml = ml3_pendulum_xml,
-    .pose = pose,
+    .summary = "a torque-limited pendulum, from anywhere: swing up and stand",
+    .task = anywhere,
+};
+
+const ml3_env_spec ml3_pendulum_hanging = {
+    PENDULUM,
+    .name = "pendulum_hanging",
+    .summary = "the same from where it hangs, nearly at rest",
+    .task = hanging,
 };

@@ -27,10 +27,25 @@ Test(envs_pendulum, starts_anywhere_on_the_circle) {
 }
 
 Test(envs_pendulum, hangs_at_rest_by_default) {
-  ml3_env *env = ml3_env_new(ml3_env_find("pendulum", NULL), NULL);
-  double state[2];
-  cr_assert_not_null(env);
-  ml3_env_get_state(env, state);
-  cr_expect(state[0] == 0 && state[1] == 0);
-  ml3_env_free(env);
+  static const char *const names[] = {"pendulum", "pendulum_hanging"};
+  for (int i = 0; i < 2; i++) {
+    ml3_env *env = ml3_env_new(ml3_env_find(names[i], NULL), NULL);
+    double state[2];
+    cr_assert_not_null(env, "%s", names[i]);
+    ml3_env_get_state(env, state);
+    cr_expect(state[0] == 0 && state[1] == 0);
+    ml3_env_free(env);
+  }
+}
+
+Test(envs_pendulum, that_hangs_begins_near_the_bottom) {
+  const ml3_env_spec *spec = ml3_env_find("pendulum_hanging", NULL);
+  double task[16], widest = 0;
+  cr_assert_not_null(spec);
+  for (int i = 0; i < 1000; i++) {
+    ml3_random random = ml3_random_stream(3, ML3_PURPOSE_RESET, (uint32_t)i, 0);
+    ml3_env_sample_task(spec, &random, task);
+    widest = fmax(widest, fmax(fabs(task[0]), fabs(task[1])));
+  }
+  cr_expect(widest <= 0.3 && widest > 0.29, "%g", widest);
 }
