@@ -206,9 +206,9 @@ int cli_collect(int argc, const char **argv) {
       printf("%s: %d episodes, %lld steps; return %.4g (95 %%: %.4g - %.4g), success %.1f %%, passed %.1f %%\n", to,
              c.episodes, c.steps, mean.mean, mean.low, mean.high, 100.0 * c.succeeded / c.episodes,
              100.0 * c.passed / c.episodes);
-      cli_warnings_tell("collect", &c.env->warnings);
     }
   }
+  if (c.env) cli_warnings_tell("collect", &c.env->warnings); /* of a failure as well: they may be its cause */
   close_collecting(&c);
   return end("collect", code, &error);
 }

@@ -39,6 +39,13 @@ Test(cli_simulation, collect_says_once_that_contacts_were_lost) {
   cr_expect_eq(count("warning"), 0, "%s", output);
 }
 
+Test(cli_simulation, collect_says_what_mujoco_gave_up_at) {
+  if (ml3_env_find(MODEL("delay"), NULL)) return; /* MuJoCo 4 knows no nstack */
+  cr_expect_eq(ml3("collect " MODEL("little_stack") " --episodes 1 --quiet -o set"), 1);
+  cr_expect_not_null(strstr(output, "Stack overflow: nstack is 3000, raise it"), "%s", output);
+  cr_expect(!exists("set"));
+}
+
 Test(cli_simulation, training_says_once_that_contacts_were_lost_and_goes_on) {
   cr_assert_eq(ml3_with("train", lost(),
                         "-o ppo --quiet --set method=ppo --set policy.hidden=[4] --set learner.updates=3 --set "

@@ -64,8 +64,10 @@ Test(mountain_car_continuous, steps_like_gymnasium_v0) {
 Test(mountain_car_continuous, has_the_horizon_and_bounds_of_gymnasium_v0) {
   json_t *root = recording(), *constants = json_object_get(root, "constants");
   cr_expect_eq(spec()->horizon, (int)json_integer_value(json_object_get(constants, "horizon")));
-  cr_expect_eq(spec()->obs[0].low, json_number_value(json_object_get(constants, "min_position")));
-  cr_expect_eq(spec()->obs[0].high, json_number_value(json_object_get(constants, "max_position")));
-  cr_expect_eq(spec()->obs[1].high, json_number_value(json_object_get(constants, "max_speed")));
+  cr_expect_eq(spec()->obs[0].low, (float)json_number_value(json_object_get(constants, "min_position")));
+  const double position = json_number_value(json_object_get(constants, "max_position"));
+  const double speed = json_number_value(json_object_get(constants, "max_speed"));
+  cr_expect(spec()->state[0].high == position && spec()->state[1].high == speed);
+  cr_expect(spec()->obs[0].high == (float)position && spec()->obs[1].high == (float)speed, "its space is in floats");
   json_decref(root);
 }

@@ -208,6 +208,24 @@ Test(simulation, survives_a_stack_that_is_full_in_a_linearisation_on_any_thread)
   cr_expect_eq(good, 8);
 }
 
+/* While the boxes fall there is room; when they land there is not. */
+Test(simulation, says_in_mujocos_words_that_it_gave_up_in_a_step) {
+  if (is_mujoco_4()) return;
+  ml3_env *env = open_env(MODEL("little_stack"));
+  ml3_env_result result = {0};
+  ml3_error error = {0};
+  const double action = 0.1;
+  int t = 0;
+  while (t < 60 && ml3_env_step_checked(env, &action, &result, &error) == ML3_OK) t++;
+  cr_assert(t > 10 && t < 60, "it failed at step %d", t);
+  cr_expect_eq(result.code, ML3_ERR_NUMERIC);
+  cr_expect(result.terminated && isnan(result.reward));
+  cr_expect_not_null(strstr(error.message, "MuJoCo says: Stack overflow: nstack is 3000"), "%s", error.message);
+  cr_expect_eq(env->warnings.counts[ML3_WARN_ERROR], 1);
+  expect_as_new(env);
+  ml3_env_free(env);
+}
+
 /* 800 numbers of state: x' = x + h v', v' = v + h u. */
 Test(simulation, linearizes_a_large_state) {
   enum { BODIES = 400, N = 2 * BODIES };
