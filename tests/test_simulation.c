@@ -103,7 +103,7 @@ Test(simulation, adds_up_the_warnings_of_a_batch_and_of_all_instances_of_a_spec)
 /* All that a fresh one does is what this one does from now on. */
 static void expect_as_new(ml3_env *env) {
   ml3_env *fresh = open_env(env->spec->name);
-  double state[2][64];
+  double state[2][256];
   for (int t = 0; t < 20; t++) {
     cr_assert_eq(step(env, 0.3).code, step(fresh, 0.3).code);
     ml3_env_get_state(env, state[0]);
