@@ -1,9 +1,9 @@
 /* The comparison itself: tasks over threads, methods in turn on each. See compare.h. */
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agents/compare_internal.h"
+#include "base/threads.h"
 
 /* ---- one task ---------------------------------------------------------------------------------------------------- */
 
@@ -183,7 +183,7 @@ void ml3_compare_free(ml3_compare *c) {
 
 static int run_tasks(const ml3_arena *arena, const lineup *l, ml3_compare *c,
                      int (*progress)(void *user, int done, int total), void *user, ml3_error *error) {
-  const int threads = arena->settings.threads > 0 ? arena->settings.threads : omp_get_num_procs();
+  const int threads = ml3_threads(arena->settings.threads);
   int code = ML3_OK, done = 0;
 #pragma omp parallel num_threads(threads)
   {

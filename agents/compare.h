@@ -45,7 +45,7 @@ typedef struct ml3_compare_settings {
   int tasks;                        /* held-out tasks */
   int steps[ML3_COMPARE_MAX_STEPS]; /* numbers of updates, rising */
   int step_count;
-  int threads;       /* tasks at a time; 0: all cores */
+  int threads;       /* tasks at a time; 0: all cores, or OMP_NUM_THREADS */
   int ilqr_restarts; /* random starts besides zero controls */
   double task_rate;  /* step size of the task gradient; 0: the best one on validation tasks */
   long budget;       /* most steps of simulator or model that a method may take on a task; 0: no bound */

@@ -2,11 +2,11 @@
 #include "agents/demonstrations_internal.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agents/ilqr.h"
+#include "base/threads.h"
 
 ml3_demonstrations *ml3_demonstrations_new(const ml3_env_spec *env, int count, int steps, ml3_error *error) {
   if (count < 1 || steps < 1) {
@@ -21,8 +21,10 @@ ml3_demonstrations *ml3_demonstrations_new(const ml3_env_spec *env, int count, i
     d->task = calloc(n * (size_t)env->task_dim + 1, sizeof *d->task);
     d->obs = calloc(rows * (size_t)env->obs_dim, sizeof *d->obs);
     d->action = calloc(rows * (size_t)env->action_dim, sizeof *d->action);
+    d->length = calloc(n, sizeof *d->length);
+    for (size_t i = 0; d->length && i < n; i++) d->length[i] = steps;
   }
-  if (d && d->task && d->obs && d->action) return d;
+  if (d && d->task && d->obs && d->action && d->length) return d;
   ml3_demonstrations_free(d);
   ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d demonstrations of %d steps", count, steps);
   return NULL;
@@ -33,7 +35,13 @@ void ml3_demonstrations_free(ml3_demonstrations *d) {
   free(d->task);
   free(d->obs);
   free(d->action);
+  free(d->length);
   free(d);
+}
+
+void ml3_demonstrations_weigh(const ml3_demonstrations *d, int i, ml3_real *weights) {
+  const int length = i < 0 ? 0 : d->length[i];
+  for (int t = 0; t < d->steps; t++) weights[t] = t < length ? (ml3_real)sqrt((double)d->steps / length) : 0;
 }
 
 void ml3_demonstrations_begin(ml3_demonstrations *d, int i, uint64_t seed, ml3_env *env) {
@@ -150,7 +158,7 @@ ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, 
   if (!(p.d = ml3_demonstrations_new(env, count, steps, error))) return NULL;
   if (!(p.returns = calloc((size_t)count, sizeof *p.returns)))
     p.code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the returns of %d demonstrations", count);
-#pragma omp parallel for num_threads(threads > 0 ? threads : omp_get_num_procs()) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(ml3_threads(threads)) schedule(dynamic, 1)
   for (int i = 0; i < count; i++) {
     ml3_error own = {0};
     if (tell(&p, 0, ML3_OK, NULL) == ML3_OK) tell(&p, 1, demonstrate(&p, i, &own), &own);

@@ -14,20 +14,25 @@ extern "C" {
 /* An expert's episodes. */
 typedef struct ml3_demonstrations {
   const ml3_env_spec *env;
-  int count, steps;      /* episodes, all of that many steps */
+  int count, steps;      /* episodes, and room for that many steps in each */
+  int *length;           /* [count], steps of each; rows beyond are 0 and count for nothing */
   double *task;          /* [count][task_dim] */
   double *obs;           /* [count][steps][obs_dim] */
   double *action;        /* [count][steps][action_dim] */
   double episode_return; /* their mean */
 } ml3_demonstrations;
 
-/* Room for them. Freed by ml3_demonstrations_free. */
+/* Room for them, each of all `steps`. Freed by ml3_demonstrations_free. */
 ml3_demonstrations *ml3_demonstrations_new(const ml3_env_spec *env, int count, int steps, ml3_error *error);
 void ml3_demonstrations_free(ml3_demonstrations *demonstrations);
 
+/* sqrt(steps / length) for each of episode number i's steps and 0 for the rest: times an error, so that the mean of squares over
+   all rows is that over the episode's own. weights[steps]; all 0 where i is -1. */
+void ml3_demonstrations_weigh(const ml3_demonstrations *demonstrations, int i, ml3_real *weights);
+
 /* Plans by iLQR in the simulator, from zero controls: for `count` tasks drawn from the streams (seed, INIT, task, 2), the goal
    tracked where that is a state (1/2 |s - goal|^2 a step with velocities weighted 0.05, and 1e-3/2 |u|^2), else the environment's
-   reward. Planned on `threads` (0: all cores); the bits do not depend on it. observe may be NULL: called before
+   reward. Planned on `threads` (0: all cores, or OMP_NUM_THREADS); the bits do not depend on it. observe may be NULL: called before
    a plan, between its iterations and after it, one call at a time, with how many plans are done; a non-zero answer stops with
    ML3_ERR_INTERRUPTED. */
 ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, int steps, uint64_t seed, int threads,
@@ -37,8 +42,9 @@ ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, 
 ml3_demonstrations *ml3_demonstrations_show(const ml3_env_spec *env, const ml3_expert *expert, int count, int steps,
                                             uint64_t seed, ml3_error *error);
 
-/* From a data set (envs/dataset.h) of that environment: its first `count` episodes, or all (0), each of at least `steps` steps, of
-   which the first are taken. Task parameters that env does not draw must have its values. */
+/* From a data set (envs/dataset.h) of that environment: its first `count` episodes, or all (0), the first `steps` steps of each. A
+   shorter one must have come to its end: the environment ended it, or the goal was reached. Task parameters that env does not draw
+   must have its values. */
 ml3_demonstrations *ml3_demonstrations_read(const ml3_env_spec *env, const char *path, int count, int steps,
                                             ml3_error *error);
 

@@ -19,18 +19,21 @@ static int check_task(const ml3_env_spec *env, const ml3_episode *e, const char 
 /* Episode number `number` as demonstration of the same number. */
 static int take(ml3_demonstrations *d, ml3_dataset *file, const char *path, int number, ml3_error *error) {
   const ml3_env_spec *env = d->env;
-  const size_t steps = (size_t)d->steps, at = (size_t)number;
+  const size_t room = (size_t)d->steps, at = (size_t)number;
   ml3_episode *e = ml3_dataset_episode(file, number, error);
   if (!e) return error ? error->code : ML3_ERR_IO;
   int code = check_task(env, e, path, number, error);
-  if (code == ML3_OK && e->steps < d->steps)
-    code = ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s', episode %d has %d steps; demonstrations here have %d", path,
-                         number, e->steps, d->steps);
+  if (code == ML3_OK && e->steps < d->steps && !e->terminated && !e->success)
+    code = ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "'%s', episode %d has %d steps; demonstrations here have %d, or end at the goal", path, number,
+                         e->steps, d->steps);
   if (code == ML3_OK) {
+    const size_t steps = e->steps < d->steps ? (size_t)e->steps : room;
     const size_t obs = (size_t)env->obs_dim, action = (size_t)env->action_dim, task = (size_t)env->task_dim;
     memcpy(d->task + at * task, e->task, task * sizeof *d->task);
-    memcpy(d->obs + at * steps * obs, e->obs, steps * obs * sizeof *d->obs);
-    memcpy(d->action + at * steps * action, e->actions, steps * action * sizeof *d->action);
+    d->length[number] = (int)steps;
+    memcpy(d->obs + at * room * obs, e->obs, steps * obs * sizeof *d->obs);
+    memcpy(d->action + at * room * action, e->actions, steps * action * sizeof *d->action);
     for (size_t t = 0; t < steps; t++) d->episode_return += e->rewards[t] / d->count;
   }
   ml3_episode_free(e);

@@ -64,7 +64,7 @@ typedef struct ml3_ensemble_fit_settings {
   int batch;
   double rate;             /* Adam's */
   bool keep_normalization; /* when fitting again on more data; false: taken from the data */
-  int threads;             /* members at a time; 0: all cores. The bits do not depend on it */
+  int threads;             /* members at a time; 0: all cores, or OMP_NUM_THREADS. The bits do not depend on it */
   const ml3_ranks *ranks;  /* share out the members; the bits do not depend on them either. NULL: there is one */
   uint64_t seed;           /* batches of member i in epoch e are drawn from the stream (seed, BASELINE, i, 2 + e) */
 } ml3_ensemble_fit_settings;

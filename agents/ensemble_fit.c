@@ -3,11 +3,11 @@
    One program serves training and held-out rows: [batch] rows with a weight each, so that a last, shorter batch is one with
    zero weights. Stage 0 is the likelihood, stage 1 its gradient. */
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agents/ensemble.h"
+#include "base/threads.h"
 #include "nn/optimizer.h"
 #include "nn/program.h"
 
@@ -241,7 +241,7 @@ static int fit_members(const fitting *f, ml3_real *context, const ml3_error *bef
                        ml3_error *error) {
   const ml3_ranks *ranks = f->settings->ranks;
   const int members = f->ensemble->settings.members;
-  const int threads = f->settings->threads > 0 ? f->settings->threads : omp_get_num_procs();
+  const int threads = ml3_threads(f->settings->threads);
   fitted all[ML3_ENSEMBLE_MAX_MEMBERS];
   int first, end;
   memset(all, 0, sizeof all);

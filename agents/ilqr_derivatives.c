@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agents/ilqr_internal.h"
+#include "base/threads.h"
 
 /* Steps first .. end - 1 (the last one may be the end of the horizon). */
 ML3_ILQR_INLINE void differentiate_sized(const ml3_ilqr *w, ml3_ilqr_lane *lane, size_t first, size_t end, size_t n,
@@ -29,7 +30,7 @@ static void differentiate_stretch(const ml3_ilqr *w, ml3_ilqr_lane *lane, size_t
 
 /* One stretch a lane. */
 static void differentiate_apart(const ml3_ilqr *w, int count) {
-#pragma omp parallel for num_threads(count) schedule(static, 1)
+#pragma omp parallel for num_threads(ml3_threads(count)) schedule(static, 1)
   for (int i = 0; i < count; i++) {
     const size_t points = w->horizon + 1, first = points * (size_t)i / (size_t)count;
     differentiate_stretch(w, &w->lanes[i], first, points * ((size_t)i + 1) / (size_t)count);

@@ -1,9 +1,9 @@
 /* What an iLQR is made of: its settings checked, its workspace, a lane a thread. */
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 
 #include "agents/ilqr_internal.h"
+#include "base/threads.h"
 
 static int check_settings(const ml3_ilqr_settings *s, ml3_error *error) {
   const struct {
@@ -146,7 +146,7 @@ ml3_ilqr_settings ml3_ilqr_defaults(int horizon) {
 ml3_ilqr *ml3_ilqr_new(ml3_model *model, const ml3_ilqr_cost *cost, const ml3_ilqr_settings *settings,
                        ml3_error *error) {
   if (check_settings(settings, error) || check_model(model, error)) return NULL;
-  const int threads = settings->threads > 0 ? settings->threads : omp_get_max_threads();
+  const int threads = ml3_threads(settings->threads);
   ml3_ilqr *w = calloc(1, sizeof *w);
   if (w) {
     w->settings = *settings;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agents/ilqr_internal.h"
+#include "base/threads.h"
 
 static double clip(double x, double low, double high) {
   return x < low ? low : x > high ? high : x;
@@ -78,7 +79,7 @@ double ml3_ilqr_first_rollout(ml3_ilqr *w) {
 }
 
 static void roll_out_apart(const ml3_ilqr *w, int wave, int first) {
-#pragma omp parallel for num_threads(wave) schedule(static, 1)
+#pragma omp parallel for num_threads(ml3_threads(wave)) schedule(static, 1)
   for (int i = 0; i < wave; i++) roll_out(w, &w->lanes[i], w->step_sizes[first + i]);
 }
 

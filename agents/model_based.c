@@ -17,7 +17,7 @@ static void put_demonstration(const model_based *m, int number, ml3_real *task) 
   ml3_real *to = task + ml3_model_based_demonstration_at(m);
   for (int i = 0; i < obs; i++) *to++ = (ml3_real)d->obs[number * obs + i];
   for (int i = 0; i < actions; i++) *to++ = (ml3_real)d->action[number * actions + i];
-  *to = 1;
+  ml3_demonstrations_weigh(d, number, to);
 }
 
 static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
@@ -203,7 +203,7 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
     return NULL;
   }
   int size = s.starts * s.env->state_dim + s.env->goal_dim + s.starts * s.env->task_dim;
-  if (s.demonstrations) size += s.demonstrations->steps * (s.env->obs_dim + s.env->action_dim) + 1;
+  if (s.demonstrations) size += s.demonstrations->steps * (s.env->obs_dim + s.env->action_dim + 1);
   *m = (model_based){
       .problem = {.name = s.env->name,
                   .theta_size = ml3_policy_size(&s.policy),

@@ -168,10 +168,10 @@ static ml3_node build_imitation(const model_based *m, ml3_nn_graph *g, ml3_node 
   const int steps = m->settings.demonstrations->steps, n = m->settings.env->obs_dim, a = m->settings.env->action_dim;
   const int at = ml3_model_based_demonstration_at(m);
   ml3_node obs = ml3_nn_view(g, data, at, steps, n), expert = ml3_nn_view(g, data, at + steps * n, steps, a);
-  ml3_node weight = ml3_nn_view(g, data, at + steps * (n + a), 1, 1);
+  ml3_node weights = ml3_nn_view(g, data, at + steps * (n + a), steps, 1);
   ml3_node goal = ml3_nn_view(g, data, ml3_model_based_goal_at(m), 1, m->settings.env->goal_dim);
   ml3_node off = ml3_nn_sub(g, build_policy(m, g, theta, obs, goal), expert);
-  return ml3_nn_mul(g, weight, build_energy(m, g, off));
+  return build_energy(m, g, ml3_nn_mul(g, off, weights));
 }
 
 ml3_node ml3_model_based_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,

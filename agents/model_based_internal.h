@@ -3,8 +3,8 @@
    model_based_learn.c (the model's error, and learning it).
 
    A task's numbers: start states [starts][n], the goal [goal_dim], then what the environment calls the task of each start
-   [starts][task_dim]; with demonstrations then an expert's observations [H][obs_dim] and actions [H][m], and 1, or 0 where
-   the task has none. Rows of a rollout are time-major: all starts at t = 0, all starts at t = 1 ... */
+   [starts][task_dim]; with demonstrations then an expert's observations [H][obs_dim], actions [H][m] and weights [H], 0
+   where the task has none. Rows of a rollout are time-major: all starts at t = 0, all starts at t = 1 ... */
 #ifndef ML3_AGENTS_MODEL_BASED_INTERNAL_H
 #define ML3_AGENTS_MODEL_BASED_INTERNAL_H
 

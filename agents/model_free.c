@@ -273,7 +273,7 @@ static int make(model_free *m, ml3_error *error) {
       p->build_extra_loss = ml3_model_free_build_energy;
       break;
     case ML3_MODEL_FREE_DEMONSTRATIONS:
-      p->build_extra_loss = ml3_model_free_build_imitation, p->outer_size += demo_steps(m) * (row - 2) + 1;
+      p->build_extra_loss = ml3_model_free_build_imitation, p->outer_size += demo_steps(m) * (row - 1);
       break;
     case ML3_MODEL_FREE_ADVICE:
       p->build_extra_loss = ml3_model_free_build_advice, p->outer_size += outer_rows(m) * actions(m);

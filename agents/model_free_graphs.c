@@ -88,10 +88,13 @@ ml3_node ml3_model_free_build_energy(const ml3_problem *p, ml3_nn_graph *g, ml3_
   return ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, &m->settings.policy, mean)));
 }
 
-/* Mean squared distance of the policy's mean at x [rows][inputs] from an expert's actions [rows][m], in half bounds. */
-static ml3_node build_off_expert(const model_free *m, ml3_nn_graph *g, ml3_node theta, ml3_node x, ml3_node expert) {
+/* Mean squared distance of the policy's mean at x [rows][inputs] from an expert's actions [rows][m], in half bounds; each row's
+   distance times its weight [rows][1], where there are some. */
+static ml3_node build_off_expert(const model_free *m, ml3_nn_graph *g, ml3_node theta, ml3_node x, ml3_node expert,
+                                 const ml3_node *weights) {
   const ml3_policy *policy = &m->settings.policy;
   ml3_node off = ml3_nn_sub(g, ml3_policy_build_from_input(g, policy, theta, x).mean, expert);
+  if (weights) off = ml3_nn_mul(g, off, *weights);
   return ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, policy, off)));
 }
 
@@ -103,20 +106,20 @@ ml3_node ml3_model_free_build_advice(const ml3_problem *p, ml3_nn_graph *g, ml3_
   (void)context;
   ml3_node x = ml3_nn_view(g, data, 0, rows, inputs(m)),
            expert = ml3_nn_view(g, data, extra_offset(m), rows, actions(m));
-  return build_off_expert(m, g, theta, x, expert);
+  return build_off_expert(m, g, theta, x, expert, NULL);
 }
 
 ml3_node ml3_model_free_build_wanted(const ml3_problem *p, ml3_nn_graph *g, ml3_node data) {
   return ml3_nn_view(g, data, wanted_offset(self(p)), inner_rows(self(p)), actions(self(p)));
 }
 
-/* Behind the advantages: x [steps][inputs], action [steps][m], and 1, or 0 for a task without demonstration. */
+/* Behind the advantages: x [steps][inputs], action [steps][m], weights [steps], 0 for a task without demonstration. */
 ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                         ml3_node context) {
   const model_free *m = self(p);
   const int steps = demo_steps(m), n = inputs(m), a = actions(m), from = extra_offset(m);
   (void)context;
   ml3_node x = ml3_nn_view(g, data, from, steps, n), expert = ml3_nn_view(g, data, from + steps * n, steps, a);
-  ml3_node weight = ml3_nn_view(g, data, from + steps * (n + a), 1, 1);
-  return ml3_nn_mul(g, weight, build_off_expert(m, g, theta, x, expert));
+  ml3_node weights = ml3_nn_view(g, data, from + steps * (n + a), steps, 1);
+  return build_off_expert(m, g, theta, x, expert, &weights);
 }

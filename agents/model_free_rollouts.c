@@ -139,15 +139,14 @@ static void put_demonstration(const model_free *m, const ml3_real *task, ml3_rea
   const int number = task_demonstration(m, task), steps = d->steps;
   double goal[ML3_POLICY_MAX_OBS];
   goal_of(m, task, goal);
-  ml3_real *x = to, *action = to + steps * inputs(m), *weight = action + steps * actions(m);
-  memset(to, 0, (size_t)(steps * (inputs(m) + actions(m)) + 1) * sizeof *to);
-  if (number < 0) return;
-  for (int t = 0; t < steps; t++) {
+  ml3_real *x = to, *action = to + steps * inputs(m);
+  memset(to, 0, (size_t)(steps * (inputs(m) + actions(m))) * sizeof *to);
+  ml3_demonstrations_weigh(d, number, action + steps * actions(m));
+  for (int t = 0; number >= 0 && t < d->length[number]; t++) {
     ml3_policy_input(&m->settings.policy, d->obs + (number * steps + t) * env->obs_dim, goal, x + t * inputs(m));
     for (int k = 0; k < actions(m); k++)
       action[t * actions(m) + k] = (ml3_real)d->action[(number * steps + t) * actions(m) + k];
   }
-  *weight = 1;
 }
 
 /* What the expert would do in each row. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/threads.h"
+
 /* ---- what was seen ------------------------------------------------------------------------------------------ */
 
 ml3_rollout *ml3_rollout_new(const ml3_policy *policy, int envs, int steps, int state_dim, ml3_error *error) {
@@ -313,7 +315,7 @@ int ml3_sampler_collect(ml3_sampler *s, const ml3_real *theta, ml3_normalizer *n
     ml3_nn_bind_input(s->work, s->in_x, x);
     ml3_nn_run(s->work, 0);
     const ml3_real *mean = ml3_nn_output_at(s->work, 0), *log_std = ml3_nn_output_at(s->work, 1);
-#pragma omp parallel for num_threads(s->threads) schedule(static) if (s->threads > 1)
+#pragma omp parallel for num_threads(ml3_threads(s->threads)) schedule(static) if (s->threads > 1)
     for (int i = 0; i < s->envs; i++) {
       const size_t at = (size_t)t * n + (size_t)i;
       r->log_prob[at] = (ml3_real)draw_action(s, i, mean, log_std, r->action + at * actions);

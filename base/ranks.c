@@ -1,5 +1,6 @@
 /* Broadcast, gathering and sums over ranks, from sending and receiving: see ranks.h. */
 #include "base/ranks.h"
+#include "base/threads.h"
 
 /* ---- who owns what ---------------------------------------------------------------------------------------- */
 
@@ -58,7 +59,7 @@ int ml3_ranks_share(const ml3_ranks *ranks, void *all, int items, size_t item_by
 /* ---- sums ---------------------------------------------------------------------------------------------------- */
 
 static void add(ml3_real *to, const ml3_real *from, int size, int threads) {
-#pragma omp parallel for num_threads(threads) schedule(static) if (size > 20000)
+#pragma omp parallel for num_threads(ml3_threads(threads)) schedule(static) if (size > 20000)
   for (int j = 0; j < size; j++) to[j] += from[j];
 }
 

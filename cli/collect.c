@@ -61,7 +61,7 @@ static int make_parents(const char *path, ml3_error *error) {
   return ML3_OK;
 }
 
-/* The name of a data set in that folder: its last part, with -v0 where it has no version. */
+/* The id of a data set in that folder where none is given: its last part, with -v0 where it has no version. */
 static void name_set(const char *path, char *id, size_t size) {
   size_t n = strlen(path), from;
   while (n > 1 && path[n - 1] == '/') n--;
@@ -83,6 +83,7 @@ typedef struct collecting {
   int episodes, succeeded, passed; /* at the goal at the end, at some step */
   long long steps;
   uint64_t seed;
+  const char *id; /* of the set; NULL: of its folder */
 } collecting;
 
 static int open_collecting(collecting *c, const char *name, const char *policy, ml3_error *error) {
@@ -146,7 +147,10 @@ static int collect_all(collecting *c, bool quiet, ml3_error *error) {
 
 static int write_set(collecting *c, const char *policy, const char *path, bool force, bool quiet, ml3_error *error) {
   char id[CLI_PATH_MAX], description[512];
-  name_set(path, id, sizeof id);
+  if (c->id)
+    snprintf(id, sizeof id, "%s", c->id);
+  else
+    name_set(path, id, sizeof id);
   snprintf(description, sizeof description, "%d episodes of ml3's %s, seed %llu, actions from %.300s.", c->episodes,
            c->actor.spec->name, (unsigned long long)c->seed, c->actor.theta ? policy : "the uniform distribution");
   const ml3_dataset_info info = {
@@ -165,13 +169,14 @@ static int write_set(collecting *c, const char *policy, const char *path, bool f
 int cli_collect(int argc, const char **argv) {
   int episodes = 100, force = 0;
   long seed = 0;
-  const char *policy = "random", *output = NULL;
+  const char *policy = "random", *output = NULL, *id = NULL;
   const struct poptOption own[] = {
       {"policy", 'p', POPT_ARG_STRING, &policy, 0,
        "'random', or a trained policy.safetensors, which acts by its mean (random)", "POLICY"},
       {"episodes", 'n', POPT_ARG_INT, &episodes, 0, "how many (100)", "N"},
       {"seed", '\0', POPT_ARG_LONG, &seed, 0, "of tasks, starts and random actions (0)", "N"},
       {"output", 'o', POPT_ARG_STRING, &output, 0, "the new folder (data/ENVIRONMENT-POLICY-v0)", "FOLDER"},
+      {"id", '\0', POPT_ARG_STRING, &id, 0, "Minari's name of the set, (NAMESPACE/)NAME-v0 (the folder's last part)", "ID"},
       CLI_FORCE_OPTION(&force),
       POPT_TABLEEND};
   cli_options options = {0};
@@ -185,7 +190,7 @@ int cli_collect(int argc, const char **argv) {
 
   char path[CLI_PATH_MAX];
   ml3_error error = {0};
-  collecting c = {.episodes = episodes, .seed = (uint64_t)seed};
+  collecting c = {.episodes = episodes, .seed = (uint64_t)seed, .id = id};
   int code = ML3_OK;
   if (!options.argument)
     code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "which environment? `ml3 list` shows them");
@@ -252,6 +257,7 @@ static int summarise(ml3_dataset *d, summary *s, bool quiet, ml3_error *error) {
 static void print_summary(const ml3_dataset *d, const summary *s) {
   const int count = ml3_dataset_count(d);
   cli_interval mean = cli_mean_interval(s->returns, count, 0);
+  if (*ml3_dataset_id(d)) printf("id             %s\n", ml3_dataset_id(d));
   printf("environment    %s\n", ml3_dataset_spec(d)->name);
   printf("episodes       %d, of which the environment ended %d\n", count, s->terminated);
   printf("steps          %lld, %d to %d an episode\n", s->steps, s->shortest, s->longest);
@@ -265,7 +271,7 @@ static void print_summary(const ml3_dataset *d, const summary *s) {
 int cli_data(int argc, const char **argv) {
   const char *environment = NULL;
   const struct poptOption own[] = {{"environment", 'e', POPT_ARG_STRING, &environment, 0,
-                                    "whose episodes these are, where the data set does not say", "NAME"},
+                                    "whose episodes these are, where the data set does not say, or FILE.xml has moved", "NAME"},
                                    POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(

@@ -12,7 +12,7 @@ static const config_key keys[] = {
     {"problem", KEY_TEXT, AT(problem), "model_based", 1, 0, NULL, "what is learned: a kind of `ml3 list`"},
     {"environment", KEY_TEXT, AT(environment), "mountain_car", 1, 0, NULL, "see `ml3 list`"},
     {"seed", KEY_INT, AT(seed), "0", 0, 9e15, NULL, "same seed, same bits, by one build, MuJoCo and instruction set"},
-    {"threads", KEY_INT, AT(threads), "0", 0, 1024, NULL, "tasks at a time; 0: all cores"},
+    {"threads", KEY_INT, AT(threads), "0", 0, 1024, NULL, "tasks at a time; 0: all cores, or OMP_NUM_THREADS"},
     {"numerics", KEY_CHOICE, AT(numerics), "skip", 0, 0, "skip|stop|reduce",
      "a task of meta-training whose numbers become NaN or infinite: leave it out, end, or halve its inner step"},
     {"horizon", KEY_INT, AT(horizon), "0", 0, 10000, NULL, "steps of a rollout; 0: the environment's"},

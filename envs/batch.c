@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/threads.h"
 #include "envs/batch_internal.h"
 
 /* ---- making ----------------------------------------------------------------------------------------------- */
@@ -40,10 +41,11 @@ static int open_workers(ml3_env_batch *b, ml3_error *error) {
 }
 
 static int open_batch(ml3_env_batch *b, ml3_error *error) {
-  b->episodes = calloc((size_t)b->count, sizeof *b->episodes);
+  b->streams = calloc((size_t)b->count, sizeof *b->streams);
+  b->ended = calloc((size_t)b->count, sizeof *b->ended);
   b->envs = calloc((size_t)b->count, sizeof *b->envs);
   b->failed_at = calloc((size_t)b->count, sizeof *b->failed_at);
-  if (!b->episodes || !b->envs || !b->failed_at) return no_memory(b, error);
+  if (!b->streams || !b->ended || !b->envs || !b->failed_at) return no_memory(b, error);
   int code = open_workers(b, error);
   if (code != ML3_OK) return code;
   return b->spec->step_lanes ? ml3_batch_lanes_open(b, error) : ml3_batch_rows_open(b, error);
@@ -60,13 +62,14 @@ ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int thread
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a batch of %d environments '%s'", count, spec->name);
     return NULL;
   }
-  *b = (ml3_env_batch){.spec = spec, .count = count, .seed = seed, .sample_tasks = sample_tasks};
-  b->threads = threads > 0 ? threads : omp_get_num_procs();
+  *b = (ml3_env_batch){.spec = spec, .count = count, .horizon = spec->horizon, .sample_tasks = sample_tasks};
+  b->threads = ml3_threads(threads);
   if (b->threads > count) b->threads = count;
   if (open_batch(b, error) != ML3_OK) {
     ml3_env_batch_free(b);
     return NULL;
   }
+  for (int i = 0; i < count; i++) ml3_env_batch_seed_row(b, i, seed, (uint32_t)i);
   return b;
 }
 
@@ -81,7 +84,8 @@ void ml3_env_batch_free(ml3_env_batch *b) {
   }
   free(b->workers);
   free(b->envs);
-  free(b->episodes);
+  free(b->streams);
+  free(b->ended);
   free(b->failed_at);
   free(b->borrows);
   free(b->full);
@@ -90,13 +94,53 @@ void ml3_env_batch_free(ml3_env_batch *b) {
   free(b);
 }
 
+/* ---- settings --------------------------------------------------------------------------------------------------- */
+
+void ml3_env_batch_set_autoreset(ml3_env_batch *b, ml3_autoreset mode) {
+  b->autoreset = mode;
+}
+
+void ml3_env_batch_set_horizon(ml3_env_batch *b, int steps) {
+  b->horizon = steps > 0 ? steps : b->spec->horizon;
+}
+
+void ml3_env_batch_seed_row(ml3_env_batch *b, int i, uint64_t seed, uint32_t stream) {
+  if (i >= 0 && i < b->count) b->streams[i] = (batch_stream){.seed = seed, .number = stream};
+}
+
+void ml3_env_batch_watch(ml3_env_batch *b, const ml3_env_batch_infos *now, const ml3_env_batch_infos *final) {
+  static const ml3_env_batch_infos nothing;
+  b->now = now ? *now : nothing;
+  b->final = final ? *final : nothing;
+  b->watched = now || final;
+}
+
 /* ---- shared by rows and lanes ----------------------------------------------------------------------------- */
 
 const double *ml3_batch_next_task(ml3_env_batch *b, int i, batch_worker *w, ml3_random *random) {
-  *random = ml3_random_stream(b->seed, ML3_PURPOSE_RESET, (uint32_t)i, b->episodes[i]++);
-  if (!b->sample_tasks) return NULL;
-  ml3_env_sample_task(b->spec, random, w->task);
+  const int n = b->spec->task_dim;
+  batch_stream *stream = &b->streams[i];
+  *random = ml3_random_stream(stream->seed, ML3_PURPOSE_RESET, stream->number, stream->episode++);
+  b->ended[i] = false;
+  if (b->sample_tasks)
+    ml3_env_sample_task(b->spec, random, w->task);
+  else if (!b->tasks)
+    return NULL;
+  else
+    ml3_env_default_task(b->spec, w->task);
+  for (int k = 0; b->tasks && k < n; k++) {
+    const double wanted = b->tasks[(size_t)i * (size_t)n + (size_t)k];
+    if (!isnan(wanted)) w->task[k] = wanted;
+  }
   return w->task;
+}
+
+void ml3_batch_tell(const ml3_env_batch_infos *to, const ml3_env *env, int i) {
+  const size_t row = (size_t)i, states = (size_t)env->spec->state_dim, tasks = (size_t)env->spec->task_dim;
+  if (to->state) ml3_env_get_state(env, to->state + row * states);
+  if (to->task) memcpy(to->task + row * tasks, env->task, tasks * sizeof *env->task);
+  if (to->distance) to->distance[row] = ml3_env_distance(env);
+  if (to->success) to->success[row] = ml3_env_success(env);
 }
 
 void ml3_batch_write_obs(const ml3_env_batch *b, int i, const batch_worker *w, ml3_real *out) {
@@ -108,15 +152,21 @@ void ml3_batch_write_obs(const ml3_env_batch *b, int i, const batch_worker *w, m
 /* ---- resetting and stepping --------------------------------------------------------------------------------- */
 
 void ml3_env_batch_reset(ml3_env_batch *b, ml3_real *obs) {
+  ml3_env_batch_reset_rows(b, NULL, NULL, obs);
+}
+
+void ml3_env_batch_reset_rows(ml3_env_batch *b, const bool *mask, const double *tasks, ml3_real *obs) {
   const int work = b->blocks ? b->block_count : b->count;
-#pragma omp parallel for num_threads(b->threads) schedule(static)
+  b->tasks = tasks;
+#pragma omp parallel for num_threads(ml3_threads(b->threads)) schedule(static)
   for (int i = 0; i < work; i++) {
     batch_worker *w = &b->workers[omp_get_thread_num()];
     if (b->blocks)
-      ml3_batch_lanes_reset(b, i, w, obs);
-    else
+      ml3_batch_lanes_reset(b, i, w, mask, obs);
+    else if (!mask || mask[i])
       ml3_batch_rows_reset(b, i, w, obs);
   }
+  b->tasks = NULL;
 }
 
 /* The sentence for the first row that failed. */
@@ -136,7 +186,7 @@ int ml3_env_batch_step(ml3_env_batch *b, const ml3_real *actions, ml3_real *obs,
   const int work = b->blocks ? b->block_count : b->count;
   int failed = INT_MAX;
 
-#pragma omp parallel for num_threads(b->threads) schedule(static) reduction(min : failed)
+#pragma omp parallel for num_threads(ml3_threads(b->threads)) schedule(static) reduction(min : failed)
   for (int i = 0; i < work; i++) {
     batch_worker *w = &b->workers[omp_get_thread_num()];
     int bad = b->blocks ? ml3_batch_lanes_step(b, i, w, &to) : ml3_batch_rows_step(b, i, w, &to) ? -1 : i;
@@ -154,4 +204,40 @@ void ml3_env_batch_warnings(const ml3_env_batch *b, ml3_env_warnings *sum) {
 ml3_env *ml3_env_batch_at(ml3_env_batch *b, int i) {
   if (i < 0 || i >= b->count) return NULL;
   return b->blocks ? ml3_batch_lanes_at(b, i) : ml3_batch_rows_at(b, i);
+}
+
+/* ---- full states: the row's stream, whether it ended, and its environment's own ------------------------------------------ */
+
+enum { STREAM_DIM = 5 }; /* a seed is two numbers: a double holds whole ones up to 2^53 */
+
+int ml3_env_batch_full_dim(const ml3_env_batch *b) {
+  return STREAM_DIM + ml3_env_full_dim(b->workers[0].env);
+}
+
+void ml3_env_batch_get_full(ml3_env_batch *b, double *full) {
+  const int dim = ml3_env_batch_full_dim(b);
+  for (int i = 0; i < b->count; i++, full += dim) {
+    const batch_stream *s = &b->streams[i];
+    full[0] = (double)(s->seed >> 32);
+    full[1] = (double)(s->seed & UINT32_MAX);
+    full[2] = s->number;
+    full[3] = s->episode;
+    full[4] = b->ended[i];
+    if (b->blocks)
+      ml3_batch_lanes_get_full(b, i, &b->workers[0], full + STREAM_DIM);
+    else
+      ml3_batch_rows_get_full(b, i, full + STREAM_DIM);
+  }
+}
+
+void ml3_env_batch_set_full(ml3_env_batch *b, const double *full) {
+  const int dim = ml3_env_batch_full_dim(b);
+  for (int i = 0; i < b->count; i++, full += dim) {
+    b->streams[i] = (batch_stream){(uint64_t)full[0] << 32 | (uint64_t)full[1], (uint32_t)full[2], (uint32_t)full[3]};
+    b->ended[i] = full[4] != 0;
+    if (b->blocks)
+      ml3_batch_lanes_set_full(b, i, &b->workers[0], full + STREAM_DIM);
+    else
+      ml3_batch_rows_set_full(b, i, &b->workers[0], full + STREAM_DIM);
+  }
 }

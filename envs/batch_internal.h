@@ -19,12 +19,23 @@ typedef struct batch_block {
   int steps[ML3_LANES_COUNT];
 } batch_block;
 
+/* Where a row's episodes come from, and which one is next. */
+typedef struct batch_stream {
+  uint64_t seed;
+  uint32_t number, episode;
+} batch_stream;
+
 struct ml3_env_batch {
   const ml3_env_spec *spec;
   int count, threads;
-  uint64_t seed;
+  int horizon;
   bool sample_tasks;
-  uint32_t *episodes;    /* [count], episodes begun */
+  ml3_autoreset autoreset;
+  batch_stream *streams; /* [count] */
+  bool *ended;           /* [count], rows that begin their next episode in the next step */
+  const double *tasks;   /* during a reset: [count][task_dim], NAN where nothing is wanted; or NULL */
+  bool watched;          /* something is to be told: */
+  ml3_env_batch_infos now, final;
   batch_worker *workers; /* [threads] */
   ml3_env **envs;        /* [count]: the rows; with lanes, those that ml3_env_batch_at has handed out, else NULL */
 
@@ -53,16 +64,23 @@ const double *ml3_batch_next_task(ml3_env_batch *b, int i, batch_worker *w, ml3_
 /* The worker's observation as row i of out. */
 void ml3_batch_write_obs(const ml3_env_batch *b, int i, const batch_worker *w, ml3_real *out);
 
+/* What is watched of row i, which is in env. */
+void ml3_batch_tell(const ml3_env_batch_infos *to, const ml3_env *env, int i);
+
 /* Rows that are instances; step returns false where it failed. */
 int ml3_batch_rows_open(ml3_env_batch *b, ml3_error *error);
 void ml3_batch_rows_reset(ml3_env_batch *b, int i, batch_worker *w, ml3_real *obs);
 bool ml3_batch_rows_step(ml3_env_batch *b, int i, batch_worker *w, const batch_step *to);
 ml3_env *ml3_batch_rows_at(ml3_env_batch *b, int i);
+void ml3_batch_rows_get_full(ml3_env_batch *b, int i, double *full); /* as ml3_env_get_full has it */
+void ml3_batch_rows_set_full(ml3_env_batch *b, int i, batch_worker *w, const double *full);
 
 /* Rows that are lanes, block k; step returns the first row that failed, or -1. */
 int ml3_batch_lanes_open(ml3_env_batch *b, ml3_error *error);
-void ml3_batch_lanes_reset(ml3_env_batch *b, int k, batch_worker *w, ml3_real *obs);
+void ml3_batch_lanes_reset(ml3_env_batch *b, int k, batch_worker *w, const bool *mask, ml3_real *obs);
 int ml3_batch_lanes_step(ml3_env_batch *b, int k, batch_worker *w, const batch_step *to);
 ml3_env *ml3_batch_lanes_at(ml3_env_batch *b, int i);
+void ml3_batch_lanes_get_full(ml3_env_batch *b, int i, batch_worker *w, double *full);
+void ml3_batch_lanes_set_full(ml3_env_batch *b, int i, batch_worker *w, const double *full);
 
 #endif

@@ -107,18 +107,30 @@ ml3_env *ml3_batch_lanes_at(ml3_env_batch *b, int i) {
   return b->envs[i];
 }
 
+/* What is watched of the row in that lane. */
+static void tell(const ml3_env_batch *b, const ml3_env_batch_infos *to, int k, int lane, batch_worker *w) {
+  if (!b->watched) return;
+  put_row(b->spec, &b->blocks[k], lane, w->env);
+  ml3_batch_tell(to, w->env, k * N + lane);
+}
+
 /* ---- stepping ----------------------------------------------------------------------------------------------- */
 
-void ml3_batch_lanes_reset(ml3_env_batch *b, int k, batch_worker *w, ml3_real *obs) {
+void ml3_batch_lanes_reset(ml3_env_batch *b, int k, batch_worker *w, const bool *mask, ml3_real *obs) {
+  if (b->handed_out) take_rows(b, k); /* those that are not reset */
   for (int i = 0; i < rows_in(b, k); i++) {
+    if (mask && !mask[k * N + i]) continue;
     begin_episode(b, k, i, w);
     write_obs(b->spec, &b->blocks[k], i, obs + (size_t)(k * N + i) * (size_t)b->spec->obs_dim);
+    tell(b, &b->now, k, i, w);
   }
   if (b->handed_out) put_rows(b, k);
 }
 
-/* Actions into lanes, 0 for those that are no numbers: bad[i] then, and the first such lane is returned; -1: none. */
-static int read_actions(const ml3_env_spec *spec, batch_block *s, int rows, const ml3_real *actions, bool *bad) {
+/* Actions into lanes, 0 for those that are no numbers: bad[i] then, and the first such lane is returned; -1: none.
+   Of rows that begin an episode in this step, [rows] `ended`, they do not matter. */
+static int read_actions(const ml3_env_spec *spec, batch_block *s, int rows, const ml3_real *actions, const bool *ended,
+                        bool *bad) {
   const int m = spec->action_dim;
   double sum = 0;
   for (int i = 0; i < rows; i++)
@@ -133,6 +145,7 @@ static int read_actions(const ml3_env_spec *spec, batch_block *s, int rows, cons
     bad[i] = false;
     for (int k = 0; k < m; k++) bad[i] = bad[i] || !isfinite(s->action[k * N + i]);
     for (int k = 0; k < m && bad[i]; k++) s->action[k * N + i] = 0;
+    bad[i] = bad[i] && !ended[i];
     if (bad[i]) first = i;
   }
   return first;
@@ -161,28 +174,76 @@ static void step_all(const ml3_env_spec *spec, batch_block *s, int rows, const b
   }
 }
 
+/* Rows that ended in the step before begin their next episode in this one. */
+static void begin_in_step(ml3_env_batch *b, int k, batch_worker *w) {
+  batch_block *s = &b->blocks[k];
+  for (int i = 0; i < rows_in(b, k); i++) {
+    if (!b->ended[k * N + i]) continue;
+    s->reward[i] = 0;
+    s->terminated[i] = false;
+    begin_episode(b, k, i, w);
+  }
+}
+
+/* The episode of the row in that lane is over. */
+static void end_episode(ml3_env_batch *b, int k, int lane, batch_worker *w, ml3_real *final_obs) {
+  const int row = k * N + lane;
+  if (final_obs) write_obs(b->spec, &b->blocks[k], lane, final_obs + (size_t)row * (size_t)b->spec->obs_dim);
+  tell(b, &b->final, k, lane, w);
+  b->ended[row] = b->autoreset == ML3_AUTORESET_NEXT_STEP;
+  if (b->autoreset == ML3_AUTORESET_SAME_STEP) begin_episode(b, k, lane, w);
+}
+
+static void tell_all(const ml3_env_batch *b, int k, const double *rewards, batch_worker *w) {
+  for (int i = 0; i < rows_in(b, k); i++) {
+    if (b->now.reward) b->now.reward[k * N + i] = rewards[i];
+    tell(b, &b->now, k, i, w);
+  }
+}
+
 int ml3_batch_lanes_step(ml3_env_batch *b, int k, batch_worker *w, const batch_step *to) {
   const ml3_env_spec *spec = b->spec;
-  const int rows = rows_in(b, k), first = k * N, n = spec->obs_dim;
+  const int rows = rows_in(b, k), first = k * N, n = spec->obs_dim, horizon = b->horizon;
   batch_block *s = &b->blocks[k];
   bool bad[N];
   if (b->handed_out) take_rows(b, k);
-  int failed = read_actions(spec, s, rows, to->actions + (size_t)first * (size_t)spec->action_dim, bad);
+  int failed =
+      read_actions(spec, s, rows, to->actions + (size_t)first * (size_t)spec->action_dim, b->ended + first, bad);
   step_all(spec, s, rows, failed >= 0 ? bad : NULL);
+
+  if (b->autoreset == ML3_AUTORESET_NEXT_STEP) begin_in_step(b, k, w);
 
   for (int i = 0; i < rows; i++) {
     const int row = first + i;
     to->rewards[row] = (ml3_real)s->reward[i];
     to->terminated[row] = s->terminated[i];
-    to->truncated[row] = s->steps[i] >= spec->horizon;
-    if (to->terminated[row] || to->truncated[row]) {
-      if (to->final_obs) write_obs(spec, s, i, to->final_obs + (size_t)row * (size_t)n);
-      begin_episode(b, k, i, w);
-    }
+    to->truncated[row] = s->steps[i] >= horizon;
+    if (to->terminated[row] || to->truncated[row]) end_episode(b, k, i, w, to->final_obs);
     write_obs(spec, s, i, to->obs + (size_t)row * (size_t)n);
   }
+  if (b->watched) tell_all(b, k, s->reward, w);
   for (int i = 0; failed >= 0 && i < rows; i++)
     if (bad[i]) b->failed_at[first + i] = s->steps[i];
   if (b->handed_out) put_rows(b, k);
   return failed >= 0 ? first + failed : -1;
+}
+
+/* ---- full states ---------------------------------------------------------------------------------------------------- */
+
+void ml3_batch_lanes_get_full(ml3_env_batch *b, int i, batch_worker *w, double *full) {
+  const int k = i / N;
+  if (b->envs[i]) {
+    ml3_env_get_full(b->envs[i], full);
+    return;
+  }
+  put_row(b->spec, &b->blocks[k], i % N, w->env);
+  ml3_env_get_full(w->env, full);
+}
+
+void ml3_batch_lanes_set_full(ml3_env_batch *b, int i, batch_worker *w, const double *full) {
+  batch_block *s = &b->blocks[i / N];
+  ml3_env_set_full(w->env, full);
+  copy_in(b->spec, s, i % N, w);
+  s->steps[i % N] = w->env->steps;
+  if (b->envs[i]) put_row(b->spec, s, i % N, b->envs[i]);
 }

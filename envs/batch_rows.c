@@ -2,6 +2,7 @@
    state alone and work in their thread's memory, which so stays in the processor's cache. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "envs/batch_internal.h"
 
@@ -60,11 +61,35 @@ void ml3_batch_rows_reset(ml3_env_batch *b, int i, batch_worker *w, ml3_real *ob
   enter(b, i, w);
   begin_episode(b, i, w);
   observe(b, i, w, obs);
+  if (b->watched) ml3_batch_tell(&b->now, b->envs[i], i);
   leave(b, i);
+}
+
+/* The episode is over. */
+static void end_episode(ml3_env_batch *b, int i, batch_worker *w, const batch_step *to) {
+  if (to->final_obs) observe(b, i, w, to->final_obs);
+  if (b->watched) ml3_batch_tell(&b->final, b->envs[i], i);
+  b->ended[i] = b->autoreset == ML3_AUTORESET_NEXT_STEP;
+  if (b->autoreset == ML3_AUTORESET_SAME_STEP) begin_episode(b, i, w);
+}
+
+/* It ended in the step before: this one begins the next. */
+static bool begin_in_step(ml3_env_batch *b, int i, batch_worker *w, const batch_step *to) {
+  to->rewards[i] = 0;
+  if (b->now.reward) b->now.reward[i] = 0;
+  to->terminated[i] = to->truncated[i] = false;
+  ml3_batch_rows_reset(b, i, w, to->obs);
+  return true;
+}
+
+static void tell(const ml3_env_batch *b, int i, double reward) {
+  if (b->now.reward) b->now.reward[i] = reward;
+  ml3_batch_tell(&b->now, b->envs[i], i);
 }
 
 bool ml3_batch_rows_step(ml3_env_batch *b, int i, batch_worker *w, const batch_step *to) {
   const int n = b->spec->action_dim;
+  if (b->autoreset == ML3_AUTORESET_NEXT_STEP && b->ended[i]) return begin_in_step(b, i, w, to);
   for (int k = 0; k < n; k++) w->action[k] = (double)to->actions[(size_t)i * (size_t)n + (size_t)k];
 
   ml3_env *env = enter(b, i, w);
@@ -72,14 +97,12 @@ bool ml3_batch_rows_step(ml3_env_batch *b, int i, batch_worker *w, const batch_s
   ml3_env_result result = ml3_env_step(env, w->action);
   to->rewards[i] = (ml3_real)result.reward;
   to->terminated[i] = result.terminated;
-  to->truncated[i] = result.truncated;
-  if (result.terminated || result.truncated) {
-    if (to->final_obs) observe(b, i, w, to->final_obs);
-    begin_episode(b, i, w);
-  }
-  observe(b, i, w, to->obs);
-  leave(b, i);
+  to->truncated[i] = env->steps >= b->horizon;
   if (result.code < 0) b->failed_at[i] = step;
+  if (to->terminated[i] || to->truncated[i]) end_episode(b, i, w, to);
+  observe(b, i, w, to->obs);
+  if (b->watched) tell(b, i, result.reward);
+  leave(b, i);
   return result.code >= 0;
 }
 
@@ -91,4 +114,23 @@ ml3_env *ml3_batch_rows_at(ml3_env_batch *b, int i) {
   b->spec->set_full(env, full_of(b, i));
   b->borrows[i] = false;
   return env;
+}
+
+/* As ml3_env_get_full lays it out: steps, task, the environment's own. */
+void ml3_batch_rows_get_full(ml3_env_batch *b, int i, double *full) {
+  const ml3_env *env = b->envs[i];
+  const size_t tasks = (size_t)b->spec->task_dim;
+  if (!is_guest(b, i)) {
+    ml3_env_get_full(env, full);
+    return;
+  }
+  full[0] = env->steps;
+  memcpy(full + 1, env->task, tasks * sizeof *full);
+  memcpy(full + 1 + tasks, full_of(b, i), (size_t)b->full_dim * sizeof *full);
+}
+
+void ml3_batch_rows_set_full(ml3_env_batch *b, int i, batch_worker *w, const double *full) {
+  if (is_guest(b, i)) b->spec->borrow(b->envs[i], w->env, NULL);
+  ml3_env_set_full(b->envs[i], full);
+  leave(b, i);
 }

@@ -49,13 +49,15 @@ void ml3_dataset_abandon(ml3_dataset_writer *writer);
 
 typedef struct ml3_dataset ml3_dataset;
 
-/* Opens the folder, its data/ or its main_data.hdf5. spec: whose episodes these are; NULL takes the environment that the
-   metadata name, which must be one of ml3's. */
+/* Opens the folder, its data/ or its main_data.hdf5. spec: whose episodes these are, which the metadata may not contradict;
+   NULL takes the environment that they name, which must be one of ml3's, or a FILE.xml that is still there. Metadata that
+   count other episodes or steps than are there are refused. */
 ml3_dataset *ml3_dataset_open(const char *path, const ml3_env_spec *spec, ml3_error *error);
 void ml3_dataset_close(ml3_dataset *dataset);
 
 const ml3_env_spec *ml3_dataset_spec(const ml3_dataset *dataset); /* what was recorded: owned by the dataset */
 int ml3_dataset_count(const ml3_dataset *dataset); /* episodes */
+const char *ml3_dataset_id(const ml3_dataset *dataset); /* "reacher/random-v0"; "" where it has none */
 
 /* Episode number `index` in a new ml3_episode, which the caller frees. Where the file has no states (Minari does not ask
    for them) they are NAN, as final_distance is; a task parameter that is not there has its default value. */

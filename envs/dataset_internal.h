@@ -48,7 +48,15 @@ int ml3_dataset_try(const char *path, void (*read)(void *user), void *user, ml3_
 int ml3_dataset_metadata_write(const char *path, const ml3_env_spec *spec, const ml3_dataset_info *info, int episodes,
                                long long steps, long long bytes, ml3_error *error);
 
-/* The number of episodes, or a negative code. *spec, where it is NULL, becomes the environment that is named there. */
-int ml3_dataset_metadata_read(const char *path, const ml3_env_spec **spec, ml3_error *error);
+/* What is read there. */
+typedef struct ml3_dataset_metadata {
+  char id[256]; /* "" where there is none */
+  int episodes;
+  long long steps; /* of all; -1 where they are not counted */
+} ml3_dataset_metadata;
+
+/* *spec, where it is NULL, becomes the environment that is named there; else that must be the same, or none of ml3's. */
+int ml3_dataset_metadata_read(const char *path, const ml3_env_spec **spec, ml3_dataset_metadata *metadata,
+                              ml3_error *error);
 
 #endif

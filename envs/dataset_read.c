@@ -12,7 +12,7 @@ struct ml3_dataset {
   const ml3_env_spec *spec;
   char path[ML3_DATASET_PATH_MAX + 32]; /* of main_data.hdf5 */
   hid_t file;
-  int episodes;
+  ml3_dataset_metadata metadata;
   ml3_env *probe; /* tells distance and success of a state */
 };
 
@@ -62,7 +62,46 @@ static int open_file(ml3_dataset *d, ml3_error *error) {
 static void read_all(void *user) {
   ml3_dataset *d = user;
   if (open_file(d, NULL) != ML3_OK) return;
-  for (int i = 0; i < d->episodes; i++) ml3_episode_free(ml3_dataset_episode(d, i, NULL));
+  for (int i = 0; i < d->metadata.episodes; i++) ml3_episode_free(ml3_dataset_episode(d, i, NULL));
+}
+
+static hid_t open_group(const ml3_dataset *d, int number) {
+  char name[32];
+  snprintf(name, sizeof name, "episode_%d", number);
+  return H5Gopen2(d->file, name, H5P_DEFAULT);
+}
+
+/* The steps of an episode as far as its rewards tell, or -1: then reading it says more. */
+static long long count_steps(const ml3_dataset *d, int number) {
+  hid_t group = open_group(d, number), set = group >= 0 ? H5Dopen2(group, "rewards", H5P_DEFAULT) : -1,
+        space = set >= 0 ? H5Dget_space(set) : -1;
+  hsize_t dims[H5S_MAX_RANK] = {0};
+  const int rank = space >= 0 ? H5Sget_simple_extent_dims(space, dims, NULL) : -1;
+  if (space >= 0) H5Sclose(space);
+  if (set >= 0) H5Dclose(set);
+  if (group >= 0) H5Gclose(group);
+  return rank == 1 && dims[0] >= 1 && dims[0] <= ML3_DATASET_STEPS_MAX ? (long long)dims[0] : -1;
+}
+
+/* Is there as much in the file as the metadata say? */
+static int check_totals(const ml3_dataset *d, ml3_error *error) {
+  const ml3_dataset_metadata *said = &d->metadata;
+  const hid_t more = open_group(d, said->episodes);
+  if (more >= 0) {
+    H5Gclose(more);
+    return ml3_error_set(error, ML3_ERR_FORMAT,
+                         "'%s' has a group episode_%d, though the metadata (total_episodes) count %d, from episode_0",
+                         d->path, said->episodes, said->episodes);
+  }
+  if (said->steps < 0) return ML3_OK;
+  long long steps = 0, of_one = 0;
+  for (int i = 0; i < said->episodes && of_one >= 0; i++) {
+    of_one = count_steps(d, i);
+    steps += of_one;
+  }
+  if (of_one < 0 || steps == said->steps) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' has %lld steps, though the metadata (total_steps) count %lld",
+                       d->path, steps, said->steps);
 }
 
 ml3_dataset *ml3_dataset_open(const char *path, const ml3_env_spec *spec, ml3_error *error) {
@@ -74,10 +113,16 @@ ml3_dataset *ml3_dataset_open(const char *path, const ml3_env_spec *spec, ml3_er
   }
   *d = (ml3_dataset){.spec = spec, .file = -1};
   int code = find_files(path, d->path, json, sizeof json, error);
-  if (code == ML3_OK) code = d->episodes = ml3_dataset_metadata_read(json, &d->spec, error);
-  if (code >= 0 && !(d->probe = ml3_env_new(d->spec, error))) code = ML3_ERR_MEMORY;
-  if (code >= 0) code = ml3_dataset_try(d->path, read_all, d, error);
+  if (code == ML3_OK) code = ml3_dataset_metadata_read(json, &d->spec, &d->metadata, error);
+  if (code == ML3_OK && !(d->probe = ml3_env_new(d->spec, error))) code = ML3_ERR_MEMORY;
+  if (code == ML3_OK) code = ml3_dataset_try(d->path, read_all, d, error);
   if (code == ML3_OK) code = open_file(d, error);
+  if (code == ML3_OK) {
+    ml3_h5_turn turn;
+    ml3_h5_enter(&turn);
+    code = check_totals(d, error);
+    ml3_h5_leave(&turn);
+  }
   if (code == ML3_OK) return d;
   ml3_dataset_close(d);
   return NULL;
@@ -100,7 +145,11 @@ const ml3_env_spec *ml3_dataset_spec(const ml3_dataset *d) {
 }
 
 int ml3_dataset_count(const ml3_dataset *d) {
-  return d->episodes;
+  return d->metadata.episodes;
+}
+
+const char *ml3_dataset_id(const ml3_dataset *d) {
+  return d->metadata.id;
 }
 
 /* ---- arrays ------------------------------------------------------------------------------------------------------- */
@@ -177,7 +226,8 @@ static int read_numbers(const reader *r, const char *name, long long rows, int c
   if (got < 0) return ml3_h5_fail(r->error, ML3_ERR_FORMAT, r->dataset->path, "an episode's numbers cannot be read");
   for (long long i = 0; i < rows * (cols ? cols : 1); i++) {
     if (!isfinite(out[i]))
-      return complain(r, name, "is %g at step %lld; expected finite numbers", out[i], i / (cols ? cols : 1));
+      return cols ? complain(r, name, "is %g at step %lld, entry %lld; expected finite numbers", out[i], i / cols, i % cols)
+                  : complain(r, name, "is %g at step %lld; expected finite numbers", out[i], i);
   }
   return ML3_OK;
 }
@@ -327,24 +377,22 @@ static ml3_episode *read_episode(const reader *r) {
 }
 
 ml3_episode *ml3_dataset_episode(ml3_dataset *d, int index, ml3_error *error) {
-  if (index < 0 || index >= d->episodes) {
+  if (index < 0 || index >= d->metadata.episodes) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s': episode %d was asked for; there are %d, counted from 0", d->path,
-                  index, d->episodes);
+                  index, d->metadata.episodes);
     return NULL;
   }
 
-  char name[32];
   ml3_h5_turn turn;
   ml3_h5_enter(&turn);
-  snprintf(name, sizeof name, "episode_%d", index);
-  reader r = {d, index, H5Gopen2(d->file, name, H5P_DEFAULT), error};
+  reader r = {d, index, open_group(d, index), error};
   ml3_episode *e = NULL;
   if (r.group >= 0) {
     e = read_episode(&r);
     H5Gclose(r.group);
   } else {
-    ml3_error_set(error, ML3_ERR_FORMAT, "'%s': the group %s is missing, though the metadata count %d episodes",
-                  d->path, name, d->episodes);
+    ml3_error_set(error, ML3_ERR_FORMAT, "'%s': the group episode_%d is missing, though the metadata count %d episodes",
+                  d->path, index, d->metadata.episodes);
   }
   ml3_h5_leave(&turn);
   return e;

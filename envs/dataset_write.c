@@ -30,7 +30,7 @@ struct ml3_dataset_writer {
 static bool is_id(const char *id) {
   size_t n = strlen(id), digits = 0;
   for (size_t i = 0; i < n; i++) {
-    bool slash = id[i] == '/' && i > 0 && i + 1 < n;
+    bool slash = id[i] == '/' && i > 0 && i + 1 < n && id[i - 1] != '/';
     if (!isalnum((unsigned char)id[i]) && id[i] != '-' && id[i] != '_' && !slash) return false;
   }
   while (digits < n && isdigit((unsigned char)id[n - 1 - digits])) digits++;

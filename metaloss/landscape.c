@@ -2,8 +2,9 @@
 #include "metaloss/landscape.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
+
+#include "base/threads.h"
 
 double ml3_landscape_at(double low, double high, int i, int count) {
   return count > 1 ? low + (high - low) * i / (count - 1) : low;
@@ -71,7 +72,7 @@ int ml3_landscape_fill(const ml3_meta *meta, const ml3_loss *loss, const ml3_rea
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "a landscape of %d x %d points; at least 2 x 1 are needed", l->width,
                          l->height);
 
-#pragma omp parallel num_threads(threads > 0 ? threads : omp_get_max_threads())
+#pragma omp parallel num_threads(ml3_threads(threads))
   {
     ml3_error local = {0};
     ml3_meta_work *work = ml3_meta_work_new(meta, &local);

@@ -20,7 +20,7 @@ typedef struct ml3_landscape {
 double ml3_landscape_at(double low, double high, int i, int count);
 
 /* meta: made for that loss, batches of one. All points get the same data of the task, and the same stream where the problem
-   collects it. threads: 0: all cores. */
+   collects it. threads: 0: all cores, or OMP_NUM_THREADS. */
 int ml3_landscape_fill(const ml3_meta *meta, const ml3_loss *loss, const ml3_real *task, const ml3_random *random,
                        int threads, ml3_landscape *landscape, ml3_error *error);
 

@@ -2,10 +2,11 @@
 #include "metaloss/meta_test.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/threads.h"
 
 enum { GRID = 33, MOMENTA = 5 }; /* step sizes 1e-5 .. 1e3, four a decade */
 
@@ -221,7 +222,7 @@ static ml3_meta_test *make_rows(const testing *j) {
 static int over_threads(testing *j, int count, void (*work)(testing *j, bench *b, int item), int before, int total,
                         int (*progress)(void *user, int done, int total), void *user, ml3_error *error) {
   int code = ML3_OK, done = before, stop = 0;
-#pragma omp parallel num_threads(j->settings->threads > 0 ? j->settings->threads : omp_get_max_threads())
+#pragma omp parallel num_threads(ml3_threads(j->settings->threads))
   {
     bench b;
     ml3_error local = {0};

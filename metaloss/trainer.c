@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "base/threads.h"
 #include "metaloss/trainer_internal.h"
 #include "nn/vector.h"
 
@@ -165,7 +166,7 @@ bool ml3_trainer_trouble(const ml3_trainer *t, ml3_error *what) {
 static int run_batch(ml3_trainer *t, int epoch, ml3_error *error) {
   int first, end;
   ml3_ranks_own(t->settings.ranks, t->train.count / t->train.unit, &first, &end);
-#pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(ml3_threads(t->threads)) schedule(dynamic, 1)
   for (int i = first; i < end; i++) run_unit(t, i, epoch, omp_get_thread_num());
   return ml3_trainer_share_batch(t, &t->train, error);
 }

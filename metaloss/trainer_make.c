@@ -1,8 +1,8 @@
 /* A trainer from its settings: batches, and each thread's place to work. See trainer.h. */
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/threads.h"
 #include "metaloss/trainer_internal.h"
 
 static bool make_batch(batch *b, int count, int unit, const ml3_problem *p, int gradient_size) {
@@ -136,7 +136,7 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
   int code = ml3_nn_optimizer_init(&t->optimizer, &s->optimizer, (size_t)t->loss->size, error);
   if (code != ML3_OK) return code;
 
-  t->threads = s->threads > 0 ? s->threads : omp_get_max_threads();
+  t->threads = ml3_threads(s->threads);
   t->works = calloc((size_t)t->threads, sizeof(ml3_meta_work *));
   t->unit_works = calloc((size_t)t->threads, sizeof(ml3_meta_work *));
   t->pieces = calloc((size_t)t->threads, sizeof(ml3_real *));

@@ -3,6 +3,7 @@
 #include <omp.h>
 #include <stdlib.h>
 
+#include "base/threads.h"
 #include "metaloss/trainer_internal.h"
 
 static void validate_task(ml3_trainer *t, int i, ml3_meta_work *work) {
@@ -84,7 +85,7 @@ static bool better(const ml3_trainer *t, const ml3_trainer_report *now) {
 int ml3_trainer_validate(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
   int first, end;
   ml3_ranks_own(t->settings.ranks, t->validation.count, &first, &end);
-#pragma omp parallel for num_threads(t->threads) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(ml3_threads(t->threads)) schedule(dynamic, 1)
   for (int i = first; i < end; i++)
     validate_task(t, i, (t->long_works ? t->long_works : t->works)[omp_get_thread_num()]);
 

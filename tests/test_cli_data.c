@@ -33,8 +33,17 @@ Test(cli_data, a_trained_policy_acts) {
 Test(cli_data, takes_a_model_of_the_users_own) {
   expect("collect " ML3_TEST_DATA "/../scripts/examples/cart_pole.xml -n 2 -q", 0,
          "data/cart_pole-random-v0: 2 episodes");
-  expect("data data/cart_pole-random-v0", 1, "say whose episodes these are");
+  expect("data data/cart_pole-random-v0", 0, "environment    ");
   expect("data data/cart_pole-random-v0 -e " ML3_TEST_DATA "/../scripts/examples/cart_pole.xml", 0, "episodes       2");
+  expect("data data/cart_pole-random-v0 -e pointmass", 2, "cart_pole.xml', not of 'pointmass'");
+}
+
+Test(cli_data, a_set_has_the_id_that_is_given) {
+  expect("collect reacher -n 1 -q -o 'any name' --id arms/reacher/random-v3", 0, "any name: 1 episodes");
+  expect("data 'any name'", 0, "id             arms/reacher/random-v3");
+  expect("collect reacher -n 1 -q -o other --id reacher", 2, "the data set's name is 'reacher'; expected");
+  expect("collect reacher -n 1 -q -o other --id a//b-v0", 2, "expected (namespace/)name-v0");
+  cr_expect(!exists("other"));
 }
 
 Test(cli_data, a_tables_columns_without_a_name_are_left_out_and_told) {

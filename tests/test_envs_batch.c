@@ -183,12 +183,16 @@ Test(lanes, step_like_the_environment_to_rounding) {
 
 /* ---- no allocation ------------------------------------------------------------------------------------------------ */
 
-/* Over more than an episode, so that resets with new tasks are in it. */
+/* Over more than an episode, so that resets with new tasks are in it; watched, too. */
 Test(batch, steps_and_resets_without_allocating) {
   static arrays a;
+  static double numbers[4][70 * OBS_MAX];
+  static bool success[70];
+  const ml3_env_batch_infos infos = {numbers[0], numbers[1], numbers[2], numbers[3], success};
   for (int e = 0; e < ml3_env_count(); e++) {
     const ml3_env_spec *spec = ml3_env_at(e);
     ml3_env_batch *b = open_batch(spec, 70, 2);
+    ml3_env_batch_watch(b, &infos, &infos);
     ml3_env_batch_reset(b, a.obs);
     choose(spec, 70, 0, a.actions);
     step(b, &a, NULL); /* the threads start here */

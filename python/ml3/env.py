@@ -4,14 +4,18 @@ from ctypes import byref
 
 import gymnasium
 import numpy as np
+from gymnasium.error import ClosedEnvironmentError
 
-from ml3.library import PURPOSE_RESET, Result, call, find, lib
+from ml3.library import PURPOSE_RESET, Result, call, expect_full, find, lib, read_options, seed_of, stream_seed
+
+_ARRAYS = ("_obs", "_state", "_goal", "_action", "_task")  # what the library reads and writes
 
 
 class Env(gymnasium.Env):
     """An environment of ml3 by its name ("reacher") or a file with a model of one's own.
 
-    horizon: steps until truncation; None takes the environment's own.
+    horizon: steps until truncation; None takes the environment's own. gymnasium.make has a limit beside it, which is
+    the environment's own too, or its max_episode_steps.
     sample_tasks: a new task from the ranges at each reset, else the default one.
     dtype: of observations; the physics is in double precision always.
     """
@@ -21,32 +25,41 @@ class Env(gymnasium.Env):
     def __init__(self, name, render_mode=None, horizon=None, sample_tasks=True, dtype=np.float32, width=480, height=480):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode is {render_mode!r}; 'rgb_array' and None are possible")
-        self._pointer = self._frame = None
         self._spec = find(name)
         self.description = self._spec.description
         self.metadata = {**self.metadata, "render_fps": max(1, round(1 / self.description["dt_s"]))}
         self.render_mode = render_mode
-        self.horizon = self.description["horizon"] if horizon is None else int(horizon)
+        self._horizon = None if horizon is None else int(horizon)
         self.sample_tasks = sample_tasks
         self.observation_space = self._spec.box("obs", dtype)
         self.action_space = self._spec.box("action", np.float32)
         self._size = (int(width), int(height))
 
-        self._obs = np.zeros(self._spec.dim("obs"))
-        self._state = np.zeros(self._spec.dim("state"))
-        self._goal = np.zeros(self._spec.dim("goal"))
-        self._action = np.zeros(self._spec.dim("action"))
-        self._task = np.zeros(self._spec.dim("task"))
-        self._seed, self._episode, self._steps = None, 0, 0
+        self._seed, self._episode, self._steps, self._told = None, 0, 0, False
+        self._open()
+
+    def _open(self):
+        """An instance in C, and arrays that it reads and writes."""
+        self._pointer = self._frame = None
+        for name in _ARRAYS:
+            setattr(self, name, np.zeros(self._spec.dim(name[1:])))
         self._pointer = call(lib.ml3_env_new, self._spec.pointer)
+        lib.ml3_env_default_task(self._spec.pointer, self._task.ctypes.data)
 
     # ---- Gymnasium ----------------------------------------------------------------------------------------------------
 
     def reset(self, *, seed=None, options=None):
         """options: {"task": numbers for all parameters, or a dictionary of some by name}."""
+        pointer = self._open_pointer("reset")
+        (task_option,) = read_options(options, ("task",))
+        wanted = [] if task_option is None else self._spec.task_values(task_option)
+        if any(np.ndim(value) for _, value in wanted):
+            raise ValueError("options['task'] has several values for a parameter; a single environment takes one")
+        seed = None if seed is None else seed_of(seed)
         super().reset(seed=seed)
+        self._tell_horizon()
         if seed is not None:
-            self._seed, self._episode = seed & (2**64 - 1), 0
+            self._seed, self._episode = stream_seed(seed), 0
         elif self._seed is None:
             self._seed = int(self.np_random.integers(2**63))
 
@@ -56,22 +69,23 @@ class Env(gymnasium.Env):
             lib.ml3_env_sample_task(self._spec.pointer, byref(random), task)
         else:
             lib.ml3_env_default_task(self._spec.pointer, task)
-        if options and options.get("task") is not None:
-            self._put_task(options["task"])
-        lib.ml3_env_reset(self._pointer, task, byref(random))
+        for index, value in wanted:
+            self._task[index] = value
+        lib.ml3_env_reset(pointer, task, byref(random))
         self._episode += 1
         self._steps = 0
         return self._observe(), self._info()
 
     def step(self, action):
+        pointer = self._open_pointer("step")
         action = np.asarray(action, dtype=np.float64)
         if action.shape != self._action.shape:
             raise ValueError(f"the action has shape {action.shape}; expected {self._action.shape}")
         self._action[:] = action
         result = Result()
-        call(lib.ml3_env_step_checked, self._pointer, self._action.ctypes.data, byref(result))
+        call(lib.ml3_env_step_checked, pointer, self._action.ctypes.data, byref(result))
         self._steps += 1
-        return self._observe(), result.reward, result.terminated, self._steps >= self.horizon, self._info()
+        return self._observe(), result.reward, result.terminated, self._steps >= self._limit(), self._info()
 
     def render(self):
         if self.render_mode is None:
@@ -86,7 +100,7 @@ class Env(gymnasium.Env):
         return picture
 
     def close(self):
-        if self._frame:
+        if getattr(self, "_frame", None):
             lib.ml3_frame_free(self._frame)
         if self._pointer:
             lib.ml3_env_free(self._pointer)
@@ -99,9 +113,14 @@ class Env(gymnasium.Env):
     # ---- more than Gymnasium ----------------------------------------------------------------------------------------
 
     @property
+    def horizon(self):
+        """Steps until truncation, where gymnasium.make has no limit of its own."""
+        return self.description["horizon"] if self._horizon is None else self._horizon
+
+    @property
     def state(self):
         """The full state; setting it keeps the task and the count of steps."""
-        lib.ml3_env_get_state(self._pointer, self._state.ctypes.data)
+        lib.ml3_env_get_state(self._open_pointer("state"), self._state.ctypes.data)
         return self._state.copy()
 
     @state.setter
@@ -109,11 +128,11 @@ class Env(gymnasium.Env):
         state = np.ascontiguousarray(state, dtype=np.float64)
         if state.shape != self._state.shape or not np.isfinite(state).all():
             raise ValueError(f"the state is {state}; expected {self._state.size} finite numbers")
-        lib.ml3_env_set_state(self._pointer, state.ctypes.data)
+        lib.ml3_env_set_state(self._open_pointer("state"), state.ctypes.data)
 
     @property
     def goal(self):
-        lib.ml3_env_goal(self._pointer, self._goal.ctypes.data)
+        lib.ml3_env_goal(self._open_pointer("goal"), self._goal.ctypes.data)
         return self._goal.copy()
 
     @property
@@ -135,16 +154,43 @@ class Env(gymnasium.Env):
             "success": lib.ml3_env_success(self._pointer),
         }
 
-    def _put_task(self, task):
-        names = [p["name"] for p in self.description["task"]]
-        if not isinstance(task, dict):
-            values = np.asarray(task, dtype=np.float64)
-            if values.shape != self._task.shape:
-                raise ValueError(f"options['task'] has shape {values.shape}; expected {len(names)} numbers: {', '.join(names)}")
-            task = dict(zip(names, values))
-        for name, value in task.items():
-            if name not in names:
-                raise ValueError(f"options['task'] names {name!r}; there are {', '.join(names)}")
-            if not np.isfinite(value):
-                raise ValueError(f"options['task'][{name!r}] is {value}; expected a finite number")
-            self._task[names.index(name)] = value
+    def _open_pointer(self, what):
+        """The instance in C, for a call of that name."""
+        if not self._pointer:
+            raise ClosedEnvironmentError(f"{what} of '{self._spec.name}' after close(); make the environment anew")
+        return self._pointer
+
+    def _limit(self):
+        """gymnasium.make, which leaves its mark in `spec`, truncates by a wrapper: by max_episode_steps where it is given."""
+        return float("inf") if self._horizon is None and self.spec is not None else self.horizon
+
+    def _tell_horizon(self):
+        own = self.description["horizon"]
+        if self.spec is not None and self.horizon > own and not self._told:
+            gymnasium.logger.warn(
+                f"horizon={self.horizon} makes no episode of gymnasium.make longer, whose limit is {own} steps unless"
+                f" max_episode_steps={self.horizon} is given too"
+            )
+        self._told = True
+
+    # ---- copies and pickles: another instance in C in the same full state ---------------------------------------------------
+
+    def __getstate__(self):
+        state = {name: value for name, value in self.__dict__.items() if name not in ("_pointer", "_frame", *_ARRAYS)}
+        state["full"] = None
+        if self._pointer:
+            state["full"] = np.zeros(lib.ml3_env_full_dim(self._pointer))
+            lib.ml3_env_get_full(self._pointer, state["full"].ctypes.data)
+        return {**state, "task": self._task.copy()}
+
+    def __setstate__(self, state):
+        full, task = state.pop("full"), state.pop("task")
+        self.__dict__.update(state)
+        self.description = self._spec.description
+        self._open()
+        self._task[:] = task
+        if full is None:
+            self.close()
+            return
+        expect_full(self._spec, full, (lib.ml3_env_full_dim(self._pointer),))
+        lib.ml3_env_set_full(self._pointer, full.ctypes.data)

@@ -3,12 +3,14 @@
 import ctypes
 import ctypes.util
 import json
+import operator
 import os
 import pathlib
 import sys
 from ctypes import POINTER, byref, c_bool, c_char, c_char_p, c_double, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 
 import numpy as np
+from gymnasium.utils import seeding
 
 API = "0.1"  # the library's major and minor version that this package is for
 PURPOSE_RESET, PURPOSE_ACTION = 5, 6  # base/random.h
@@ -31,6 +33,10 @@ class Random(ctypes.Structure):
 
 class Result(ctypes.Structure):
     _fields_ = [("reward", c_double), ("terminated", c_bool), ("truncated", c_bool), ("code", c_int)]
+
+
+class Infos(ctypes.Structure):
+    _fields_ = [(name, c_void_p) for name in ("reward", "state", "task", "distance", "success")]
 
 
 # ---- loading -----------------------------------------------------------------------------------------------------------
@@ -82,13 +88,23 @@ _SIGNATURES = {
     "ml3_env_goal": (None, c_void_p, c_void_p),
     "ml3_env_get_state": (None, c_void_p, c_void_p),
     "ml3_env_set_state": (None, c_void_p, c_void_p),
+    "ml3_env_full_dim": (c_int, c_void_p),
+    "ml3_env_get_full": (None, c_void_p, c_void_p),
+    "ml3_env_set_full": (None, c_void_p, c_void_p),
     "ml3_env_distance": (c_double, c_void_p),
     "ml3_env_success": (c_bool, c_void_p),
     "ml3_env_sample_task": (None, c_void_p, POINTER(Random), c_void_p),
     "ml3_env_default_task": (None, c_void_p, c_void_p),
     "ml3_env_batch_new": (c_void_p, c_void_p, c_int, c_int, c_uint64, c_bool, POINTER(_Error)),
     "ml3_env_batch_free": (None, c_void_p),
-    "ml3_env_batch_reset": (None, c_void_p, c_void_p),
+    "ml3_env_batch_set_autoreset": (None, c_void_p, c_int),
+    "ml3_env_batch_set_horizon": (None, c_void_p, c_int),
+    "ml3_env_batch_seed_row": (None, c_void_p, c_int, c_uint64, c_uint32),
+    "ml3_env_batch_watch": (None, c_void_p, POINTER(Infos), POINTER(Infos)),
+    "ml3_env_batch_reset_rows": (None, c_void_p, c_void_p, c_void_p, c_void_p),
+    "ml3_env_batch_full_dim": (c_int, c_void_p),
+    "ml3_env_batch_get_full": (None, c_void_p, c_void_p),
+    "ml3_env_batch_set_full": (None, c_void_p, c_void_p),
     "ml3_env_batch_step": (c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(_Error)),
     "ml3_frame_new": (c_void_p, c_void_p, c_int, c_int, POINTER(_Error)),
     "ml3_frame_free": (None, c_void_p),
@@ -133,8 +149,27 @@ class Spec:
         lib.ml3_env_gymnasium_id(pointer, name, len(name))
         self.gymnasium_id = name.value.decode()
 
+    def __reduce__(self):
+        """By name: another process has the environment elsewhere in memory, and may work in another folder."""
+        return find, (os.path.abspath(self.name) if self.name.endswith(".xml") else self.name,)
+
     def dim(self, key):
         return len(self.description[key])
+
+    def task_values(self, task):
+        """A task as [(index of the parameter, value)]: all values in order, or some by name."""
+        names = [p["name"] for p in self.description["task"]]
+        if not isinstance(task, dict):
+            values = np.asarray(task, dtype=np.float64)
+            if values.shape[-1:] != (len(names),):
+                raise ValueError(f"options['task'] has shape {values.shape}; expected {len(names)} numbers: {', '.join(names)}")
+            task = dict(zip(names, np.moveaxis(values, -1, 0)))
+        for name, value in task.items():
+            if name not in names:
+                raise ValueError(f"options['task'] names {name!r}; there are {', '.join(names)}")
+            if not np.isfinite(value).all():
+                raise ValueError(f"options['task'][{name!r}] is {value}; expected finite numbers")
+        return [(names.index(name), value) for name, value in task.items()]
 
     def box(self, key, dtype):
         """The fields of that key as a gymnasium.spaces.Box."""
@@ -144,6 +179,39 @@ class Spec:
         low = np.array([-np.inf if f["low"] is None else f["low"] for f in fields])
         high = np.array([np.inf if f["high"] is None else f["high"] for f in fields])
         return Box(low.astype(dtype), high.astype(dtype), dtype=dtype)
+
+
+def seed_of(seed):
+    """A seed as Gymnasium takes it, a whole number from 0, as a Python integer. NumPy's integers are taken too."""
+    try:
+        seed = operator.index(seed)
+    except TypeError:
+        pass  # Gymnasium says what it expects
+    seeding.np_random(seed)
+    return seed
+
+
+def stream_seed(seed):
+    """The 64 bits of the library's streams. Larger seeds are mixed into them, so that they differ from small ones."""
+    return seed if seed < 2**64 else int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+
+
+def read_options(options, known):
+    """The options of a reset by name, None where one is not given; others are told."""
+    options = options or {}
+    for name in options:
+        if name not in known:
+            raise ValueError(f"options has {name!r}; there are {', '.join(map(repr, known))}")
+    return [options.get(name) for name in known]
+
+
+def expect_full(spec, full, shape):
+    """A full state that comes from elsewhere: has it the shape of this library's?"""
+    if full.shape != shape:
+        raise Error(
+            f"the copied state of '{spec.name}' has {full.shape} numbers; expected {shape}: its files or MuJoCo are not"
+            " what they were"
+        )
 
 
 def specs():
