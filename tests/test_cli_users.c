@@ -139,6 +139,8 @@ Test(cli_users, policies_are_listed_plotted_and_reported) {
   make_policies();
   expect("list runs", 0, "runs/ppo        pointmass        PPO     0      3");
   cr_expect(strstr(output, "REINFORCE") && strstr(output, "return") && strstr(output, "  300\n"), "%s", output);
+  cr_expect_eq(shell("r=$(printf %.4g $(sed -n 's/.*\"return\": \\(.*\\),/\\1/p' runs/ppo/summary.json)) && " ML3_COMMAND
+                     " list runs | grep -q \"runs/ppo .* $r  *300$\""), 0, "its return is not listed");
   expect("plot runs", 0, "charts/episodic_return");
   cr_expect_not_null(strstr(output, "environment steps"), "%s", output);
   cr_assert_eq(ml3("train mountain_car -o runs/loss " TINY "--set outer.steps=5"), 0, "%s", output);
