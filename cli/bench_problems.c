@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/model_based.h"
+#include "agents/problems/model_based.h"
 
 void bench_fill(ml3_real *x, int n, double scale, double offset) {
   for (int k = 0; k < n; k++) x[k] = (ml3_real)(scale * sin(k + 1 + offset));

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agents/policy.h"
+#include "agents/learn/policy.h"
 #include "cli/run_environment.h"
 #include "cli/experiment.h"
 #include "cli/options.h"

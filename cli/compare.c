@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/method.h"
+#include "agents/compare/method.h"
 #include "cli/compare_open.h"
 #include "cli/compare_supervised.h"
 #include "cli/comparison.h"

@@ -2,7 +2,7 @@
 #ifndef ML3_CLI_COMPARE_OPEN_H
 #define ML3_CLI_COMPARE_OPEN_H
 
-#include "agents/compare.h"
+#include "agents/compare/compare.h"
 #include "cli/experiment.h"
 #include "cli/options.h"
 

@@ -2,7 +2,7 @@
 #ifndef ML3_CLI_COMPARISON_H
 #define ML3_CLI_COMPARISON_H
 
-#include "agents/compare.h"
+#include "agents/compare/compare.h"
 
 typedef struct cli_comparison {
   const ml3_compare *compare; /* tasks of seed 0, of seed 1 ... */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agents/model_based.h"
+#include "agents/problems/model_based.h"
 #include "cli/config_internal.h"
 #include "cli/environments.h"
 #include "cli/experiment.h"

@@ -2,8 +2,8 @@
 #ifndef ML3_CLI_EXPERIMENT_H
 #define ML3_CLI_EXPERIMENT_H
 
-#include "agents/compare.h"
-#include "agents/model_based.h"
+#include "agents/compare/compare.h"
+#include "agents/problems/model_based.h"
 #include "cli/config.h"
 #include "cli/problems.h"
 #include "metaloss/trainer.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agents/model_free.h"
+#include "agents/problems/model_free.h"
 #include "cli/run_environment.h"
 #include "cli/live_internal.h"
 #include "cli/policies.h"

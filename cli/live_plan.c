@@ -1,11 +1,11 @@
-/* Plans: see live_plan.h. The cost is goal tracking as in agents/method_ilqr.c. */
+/* Plans: see live_plan.h. The cost is goal tracking as in agents/compare/method_ilqr.c. */
 #include "cli/live_plan.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/ilqr.h"
+#include "agents/control/ilqr.h"
 
 enum { SMALL = 24 }; /* states and actions */
 

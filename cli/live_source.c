@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/model_free.h"
+#include "agents/problems/model_free.h"
 #include "cli/live_internal.h"
 
 /* Without a model the task's gradient is the policy gradient on fresh rollouts. */

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/ilqr.h"
-#include "agents/mpc.h"
-#include "agents/narrow.h"
+#include "agents/control/ilqr.h"
+#include "agents/control/mpc.h"
+#include "agents/control/narrow.h"
 #include "base/file.h"
 #include "cli/experiment.h"
 #include "cli/options.h"

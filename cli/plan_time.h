@@ -2,7 +2,7 @@
 #ifndef ML3_CLI_PLAN_TIME_H
 #define ML3_CLI_PLAN_TIME_H
 
-#include "agents/ilqr.h"
+#include "agents/control/ilqr.h"
 
 typedef struct cli_plan_time {
   int iterations;

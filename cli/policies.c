@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agents/narrow.h"
+#include "agents/control/narrow.h"
 #include "cli/run_environment.h"
 #include "cli/experiment.h"
 #include "cli/problems.h"

@@ -2,8 +2,8 @@
 #ifndef ML3_CLI_POLICIES_H
 #define ML3_CLI_POLICIES_H
 
-#include "agents/demonstrations.h"
-#include "agents/policy.h"
+#include "agents/problems/demonstrations.h"
+#include "agents/learn/policy.h"
 #include "cli/config.h"
 
 /* The environment of a configuration, with the task parameters of rollout.fixed at their default values; NULL with a

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/model_based.h"
+#include "agents/problems/model_based.h"
 #include "cli/experiment.h"
 #include "cli/policies.h"
 #include "cli/problems.h"

@@ -1,7 +1,7 @@
 /* problem: model_free. Rollouts of a policy in the simulator, nothing differentiated but the policy. */
 #include <stdlib.h>
 
-#include "agents/model_free.h"
+#include "agents/problems/model_free.h"
 #include "cli/policies.h"
 #include "cli/problems.h"
 

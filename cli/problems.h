@@ -2,9 +2,9 @@
 #ifndef ML3_CLI_PROBLEMS_H
 #define ML3_CLI_PROBLEMS_H
 
-#include "agents/playable.h"
+#include "agents/problems/playable.h"
 #include "cli/config.h"
-#include "agents/ensemble.h"
+#include "agents/control/ensemble.h"
 #include "metaloss/supervised.h"
 
 typedef struct cli_problem_kind {

@@ -2,7 +2,7 @@
 #ifndef ML3_CLI_TRAIN_POLICY_H
 #define ML3_CLI_TRAIN_POLICY_H
 
-#include "agents/learner.h"
+#include "agents/learn/learner.h"
 #include "cli/config.h"
 
 /* learner.* as settings. */

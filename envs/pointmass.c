@@ -3,7 +3,7 @@
      m v' = u - d v,  p' = v,  |u| <= 1 N along each axis; rails at +-1 m that stop it without a bounce
 
    in five substeps of 0.01 s, in which MuJoCo's Euler method is implicit in the damping: away from the rails a step is
-   linear (agents/dynamics_pointmass.c). Reward after the step: -||p - goal|| - 0.01 ||u||^2, of the action as it was
+   linear (agents/control/dynamics_pointmass.c). Reward after the step: -||p - goal|| - 0.01 ||u||^2, of the action as it was
    given; success within 5 cm. `pointmass` has one goal; in `pointmass_goal` every task has its own goal, which is part of
    the observation, its own start, mass and damping. */
 #include <math.h>

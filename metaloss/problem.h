@@ -11,6 +11,7 @@
 #ifndef ML3_METALOSS_PROBLEM_H
 #define ML3_METALOSS_PROBLEM_H
 
+#include "base/outcome.h"
 #include "base/random.h"
 #include "nn/mlp.h"
 #include "nn/tensor_file.h"
@@ -18,16 +19,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* How an optimizee did on its task, judged from outside (in the simulator, on all data ...). */
-typedef struct ml3_outcome {
-  double task_loss;      /* L_task as meta-training defines it, without extra information */
-  double episode_return; /* RL: undiscounted; 0 elsewhere */
-  double distance;       /* RL: final distance to the goal; 0 elsewhere */
-  double success;        /* share of successes, 0 .. 1; RL: of episodes at the goal in their last state */
-  double passed;         /* RL: share of episodes at the goal in any state; 0 elsewhere */
-  double env_steps;      /* simulator steps that this judgement took */
-} ml3_outcome;
 
 /* How far a model that a problem imagines with is off the real thing, on a rollout that it has not learned from. */
 typedef struct ml3_model_error {

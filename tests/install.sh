@@ -37,12 +37,12 @@ done
 # ---- symbols
 others=$(nm -D --defined-only "$lib/libml3.so" | awk '{ print $3 }' | grep -v '^ml3_' || true)
 [ -z "$others" ] || fail "these symbols show and are not ml3's: $others"
-headers=$(cat "$prefix_now"/include/ml3/*/*.h)
+headers=$(find "$prefix_now/include/ml3" -name '*.h' -exec cat {} +)
 for symbol in $(nm -D --defined-only "$lib/libml3.so" | awk '$2 == "T" { print $3 }'); do
   [[ $headers == *"$symbol("* ]] || fail "$symbol shows but no installed header declares it"
 done
 grep -q 'SONAME *libml3.so.[0-9]*\.[0-9]*$' <<<"$(objdump -p "$lib/libml3.so")" || fail "the library's soname has no version"
-ls "$prefix_now"/include/ml3/*/*_internal.h >/dev/null 2>&1 && fail "an internal header is installed"
+[ -z "$(find "$prefix_now/include/ml3" -name '*_internal.h')" ] || fail "an internal header is installed"
 
 # ---- find_package: a sanitized library needs its runtime in programs too
 flags=()

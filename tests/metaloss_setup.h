@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "agents/model_based.h"
+#include "agents/problems/model_based.h"
 #include "metaloss/trainer.h"
 
 static inline ml3_problem *make_problem(ml3_squash squash, int starts) {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agents/boxqp.h"
+#include "agents/control/boxqp.h"
 
 enum { EASY = 100, PROBLEMS = 104, SIZE = 8 };
 

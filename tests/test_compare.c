@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/compare.h"
-#include "agents/method.h"
-#include "agents/model_based.h"
-#include "agents/model_free.h"
+#include "agents/compare/compare.h"
+#include "agents/compare/method.h"
+#include "agents/problems/model_based.h"
+#include "agents/problems/model_free.h"
 
 static ml3_arena arena_of(const char *name, int tasks) {
   ml3_error error = {0};

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agents/model_based.h"
-#include "agents/model_free.h"
+#include "agents/problems/model_based.h"
+#include "agents/problems/model_free.h"
 #include "envs/dataset.h"
 #include "metaloss/trainer.h"
 

@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "agents/dynamics.h"
-#include "agents/model.h"
+#include "agents/control/dynamics.h"
+#include "agents/control/model.h"
 #include "envs/env.h"
 
 enum { STATE = 2 };

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agents/ensemble.h"
-#include "agents/model.h"
+#include "agents/control/ensemble.h"
+#include "agents/control/model.h"
 
 static const ml3_env_spec *spec_of(const char *name) {
   ml3_error error = {0};

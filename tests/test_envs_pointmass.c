@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "agents/dynamics.h"
+#include "agents/control/dynamics.h"
 #include "envs/env.h"
 #include "nn/program.h"
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agents/expert.h"
+#include "agents/problems/expert.h"
 
 /* An untrained expert that sees the goal and its place relative to it, and scales what it sees. */
 static ml3_policy make_policy(const ml3_env_spec *env, double scale, bool relative) {

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "agents/geometry.h"
-#include "agents/policy.h"
+#include "agents/control/geometry.h"
+#include "agents/learn/policy.h"
 #include "nn/program.h"
 
 #ifdef ML3_DOUBLE

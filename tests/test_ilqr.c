@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/ilqr.h"
+#include "agents/control/ilqr.h"
 
 enum { N = 2, M = 1, T = 30 };
 

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/ilqr.h"
+#include "agents/problems/learned_cost.h"
+#include "agents/control/ilqr.h"
 
 enum { N_MAX = 8, M_MAX = 2 };
 static const double EASY =

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/ilqr.h"
+#include "agents/control/ilqr.h"
 
 enum { PROBLEMS = 180, N_MAX = 4, M_MAX = 3, T_MAX = 20 };
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/ilqr.h"
-#include "agents/mpc.h"
+#include "agents/control/ilqr.h"
+#include "agents/control/mpc.h"
 #include "envs/episode.h"
 
 static const double PENDULUM_OPTIMUM = 16.162840945476237, CARTPOLE_OPTIMUM = 18.54359372907185;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agents/learner.h"
+#include "agents/learn/learner.h"
 
 static ml3_learner_settings make_settings(const char *name) {
   ml3_error error = {0};

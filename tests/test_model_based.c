@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agents/model.h"
-#include "agents/model_based.h"
+#include "agents/control/model.h"
+#include "agents/problems/model_based.h"
 #include "envs/dataset.h"
 #include "metaloss/trainer.h"
 #include "nn/program.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/model_based.h"
+#include "agents/problems/model_based.h"
 #include "metaloss/meta.h"
 
 enum { STARTS = 3 };

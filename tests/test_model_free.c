@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agents/model_free.h"
-#include "agents/narrow.h"
+#include "agents/problems/model_free.h"
+#include "agents/control/narrow.h"
 #include "metaloss/scaling.h"
 #include "metaloss/trainer.h"
 

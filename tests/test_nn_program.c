@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/model_based.h"
+#include "agents/problems/model_based.h"
 #include "metaloss/trainer.h"
 #include "nn/program.h"
 

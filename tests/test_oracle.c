@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/dynamics.h"
-#include "agents/model_based.h"
+#include "agents/control/dynamics.h"
+#include "agents/problems/model_based.h"
 #include "metaloss/meta.h"
 
 #ifdef ML3_DOUBLE

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/ensemble.h"
-#include "agents/model.h"
+#include "agents/control/ensemble.h"
+#include "agents/control/model.h"
 
 #ifdef ML3_DOUBLE
 static const double tolerance = 1e-9;

@@ -5,8 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "agents/advantage.h"
-#include "agents/learner.h"
+#include "agents/learn/advantage.h"
+#include "agents/learn/learner.h"
 
 #ifdef ML3_DOUBLE
 static const double tolerance = 1e-9;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agents/policy.h"
+#include "agents/learn/policy.h"
 #include "nn/program.h"
 
 enum { ROWS = 5, MAX_THETA = 4096 };

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agents/ensemble.h"
+#include "agents/control/ensemble.h"
 #include "base/ranks.h"
 #include "metaloss/sine.h"
 #include "metaloss/trainer.h"

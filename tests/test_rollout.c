@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/advantage.h"
+#include "agents/learn/advantage.h"
 
 static ml3_policy make_policy(const char *name) {
   ml3_error error = {0};

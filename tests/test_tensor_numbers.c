@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "agents/ensemble.h"
-#include "agents/policy.h"
+#include "agents/control/ensemble.h"
+#include "agents/learn/policy.h"
 #include "metaloss_setup.h"
 #include "nn/checkpoint.h"
 

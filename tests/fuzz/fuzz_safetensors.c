@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/policy.h"
+#include "agents/learn/policy.h"
 #include "memory_files.h"
 #include "metaloss/loss.h"
 #include "nn/tensors_internal.h"

@@ -1,0 +1,99 @@
+/* What it takes to be compared. Adding a method: a file with a `const ml3_method`, a line in methods.c.
+
+   run() works on one task and reports what it has at points of its own choice: after every update, after a plan. Time is
+   counted from its begin and between reports (judging is not in it); steps of simulator or model are counted by
+   ml3_trial_spend, whoever takes them. A method must not look at trial->world but by acting in it. */
+#ifndef ML3_AGENTS_METHOD_H
+#define ML3_AGENTS_METHOD_H
+
+#include "agents/compare/compare.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ml3_trial ml3_trial;
+/* One method on one task. */
+struct ml3_trial {
+  const ml3_arena *arena;
+  const ml3_compare_loss *loss; /* of methods that need one */
+  const ml3_playable *play;     /* the problem that task and theta_0 are of: the loss's, else the arena's */
+  const void *shared;           /* what prepare has made */
+  ml3_random random;            /* the method's own */
+
+  /* What it may know. */
+  const ml3_real *task;    /* the problem's numbers of the task; NULL without a problem */
+  const ml3_real *theta_0; /* the initial policy; NULL without a problem */
+  const double *env_task;  /* [task_dim] as models have it */
+  const double *start;     /* [state_dim] */
+
+  /* The world, with errors of the models if there are any: to act in, and to be judged in. */
+  ml3_env *world;
+  const ml3_real *world_task; /* the problem's numbers for it */
+  const double *world_env_task;
+
+  /* Of the report. */
+  double env_steps, seconds, begun;
+  ml3_compare_points *points;
+  ml3_episode *episode; /* scratch of the judge */
+  ml3_episode **kept;   /* where episodes of points of interest go, or NULL */
+  int *kept_count, kept_capacity;
+  bool last_only; /* of them, the last point's alone */
+  const char *label;
+};
+
+enum { ML3_NEEDS_PROBLEM = 1, ML3_NEEDS_LOSS = 2 }; /* a loss implies a problem */
+
+/* One way to act: a line in the table of methods. */
+typedef struct ml3_method {
+  const char *name;    /* for --methods */
+  const char *label;   /* in tables; a learned loss's own label goes in its place with "%s" */
+  const char *summary; /* for `ml3 list` and --help */
+  unsigned needs;
+  bool by_updates; /* reports after each update: of interest at settings.steps; else its last report is */
+  int (*updates)(const struct ml3_method *method,
+                 const ml3_arena *arena); /* how many it makes; NULL: as settings.steps asks for */
+  const void *options;                    /* the method's own, where several share functions */
+  const char *shares;                     /* methods with the same text here are prepared once, together; NULL: alone */
+
+  /* Once, before all tasks (NULL: nothing to do): *shared for the trials, *steps that it took, a sentence into note for the
+     reader. */
+  int (*prepare)(const struct ml3_method *method, const ml3_arena *arena, const ml3_compare_loss *loss, void **shared,
+                 double *steps, char *note, size_t note_size, ml3_error *error);
+  void (*release)(void *shared);
+  int (*run)(const struct ml3_method *method, ml3_trial *trial, ml3_error *error);
+} ml3_method;
+
+int ml3_method_count(void);                                            /* methods in the table */
+const ml3_method *ml3_method_at(int index);                            /* number index, from 0 to the count */
+const ml3_method *ml3_method_find(const char *name, ml3_error *error); /* NULL with the nearest name */
+
+/* ---- for methods -------------------------------------------------------------------------------------------------- */
+
+void ml3_trial_spend(ml3_trial *trial,
+                     double steps); /* steps of the environment, or of a model of it, that a method has taken */
+
+/* Would so many more steps be within the budget? */
+bool ml3_trial_affords(const ml3_trial *trial, double steps);
+
+/* Puts the world at the start. */
+void ml3_trial_restart(ml3_trial *trial);
+
+/* The judge rolls out in the world from the start: a policy's parameters, any policy, or one of another shape by its mean. */
+int ml3_trial_report_theta(ml3_trial *trial, int updates, bool last, const ml3_real *theta, ml3_error *error);
+int ml3_trial_report_policy(ml3_trial *trial, int updates, bool last, ml3_env_policy policy, void *user,
+                            ml3_error *error);
+int ml3_trial_report_net(ml3_trial *trial, int updates, bool last, const ml3_policy *policy, const ml3_real *theta,
+                         ml3_error *error);
+/* Nothing came of it. */
+int ml3_trial_report_failure(ml3_trial *trial, int updates, ml3_error *error);
+
+/* Stops the clock for work that is no part of the method (recording a curve); ml3_trial_resume starts it again. */
+void ml3_trial_pause(ml3_trial *trial);
+void ml3_trial_resume(ml3_trial *trial);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,53 @@
+/* The table of methods to compare, one line each. */
+#include <string.h>
+
+#include "agents/compare/method.h"
+
+extern const ml3_method ml3_method_untrained, ml3_method_random, ml3_method_learned_loss, ml3_method_learned_loss_world,
+    ml3_method_task_gradient, ml3_method_task_gradient_momentum, ml3_method_ppo, ml3_method_reinforce, ml3_method_ilqr,
+    ml3_method_ilqr_feedback, ml3_method_ilqr_random, ml3_method_ilqr_restarts, ml3_method_ilqr_mpc,
+    ml3_method_ilqr_learned, ml3_method_ilqr_learned_random, ml3_method_ilqr_learned_restarts,
+    ml3_method_ilqr_learned_mpc, ml3_method_ilqr_true;
+
+static const ml3_method *const methods[] = {
+    &ml3_method_untrained,
+    &ml3_method_random,
+    &ml3_method_learned_loss,
+    &ml3_method_learned_loss_world,
+    &ml3_method_task_gradient,
+    &ml3_method_task_gradient_momentum,
+    &ml3_method_ppo,
+    &ml3_method_reinforce,
+    &ml3_method_ilqr,
+    &ml3_method_ilqr_feedback,
+    &ml3_method_ilqr_random,
+    &ml3_method_ilqr_restarts,
+    &ml3_method_ilqr_mpc,
+    &ml3_method_ilqr_learned,
+    &ml3_method_ilqr_learned_random,
+    &ml3_method_ilqr_learned_restarts,
+    &ml3_method_ilqr_learned_mpc,
+    &ml3_method_ilqr_true,
+};
+
+enum { COUNT = sizeof methods / sizeof *methods };
+
+int ml3_method_count(void) {
+  return COUNT;
+}
+
+const ml3_method *ml3_method_at(int index) {
+  return index >= 0 && index < COUNT ? methods[index] : NULL;
+}
+
+const ml3_method *ml3_method_find(const char *name, ml3_error *error) {
+  const char *names[COUNT];
+  for (int i = 0; i < COUNT; i++) {
+    if (strcmp(name, methods[i]->name) == 0) return methods[i];
+    names[i] = methods[i]->name;
+  }
+  const char *nearest = ml3_error_nearest(name, names, COUNT);
+  ml3_error_set(error, ML3_ERR_ARGUMENT, "unknown method '%s'%s%s%s; `ml3 compare --help` names them", name,
+                nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+  return NULL;
+}

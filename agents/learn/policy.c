@@ -1,0 +1,284 @@
+/* Policies: an MLP on normalised observations, deterministic or the mean of a Gaussian; as numbers and as a graph. */
+#include "agents/learn/policy.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double INPUT_LIMIT = 10; /* deviations that an input may be away from its mean */
+
+/* ---- making --------------------------------------------------------------------------------------------- */
+
+int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
+                    ml3_activation activation, bool bias, ml3_error *error) {
+  if (env->action_dim > ML3_POLICY_MAX_ACTIONS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d actions; policies have at most %d",
+                         env->name, env->action_dim, ML3_POLICY_MAX_ACTIONS);
+  if (env->obs_dim > ML3_POLICY_MAX_OBS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d observations; policies take at most %d",
+                         env->name, env->obs_dim, ML3_POLICY_MAX_OBS);
+  if (depth < 0 || depth > ML3_MLP_MAX_DEPTH)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy: %d hidden layers; 0 to %d are possible", depth,
+                         ML3_MLP_MAX_DEPTH);
+
+  *policy = (ml3_policy){.net = {.inputs = env->obs_dim,
+                                 .outputs = env->action_dim,
+                                 .depth = depth,
+                                 .activation = activation,
+                                 .output = ML3_IDENTITY,
+                                 .bias = bias},
+                         .obs_dim = env->obs_dim,
+                         .action_dim = env->action_dim,
+                         .log_std_min = -5,
+                         .log_std_max = 2,
+                         .output_gain = 1};
+  if (depth) memcpy(policy->net.hidden, hidden, (size_t)depth * sizeof *hidden);
+  for (int i = 0; i < ML3_POLICY_MAX_OBS; i++) policy->scale[i] = 1;
+  for (int i = 0; i < env->action_dim; i++) {
+    policy->low[i] = env->action[i].low;
+    policy->high[i] = env->action[i].high;
+  }
+  return ml3_mlp_check(&policy->net, "policy", error);
+}
+
+int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double log_std_init, ml3_error *error) {
+  if (!(log_std_init >= policy->log_std_min && log_std_init <= policy->log_std_max))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "policy: the logarithm of the standard deviation starts at %g; %g to %g are possible",
+                         log_std_init, policy->log_std_min, policy->log_std_max);
+  policy->kind = kind;
+  policy->log_std_init = log_std_init;
+  policy->net.outputs = (kind == ML3_POLICY_GAUSSIAN_STATE ? 2 : 1) * policy->action_dim;
+  return ml3_mlp_check(&policy->net, "policy", error);
+}
+
+int ml3_policy_add_goal(ml3_policy *policy, const ml3_env_spec *env, ml3_error *error) {
+  if (policy->obs_dim + env->goal_dim > ML3_POLICY_MAX_OBS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "environment '%s' has %d observations and a goal of %d; policies take at most %d", env->name,
+                         env->obs_dim, env->goal_dim, ML3_POLICY_MAX_OBS);
+  policy->goal_dim = env->goal_dim;
+  policy->net.inputs = policy->obs_dim + policy->goal_dim;
+  return ml3_mlp_check(&policy->net, "policy", error);
+}
+
+int ml3_policy_make_relative(ml3_policy *policy, int i, int j, ml3_error *error) {
+  const int inputs = policy->net.inputs;
+  if (i < 0 || j < 0 || i >= inputs || j >= inputs || i == j)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy: input %d cannot be taken relative to %d; there are %d", i, j,
+                         inputs);
+  policy->minus[i] = j + 1;
+  return ML3_OK;
+}
+
+/* log_std at the end of theta. */
+static int free_log_stds(const ml3_policy *p) {
+  return p->kind == ML3_POLICY_GAUSSIAN ? p->action_dim : 0;
+}
+
+int ml3_policy_size(const ml3_policy *policy) {
+  return ml3_mlp_size(&policy->net) + free_log_stds(policy);
+}
+
+void ml3_policy_bound_log_std(const ml3_policy *policy, ml3_real *theta) {
+  ml3_real *log_std = theta + ml3_mlp_size(&policy->net);
+  for (int i = 0; i < free_log_stds(policy); i++)
+    log_std[i] = (ml3_real)fmin(fmax((double)log_std[i], policy->log_std_min), policy->log_std_max);
+}
+
+static void set_log_std(const ml3_policy *policy, ml3_real *theta) {
+  for (int i = 0; i < free_log_stds(policy); i++)
+    theta[ml3_mlp_size(&policy->net) + i] = (ml3_real)policy->log_std_init;
+}
+
+void ml3_policy_draw(const ml3_policy *policy, ml3_random *random, ml3_real *theta) {
+  const ml3_mlp *net = &policy->net;
+  const int in = net->depth ? net->hidden[net->depth - 1] : net->inputs, size = ml3_mlp_size(net);
+  ml3_mlp_init(net, random, theta);
+  for (int i = size - net->outputs * (in + (net->bias ? 1 : 0)); i < size && policy->output_gain != 1; i++)
+    theta[i] *= (ml3_real)policy->output_gain;
+  set_log_std(policy, theta);
+}
+
+int ml3_policy_draw_orthogonal(const ml3_policy *policy, double gain, ml3_random *random, ml3_real *theta,
+                               ml3_error *error) {
+  set_log_std(policy, theta);
+  return ml3_mlp_draw_orthogonal(&policy->net, gain, random, theta, error);
+}
+
+/* ---- one observation ------------------------------------------------------------------------------------- */
+
+/* Middle and half width of an action's bounds. */
+static double middle(const ml3_policy *p, int i) {
+  return (p->low[i] + p->high[i]) / 2;
+}
+static double half(const ml3_policy *p, int i) {
+  return (p->high[i] - p->low[i]) / 2;
+}
+
+double ml3_policy_half_width(const ml3_policy *policy, int action) {
+  const double width = half(policy, action);
+  return isfinite(width) ? width : 1;
+}
+
+static double input(const ml3_policy *p, const double *obs, const double *goal, int i) {
+  double raw = i < p->obs_dim ? obs[i] : goal[i - p->obs_dim];
+  const int other = p->minus[i] - 1;
+  if (other >= 0) raw -= other < p->obs_dim ? obs[other] : goal[other - p->obs_dim];
+  const double x = (raw - p->shift[i]) * p->scale[i];
+  return p->clip_input ? fmin(fmax(x, -INPUT_LIMIT), INPUT_LIMIT) : x;
+}
+
+void ml3_policy_input(const ml3_policy *policy, const double *obs, const double *goal, ml3_real *x) {
+  for (int i = 0; i < policy->net.inputs; i++) x[i] = (ml3_real)input(policy, obs, goal, i);
+}
+
+void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, const double *goal,
+                    double *action) {
+  double x[ML3_POLICY_MAX_OBS], y[2 * ML3_POLICY_MAX_ACTIONS];
+  for (int i = 0; i < policy->net.inputs; i++) x[i] = input(policy, obs, goal, i);
+  ml3_mlp_forward(&policy->net, theta, x, y);
+  for (int i = 0; i < policy->action_dim; i++) {
+    if (policy->squash == ML3_SQUASH_TANH)
+      y[i] = middle(policy, i) + half(policy, i) * tanh((y[i] - middle(policy, i)) / half(policy, i));
+    action[i] = fmin(fmax(y[i], policy->low[i]), policy->high[i]);
+  }
+}
+
+void ml3_policy_play(void *user, int step, const double *obs, const double *state, double *action) {
+  const ml3_policy_player *player = user;
+  (void)step, (void)state;
+  ml3_policy_act(player->policy, player->theta, obs, player->goal, action);
+}
+
+/* ---- graphs ------------------------------------------------------------------------------------------------ */
+
+static ml3_node build_squashed(ml3_nn_graph *g, const ml3_policy *policy, ml3_node raw, int i) {
+  if (policy->squash == ML3_SQUASH_CLAMP)
+    return policy->kind == ML3_POLICY_DETERMINISTIC ? ml3_nn_clamp(g, raw, policy->low[i], policy->high[i]) : raw;
+  ml3_node centred = ml3_nn_scale(g, ml3_nn_shift(g, raw, -middle(policy, i)), 1 / half(policy, i));
+  return ml3_nn_shift(g, ml3_nn_scale(g, ml3_nn_tanh(g, centred), half(policy, i)), middle(policy, i));
+}
+
+/* One operation a layer where all actions have the same bounds. */
+static ml3_node build_mean(ml3_nn_graph *g, const ml3_policy *policy, ml3_node raw) {
+  ml3_node actions[ML3_POLICY_MAX_ACTIONS];
+  bool alike = true;
+  for (int i = 1; i < policy->action_dim; i++)
+    alike = alike && policy->low[i] == policy->low[0] && policy->high[i] == policy->high[0];
+  raw = ml3_nn_slice_cols(g, raw, 0, policy->action_dim);
+  if (alike) return build_squashed(g, policy, raw, 0);
+  for (int i = 0; i < policy->action_dim; i++)
+    actions[i] = build_squashed(g, policy, ml3_nn_slice_cols(g, raw, i, 1), i);
+  return ml3_nn_concat_cols(g, actions, policy->action_dim);
+}
+
+/* clamp(x, low, high) whose gradient is 1 beyond the bounds too (straight through): a number that was driven out there would
+   otherwise stay for ever. */
+static ml3_node build_bounded(ml3_nn_graph *g, ml3_node x, double low, double high) {
+  ml3_node value = ml3_nn_stop_gradient(g, ml3_nn_clamp(g, x, low, high));
+  return ml3_nn_add(g, value, ml3_nn_sub(g, x, ml3_nn_stop_gradient(g, x))); /* + 0 */
+}
+
+/* Free ones are clamped; those from the network are squashed smoothly, as a saturated one would never come back. */
+static ml3_node build_log_std(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node raw) {
+  const double low = policy->log_std_min, high = policy->log_std_max, mid = (low + high) / 2, width = (high - low) / 2;
+  if (policy->kind == ML3_POLICY_GAUSSIAN) {
+    ml3_node free = ml3_nn_view(g, theta, ml3_mlp_size(&policy->net), 1, policy->action_dim);
+    return ml3_nn_broadcast(g, build_bounded(g, free, low, high), ml3_nn_rows(g, raw), policy->action_dim);
+  }
+  /* the network's 0 is log_std_init */
+  const double start = mid + width * tanh(atanh((policy->log_std_init - mid) / width * 0.999));
+  ml3_node from_net = ml3_nn_slice_cols(g, raw, policy->action_dim, policy->action_dim);
+  from_net = ml3_nn_shift(g, from_net, atanh((start - mid) / width));
+  return ml3_nn_shift(g, ml3_nn_scale(g, ml3_nn_tanh(g, from_net), width), mid);
+}
+
+ml3_policy_nodes ml3_policy_build_from_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node x) {
+  ml3_node raw = ml3_mlp_build(g, &policy->net, theta, 0, x);
+  ml3_policy_nodes nodes = {.mean = build_mean(g, policy, raw), .log_std = ML3_NN_NONE};
+  if (policy->kind != ML3_POLICY_DETERMINISTIC) nodes.log_std = build_log_std(g, policy, theta, raw);
+  return nodes;
+}
+
+/* [1, inputs] of numbers. */
+static ml3_node build_row(ml3_nn_graph *g, const double *values, int count) {
+  ml3_node columns[ML3_POLICY_MAX_OBS];
+  for (int i = 0; i < count; i++) columns[i] = ml3_nn_constant(g, 1, 1, values[i]);
+  return ml3_nn_concat_cols(g, columns, count);
+}
+
+/* Entries less others, where there are such. */
+static ml3_node build_relative(ml3_nn_graph *g, const ml3_policy *policy, ml3_node obs) {
+  ml3_node columns[ML3_POLICY_MAX_OBS];
+  bool relative = false;
+  for (int i = 0; i < policy->net.inputs; i++) {
+    columns[i] = ml3_nn_slice_cols(g, obs, i, 1);
+    if (!policy->minus[i]) continue;
+    columns[i] = ml3_nn_sub(g, columns[i], ml3_nn_slice_cols(g, obs, policy->minus[i] - 1, 1));
+    relative = true;
+  }
+  return relative ? ml3_nn_concat_cols(g, columns, policy->net.inputs) : obs;
+}
+
+/* Normalised inputs; nothing where that changes nothing. */
+static ml3_node build_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node obs) {
+  const int n = policy->net.inputs;
+  obs = build_relative(g, policy, obs);
+  bool shifted = false, scaled = false;
+  for (int i = 0; i < n; i++) shifted = shifted || policy->shift[i] != 0, scaled = scaled || policy->scale[i] != 1;
+  if (shifted) obs = ml3_nn_sub(g, obs, build_row(g, policy->shift, n));
+  if (scaled) obs = ml3_nn_mul(g, obs, build_row(g, policy->scale, n));
+  return policy->clip_input ? ml3_nn_clamp(g, obs, -INPUT_LIMIT, INPUT_LIMIT) : obs;
+}
+
+ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs) {
+  return ml3_policy_build_from_input(g, policy, theta, build_input(g, policy, obs)).mean;
+}
+
+ml3_node ml3_policy_build_log_prob(ml3_nn_graph *g, ml3_policy_nodes at, ml3_node actions) {
+  const double log_2pi = 1.8378770664093454836;
+  ml3_node off = ml3_nn_mul(g, ml3_nn_sub(g, actions, at.mean), ml3_nn_exp(g, ml3_nn_neg(g, at.log_std)));
+  ml3_node each = ml3_nn_add(g, ml3_nn_scale(g, ml3_nn_square(g, off), 0.5), at.log_std);
+  return ml3_nn_neg(g, ml3_nn_sum_cols(g, ml3_nn_shift(g, each, 0.5 * log_2pi)));
+}
+
+ml3_node ml3_policy_build_shares(ml3_nn_graph *g, const ml3_policy *policy, ml3_node actions) {
+  ml3_node columns[ML3_POLICY_MAX_ACTIONS];
+  for (int i = 0; i < policy->action_dim; i++)
+    columns[i] = ml3_nn_scale(g, ml3_nn_slice_cols(g, actions, i, 1), 1 / ml3_policy_half_width(policy, i));
+  return ml3_nn_concat_cols(g, columns, policy->action_dim);
+}
+
+ml3_node ml3_policy_build_entropy(ml3_nn_graph *g, ml3_policy_nodes at) {
+  const double half_log_2pi_e = 1.4189385332046727418;
+  return ml3_nn_sum_cols(g, ml3_nn_shift(g, at.log_std, half_log_2pi_e));
+}
+
+/* ---- normalisation ------------------------------------------------------------------------------------------- */
+
+void ml3_normalizer_init(ml3_normalizer *n, int size) {
+  *n = (ml3_normalizer){.size = size};
+}
+
+void ml3_normalizer_add(ml3_normalizer *n, const double *rows, int count) {
+  if (count < 1) return;
+  const double total = n->count + count;
+  for (int i = 0; i < n->size; i++) {
+    double mean = 0, squares = 0;
+    for (int r = 0; r < count; r++) mean += rows[r * n->size + i] / count;
+    for (int r = 0; r < count; r++) squares += (rows[r * n->size + i] - mean) * (rows[r * n->size + i] - mean);
+    const double delta = mean - n->mean[i];
+    n->mean[i] += delta * count / total;
+    n->squares[i] += squares + delta * delta * n->count * count / total;
+  }
+  n->count = total;
+}
+
+void ml3_normalizer_apply(const ml3_normalizer *n, ml3_policy *policy) {
+  for (int i = 0; i < n->size && i < policy->net.inputs; i++) {
+    const double variance = n->count > 0 ? n->squares[i] / n->count : 0;
+    policy->shift[i] = n->mean[i];
+    policy->scale[i] = variance > 1e-12 ? 1 / sqrt(variance + 1e-8) : 1;
+  }
+  policy->clip_input = true;
+}

@@ -1,0 +1,107 @@
+/* Model-free RL with a learned loss: no model, rollouts in the simulator.
+
+     task      a goal, and whatever else the environment's task distribution draws; parameters whose names begin with
+               "start_" are drawn anew for every episode. theta_0 is a fresh initial policy.
+     D_k       `rollouts` episodes under theta_k
+     features  one row a time step: [s, mean, log_std, log pi(a|s), credit, goal]; s, credit and goal are data, the others
+               carry the gradient by theta. credit: discounted reward-to-go, or the advantage below
+     L_task    - mean A_t log pi_theta'(a_t|s_t) on `outer_rollouts` *fresh* episodes of theta'
+     A_t       generalised advantages by a linear baseline of state and time (advantage.h), or, with `baseline` episodes, the
+               reward-to-go minus its mean over the other episodes at the same step; then to mean 0 and deviation 1
+
+   The estimator. The gradient of L_task at theta' = theta'(phi) is the score-function estimate of -grad E[return] by theta'
+   on its own data: the baseline of the other episodes leaves it unbiased; the linear one, fitted on the same rows, and a
+   lambda below 1 bias it a little and quieten it much, above all where episodes start far apart. The scaling makes it a
+   direction whose length does not tell the return's size, and a discount below 1 favours early rewards. The pullback then carries it to phi
+   through the updates alone. With K = 1 nothing is left out: theta_0's data does not depend on phi. With K > 1 the
+   data D_1 .. D_{K-1} was drawn under policies that phi has shaped, and that dependence is not differentiated (the score
+   terms grad log pi_{theta_k}(D_k) that E-MAML keeps, Stadie et al. 2018): biased, with much less variance.
+
+   Extra information, at meta-train time only, in L_extra:
+     exploration goal  the same surrogate for the rewards - ||s_{t+1} - g_x||, t < until, instead of the environment's
+     energy            mean over actions and steps of the squared mean action, as share of its bounds
+     demonstrations    mean squared distance of the policy's mean from an expert's actions along its path, in half bounds
+     advice            the same, of what an expert would do in each state of those episodes of theta' (Ross et al. 2011); in
+                       `guided` of an update's episodes the expert acts itself, so that the loss learns what is on its way.
+                       With `taught` it says so for the episodes of an update as well, and the mean actions that a loss with
+                       targets wants are held against that (target_weight, meta.h)
+   At meta-test an update needs the learned loss with the scaling of inputs that it was learned under (metaloss/scaling.h), the
+   rewards as the environment gives them, and no gradient of the task. */
+#ifndef ML3_AGENTS_MODEL_FREE_H
+#define ML3_AGENTS_MODEL_FREE_H
+
+#include "agents/problems/demonstrations.h"
+#include "agents/learn/rollout.h"
+#include "metaloss/problem.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the learned loss sees of rewards. */
+typedef enum ml3_credit { ML3_CREDIT_ADVANTAGE, ML3_CREDIT_REWARD_TO_GO } ml3_credit;
+
+/* What is subtracted from rewards to go. */
+typedef enum ml3_baseline_kind { ML3_BASELINE_LINEAR, ML3_BASELINE_EPISODES } ml3_baseline_kind;
+
+/* Extra information while meta-training. */
+typedef enum ml3_model_free_extra {
+  ML3_MODEL_FREE_NONE,
+  ML3_MODEL_FREE_EXPLORATION_GOAL,
+  ML3_MODEL_FREE_ENERGY,
+  ML3_MODEL_FREE_DEMONSTRATIONS,
+  ML3_MODEL_FREE_ADVICE
+} ml3_model_free_extra;
+
+/* What a model-free problem is. */
+typedef struct ml3_model_free_settings {
+  const ml3_env_spec *env;
+  void *owned;             /* freed with the problem, or when making it fails: the narrowed env; or NULL */
+  ml3_policy policy;       /* Gaussian */
+  int horizon;             /* steps of an episode; 0: the environment's */
+  int rollouts;            /* episodes for one update */
+  int outer_rollouts;      /* episodes for L_task */
+  bool reuse;              /* an update's episodes also judge the policy that made them; outer_rollouts = rollouts */
+  int judge_episodes;      /* when a policy is judged */
+  double clip;             /* of the ratio of probabilities, where data serve several outer updates; 0: they do not */
+  double discount, lambda; /* lambda: of the linear baseline's advantages */
+  ml3_baseline_kind baseline;
+  ml3_credit credit;
+  const char *inputs; /* which features, by name, blanks or commas between them; NULL or "": all */
+  bool
+      normalize; /* set the policy's normalisation from rollouts of `normalize_seed`'s initial policies; a loss that was
+                         learned under another brings its own (metaloss/scaling.h) */
+  uint64_t normalize_seed;
+  ml3_model_free_extra extra;
+  double extra_goal[ML3_POLICY_MAX_OBS]; /* [state_dim] */
+  int extra_until_step;
+  const ml3_demonstrations
+      *demonstrations;      /* for ML3_MODEL_FREE_DEMONSTRATIONS: training tasks are drawn from them. Kept */
+  const ml3_expert *expert; /* for ML3_MODEL_FREE_ADVICE. Kept */
+  bool taught;              /* whether it tells the loss's targets, which are all mean actions, what they should be */
+  int guided;               /* of an update's episodes, in how many the expert acts while meta-training */
+} ml3_model_free_settings;
+
+/* The problem frees settings->owned, not demonstrations and expert (or NULL) unless ml3_model_free_own says so. */
+void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations, ml3_expert *expert);
+ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings,
+                                ml3_error *error); /* NULL with a sentence; freed by problem->free */
+
+/* With the normalisation that was set. */
+const ml3_model_free_settings *ml3_model_free_settings_of(const ml3_problem *problem);
+
+/* env_task[task_dim] of a task of the problem. */
+void ml3_model_free_task(const ml3_problem *problem, const ml3_real *task, double *env_task);
+
+/* The reverse: task[task_size] of that environment task, without demonstration. */
+void ml3_model_free_set_task(const ml3_problem *problem, const double *env_task, ml3_real *task);
+
+/* Plays and films an episode of theta's mean from start number `start` of the task. The caller frees it. */
+ml3_episode *ml3_model_free_episode(const ml3_problem *problem, const ml3_real *task, int start, const ml3_real *theta,
+                                    ml3_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
