@@ -221,3 +221,15 @@ Test(ilqr_cost, a_graphs_model_agrees_with_its_environment) {
   ml3_model_free(real);
   ml3_env_free(env);
 }
+
+Test(ilqr_cost, a_reward_of_too_many_entries_is_refused_with_a_sentence) {
+  ml3_error error = {0};
+  ml3_env *env = ml3_env_new(ml3_env_find("pendulum", &error), &error);
+  ml3_env_spec large = *env->spec;
+  large.state_dim = 800;
+  const ml3_env many = {.spec = &large, .task = env->task};
+  cr_expect_null(ml3_ilqr_reward(&many, 0, &error).evaluate);
+  cr_expect_eq(error.code, ML3_ERR_UNAVAILABLE);
+  cr_expect_not_null(strstr(error.message, "at most 256 entries"), "%s", error.message);
+  ml3_env_free(env);
+}

@@ -212,6 +212,8 @@ void ml3_ilqr_make_semidefinite(int k, double *h, double *scratch) {
 static const double DIFFERENCE_STEP =
     1e-4; /* relative to 1 + |x|: the error of a second difference is least near it */
 
+enum { REWARD_ENTRIES = 256 };
+
 typedef struct reward {
   ml3_env *env;
   double action_weight;
@@ -326,6 +328,13 @@ static double reward_evaluate(void *user, int step, const double *state, const d
 static reward *reward_new(const ml3_env *env, double action_weight, ml3_error *error) {
   const int n = env->spec->state_dim, m = env->spec->action_dim;
   const size_t k = (size_t)(n + m);
+  if (n + m > REWARD_ENTRIES) {
+    ml3_error_set(error, ML3_ERR_UNAVAILABLE,
+                  "the reward of '%s' cannot be a cost of iLQR: second differences of its %d state and action entries take "
+                  "%ld simulator steps a time step; at most %d entries are possible",
+                  env->spec->name, n + m, 1L + (n + m) + (long)(n + m) * (n + m), REWARD_ENTRIES);
+    return NULL;
+  }
   reward *r = calloc(1, sizeof *r);
   if (!r || !(r->x = calloc(4 * k + 3 * k * k, sizeof *r->x))) {
     free(r);

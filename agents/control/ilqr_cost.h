@@ -69,7 +69,7 @@ ml3_ilqr_cost ml3_ilqr_sum(const ml3_ilqr_cost *terms, int count, int state_dim,
 /* The environment's own reward, turned: -reward(s, u) of the step that starts in s, plus 1/2 action_weight |u|^2, which keeps the
    problem definite where the reward does not see the action; nothing at the end of the horizon. Gradient and Hessian by
    centred differences with h = 1e-4 (1 + |x|): 1 + k + k^2 simulator steps a point, k = n + m. The simulator is an
-   instance of its own with env's task; it serves under any model, also a learned one. */
+   instance of its own with env's task; it serves under any model, also a learned one. ML3_ERR_UNAVAILABLE where k > 256. */
 ml3_ilqr_cost ml3_ilqr_reward(const ml3_env *env, double action_weight, ml3_error *error);
 
 /* Any cost that is a graph: of one number, whose gradient and Hessian are exact, by differentiating it twice; or of least
