@@ -62,7 +62,7 @@ static void print_help(FILE *out) {
   for (int i = 0; i < VERBS; i++)
     if (verbs[i].summary) fprintf(out, "  %-10s  %s\n", verbs[i].name, verbs[i].summary);
   fprintf(out,
-          "\n`ml3 VERB --help` tells a verb's options. A first run:\n\n"
+          "\n`ml3 VERB --help` tells a verb's options, `ml3 --version` what this build is. A first run:\n\n"
           "  ml3 train mountain_car --output runs/first\n"
           "  ml3 compare runs/first\n"
           "  ml3 view runs/first\n\n"

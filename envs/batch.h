@@ -38,6 +38,7 @@ void ml3_env_batch_free(ml3_env_batch *batch);
 
 /* ---- settings, between steps --------------------------------------------------------------------------------- */
 
+/* What becomes of an environment that has ended; ML3_AUTORESET_SAME_STEP at first. */
 void ml3_env_batch_set_autoreset(ml3_env_batch *batch, ml3_autoreset mode);
 void ml3_env_batch_set_horizon(ml3_env_batch *batch, int steps); /* until truncation; less than 1: the spec's */
 

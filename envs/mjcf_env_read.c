@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "envs/mjcf.h"
-#include "envs/mjcf_actuators.h"
+#include "envs/mjcf_actuators_internal.h"
 #include "envs/mjcf_env_internal.h"
 #include "envs/simulation.h"
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "envs/mjcf_actuators.h"
+#include "envs/mjcf_actuators_internal.h"
 #include "envs/mjcf_env_internal.h"
 
 /* ---- tasks --------------------------------------------------------------------------------------------------------------------------- */

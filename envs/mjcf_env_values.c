@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "envs/mjcf_actuators.h"
+#include "envs/mjcf_actuators_internal.h"
 #include "envs/mjcf_env_internal.h"
 
 /* ---- complaints ------------------------------------------------------------------------------------------------- */

@@ -31,6 +31,10 @@ def complain(where, command, what):
 
 def check_ml3(where, command, words):
     verb, rest = words[0], words[1:]
+    if verb.startswith("-"):  # an option of ml3 itself
+        if not re.search(rf"(?<!\S){re.escape(verb)}\b", help_text):
+            complain(where, command, f"ml3 has no option {verb}")
+        return
     if verb not in verbs:
         if re.match(r"[a-z-]+$", verb):  # else a sentence about ml3, or VERB
             complain(where, command, f"there is no verb '{verb}'")

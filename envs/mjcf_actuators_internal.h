@@ -1,7 +1,7 @@
 /* Actuators and their controls. Up to MuJoCo 3 they are the same thing; in MuJoCo 4 an actuator has any number of controls,
    none as well, and of force outputs. Internal. */
-#ifndef ML3_ENVS_MJCF_ACTUATORS_H
-#define ML3_ENVS_MJCF_ACTUATORS_H
+#ifndef ML3_ENVS_MJCF_ACTUATORS_INTERNAL_H
+#define ML3_ENVS_MJCF_ACTUATORS_INTERNAL_H
 
 #include <mujoco/mujoco.h>
 
