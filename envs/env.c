@@ -73,6 +73,7 @@ ml3_env_result ml3_env_step(ml3_env *env, const double *action) {
   } else {
     env->spec->step(env, action, &result);
     env->steps++;
+    if (result.code >= 0 && !isfinite(result.reward)) result.code = ML3_ERR_NUMERIC;
     if (result.code < 0) begin_again(env, &result);
   }
   if (result.code < 0) result.reward = NAN;

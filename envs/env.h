@@ -178,7 +178,8 @@ ml3_env *ml3_env_clone(const ml3_env *env, ml3_error *error);
 void ml3_env_reset(ml3_env *env, const double *task, ml3_random *random);
 
 /* One step. Truncation by spec->horizon is added here. Stepping on after the end is allowed (planners
-   do); `truncated` then stays true. An action that is no finite number leaves everything as it was: result.code. */
+   do); `truncated` then stays true. An action that is no finite number leaves everything as it was: result.code. Where the
+   simulation diverges or the reward is no finite number, result.code says so, and the task begins again. */
 ml3_env_result ml3_env_step(ml3_env *env, const double *action);
 
 /* The same; a negative result.code is returned, with a sentence that names environment, step and action. */

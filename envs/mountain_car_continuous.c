@@ -72,6 +72,7 @@ static void step(ml3_env *env, const double *action, ml3_env_result *result) {
   car next = advance(env->task, *c, action[0], &result->terminated);
   *c = (car){.p = (double)(float)next.p, .v = (double)(float)next.v, .push = c->push};
   result->reward = (result->terminated ? REWARD_AT_GOAL : 0) - pow(action[0], 2) * ACTION_COST;
+  if (!isfinite(c->p + c->v)) result->code = ML3_ERR_NUMERIC; /* the reward does not see where the car is */
 }
 
 static void observe(const ml3_env *env, double *obs) {

@@ -153,6 +153,29 @@ Test(envs, survive_actions_that_are_no_numbers) {
   }
 }
 
+Test(envs, say_in_a_steps_code_that_a_state_or_a_reward_is_no_number) {
+  for (int i = 0; i < ml3_env_count(); i++) {
+    const ml3_env_spec *spec = ml3_env_at(i);
+    ml3_env *env = ml3_env_new(spec, NULL);
+    double start[STATE_MAX], state[STATE_MAX], action[STATE_MAX] = {0};
+    ml3_env_get_state(env, start);
+    memcpy(state, start, sizeof state);
+    state[0] = NAN;
+    ml3_env_set_state(env, state);
+    ml3_env_result result = ml3_env_step(env, action);
+    cr_expect_eq(result.code, ML3_ERR_NUMERIC, "%s: from a state that is no number", spec->name);
+    cr_expect(isnan(result.reward) && result.terminated, "%s", spec->name);
+    ml3_env_get_state(env, state);
+    cr_expect_arr_eq(state, start, (size_t)spec->state_dim * sizeof *state, "%s: where its task begins", spec->name);
+
+    for (int k = 0; k < spec->action_dim; k++) action[k] = 1e308;
+    result = ml3_env_step(env, action);
+    cr_expect_eq(result.code == ML3_OK, (bool)isfinite(result.reward), "%s: code %d, reward %g", spec->name,
+                 result.code, result.reward);
+    ml3_env_free(env);
+  }
+}
+
 Test(envs, name_environment_step_and_action_where_an_action_is_no_number) {
   ml3_error error = {0};
   ml3_env_result result;
