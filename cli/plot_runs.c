@@ -22,7 +22,7 @@ int cli_plot_runs(int argc, const char **argv) {
   int answer = cli_options_read(
       &options, argc, argv, own, "RUN... [OPTIONS]",
       "Plots what runs have logged: a panel a metric, a line a run. Runs that differ by their seed alone are one\n"
-      "line, their mean, with a band that holds it with 95 % (Student's t). A folder stands for the runs in it.",
+      "line, their mean, with a band that holds it with 95 %. A folder stands for the runs in it.",
       NULL);
   if (answer >= 0) return answer;
   ml3_error error = {0};

@@ -53,8 +53,7 @@ static void put_curves(FILE *out, const cli_runs *runs, const char *metrics) {
     cli_html_media(out, path, "metrics by step");
     if (runs->groups < runs->count)
       fprintf(out,
-              "<p>Runs that differ by their seed alone: their mean, and a band that holds it with 95 %% (Student's "
-              "t).</p>\n");
+              "<p>Runs that differ by their seed alone: their mean, and a band that holds it with 95 %%.</p>\n");
   } else {
     fprintf(out, "<p>No curves: ");
     cli_html_text(out, error.message);
