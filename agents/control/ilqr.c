@@ -15,6 +15,7 @@
 #include "agents/control/ilqr_internal.h"
 
 enum { PATIENCE = 10 }; /* small decreases in a row that end the search */
+enum { ROUNDINGS = 8 }; /* a promise of so many is none where no step keeps it: costs take several operations */
 
 /* Where a solve stands. */
 typedef struct search {
@@ -119,13 +120,20 @@ static pass_end find_direction(ml3_ilqr *w, search *s) {
 
 enum { GO_ON = -1 };
 
+/* No step lowers the cost: is there nothing left to lower? Leaves the pass with the least mu. */
+static ml3_ilqr_end end_where_no_step_helps(ml3_ilqr *w) {
+  double least;
+  const bool settled = pass_with_least(w, &least) && promise(w) <= ROUNDINGS * rounding_error(w);
+  return settled ? ML3_ILQR_CONVERGED : ML3_ILQR_STUCK;
+}
+
 /* One backward and one forward pass. Returns an ml3_ilqr_end (ML3_ILQR_FAILED: a derivative is not finite) or GO_ON. */
 static int iterate(ml3_ilqr *w, search *s, ml3_ilqr_report *report, ml3_error *error) {
   const double before = report->cost, small = small_decrease(w);
   double alpha = 0;
   const pass_end found = find_direction(w, s);
   if (found == OPTIMAL) return ML3_ILQR_CONVERGED;
-  if (found == HOPELESS) return ML3_ILQR_STUCK;
+  if (found == HOPELESS) return end_where_no_step_helps(w);
   if (found == FAILED && ml3_ilqr_check_derivatives(w, error) != ML3_OK) return ML3_ILQR_FAILED;
   const double mu = s->mu;
   if (found == PASSED) alpha = ml3_ilqr_search_line(w, &report->cost);
@@ -134,7 +142,7 @@ static int iterate(ml3_ilqr *w, search *s, ml3_ilqr_report *report, ml3_error *e
   if (!s->stale) {
     s->failures++;
     if (raise_regularization(w, s)) return GO_ON;
-    return found == FAILED ? ML3_ILQR_INDEFINITE : ML3_ILQR_STUCK;
+    return found == FAILED ? ML3_ILQR_INDEFINITE : end_where_no_step_helps(w);
   }
   lower_regularization(w, s);
   s->failures = 0;

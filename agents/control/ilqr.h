@@ -42,8 +42,9 @@ int ml3_ilqr_log_json(void *file, const ml3_ilqr_iteration *iteration);
 /* Horizon, ends of the search, regularisation, line search.
 
    A solve has converged when the quadratic model without regularisation (with the least that works, where that is not
-   definite) promises a decrease below cost_tolerance, or feed-forward terms below gradient_tolerance. A small decrease
-   of the cost is not enough, since a short step makes one too.
+   definite) promises a decrease below cost_tolerance, or feed-forward terms below gradient_tolerance; or where no step
+   lowers the cost and the promise is within eight roundings of the cost. A small decrease of the cost is not enough,
+   since a short step makes one too.
 
    mu is relative: to the mean of |Q_uu,ii| over the time steps of the start, for each control i by itself (of |V_ss,ii|
    for each state entry with regularize_state). The same problem in other units, of its cost or its controls, is
