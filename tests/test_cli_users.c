@@ -88,7 +88,7 @@ Test(cli_users, a_key_of_another_problem_is_told_with_whose_it_is) {
   expect("config pointmass_model_free --set cost.kind=final", 2, "a key of problem 'model_based'");
   expect("config pendulum --set classes.ways=2", 2, "a key of problem 'digits' or 'idx'");
   expect("config pendulum --set sine.gird=1", 2, "did you mean 'sine.grid'? But sine.grid is a key of problem 'sine'");
-  write_file("a.yaml", "problem: sine\nrollout: {starts: 2}\n");
+  write_file("a.yaml", "problem: sine\nrollout: {starts: 2}\nouter: {steps: 1}\n"); /* short, were it taken */
   expect("train a.yaml -o new", 2, "a.yaml:2: rollout.starts is a key of problem 'model_based', and the problem is 'sine'");
   expect("train sine -o new --set method=ppo", 2, "problem 'sine' has none");
   write_file("b.yaml", "method: ppo\nproblem: digits\n");
