@@ -1,5 +1,6 @@
 /* The YAML beside a user's MJCF. The model itself is MuJoCo's to read: every input gets a copy of the same one. Now and
    then the environment that was described is made and stepped. */
+#define _POSIX_C_SOURCE 200809L /* strdup */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
