@@ -129,7 +129,7 @@ static void remove_copy(const cli_run_environment *e, const char *top) {
 
 /* A whole copy into the empty folder `top`, which MuJoCo can load. */
 static int fill(const cli_run_environment *e, const char *top, ml3_error *error) {
-  char model[CLI_PATH_MAX];
+  char model[2 * CLI_PATH_MAX + 32];
   int code = ML3_OK;
   for (int i = 0; i < e->count && code == ML3_OK; i++) code = copy_file(&e->files[i], top, error);
   if (code == ML3_OK) code = environment_write(e, top, error);
