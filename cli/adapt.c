@@ -4,17 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/run_environment.h"
-#include "cli/experiment.h"
+#include "cli/console.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/table.h"
 #include "cli/verb.h"
-#include "cli/zoo.h"
+#include "lab/experiment.h"
+#include "lab/run_environment.h"
+#include "lab/zoo.h"
 
 typedef struct adapting {
-  cli_config config;
-  const cli_problem_kind *kind;
+  ml3_lab_config config;
+  const ml3_lab_problem_kind *kind;
   ml3_problem *problem;
   ml3_loss *loss;
   ml3_meta *meta;
@@ -24,34 +25,35 @@ typedef struct adapting {
 
 /* zoo:NAME for NAME: for what the entry was learned on, which for some is the environment in other coordinates. */
 static bool is_namesake(const char *argument, const char *other) {
-  return cli_zoo_is(other) && strcmp(other + strlen("zoo:"), argument) == 0;
+  return ml3_lab_zoo_is(other) && strcmp(other + strlen("zoo:"), argument) == 0;
 }
 
 /* The run's own loss, or another (`other`) for what the argument names; without argument for what that was learned on. */
 static int open_loss(adapting *a, const char *argument, const char *other, ml3_error *error) {
-  char folder[CLI_PATH_MAX];
+  char folder[ML3_LAB_PATH_MAX];
   if (!argument && !other) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run? `ml3 list` shows them");
-  if (argument && !(argument = cli_zoo_folder(argument, folder, error))) return error->code;
-  if (!other) return cli_run_open(argument, &a->config, &a->loss, error);
-  int code = cli_loss_open(other, &a->config, &a->loss, error);
+  if (argument && !(argument = ml3_lab_zoo_folder(argument, folder, error))) return error->code;
+  if (!other) return ml3_lab_run_open(argument, &a->config, &a->loss, &cli_messages, error);
+  int code = ml3_lab_loss_open(other, &a->config, &a->loss, &cli_messages, error);
   if (code != ML3_OK || !argument) return code;
   if (is_namesake(argument, other)) {
-    const cli_problem_kind *kind = cli_problem_kind_find(a->config.problem, error);
+    const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(a->config.problem, error);
     if (kind && kind->rollouts && strcmp(a->config.environment, argument))
       fprintf(stderr, "ml3 adapt: %s was learned on '%s', which is taken\n", other, a->config.environment);
     return kind ? ML3_OK : error->code;
   }
-  return cli_run_is(argument) ? cli_run_config(argument, &a->config, error) : cli_preset_apply(&a->config, argument, error);
+  return ml3_lab_run_is(argument) ? ml3_lab_run_config(argument, &a->config, &cli_messages, error)
+                                  : ml3_lab_preset_apply(&a->config, argument, error);
 }
 
 static int open_run(adapting *a, const cli_options *o, const char *other, ml3_error *error) {
   int code = open_loss(a, o->argument, other, error);
   if (code == ML3_OK) code = cli_options_apply(o, &a->config, error);
   if (code != ML3_OK) return code;
-  if (!(a->kind = cli_problem_kind_find(a->config.problem, error))) return error->code;
-  if (!(a->problem = cli_problem_new_for(&a->config, a->loss, error))) return error->code;
+  if (!(a->kind = ml3_lab_problem_kind_find(a->config.problem, error))) return error->code;
+  if (!(a->problem = ml3_lab_problem_new_for(&a->config, a->loss, error))) return error->code;
   ml3_trainer_settings settings;
-  code = cli_trainer_settings(&a->config, a->problem, &settings, error);
+  code = ml3_lab_trainer_settings(&a->config, a->problem, &settings, error);
   if (code != ML3_OK) return code;
   settings.meta.loss = a->loss->spec;
   if (!(a->meta = ml3_meta_new(a->problem, &settings.meta, error))) return error->code;
@@ -64,14 +66,14 @@ static int open_run(adapting *a, const cli_options *o, const char *other, ml3_er
 }
 
 /* The columns that say something for this kind of problem. */
-static cli_table *make_table(const cli_problem_kind *kind, const ml3_problem *p, const ml3_loss *loss) {
+static cli_table *make_table(const ml3_lab_problem_kind *kind, const ml3_problem *p, const ml3_loss *loss) {
   const bool learned = loss->spec.kind == ML3_LOSS_LEARNED;
   const char *columns[7] = {"updates", learned ? "learned loss before" : "own loss before", "task loss"};
   int count = 3;
   if (p->distance_name) columns[count++] = p->distance_name;
   if (kind->rollouts) columns[count++] = "return";
   if (p->success_name) columns[count++] = p->success_name;
-  if (p->success_name && cli_problem_acts(kind)) columns[count++] = "passed";
+  if (p->success_name && ml3_lab_problem_acts(kind)) columns[count++] = "passed";
   return cli_table_new(columns, count);
 }
 
@@ -86,7 +88,8 @@ static int add_row(adapting *a, cli_table *table, int updates, double value, ml3
   if (a->problem->distance_name) snprintf(cells[count++], sizeof cells[0], "%.4f", o.distance);
   if (a->kind->rollouts) snprintf(cells[count++], sizeof cells[0], "%.3f", o.episode_return);
   if (a->problem->success_name) snprintf(cells[count++], sizeof cells[0], "%.1f %%", 100 * o.success);
-  if (a->problem->success_name && cli_problem_acts(a->kind)) snprintf(cells[count++], sizeof cells[0], "%.1f %%", 100 * o.passed);
+  if (a->problem->success_name && ml3_lab_problem_acts(a->kind))
+    snprintf(cells[count++], sizeof cells[0], "%.1f %%", 100 * o.passed);
   const char *row[7] = {cells[0], updates ? cells[1] : "", cells[2], cells[3], cells[4], cells[5], cells[6]};
   if (cli_table_row(table, row) == ML3_OK) return ML3_OK;
   return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
@@ -111,8 +114,8 @@ static int adapt(adapting *a, int task, int updates, ml3_error *error) {
 /* RUN/policy.safetensors, which an earlier adapting has left there, or a file beside where it is started; a run of PPO's has
    a policy of its own. */
 static int choose_output(const adapting *a, const char *argument, int force, char *path, ml3_error *error) {
-  const bool in_run = argument && cli_run_is(argument);
-  cli_run_path(in_run ? argument : ".", a->kind->rollouts ? "policy.safetensors" : "model.safetensors", path);
+  const bool in_run = argument && ml3_lab_run_is(argument);
+  ml3_lab_run_path(in_run ? argument : ".", a->kind->rollouts ? "policy.safetensors" : "model.safetensors", path);
   return in_run && a->config.method < METHOD_PPO ? ML3_OK : cli_output_check(path, "--output", force, error);
 }
 
@@ -122,7 +125,8 @@ int cli_adapt(int argc, const char **argv) {
   const struct poptOption own[] = {
       {"task", 't', POPT_ARG_INT, &task, 0, "number of the held-out task (0)", "N"},
       {"updates", 'n', POPT_ARG_INT, &updates, 0, "updates by the learned loss (5)", "N"},
-      {"loss", 'l', POPT_ARG_STRING, &loss, 0, "another loss than the run's own: a run's, a FILE's, or zoo:NAME", "LOSS"},
+      {"loss", 'l', POPT_ARG_STRING, &loss, 0, "another loss than the run's own: a run's, a FILE's, or zoo:NAME",
+       "LOSS"},
       {"output", 'o', POPT_ARG_STRING, &output, 0,
        "where the policy or model goes (RUN/policy.safetensors or RUN/model.safetensors)", "FILE"},
       CLI_FORCE_OPTION(&force),
@@ -140,7 +144,7 @@ int cli_adapt(int argc, const char **argv) {
   }
   adapting a = {0};
   ml3_error error = {0};
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   int code = cli_output_check(output, "--output", force, &error);
   if (code == ML3_OK) code = open_run(&a, &options, loss, &error);
   if (code == ML3_OK && !output) code = choose_output(&a, options.argument, force, path, &error);

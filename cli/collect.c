@@ -9,15 +9,17 @@
 #include <unistd.h>
 
 #include "agents/learn/policy.h"
-#include "cli/run_environment.h"
-#include "cli/experiment.h"
+#include "cli/console.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "cli/statistics.h"
 #include "cli/verb.h"
 #include "cli/warnings.h"
 #include "envs/dataset.h"
+#include "lab/experiment.h"
+#include "lab/run_environment.h"
+#include "lab/statistics.h"
 
 static int end(const char *verb, int code, const ml3_error *error) {
   if (code == ML3_ERR_ARGUMENT) return cli_fail(verb, error), CLI_USAGE;
@@ -49,7 +51,7 @@ static void act(void *user, int step, const double *obs, const double *state, do
 
 /* The folders above the path. */
 static int make_parents(const char *path, ml3_error *error) {
-  char folder[CLI_PATH_MAX];
+  char folder[ML3_LAB_PATH_MAX];
   snprintf(folder, sizeof folder, "%s", path);
   for (char *c = folder + 1; *c; c++) {
     if (*c != '/' || c[1] == '\0') continue;
@@ -87,14 +89,14 @@ typedef struct collecting {
 } collecting;
 
 static int open_collecting(collecting *c, const char *name, const char *policy, ml3_error *error) {
-  cli_config run; /* a run's environment is the one that it keeps */
-  const bool is_run = cli_run_is(name);
-  if (is_run && cli_run_config(name, &run, error) != ML3_OK) return error->code;
-  const ml3_env_spec *spec = is_run ? cli_run_environment_spec(&run, error) : ml3_env_find(name, error);
+  ml3_lab_config run; /* a run's environment is the one that it keeps */
+  const bool is_run = ml3_lab_run_is(name);
+  if (is_run && ml3_lab_run_config(name, &run, &cli_messages, error) != ML3_OK) return error->code;
+  const ml3_env_spec *spec = is_run ? ml3_lab_run_environment_spec(&run, error) : ml3_env_find(name, error);
   if (!spec) return error->code;
   c->actor.spec = spec;
   if (strcmp(policy, "random") != 0) {
-    if (!is_run) cli_run_environment_tell_beside(policy, name);
+    if (!is_run) ml3_lab_run_environment_say_beside(policy, name, &cli_messages);
     int code = ml3_policy_open(policy, spec, &c->actor.policy, &c->actor.theta, error);
     if (code != ML3_OK) return code;
   }
@@ -146,7 +148,7 @@ static int collect_all(collecting *c, bool quiet, ml3_error *error) {
 }
 
 static int write_set(collecting *c, const char *policy, const char *path, bool force, bool quiet, ml3_error *error) {
-  char id[CLI_PATH_MAX], description[512];
+  char id[ML3_LAB_PATH_MAX], description[512];
   if (c->id)
     snprintf(id, sizeof id, "%s", c->id);
   else
@@ -176,7 +178,8 @@ int cli_collect(int argc, const char **argv) {
       {"episodes", 'n', POPT_ARG_INT, &episodes, 0, "how many (100)", "N"},
       {"seed", '\0', POPT_ARG_LONG, &seed, 0, "of tasks, starts and random actions (0)", "N"},
       {"output", 'o', POPT_ARG_STRING, &output, 0, "the new folder (data/ENVIRONMENT-POLICY-v0)", "FOLDER"},
-      {"id", '\0', POPT_ARG_STRING, &id, 0, "Minari's name of the set, (NAMESPACE/)NAME-v0 (the folder's last part)", "ID"},
+      {"id", '\0', POPT_ARG_STRING, &id, 0, "Minari's name of the set, (NAMESPACE/)NAME-v0 (the folder's last part)",
+       "ID"},
       CLI_FORCE_OPTION(&force),
       POPT_TABLEEND};
   cli_options options = {0};
@@ -188,7 +191,7 @@ int cli_collect(int argc, const char **argv) {
       NULL);
   if (answer >= 0) return answer;
 
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   ml3_error error = {0};
   collecting c = {.episodes = episodes, .seed = (uint64_t)seed, .id = id};
   int code = ML3_OK;
@@ -207,7 +210,7 @@ int cli_collect(int argc, const char **argv) {
     const char *to = output ? output : path;
     code = write_set(&c, policy, to, force, options.quiet, &error);
     if (code == ML3_OK) {
-      cli_interval mean = cli_mean_interval(c.returns, c.episodes, 0);
+      ml3_lab_interval mean = ml3_lab_mean_interval(c.returns, c.episodes, 0);
       printf("%s: %d episodes, %lld steps; return %.4g (95 %%: %.4g - %.4g), success %.1f %%, passed %.1f %%\n", to,
              c.episodes, c.steps, mean.mean, mean.low, mean.high, 100.0 * c.succeeded / c.episodes,
              100.0 * c.passed / c.episodes);
@@ -256,7 +259,7 @@ static int summarise(ml3_dataset *d, summary *s, bool quiet, ml3_error *error) {
 
 static void print_summary(const ml3_dataset *d, const summary *s) {
   const int count = ml3_dataset_count(d);
-  cli_interval mean = cli_mean_interval(s->returns, count, 0);
+  ml3_lab_interval mean = ml3_lab_mean_interval(s->returns, count, 0);
   if (*ml3_dataset_id(d)) printf("id             %s\n", ml3_dataset_id(d));
   printf("environment    %s\n", ml3_dataset_spec(d)->name);
   printf("episodes       %d, of which the environment ended %d\n", count, s->terminated);
@@ -270,9 +273,10 @@ static void print_summary(const ml3_dataset *d, const summary *s) {
 
 int cli_data(int argc, const char **argv) {
   const char *environment = NULL;
-  const struct poptOption own[] = {{"environment", 'e', POPT_ARG_STRING, &environment, 0,
-                                    "whose episodes these are, where the data set does not say, or FILE.xml has moved", "NAME"},
-                                   POPT_TABLEEND};
+  const struct poptOption own[] = {
+      {"environment", 'e', POPT_ARG_STRING, &environment, 0,
+       "whose episodes these are, where the data set does not say, or FILE.xml has moved", "NAME"},
+      POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(
       &options, argc, argv, own, "FOLDER|FILE.hdf5 [OPTIONS]",

@@ -10,12 +10,13 @@
 #include "cli/compare_open.h"
 #include "cli/compare_supervised.h"
 #include "cli/comparison.h"
-#include "cli/experiment.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
-#include "cli/zoo.h"
+#include "lab/experiment.h"
+#include "lab/zoo.h"
 #include "viewer/viewer.h"
 
 enum { METHODS_TEXT = 1024, EPISODES_MAX = 64, SEEDS_MAX = 1000 };
@@ -88,25 +89,25 @@ static int record(const cli_compare_opened *c, const char *const *methods, int c
 }
 
 static int make_folder(const cli_options *o, const cli_compare_options *own, char *folder, ml3_error *error) {
-  char pattern[CLI_PATH_MAX];
+  char pattern[ML3_LAB_PATH_MAX];
   const bool each = cli_compare_names_each_seed(o->argument, pattern, sizeof pattern);
-  if (!own->output && !each && cli_run_is(o->argument)) {
-    snprintf(folder, CLI_PATH_MAX, "%.1000s", o->argument);
+  if (!own->output && !each && ml3_lab_run_is(o->argument)) {
+    snprintf(folder, ML3_LAB_PATH_MAX, "%.1000s", o->argument);
     return ML3_OK;
   }
   if (!own->output && each && !strstr(o->argument, "{seed}")) {
-    snprintf(folder, CLI_PATH_MAX, "%.1000s", o->argument);
+    snprintf(folder, ML3_LAB_PATH_MAX, "%.1000s", o->argument);
     return ML3_OK;
   }
-  if (!own->output && strchr(o->argument, '/') && !cli_is_mjcf(o->argument))
+  if (!own->output && strchr(o->argument, '/') && !ml3_lab_is_mjcf(o->argument))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "several runs are compared; --output says where the tables go");
-  char wanted[CLI_PATH_MAX];
-  cli_config config;
-  cli_config_defaults(&config);
+  char wanted[ML3_LAB_PATH_MAX];
+  ml3_lab_config config;
+  ml3_lab_config_defaults(&config);
   const char *slash = strrchr(o->argument, '/');
   const char *name = slash ? slash + 1 : o->argument;
-  snprintf(wanted, sizeof wanted, "runs/compare-%.200s", cli_zoo_is(name) ? name + 4 : name);
-  return cli_run_create(own->output ? own->output : wanted, &config, true, folder, error);
+  snprintf(wanted, sizeof wanted, "runs/compare-%.200s", ml3_lab_zoo_is(name) ? name + 4 : name);
+  return ml3_lab_run_create(own->output ? own->output : wanted, &config, true, folder, error);
 }
 
 /* ---- the verb --------------------------------------------------------------------------------------------------------- */
@@ -114,7 +115,7 @@ static int make_folder(const cli_options *o, const cli_compare_options *own, cha
 typedef struct comparing {
   const cli_options *options;
   const cli_compare_options *own;
-  char methods_text[METHODS_TEXT], errors_text[METHODS_TEXT], folder[CLI_PATH_MAX];
+  char methods_text[METHODS_TEXT], errors_text[METHODS_TEXT], folder[ML3_LAB_PATH_MAX];
   const char *methods[ML3_COMPARE_MAX_METHODS];
   int method_count;
   ml3_compare *all;
@@ -163,8 +164,8 @@ static int compare_seed(comparing *c, int seed, cli_progress *progress, ml3_erro
 /* Problems without an environment: the runs named (--with: others, commas between them), seed by seed. */
 static int compare_supervised(comparing *c, ml3_error *error) {
   const cli_compare_options *own = c->own;
-  char with[2 * CLI_PATH_MAX], label[METHODS_TEXT], pattern[CLI_PATH_MAX], paths[ML3_META_TEST_MAX_RULES][CLI_PATH_MAX],
-      folders[ML3_META_TEST_MAX_RULES][CLI_PATH_MAX];
+  char with[2 * ML3_LAB_PATH_MAX], label[METHODS_TEXT], pattern[ML3_LAB_PATH_MAX],
+      paths[ML3_META_TEST_MAX_RULES][ML3_LAB_PATH_MAX], folders[ML3_META_TEST_MAX_RULES][ML3_LAB_PATH_MAX];
   const char *others[ML3_META_TEST_MAX_RULES - 1], *runs[ML3_META_TEST_MAX_RULES],
       *labels[ML3_META_TEST_MAX_RULES] = {NULL};
   const int most = ML3_META_TEST_MAX_RULES - 1;
@@ -182,7 +183,7 @@ static int compare_supervised(comparing *c, ml3_error *error) {
       cli_compare_put_seed(pattern, seed, paths[i + 1]);
     }
     for (int i = 0; i <= count; i++)
-      if (!(runs[i] = cli_zoo_folder(paths[i], folders[i], error))) code = error->code;
+      if (!(runs[i] = ml3_lab_zoo_folder(paths[i], folders[i], error))) code = error->code;
     if (code != ML3_OK) break;
     code =
         cli_supervised_compare(&all, c->options, runs, labels, count + 1, all.runs_differ ? 0 : (uint64_t)seed, error);
@@ -195,14 +196,14 @@ static int compare_supervised(comparing *c, ml3_error *error) {
 
 /* Of the tables the first stands for all. */
 static int check_output(const cli_compare_options *own, ml3_error *error) {
-  char tables[CLI_PATH_MAX];
-  cli_run_path(own->output ? own->output : "", "comparison.csv", tables);
+  char tables[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(own->output ? own->output : "", "comparison.csv", tables);
   int code = own->output ? cli_output_check(tables, "--output", own->force, error) : ML3_OK;
   return code == ML3_OK ? cli_output_check(own->video, "--video", own->force, error) : code;
 }
 
 static int compare_all(comparing *c, ml3_error *error) {
-  char pattern[CLI_PATH_MAX];
+  char pattern[ML3_LAB_PATH_MAX];
   const cli_compare_options *own = c->own;
   cli_progress progress = {0};
   if (!c->options->argument)
@@ -215,10 +216,10 @@ static int compare_all(comparing *c, ml3_error *error) {
         "--budget (%ld) not negative",
         own->seeds, SEEDS_MAX, own->transitions, own->hold, own->task, own->budget);
   const bool each = cli_compare_names_each_seed(c->options->argument, pattern, sizeof pattern);
-  char first[CLI_PATH_MAX];
+  char first[ML3_LAB_PATH_MAX];
   cli_compare_put_seed(pattern, 0, first);
-  char folder[CLI_PATH_MAX];
-  const char *run = cli_zoo_folder(first, folder, error);
+  char folder[ML3_LAB_PATH_MAX];
+  const char *run = ml3_lab_zoo_folder(first, folder, error);
   if (!run) return error->code;
   bool supervised = false;
   int code = check_output(own, error);

@@ -1,21 +1,23 @@
 /* Runs, their losses and problems, environments: see compare_open.h. */
 #define _POSIX_C_SOURCE 200809L
 #include "cli/compare_open.h"
+#include "cli/console.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/policies.h"
 #include "cli/train_policy.h"
-#include "cli/zoo.h"
+#include "lab/learners.h"
+#include "lab/policies.h"
+#include "lab/zoo.h"
 #include "metaloss/scaling.h"
 
 bool cli_compare_names_each_seed(const char *run, char *pattern, size_t size) {
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   struct stat info;
   snprintf(pattern, size, "%s", run);
   if (strstr(run, "{seed}")) return true;
-  cli_run_path(run, "seeds.yaml", path);
+  ml3_lab_run_path(run, "seeds.yaml", path);
   if (stat(path, &info) != 0) return false;
   snprintf(pattern, size, "%.900s/seed-{seed}", run);
   return true;
@@ -24,9 +26,9 @@ bool cli_compare_names_each_seed(const char *run, char *pattern, size_t size) {
 void cli_compare_put_seed(const char *pattern, long long seed, char *path) {
   const char *gap = strstr(pattern, "{seed}");
   if (gap)
-    snprintf(path, CLI_PATH_MAX, "%.*s%lld%.200s", (int)(gap - pattern), pattern, seed, gap + 6);
+    snprintf(path, ML3_LAB_PATH_MAX, "%.*s%lld%.200s", (int)(gap - pattern), pattern, seed, gap + 6);
   else
-    snprintf(path, CLI_PATH_MAX, "%.1000s", pattern);
+    snprintf(path, ML3_LAB_PATH_MAX, "%.1000s", pattern);
 }
 
 void cli_compare_close(cli_compare_opened *c) {
@@ -39,53 +41,52 @@ void cli_compare_close(cli_compare_opened *c) {
 }
 
 /* Steps of simulator and model that meta-training has taken. */
-static double meta_steps(const cli_config *c, const ml3_problem *problem, const ml3_trainer_settings *settings) {
+static double meta_steps(const ml3_lab_config *c, const ml3_problem *problem, const ml3_trainer_settings *settings) {
   double environment, model;
   ml3_trainer_count_steps(problem, settings, c->outer_steps, &environment, &model);
   return environment + model;
 }
 
 /* The problem of a run, as comparisons see it. */
-static int open_problem(const cli_config *config, const ml3_loss *loss, ml3_problem **problem, ml3_playable *play,
+static int open_problem(const ml3_lab_config *config, const ml3_loss *loss, ml3_problem **problem, ml3_playable *play,
                         ml3_error *error) {
-  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
+  const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(config->problem, error);
   if (!kind) return error->code;
   if (!kind->playable)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s' has no rollouts to compare", config->problem);
-  if (!(*problem = cli_problem_new_for(config, loss, error))) return error->code;
+  if (!(*problem = ml3_lab_problem_new_for(config, loss, error))) return error->code;
   *play = kind->playable(*problem);
   return ML3_OK;
 }
 
 /* The loss of run number i with the programs for it. */
-static int open_loss(cli_compare_opened *c, int i, const cli_config *config, const char *label,
+static int open_loss(cli_compare_opened *c, int i, const ml3_lab_config *config, const char *label,
                      const ml3_playable *play, ml3_error *error) {
   ml3_trainer_settings settings;
-  int code = cli_trainer_settings(config, play->problem, &settings, error);
+  int code = ml3_lab_trainer_settings(config, play->problem, &settings, error);
   if (code != ML3_OK) return code;
   const double steps = meta_steps(config, play->problem, &settings);
   settings.meta.loss = c->losses[i]->spec;
   if (!(c->metas[i] = ml3_meta_new(play->problem, &settings.meta, error))) return error->code;
-  c->compared[i] = (ml3_compare_loss){
-      .label = label, .loss = c->losses[i], .meta = c->metas[i], .meta_steps = steps};
+  c->compared[i] = (ml3_compare_loss){.label = label, .loss = c->losses[i], .meta = c->metas[i], .meta_steps = steps};
   return ML3_OK;
 }
 
 static int open_run(cli_compare_opened *c, const cli_options *o, const char *run, const char *other, const char *label,
                     ml3_error *error) {
-  cli_config second;
-  int code = cli_run_open(run, &c->config, &c->losses[0], error);
-  if (code == ML3_OK && other) code = cli_run_open(other, &second, &c->losses[1], error);
+  ml3_lab_config second;
+  int code = ml3_lab_run_open(run, &c->config, &c->losses[0], &cli_messages, error);
+  if (code == ML3_OK && other) code = ml3_lab_run_open(other, &second, &c->losses[1], &cli_messages, error);
   if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
   ml3_playable play, other_play;
   if (code == ML3_OK) code = open_problem(&c->config, c->losses[0], &c->problems[0], &play, error);
-  if (code == ML3_OK) code = open_loss(c, 0, &c->config, cli_method_label(&c->config), &play, error);
+  if (code == ML3_OK) code = open_loss(c, 0, &c->config, ml3_lab_method_label(&c->config), &play, error);
   if (code == ML3_OK && other) {
     const bool same = strcmp(second.problem, c->config.problem) == 0;
     const bool shared = same && ml3_loss_same_scaling(c->losses[0], c->losses[1]);
     const char *own = !same                               ? "other learned loss"
                       : second.method == c->config.method ? "plain learned loss"
-                                                          : cli_method_label(&second);
+                                                          : ml3_lab_method_label(&second);
     other_play = play;
     if (!shared) code = open_problem(same ? &c->config : &second, c->losses[1], &c->problems[1], &other_play, error);
     if (code == ML3_OK) code = open_loss(c, 1, &second, label ? label : own, &other_play, error);
@@ -103,11 +104,11 @@ static int open_run(cli_compare_opened *c, const cli_options *o, const char *run
 
 static int open_environment(cli_compare_opened *c, const cli_options *o, const char *name, const char *with,
                             ml3_error *error) {
-  cli_config_defaults(&c->config);
+  ml3_lab_config_defaults(&c->config);
   if (with)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "--with %.200s is compared with a run's loss; '%.100s' is an environment", with, name);
-  int code = cli_config_set(&c->config, "method=ppo", error); /* the policy that learners begin with */
+  int code = ml3_lab_config_set(&c->config, "method=ppo", error); /* the policy that learners begin with */
   if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
   const ml3_env_spec *env = code == ML3_OK ? ml3_env_find(name, error) : NULL;
   if (!env) return error->code;
@@ -118,13 +119,13 @@ static int open_environment(cli_compare_opened *c, const cli_options *o, const c
 /* PPO and REINFORCE: their usual policy, with the layers of the run's where that is Gaussian. */
 static int set_learners(cli_compare_opened *c, ml3_error *error) {
   ml3_compare_settings *s = &c->arena.settings;
-  cli_config usual = c->config;
+  ml3_lab_config usual = c->config;
   ml3_policy policy;
-  int code = cli_config_set(&usual, "method=ppo", error);
+  int code = ml3_lab_config_set(&usual, "method=ppo", error);
   if (c->config.policy_kind != ML3_POLICY_DETERMINISTIC) usual.policy_hidden = c->config.policy_hidden;
-  if (code == ML3_OK) code = cli_policy_init(&usual, c->arena.env, &policy, error);
+  if (code == ML3_OK) code = ml3_lab_policy_init(&usual, c->arena.env, &policy, error);
   if (code != ML3_OK) return code;
-  s->learner = cli_learner_settings(&usual, c->arena.env, &policy);
+  s->learner = ml3_lab_learner_settings(&usual, c->arena.env, &policy);
   s->reinforce_episodes = (int)usual.rollout_episodes;
   s->reinforce_rate = usual.test_reinforce_rate;
   s->reinforce_log_std =
@@ -135,26 +136,26 @@ static int set_learners(cli_compare_opened *c, ml3_error *error) {
 /* Opens what the argument names for seed number i. */
 int cli_compare_open(cli_compare_opened *c, const cli_options *o, const cli_compare_options *own, int i,
                      ml3_error *error) {
-  char pattern[CLI_PATH_MAX], first[CLI_PATH_MAX], second[CLI_PATH_MAX], folder[CLI_PATH_MAX],
-      other_folder[CLI_PATH_MAX];
+  char pattern[ML3_LAB_PATH_MAX], first[ML3_LAB_PATH_MAX], second[ML3_LAB_PATH_MAX], folder[ML3_LAB_PATH_MAX],
+      other_folder[ML3_LAB_PATH_MAX];
   const bool each = cli_compare_names_each_seed(o->argument, pattern, sizeof pattern);
   cli_compare_put_seed(pattern, i, first);
   int code;
   *c = (cli_compare_opened){0};
-  const char *run = cli_zoo_folder(first, folder, error), *other = NULL;
+  const char *run = ml3_lab_zoo_folder(first, folder, error), *other = NULL;
   if (!run) return error->code;
   if (own->with) {
     cli_compare_names_each_seed(own->with, pattern, sizeof pattern);
     cli_compare_put_seed(pattern, i, second);
-    if (!(other = cli_zoo_folder(second, other_folder, error))) return error->code;
+    if (!(other = ml3_lab_zoo_folder(second, other_folder, error))) return error->code;
   }
-  if (each || cli_run_is(run) || (strchr(run, '/') && !cli_is_mjcf(run)))
+  if (each || ml3_lab_run_is(run) || (strchr(run, '/') && !ml3_lab_is_mjcf(run)))
     code = open_run(c, o, run, other, own->label, error);
   else
     code = open_environment(c, o, run, own->with, error);
   if (code != ML3_OK) return code;
   ml3_compare_settings *s = &c->arena.settings;
-  *s = cli_compare_settings(&c->config);
+  *s = ml3_lab_compare_settings(&c->config);
   if (!each) s->seed += (uint64_t)i;
   s->budget = own->budget;
   s->transitions = own->transitions;

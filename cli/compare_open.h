@@ -3,8 +3,8 @@
 #define ML3_CLI_COMPARE_OPEN_H
 
 #include "agents/compare/compare.h"
-#include "cli/experiment.h"
 #include "cli/options.h"
+#include "lab/experiment.h"
 
 typedef struct cli_compare_options {
   const char *with, *label, *methods, *reference, *errors, *output, *video;
@@ -14,7 +14,7 @@ typedef struct cli_compare_options {
 
 /* What one seed works with: its runs' losses, or none. */
 typedef struct cli_compare_opened {
-  cli_config config;
+  ml3_lab_config config;
   ml3_problem *problems[2]; /* the second where the second run's is another kind */
   ml3_meta *metas[2];
   ml3_loss *losses[2];
@@ -26,7 +26,7 @@ typedef struct cli_compare_opened {
    pattern has {seed} in it. */
 bool cli_compare_names_each_seed(const char *run, char *pattern, size_t size);
 
-/* The pattern with that seed in it, into path[CLI_PATH_MAX]. */
+/* The pattern with that seed in it, into path[ML3_LAB_PATH_MAX]. */
 void cli_compare_put_seed(const char *pattern, long long seed, char *path);
 
 /* Opens what the argument names for seed number i; close it also after a failure. */

@@ -1,5 +1,7 @@
 /* ml3 compare without an environment: see compare_supervised.h. */
 #include "cli/compare_supervised.h"
+#include "cli/console.h"
+#include "cli/interrupt.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,8 +10,8 @@
 #include "base/file.h"
 #include "cli/plot.h"
 #include "cli/progress.h"
-#include "cli/statistics.h"
 #include "cli/table.h"
+#include "lab/statistics.h"
 
 static int on_progress(void *user, int done, int total) {
   ((cli_progress *)user)->total = total;
@@ -37,19 +39,19 @@ static double *column(const ml3_meta_test *c, const ml3_meta_test_row *r, number
   return x;
 }
 
-static cli_interval interval_of(const cli_supervised *s, const ml3_meta_test_row *r, number_of number) {
+static ml3_lab_interval interval_of(const cli_supervised *s, const ml3_meta_test_row *r, number_of number) {
   const ml3_meta_test *c = s->all;
   double *x = column(c, r, number);
-  cli_interval interval = {NAN, NAN, NAN};
+  ml3_lab_interval interval = {NAN, NAN, NAN};
   double *means = x ? calloc((size_t)s->seeds, sizeof *means) : NULL;
   const int size = c->tasks / s->seeds;
   for (int i = 0; i < c->tasks && means; i++) means[i / size] += x[i] / size;
   const bool by_seed = s->runs_differ && s->seeds > 1, of_success = number == success;
   if (means && by_seed)
-    interval = of_success ? cli_share_interval(means, s->seeds, size)
-                          : cli_sample_interval(means, s->seeds, cli_range_of(means, s->seeds));
+    interval = of_success ? ml3_lab_share_interval(means, s->seeds, size)
+                          : ml3_lab_sample_interval(means, s->seeds, ml3_lab_range_of(means, s->seeds));
   else if (means)
-    interval = of_success ? cli_success_interval(x, 1, c->tasks, 0) : cli_mean_interval(x, c->tasks, 0);
+    interval = of_success ? ml3_lab_success_interval(x, 1, c->tasks, 0) : ml3_lab_mean_interval(x, c->tasks, 0);
   free(means);
   free(x);
   return interval;
@@ -57,7 +59,7 @@ static cli_interval interval_of(const cli_supervised *s, const ml3_meta_test_row
 
 static double median_of(const ml3_meta_test *c, const ml3_meta_test_row *r, number_of number) {
   double *x = column(c, r, number);
-  const double median = x ? cli_median(x, c->tasks) : NAN;
+  const double median = x ? ml3_lab_median(x, c->tasks) : NAN;
   free(x);
   return median;
 }
@@ -102,7 +104,7 @@ static void name_of(const ml3_meta_test_row *r, char *name, size_t size) {
 
 enum { COLUMNS = 10 };
 
-static void print_interval(char *cell, size_t size, const char *format, cli_interval x, double scale) {
+static void print_interval(char *cell, size_t size, const char *format, ml3_lab_interval x, double scale) {
   if (!isfinite(x.low) || !isfinite(x.high)) {
     snprintf(cell, size, "-");
     return;
@@ -117,7 +119,7 @@ static int add_row(cli_table *table, const cli_supervised *s, const ml3_meta_tes
   const ml3_problem *p = &s->problem;
   char cells[COLUMNS][96];
   const char *row[COLUMNS];
-  const cli_interval loss = interval_of(s, r, task_loss);
+  const ml3_lab_interval loss = interval_of(s, r, task_loss);
   int count = 4;
   name_of(r, cells[0], sizeof cells[0]);
   snprintf(cells[1], sizeof cells[1], "%.4g", loss.mean);
@@ -125,7 +127,7 @@ static int add_row(cli_table *table, const cli_supervised *s, const ml3_meta_tes
   snprintf(cells[3], sizeof cells[3], "%.4g", median_of(c, r, task_loss));
   if (p->distance_name) snprintf(cells[count++], sizeof cells[0], "%.4g", median_of(c, r, distance));
   if (p->success_name) {
-    const cli_interval rate = interval_of(s, r, success);
+    const ml3_lab_interval rate = interval_of(s, r, success);
     snprintf(cells[count++], sizeof cells[0], "%.1f", 100 * rate.mean);
     print_interval(cells[count++], sizeof cells[0], "%.1f", rate, 100);
   }
@@ -192,7 +194,7 @@ static int save_bars(const cli_supervised *s, const char *path, ml3_error *error
   char(*names)[96] = calloc((size_t)c->count, sizeof *names);
   int code = ML3_ERR_MEMORY, shown = 0;
   for (int i = 0; i < c->count && bars && names; i++) {
-    const cli_interval x = interval_of(s, &c->rows[i], of ? success : task_loss);
+    const ml3_lab_interval x = interval_of(s, &c->rows[i], of ? success : task_loss);
     const double scale = of ? 100 : 1;
     if (!isfinite(x.mean) || !isfinite(x.high)) continue;
     const ml3_meta_test_row *r = &c->rows[i]; /* short, so that it fits beside its bar */
@@ -213,7 +215,7 @@ static int save_bars(const cli_supervised *s, const char *path, ml3_error *error
 }
 
 int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error *error) {
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   cli_table *table = make_table(s);
   if (!table) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   cli_table_print(table, stdout);
@@ -224,14 +226,14 @@ int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error
       s->runs_differ && s->seeds > 1 ? "over seeds, by Student's t within what a quantity can be" : "by bootstrap");
   if (any_failed(s->all))
     printf("failed: tasks on which learning diverged; their loss is infinite, they have no success\n");
-  cli_run_path(folder, "comparison.csv", path);
+  ml3_lab_run_path(folder, "comparison.csv", path);
   int code = cli_table_save_csv(table, path, error);
-  cli_run_path(folder, "comparison.md", path);
+  ml3_lab_run_path(folder, "comparison.md", path);
   if (code == ML3_OK) code = cli_table_save_markdown(table, path, error);
-  cli_run_path(folder, "comparison_tasks.csv", path);
+  ml3_lab_run_path(folder, "comparison_tasks.csv", path);
   if (code == ML3_OK) code = save_tasks(s, path, error);
   cli_table_free(table);
-  cli_run_path(folder, "comparison", path);
+  ml3_lab_run_path(folder, "comparison", path);
   ml3_error plot = {0};
   if (code == ML3_OK && save_bars(s, path, &plot) != ML3_OK)
     fprintf(stderr, "ml3 compare: no plot: %s\n", plot.message);
@@ -241,19 +243,19 @@ int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error
 /* ---- a run ------------------------------------------------------------------------------------------------------- */
 
 int cli_run_find_supervised(const char *folder, bool *supervised, ml3_error *error) {
-  cli_config config;
-  char path[CLI_PATH_MAX];
+  ml3_lab_config config;
+  char path[ML3_LAB_PATH_MAX];
   *supervised = false;
-  if (!cli_run_is(folder)) return ML3_OK;
-  cli_config_defaults(&config);
-  cli_run_path(folder, "config.yaml", path);
-  const int code = cli_config_read(&config, path, error);
-  const cli_problem_kind *kind = code == ML3_OK ? cli_problem_kind_find(config.problem, NULL) : NULL;
-  *supervised = kind && !cli_problem_acts(kind);
+  if (!ml3_lab_run_is(folder)) return ML3_OK;
+  ml3_lab_config_defaults(&config);
+  ml3_lab_run_path(folder, "config.yaml", path);
+  const int code = ml3_lab_config_read(&config, path, error);
+  const ml3_lab_problem_kind *kind = code == ML3_OK ? ml3_lab_problem_kind_find(config.problem, NULL) : NULL;
+  *supervised = kind && !ml3_lab_problem_acts(kind);
   return code;
 }
 
-ml3_meta_test_settings cli_meta_test_settings(const cli_config *c) {
+ml3_meta_test_settings cli_meta_test_settings(const ml3_lab_config *c) {
   ml3_meta_test_settings s = {
       .seed = (uint64_t)c->seed,
       .tasks = (int)c->test_tasks,
@@ -290,7 +292,7 @@ static int append(cli_supervised *s, ml3_meta_test *more, ml3_error *error) {
 }
 
 typedef struct opened {
-  cli_config config;
+  ml3_lab_config config;
   ml3_problem *problem;
   ml3_meta *metas[ML3_META_TEST_MAX_RULES];
   ml3_loss *losses[ML3_META_TEST_MAX_RULES];
@@ -299,19 +301,19 @@ typedef struct opened {
 
 static int open_all(opened *c, const cli_options *o, const char *const *runs, const char *const *labels, int count,
                     ml3_error *error) {
-  cli_config other;
+  ml3_lab_config other;
   int code = ML3_OK;
   for (int i = 0; i < count && code == ML3_OK; i++) {
-    cli_config *config = i ? &other : &c->config;
-    code = cli_run_open(runs[i], config, &c->losses[i], error);
+    ml3_lab_config *config = i ? &other : &c->config;
+    code = ml3_lab_run_open(runs[i], config, &c->losses[i], &cli_messages, error);
     if (code == ML3_OK && i == 0) code = cli_options_apply(o, &c->config, error);
-    if (code == ML3_OK && i == 0 && !(c->problem = cli_problem_new(&c->config, error))) code = error->code;
+    if (code == ML3_OK && i == 0 && !(c->problem = ml3_lab_problem_new(&c->config, error))) code = error->code;
     ml3_trainer_settings settings;
-    if (code == ML3_OK) code = cli_trainer_settings(config, c->problem, &settings, error);
+    if (code == ML3_OK) code = ml3_lab_trainer_settings(config, c->problem, &settings, error);
     if (code != ML3_OK) break;
     settings.meta.loss = c->losses[i]->spec;
     if (!(c->metas[i] = ml3_meta_new(c->problem, &settings.meta, error))) return ml3_error_prefix(error, "%s", runs[i]);
-    c->rules[i] = (ml3_rule){labels[i] ? labels[i] : cli_method_label(config), c->metas[i], c->losses[i]};
+    c->rules[i] = (ml3_rule){labels[i] ? labels[i] : ml3_lab_method_label(config), c->metas[i], c->losses[i]};
   }
   return code;
 }

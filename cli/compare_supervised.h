@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "cli/experiment.h"
 #include "cli/options.h"
+#include "lab/experiment.h"
 #include "metaloss/meta_test.h"
 
 /* Begins as zeros. */
@@ -29,6 +29,6 @@ int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error
 void cli_supervised_free(cli_supervised *s);
 
 /* The settings of the comparison on one seed. */
-ml3_meta_test_settings cli_meta_test_settings(const cli_config *config);
+ml3_meta_test_settings cli_meta_test_settings(const ml3_lab_config *config);
 
 #endif

@@ -8,12 +8,12 @@
 
 #include "base/file.h"
 #include "cli/comparison_internal.h"
-#include "cli/experiment.h"
 #include "cli/table.h"
+#include "lab/experiment.h"
 
 /* ---- tables ---------------------------------------------------------------------------------------------------------- */
 
-static void print_interval(char *cell, size_t size, const char *format, cli_interval x, double scale) {
+static void print_interval(char *cell, size_t size, const char *format, ml3_lab_interval x, double scale) {
   char pattern[64];
   if (isnan(x.mean)) {
     snprintf(cell, size, "-");
@@ -59,7 +59,7 @@ enum { SHOWN = 11, NUMBERS = 3 * QUANTITIES + 7 };
 static void fill_row(const cli_comparison *c, const cli_comparison_row *r, const cli_comparison_row *reference,
                      double *x, double *y, char shown[SHOWN][96], char numbers[NUMBERS][96]) {
   static const char *const formats[QUANTITIES] = {"%.1f", "%.1f", "%.3f", "%.3f", "%.0f", "%.2g", "%.0f", "%.1f"};
-  cli_interval in[QUANTITIES];
+  ml3_lab_interval in[QUANTITIES];
   double p[2] = {NAN, NAN}, p_tasks[2] = {NAN, NAN};
   const int tasks = c->compare->tasks, failed = cli_comparison_failures(c, r);
   for (int q = 0; q < QUANTITIES; q++) {
@@ -67,8 +67,8 @@ static void fill_row(const cli_comparison *c, const cli_comparison_row *r, const
     in[q] = cli_comparison_interval(c, (cli_quantity)q, x);
     if (!reference || q > RETURN) continue;
     cli_comparison_fill(c, reference, (cli_quantity)q, y);
-    p[q] = cli_paired_test(x, y, c->seeds, tasks / c->seeds, tests_by_seed(c), c->settings->seed);
-    if (tests_by_seed(c)) p_tasks[q] = cli_paired_test(x, y, c->seeds, tasks / c->seeds, false, c->settings->seed);
+    p[q] = ml3_lab_paired_test(x, y, c->seeds, tasks / c->seeds, tests_by_seed(c), c->settings->seed);
+    if (tests_by_seed(c)) p_tasks[q] = ml3_lab_paired_test(x, y, c->seeds, tasks / c->seeds, false, c->settings->seed);
   }
   snprintf(shown[0], 96, "%s", r->name);
   print_interval(shown[1], 96, formats[SUCCESS], in[SUCCESS], 100);
@@ -179,14 +179,14 @@ static int save_tasks(const cli_comparison *c, const cli_comparison_row *rows, i
 
 static int save_tables(const cli_comparison *c, const cli_comparison_row *rows, int count, const cli_table *shown,
                        const cli_table *numbers, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  cli_run_path(c->folder, "comparison.csv", path);
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(c->folder, "comparison.csv", path);
   int code = cli_table_save_csv(numbers, path, error);
-  cli_run_path(c->folder, "comparison.md", path);
+  ml3_lab_run_path(c->folder, "comparison.md", path);
   if (code == ML3_OK) code = cli_table_save_markdown(shown, path, error);
-  cli_run_path(c->folder, "comparison.tex", path);
+  ml3_lab_run_path(c->folder, "comparison.tex", path);
   if (code == ML3_OK) code = cli_table_save_latex(shown, path, error);
-  cli_run_path(c->folder, "comparison_tasks.csv", path);
+  ml3_lab_run_path(c->folder, "comparison_tasks.csv", path);
   if (code == ML3_OK) code = save_tasks(c, rows, count, path, error);
   return code;
 }

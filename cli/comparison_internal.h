@@ -3,7 +3,7 @@
 #define ML3_CLI_COMPARISON_INTERNAL_H
 
 #include "cli/comparison.h"
-#include "cli/statistics.h"
+#include "lab/statistics.h"
 
 /* A method; where it learns by updates, at one number of them that is of interest. */
 typedef struct cli_comparison_row {
@@ -39,7 +39,7 @@ int cli_comparison_failures(const cli_comparison *c, const cli_comparison_row *r
 /* x[tasks] of one quantity. */
 void cli_comparison_fill(const cli_comparison *c, const cli_comparison_row *row, cli_quantity q, double *x);
 
-cli_interval cli_comparison_interval(const cli_comparison *c, cli_quantity q, const double *x);
+ml3_lab_interval cli_comparison_interval(const cli_comparison *c, cli_quantity q, const double *x);
 
 /* Bars and learning curves into the folder; a failure is told on stderr. */
 void cli_comparison_plot(const cli_comparison *c, const cli_comparison_row *rows, int count);

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "cli/comparison_internal.h"
-#include "cli/experiment.h"
 #include "cli/plot.h"
+#include "lab/experiment.h"
 
 static int save_bars(const cli_comparison *c, const cli_comparison_row *rows, int count, const char *path,
                      ml3_error *error) {
@@ -15,7 +15,7 @@ static int save_bars(const cli_comparison *c, const cli_comparison_row *rows, in
   if (bars && x) {
     for (int i = 0; i < count; i++) {
       cli_comparison_fill(c, &rows[i], SUCCESS, x);
-      const cli_interval in = cli_comparison_interval(c, SUCCESS, x);
+      const ml3_lab_interval in = cli_comparison_interval(c, SUCCESS, x);
       bars[i] = (cli_bar){rows[i].name, 100 * in.mean, 100 * in.low, 100 * in.high};
     }
     char title[96];
@@ -30,10 +30,10 @@ static int save_bars(const cli_comparison *c, const cli_comparison_row *rows, in
 enum { GRID = 48 };
 
 /* In the curve's unit: success in percent. */
-static cli_interval interval_at(const cli_comparison *c, cli_quantity q, const double *x) {
+static ml3_lab_interval interval_at(const cli_comparison *c, cli_quantity q, const double *x) {
   const double scale = q == SUCCESS ? 100 : 1;
-  const cli_interval in = cli_comparison_interval(c, q, x);
-  return (cli_interval){scale * in.mean, scale * in.low, scale * in.high};
+  const ml3_lab_interval in = cli_comparison_interval(c, q, x);
+  return (ml3_lab_interval){scale * in.mean, scale * in.low, scale * in.high};
 }
 
 /* A method with one answer a trial and nothing before it: a point where its steps are taken, with a bar; a line from end to
@@ -48,7 +48,7 @@ static int fill_answer(const cli_comparison *c, const ml3_compare_series *s, cli
     if (p) steps += p->env_steps, answers++;
   }
   if (answers) steps /= answers;
-  const cli_interval in = interval_at(c, q, x);
+  const ml3_lab_interval in = interval_at(c, q, x);
   const int count = steps > 0 ? 1 : 2;
   for (int i = 0; i < count; i++) {
     numbers[i] = steps > 0 ? steps : i ? last : first;
@@ -90,7 +90,7 @@ static int fill_curve(const cli_comparison *c, const ml3_compare_series *s, cli_
       x[j] = cli_comparison_value(p, q);
     }
     if (!all) continue;
-    const cli_interval in = interval_at(c, q, x);
+    const ml3_lab_interval in = interval_at(c, q, x);
     xs[count] = steps, mean[count] = in.mean, low[count] = in.low, high[count] = in.high;
     count++;
     if (steps >= longest) break; /* nothing changes any more */
@@ -136,13 +136,13 @@ static int save_curves(const cli_comparison *c, cli_quantity q, const char *labe
 }
 
 void cli_comparison_plot(const cli_comparison *c, const cli_comparison_row *rows, int count) {
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   ml3_error error = {0};
-  cli_run_path(c->folder, "comparison", path);
+  ml3_lab_run_path(c->folder, "comparison", path);
   int code = save_bars(c, rows, count, path, &error);
-  cli_run_path(c->folder, "comparison_success", path);
+  ml3_lab_run_path(c->folder, "comparison_success", path);
   if (code == ML3_OK) code = save_curves(c, SUCCESS, "Success, %", path, &error);
-  cli_run_path(c->folder, "comparison_return", path);
+  ml3_lab_run_path(c->folder, "comparison_return", path);
   if (code == ML3_OK) code = save_curves(c, RETURN, "Return", path, &error);
   if (code != ML3_OK) fprintf(stderr, "ml3 compare: no plots: %s\n", error.message);
 }

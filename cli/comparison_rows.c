@@ -57,10 +57,10 @@ int cli_comparison_failures(const cli_comparison *c, const cli_comparison_row *r
   return failed;
 }
 
-cli_interval cli_comparison_interval(const cli_comparison *c, cli_quantity q, const double *x) {
+ml3_lab_interval cli_comparison_interval(const cli_comparison *c, cli_quantity q, const double *x) {
   const int size = c->compare->tasks / c->seeds;
-  return q == SUCCESS || q == PASSED ? cli_success_interval(x, c->seeds, size, c->settings->seed)
-                                     : cli_group_interval(x, c->seeds, size, c->settings->seed);
+  return q == SUCCESS || q == PASSED ? ml3_lab_success_interval(x, c->seeds, size, c->settings->seed)
+                                     : ml3_lab_group_interval(x, c->seeds, size, c->settings->seed);
 }
 
 const cli_comparison_row *cli_comparison_reference(const cli_comparison *c, const cli_comparison_row *rows, int count) {

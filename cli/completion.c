@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/experiment.h"
 #include "cli/options.h"
-#include "cli/presets.h"
 #include "cli/verb.h"
-#include "cli/zoo.h"
+#include "lab/experiment.h"
+#include "lab/presets.h"
+#include "lab/zoo.h"
 
 static void offer(const char *word, const char *candidate, const char *meaning) {
   if (strncmp(candidate, word, strlen(word)) != 0) return;
@@ -25,33 +25,33 @@ static void offer_environments(const char *word) {
 }
 
 static void offer_problems(const char *word) {
-  for (int i = 0; cli_problem_kind_at(i); i++)
-    offer(word, cli_problem_kind_at(i)->name, cli_problem_kind_at(i)->summary);
+  for (int i = 0; ml3_lab_problem_kind_at(i); i++)
+    offer(word, ml3_lab_problem_kind_at(i)->name, ml3_lab_problem_kind_at(i)->summary);
 }
 
 static void offer_presets(const char *word) {
-  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[300];
-  const int count = cli_preset_names(names);
-  for (int i = 0; i < count; i++) offer(word, names[i], cli_preset_summary(names[i], line, sizeof line));
+  char names[ML3_LAB_PRESETS_MAX][ML3_LAB_PRESET_NAME], line[300];
+  const int count = ml3_lab_preset_names(names);
+  for (int i = 0; i < count; i++) offer(word, names[i], ml3_lab_preset_summary(names[i], line, sizeof line));
 }
 
 static void offer_runs(const char *word) {
   DIR *dir = opendir("runs");
   for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
-    char path[CLI_PATH_MAX];
-    cli_run_path("runs", e->d_name, path);
-    if (e->d_name[0] != '.' && cli_run_is(path)) offer(word, path, "run");
+    char path[ML3_LAB_PATH_MAX];
+    ml3_lab_run_path("runs", e->d_name, path);
+    if (e->d_name[0] != '.' && ml3_lab_run_is(path)) offer(word, path, "run");
   }
   if (dir) closedir(dir);
   puts(":files");
 }
 
 static void offer_zoo(const char *word) {
-  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[160], candidate[CLI_PRESET_NAME + 4];
-  const int count = cli_zoo_names(names);
+  char names[ML3_LAB_PRESETS_MAX][ML3_LAB_PRESET_NAME], line[160], candidate[ML3_LAB_PRESET_NAME + 4];
+  const int count = ml3_lab_zoo_names(names);
   for (int i = 0; i < count; i++) {
     snprintf(candidate, sizeof candidate, "zoo:%.127s", names[i]);
-    offer(word, candidate, cli_zoo_summary(names[i], line, sizeof line));
+    offer(word, candidate, ml3_lab_zoo_summary(names[i], line, sizeof line));
   }
 }
 
@@ -86,8 +86,8 @@ static void offer_files(const char *word) {
 /* KEY=VALUE: first the key, then its choices. */
 static void offer_settings(const char *word) {
   const char *equals = strchr(word, '=');
-  cli_key_texts k;
-  for (int i = 0; cli_config_key(i, &k); i++) {
+  ml3_lab_key_texts k;
+  for (int i = 0; ml3_lab_config_key(i, &k); i++) {
     char candidate[256], text[512], *save = NULL;
     snprintf(candidate, sizeof candidate, "%.200s=", k.name);
     if (!equals) offer(word, candidate, k.help);

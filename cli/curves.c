@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "cli/gnuplot.h"
-#include "cli/metrics.h"
-#include "cli/statistics.h"
+#include "lab/metrics.h"
+#include "lab/statistics.h"
 
 typedef struct line {
   double *x, *mean, *low, *high; /* [count] */
@@ -48,22 +48,23 @@ static void smooth(points *p, int width) {
 }
 
 /* `optional`: a run that does not log it has no points. */
-static int read_points(const cli_metrics *m, const char *name, bool optional, int width, points *p, ml3_error *error) {
-  const int column = cli_metrics_find(m, name, optional ? NULL : error);
+static int read_points(const ml3_lab_metrics *m, const char *name, bool optional, int width, points *p,
+                       ml3_error *error) {
+  const int column = ml3_lab_metrics_find(m, name, optional ? NULL : error);
   if (column < 0) return optional ? ML3_OK : ML3_ERR_ARGUMENT;
   p->x = calloc(2 * ((size_t)m->rows + 1), sizeof *p->x);
   if (!p->x) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d points", m->rows);
   p->y = p->x + m->rows + 1;
-  p->count = cli_metrics_points(m, column, p->x, p->y);
+  p->count = ml3_lab_metrics_points(m, column, p->x, p->y);
   if (width > 1) smooth(p, width);
   return ML3_OK;
 }
 
 /* What all runs' points of a metric can be. */
-static cli_range range_of(const points *runs, int count) {
+static ml3_lab_range range_of(const points *runs, int count) {
   for (int r = 0; r < count; r++)
-    if (cli_range_of(runs[r].y, runs[r].count) == CLI_REAL) return CLI_REAL;
-  return CLI_POSITIVE;
+    if (ml3_lab_range_of(runs[r].y, runs[r].count) == ML3_LAB_REAL) return ML3_LAB_REAL;
+  return ML3_LAB_POSITIVE;
 }
 
 /* Is the metric a share, such as validation/success? */
@@ -80,7 +81,7 @@ static int trials_of(const char *name, int validation_tasks) {
 /* The runs of a group at each step that the first has: mean and interval over those that have it too. trials: as
    trials_of has them. */
 static int join(const points *runs, int count, int trials, line *to) {
-  const cli_range range = range_of(runs, count);
+  const ml3_lab_range range = range_of(runs, count);
   const points *first = &runs[0];
   int *at = calloc((size_t)count, sizeof *at);
   double *values = calloc((size_t)count, sizeof *values);
@@ -95,8 +96,8 @@ static int join(const points *runs, int count, int trials, line *to) {
       while (at[r] < runs[r].count && runs[r].x[at[r]] < first->x[i]) at[r]++;
       values[r] = at[r] < runs[r].count && runs[r].x[at[r]] == first->x[i] ? runs[r].y[at[r]] : NAN;
     }
-    const cli_interval v =
-        trials ? cli_share_interval(values, count, trials) : cli_sample_interval(values, count, range);
+    const ml3_lab_interval v =
+        trials ? ml3_lab_share_interval(values, count, trials) : ml3_lab_sample_interval(values, count, range);
     to->x[i] = first->x[i];
     to->mean[i] = v.mean, to->low[i] = v.low, to->high[i] = v.high;
   }
@@ -110,20 +111,21 @@ static bool is_left_out(const cli_curves *c, int group, int panel, bool optional
   return optional && !c->policies[group] && strncmp(c->names[panel], "charts/", 7) == 0;
 }
 
-static int read_group(cli_curves *c, const cli_runs *runs, int group, bool optional, int width, ml3_error *error) {
-  const int size = cli_runs_size(runs, group);
+static int read_group(cli_curves *c, const ml3_lab_runs *runs, int group, bool optional, int width, ml3_error *error) {
+  const int size = ml3_lab_runs_size(runs, group);
   points *p = calloc((size_t)size * (size_t)c->panels, sizeof *p); /* [panels][size] */
   int code = p ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d runs", size), n = 0;
   int validation_tasks = 1;
   for (int i = 0; i < runs->count && code == ML3_OK; i++) {
     if (runs->runs[i].group != group) continue;
     validation_tasks = (int)runs->runs[i].config.validation_tasks;
-    cli_metrics m;
-    code = cli_metrics_read(&m, runs->runs[i].folder, error);
+    ml3_lab_metrics m;
+    code = ml3_lab_metrics_read(&m, runs->runs[i].folder, error);
     for (int k = 0; k < c->panels && code == ML3_OK; k++)
-      if (!is_left_out(c, group, k, optional) && (code = read_points(&m, c->names[k], optional, width, &p[k * size + n], error)) != ML3_OK)
+      if (!is_left_out(c, group, k, optional) &&
+          (code = read_points(&m, c->names[k], optional, width, &p[k * size + n], error)) != ML3_OK)
         ml3_error_prefix(error, "%s", runs->runs[i].folder);
-    cli_metrics_free(&m);
+    ml3_lab_metrics_free(&m);
     n++;
   }
   for (int k = 0; k < c->panels && code == ML3_OK; k++)
@@ -147,7 +149,7 @@ static int split_names(cli_curves *c, const char *names, ml3_error *error) {
 }
 
 /* What is drawn when nobody names a metric: what validation found, and what policies found while they learned. */
-static const char *usual_metrics(const cli_runs *runs) {
+static const char *usual_metrics(const ml3_lab_runs *runs) {
   bool losses = false, policies = false;
   for (int i = 0; i < runs->count; i++) *(runs->runs[i].config.method >= METHOD_PPO ? &policies : &losses) = true;
   return !policies ? "validation/task_loss,validation/success"
@@ -177,7 +179,7 @@ static int drop_empty_panels(cli_curves *c, bool asked, ml3_error *error) {
   return ML3_OK;
 }
 
-cli_curves *cli_curves_new(const cli_runs *runs, const char *metrics, int width, ml3_error *error) {
+cli_curves *cli_curves_new(const ml3_lab_runs *runs, const char *metrics, int width, ml3_error *error) {
   cli_curves *c = calloc(1, sizeof *c);
   int code = c ? split_names(c, metrics ? metrics : usual_metrics(runs), error)
                : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for curves");
@@ -187,11 +189,12 @@ cli_curves *cli_curves_new(const cli_runs *runs, const char *metrics, int width,
     c->sizes = calloc((size_t)c->groups + 1, sizeof *c->sizes);
     c->policies = calloc((size_t)c->groups + 1, sizeof *c->policies);
     c->lines = calloc((size_t)(c->groups + 1) * (size_t)c->panels, sizeof *c->lines);
-    if (!c->labels || !c->sizes || !c->policies || !c->lines) code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for curves");
+    if (!c->labels || !c->sizes || !c->policies || !c->lines)
+      code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for curves");
   }
   for (int g = 0; g < runs->groups && code == ML3_OK; g++) {
-    cli_runs_label(runs, g, c->labels[g], sizeof *c->labels);
-    c->sizes[g] = cli_runs_size(runs, g);
+    ml3_lab_runs_label(runs, g, c->labels[g], sizeof *c->labels);
+    c->sizes[g] = ml3_lab_runs_size(runs, g);
     for (int i = 0; i < runs->count; i++)
       if (runs->runs[i].group == g) c->policies[g] = runs->runs[i].config.method >= METHOD_PPO;
     code = read_group(c, runs, g, !metrics, width, error);

@@ -3,14 +3,14 @@
 #ifndef ML3_CLI_CURVES_H
 #define ML3_CLI_CURVES_H
 
-#include "cli/runs.h"
+#include "lab/runs.h"
 
 enum { CLI_PANELS_MAX = 8 };
 
 typedef struct cli_curves cli_curves;
 
 /* metrics: names with commas, or NULL for what validation found. smooth: width of a moving mean in points; 0 or 1: none. */
-cli_curves *cli_curves_new(const cli_runs *runs, const char *metrics, int smooth, ml3_error *error);
+cli_curves *cli_curves_new(const ml3_lab_runs *runs, const char *metrics, int smooth, ml3_error *error);
 void cli_curves_free(cli_curves *curves); /* may be NULL */
 
 int cli_curves_save(const cli_curves *curves, const char *path, ml3_error *error); /* .png, .svg or .pdf */

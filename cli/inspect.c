@@ -11,11 +11,12 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/console.h"
 #include "cli/inspect_internal.h"
 #include "cli/options.h"
 #include "cli/plot.h"
 #include "cli/verb.h"
-#include "cli/zoo.h"
+#include "lab/zoo.h"
 
 enum { LIVED_MAX = 1000 }; /* updates of an optimizee, unless they are given */
 
@@ -41,21 +42,21 @@ int cli_inspect_learn(inspecting *s, int number, ml3_error *error) {
 
 static int open_run(inspecting *s, const cli_options *o, ml3_error *error) {
   if (!o->argument) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run? `ml3 list` shows them");
-  char folder[CLI_PATH_MAX], wanted[CLI_PATH_MAX];
-  const char *where = cli_zoo_folder(o->argument, folder, error);
+  char folder[ML3_LAB_PATH_MAX], wanted[ML3_LAB_PATH_MAX];
+  const char *where = ml3_lab_zoo_folder(o->argument, folder, error);
   if (!where) return error->code;
   s->folder = o->argument;
-  int code = cli_run_open(where, &s->config, &s->loss, error);
+  int code = ml3_lab_run_open(where, &s->config, &s->loss, &cli_messages, error);
   if (code == ML3_OK && where != o->argument) {
     snprintf(wanted, sizeof wanted, "runs/inspect-%.200s", o->argument + 4);
-    code = cli_run_create(wanted, &s->config, true, s->made, error);
+    code = ml3_lab_run_create(wanted, &s->config, true, s->made, error);
     s->folder = s->made;
   }
   if (code == ML3_OK) code = cli_options_apply(o, &s->config, error);
   if (code != ML3_OK) return code;
-  if (!(s->problem = cli_problem_new_for(&s->config, s->loss, error))) return error->code;
+  if (!(s->problem = ml3_lab_problem_new_for(&s->config, s->loss, error))) return error->code;
   ml3_trainer_settings settings;
-  if ((code = cli_trainer_settings(&s->config, s->problem, &settings, error)) != ML3_OK) return code;
+  if ((code = ml3_lab_trainer_settings(&s->config, s->problem, &settings, error)) != ML3_OK) return code;
   settings.meta.loss = s->loss->spec;
   if (!(s->meta = ml3_meta_new(s->problem, &settings.meta, error))) return error->code;
   if (!(s->work = ml3_meta_work_new(s->meta, error))) return error->code;
@@ -92,10 +93,10 @@ static void write_number(FILE *out, double x, char end) {
 
 int cli_inspect_save(const inspecting *s, const char *name, const char *header, const ml3_landscape *l,
                      const double *rows, ml3_error *error) {
-  char file_name[64], path[CLI_PATH_MAX];
+  char file_name[64], path[ML3_LAB_PATH_MAX];
   ml3_file file;
   snprintf(file_name, sizeof file_name, "%s.csv", name);
-  cli_run_path(s->folder, file_name, path);
+  ml3_lab_run_path(s->folder, file_name, path);
   int code = ml3_file_create(&file, path, error);
   if (code != ML3_OK) return code;
   fprintf(file.stream, "%s\n", header);
@@ -123,7 +124,7 @@ double *cli_inspect_room(int count) {
 void cli_inspect_maps(const inspecting *s, const char *name, const char *title, const char *x_label,
                       const char *y_label, const char *const *titles, const ml3_landscape *l, const double *path_x,
                       const double *path_y, int path_count) {
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   ml3_error plot = {0};
   const cli_map form = {.width = l->width,
                         .height = l->height,
@@ -142,7 +143,7 @@ void cli_inspect_maps(const inspecting *s, const char *name, const char *title, 
                         .path_x = path_x,
                         .path_y = path_y,
                         .path_count = path_count};
-  cli_run_path(s->folder, name, path);
+  ml3_lab_run_path(s->folder, name, path);
   cli_inspect_tell(s, name, cli_plot_maps(&all, path, &plot), &plot);
 }
 
@@ -162,7 +163,8 @@ int cli_inspect(int argc, const char **argv) {
   inspecting s = {.points = 41};
   const struct poptOption own[] = {
       {"task", 't', POPT_ARG_INT, &s.task_number, 0, "number of the held-out task (0)", "N"},
-      {"updates", 'n', POPT_ARG_INT, &s.updates, 0, "updates whose way is shown (inner.steps times inner.lifetime)", "N"},
+      {"updates", 'n', POPT_ARG_INT, &s.updates, 0, "updates whose way is shown (inner.steps times inner.lifetime)",
+       "N"},
       {"points", 'p', POPT_ARG_INT, &s.points, 0, "points along each side of a plane (41)", "N"},
       {"directions", 'd', POPT_ARG_STRING, &directions, 0,
        "of the plane: updates (one along them, one random across), or random (two, around where they end)", "KIND"},

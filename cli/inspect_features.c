@@ -96,7 +96,7 @@ static int inspect_features(inspecting *s, ml3_error *error) {
   code = cli_inspect_save(s, "landscape_features", header, &l, NULL, error);
   if (code == ML3_OK) {
     const char *const titles[2] = {"learned loss of a row", "squared error"};
-    snprintf(title, sizeof title, "%s: the learned loss over two of its features%s", cli_problem_title(&s->config),
+    snprintf(title, sizeof title, "%s: the learned loss over two of its features%s", ml3_lab_problem_title(&s->config),
              cols > 2 ? ", the others at their mean" : "");
     cli_inspect_maps(s, "landscape_features", title, s->loss->names[x], s->loss->names[y], titles, &l, NULL, NULL, 0);
   }
@@ -108,7 +108,7 @@ static int inspect_features(inspecting *s, ml3_error *error) {
 static int inspect_classes(inspecting *s, int p, int log_p, int target, ml3_error *error) {
   const int width = 4 * s->points + 1;
   double *x = cli_inspect_room(4 * width), *right = x + width, *wrong = right + width, *entropy = wrong + width;
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   ml3_file file;
   ml3_error plot = {0};
   if (!x) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a landscape");
@@ -121,7 +121,7 @@ static int inspect_classes(inspecting *s, int p, int log_p, int target, ml3_erro
     row[target] = 1;
     right[i] = ml3_loss_value(s->loss, row);
   }
-  cli_run_path(s->folder, "landscape_features.csv", path);
+  ml3_lab_run_path(s->folder, "landscape_features.csv", path);
   int code = ml3_file_create(&file, path, error);
   if (code == ML3_OK) {
     fprintf(file.stream, "p,learned_loss_right_class,learned_loss_wrong_class,cross_entropy_right_class\n");
@@ -139,7 +139,7 @@ static int inspect_classes(inspecting *s, int p, int log_p, int target, ml3_erro
                           .right_label = "cross-entropy",
                           .curves = curves,
                           .count = 3};
-    cli_run_path(s->folder, "landscape_features", path);
+    ml3_lab_run_path(s->folder, "landscape_features", path);
     cli_inspect_tell(s, "landscape_features", cli_plot_save(&all, path, &plot), &plot);
   }
   free(x);

@@ -3,13 +3,13 @@
 #ifndef ML3_CLI_INSPECT_INTERNAL_H
 #define ML3_CLI_INSPECT_INTERNAL_H
 
-#include "cli/experiment.h"
+#include "lab/experiment.h"
 #include "metaloss/landscape.h"
 
 typedef struct inspecting {
-  cli_config config;
+  ml3_lab_config config;
   const char *folder, *features; /* features: "X,Y" or NULL */
-  char made[CLI_PATH_MAX];       /* the folder, where it is not the run's */
+  char made[ML3_LAB_PATH_MAX];   /* the folder, where it is not the run's */
   ml3_problem *problem;
   ml3_loss *loss;
   ml3_meta *meta;

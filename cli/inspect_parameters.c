@@ -9,7 +9,7 @@
 
 static void draw_line(const inspecting *s, const char *name, const char *title, const char *x_label,
                       const ml3_landscape *l, const double *stops, const double *at_stops, int stop_count) {
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   ml3_error plot = {0};
   double *x = cli_inspect_room(l->width);
   for (int i = 0; i < l->width && x; i++) x[i] = ml3_landscape_at(l->x_low, l->x_high, i, l->width);
@@ -22,7 +22,7 @@ static void draw_line(const inspecting *s, const char *name, const char *title, 
                         .right_label = "task loss",
                         .curves = curves,
                         .count = stop_count ? 3 : 2};
-  cli_run_path(s->folder, name, path);
+  ml3_lab_run_path(s->folder, name, path);
   if (x) cli_inspect_tell(s, name, cli_plot_save(&all, path, &plot), &plot);
   free(x);
 }
@@ -62,8 +62,8 @@ static int inspect_along(inspecting *s, const ml3_real *origin, const ml3_real *
   }
   if (code == ML3_OK) code = cli_inspect_save(s, "landscape_line", "along,learned_loss,task_loss", &l, NULL, error);
   if (code == ML3_OK) {
-    snprintf(title, sizeof title, "%s, held-out task %d, %d update%s", cli_problem_title(&s->config), s->task_number,
-             s->updates, s->updates == 1 ? "" : "s");
+    snprintf(title, sizeof title, "%s, held-out task %d, %d update%s", ml3_lab_problem_title(&s->config),
+             s->task_number, s->updates, s->updates == 1 ? "" : "s");
     draw_line(s, "landscape_line", title, x_label, &l, stops, at_stops, s->updates + 1);
   }
   free(values);
@@ -141,7 +141,7 @@ int cli_inspect_plane(inspecting *s, ml3_error *error) {
   if (code == ML3_OK) {
     const char *const titles[2] = {cli_inspect_descended(s), "task loss"};
     char title[160];
-    snprintf(title, sizeof title, "%s, held-out task %d: %s", cli_problem_title(&s->config), s->task_number,
+    snprintf(title, sizeof title, "%s, held-out task %d: %s", ml3_lab_problem_title(&s->config), s->task_number,
              s->random_directions ? "around the end of the updates" : "the plane of the updates");
     cli_inspect_maps(s, "landscape_plane", title,
                      s->random_directions ? "random direction" : "0: the start; 1: where the updates end",
@@ -231,7 +231,8 @@ static int inspect_tasks(inspecting *s, const scalar_task *tasks, double low, do
     char title[160], name[96];
     const char *const titles[2] = {name, "task loss"};
     snprintf(name, sizeof name, "%s, above its least", cli_inspect_descended(s));
-    snprintf(title, sizeof title, "%s: over theta, for %d held-out tasks", cli_problem_title(&s->config), SCALAR_ROWS);
+    snprintf(title, sizeof title, "%s: over theta, for %d held-out tasks", ml3_lab_problem_title(&s->config),
+             SCALAR_ROWS);
     cli_inspect_maps(s, "landscape_scalar", title, "theta", s->problem->distance_name ? "goal" : "task", titles, &all,
                      NULL, NULL, 0);
   }

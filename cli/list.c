@@ -5,43 +5,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/experiment.h"
 #include "cli/options.h"
-#include "cli/overview.h"
-#include "cli/presets.h"
-#include "cli/runs.h"
 #include "cli/table.h"
 #include "cli/verb.h"
-#include "cli/zoo.h"
+#include "lab/experiment.h"
+#include "lab/overview.h"
+#include "lab/presets.h"
+#include "lab/runs.h"
+#include "lab/zoo.h"
 
 static void list_environments(void) {
   for (int i = 0; i < ml3_env_count(); i++) printf("  %-24s %s\n", ml3_env_at(i)->name, ml3_env_at(i)->summary);
 }
 
 static void list_problems(void) {
-  for (int i = 0; cli_problem_kind_at(i); i++)
-    printf("  %-24s %s\n", cli_problem_kind_at(i)->name, cli_problem_kind_at(i)->summary);
+  for (int i = 0; ml3_lab_problem_kind_at(i); i++)
+    printf("  %-24s %s\n", ml3_lab_problem_kind_at(i)->name, ml3_lab_problem_kind_at(i)->summary);
 }
 
 static void list_presets(void) {
-  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[300];
-  const int count = cli_preset_names(names);
-  for (int i = 0; i < count; i++) printf("  %-24s %s\n", names[i], cli_preset_summary(names[i], line, sizeof line));
+  char names[ML3_LAB_PRESETS_MAX][ML3_LAB_PRESET_NAME], line[300];
+  const int count = ml3_lab_preset_names(names);
+  for (int i = 0; i < count; i++) printf("  %-24s %s\n", names[i], ml3_lab_preset_summary(names[i], line, sizeof line));
 }
 
 static void list_zoo(void) {
-  char names[CLI_PRESETS_MAX][CLI_PRESET_NAME], line[160];
-  const int count = cli_zoo_names(names);
-  for (int i = 0; i < count; i++) printf("  zoo:%-24s %s\n", names[i], cli_zoo_summary(names[i], line, sizeof line));
+  char names[ML3_LAB_PRESETS_MAX][ML3_LAB_PRESET_NAME], line[160];
+  const int count = ml3_lab_zoo_names(names);
+  for (int i = 0; i < count; i++)
+    printf("  zoo:%-24s %s\n", names[i], ml3_lab_zoo_summary(names[i], line, sizeof line));
 }
 
 /* ---- runs --------------------------------------------------------------------------------------------------------- */
 
-static int add_run(cli_table *table, const cli_run *run) {
-  const char *row[CLI_OVERVIEW_COLUMNS];
-  cli_overview overview;
-  cli_overview_read(&overview, run);
-  for (int i = 0; i < CLI_OVERVIEW_COLUMNS; i++) row[i] = overview.cells[i];
+static int add_run(cli_table *table, const ml3_lab_run *run) {
+  const char *row[ML3_LAB_OVERVIEW_COLUMNS];
+  ml3_lab_overview overview;
+  ml3_lab_overview_read(&overview, run);
+  for (int i = 0; i < ML3_LAB_OVERVIEW_COLUMNS; i++) row[i] = overview.cells[i];
   return cli_table_row(table, row);
 }
 
@@ -55,20 +56,20 @@ static int is_visible(const struct dirent *e) {
 
 /* A run that cannot be read is told and does not hide the others. */
 static void list_runs(void) {
-  cli_table *table = cli_table_new(cli_overview_columns, CLI_OVERVIEW_COLUMNS);
+  cli_table *table = cli_table_new(ml3_lab_overview_columns, ML3_LAB_OVERVIEW_COLUMNS);
   struct dirent **entries = NULL;
   const int count = scandir("runs", &entries, is_visible, by_version);
   int shown = 0;
   for (int i = 0; i < count; i++) {
-    char folder[CLI_PATH_MAX];
+    char folder[ML3_LAB_PATH_MAX];
     const char *one = folder;
-    cli_runs runs;
+    ml3_lab_runs runs;
     ml3_error error = {0};
-    cli_run_path("runs", entries[i]->d_name, folder);
-    const int code = cli_runs_open(&runs, &one, 1, true, &error);
+    ml3_lab_run_path("runs", entries[i]->d_name, folder);
+    const int code = ml3_lab_runs_open(&runs, &one, 1, true, &error);
     if (code != ML3_OK && runs.count > 0) fprintf(stderr, "ml3 list: %s\n", error.message);
     for (int r = 0; r < runs.count && code == ML3_OK && table; r++, shown++) add_run(table, &runs.runs[r]);
-    cli_runs_free(&runs);
+    ml3_lab_runs_free(&runs);
     free(entries[i]);
   }
   free(entries);
@@ -120,11 +121,11 @@ int cli_inspect_config(int argc, const char **argv) {
       &options, argc, argv, own, "[PRESET|FILE.yaml|PROBLEM|ENVIRONMENT] [OPTIONS]",
       "Prints all keys with their values, what they mean and what is possible; as YAML that train takes.", NULL);
   if (answer >= 0) return answer;
-  cli_config config;
+  ml3_lab_config config;
   ml3_error error = {0};
   int code = cli_options_begin(&options, &config, &error);
   if (code == ML3_ERR_ARGUMENT) return cli_fail("config", &error), CLI_USAGE;
   if (code != ML3_OK) return cli_fail("config", &error);
-  cli_config_print(&config, stdout, true);
+  ml3_lab_config_print(&config, stdout, true);
   return CLI_DONE;
 }

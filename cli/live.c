@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include "agents/problems/model_free.h"
-#include "cli/run_environment.h"
+#include "cli/console.h"
 #include "cli/live_internal.h"
-#include "cli/policies.h"
+#include "lab/policies.h"
+#include "lab/run_environment.h"
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
@@ -44,10 +45,10 @@ static void add_comparison(cli_live *l) {
 }
 
 /* Not every problem has rollouts. */
-static int check_shows(const cli_config *config, ml3_error *error) {
-  const cli_problem_kind *kind = cli_problem_kind_find(config->problem, error);
+static int check_shows(const ml3_lab_config *config, ml3_error *error) {
+  const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(config->problem, error);
   if (!kind) return ML3_ERR_ARGUMENT;
-  if (kind->rollouts || kind == &cli_problem_model_free) return ML3_OK;
+  if (kind->rollouts || kind == &ml3_lab_problem_model_free) return ML3_OK;
   return ml3_error_set(error, ML3_ERR_ARGUMENT,
                        "problem '%s' has no rollouts to look at; `ml3 adapt` and `ml3 compare` show what its loss does",
                        kind->name);
@@ -61,16 +62,16 @@ static int make_room(cli_live *l, ml3_error *error) {
   return l->probe ? ML3_OK : ML3_ERR_MEMORY;
 }
 
-static int open_problem(cli_live *l, const cli_config *config, ml3_error *error) {
-  if (!(l->problem = cli_problem_new_for(config, l->loss, error))) return error->code;
+static int open_problem(cli_live *l, const ml3_lab_config *config, ml3_error *error) {
+  if (!(l->problem = ml3_lab_problem_new_for(config, l->loss, error))) return error->code;
   ml3_trainer_settings settings;
-  int code = cli_trainer_settings(config, l->problem, &settings, error);
+  int code = ml3_lab_trainer_settings(config, l->problem, &settings, error);
   if (code != ML3_OK) return code;
-  l->teacher = cli_method_label(config);
+  l->teacher = ml3_lab_method_label(config);
   settings.meta.loss = l->loss->spec;
   if (!(l->meta = ml3_meta_new(l->problem, &settings.meta, error))) return error->code;
   if (!(l->work = ml3_meta_work_new(l->meta, error))) return error->code;
-  l->compare = cli_compare_settings(config);
+  l->compare = ml3_lab_compare_settings(config);
   l->model_free = strcmp(config->problem, "model_free") == 0;
   if (l->model_free) {
     const ml3_model_free_settings *m = ml3_model_free_settings_of(l->problem);
@@ -109,11 +110,11 @@ static cli_live *new_live(ml3_error *error) {
 }
 
 cli_live *cli_live_of_run(const char *folder, const cli_options *options, cli_cast cast, ml3_error *error) {
-  cli_config config;
+  ml3_lab_config config;
   cli_live *l = new_live(error);
   if (!l) return NULL;
   l->cast = cast;
-  int code = cli_run_open(folder, &config, &l->loss, error);
+  int code = ml3_lab_run_open(folder, &config, &l->loss, &cli_messages, error);
   if (code == ML3_OK) code = cli_options_apply(options, &config, error);
   if (code == ML3_OK) code = check_shows(&config, error);
   if (code == ML3_OK) code = open_problem(l, &config, error);
@@ -133,7 +134,7 @@ cli_live *cli_live_of_run(const char *folder, const cli_options *options, cli_ca
       cli_live_free(l);
       return NULL;
     }
-  snprintf(l->title, sizeof l->title, "ml3: %.60s, %.60s", folder, cli_problem_title(&config));
+  snprintf(l->title, sizeof l->title, "ml3: %.60s, %.60s", folder, ml3_lab_problem_title(&config));
   return l;
 }
 
@@ -162,47 +163,48 @@ cli_live *cli_live_of_environment(const char *name, ml3_error *error) {
 /* ---- policies trained elsewhere ------------------------------------------------------------------------------------ */
 
 static bool has_file(const char *folder, const char *name) {
-  char path[CLI_PATH_MAX];
-  cli_run_path(folder, name, path);
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(folder, name, path);
   return access(path, F_OK) == 0;
 }
 
 /* One more actor: the policy of that run. */
 int cli_live_add(cli_live *l, const char *folder, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  cli_config config;
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_config config;
   const int k = l->source.actors;
   if (k >= ML3_VIEW_ACTORS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "there is no room for '%s': %d policies are shown", folder, k);
-  if (!cli_run_is(folder) || !has_file(folder, "policy.safetensors"))
+  if (!ml3_lab_run_is(folder) || !has_file(folder, "policy.safetensors"))
     return ml3_error_set(
         error, ML3_ERR_IO,
         "'%s' is no run with a policy.safetensors; `ml3 train --set method=ppo` or `ml3 adapt` make one", folder);
-  int code = cli_run_config(folder, &config, error);
+  int code = ml3_lab_run_config(folder, &config, &cli_messages, error);
   if (code == ML3_OK && strcmp(config.environment, l->source.spec->name) != 0)
     code = ml3_error_set(error, ML3_ERR_ARGUMENT, "the policy of '%s' is for environment '%s'; '%s' is shown", folder,
                          config.environment, l->source.spec->name);
   cli_live_actor *a = &l->actors[k];
-  *a = (cli_live_actor){.kind = ACTOR_LOADED, .name = cli_method_label(&config), .updates = -1};
+  *a = (cli_live_actor){.kind = ACTOR_LOADED, .name = ml3_lab_method_label(&config), .updates = -1};
   l->source.actors++;
   if (code == ML3_OK && !(a->policy = calloc(1, sizeof *a->policy)))
     code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy");
-  if (code == ML3_OK) code = cli_policy_init(&config, l->source.spec, a->policy, error);
+  if (code == ML3_OK) code = ml3_lab_policy_init(&config, l->source.spec, a->policy, error);
   if (code == ML3_OK && !(a->theta = calloc((size_t)ml3_policy_size(a->policy), sizeof *a->theta)))
     code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy");
-  cli_run_path(folder, "policy.safetensors", path);
+  ml3_lab_run_path(folder, "policy.safetensors", path);
   return code == ML3_OK ? ml3_policy_load(a->policy, a->theta, path, error) : code;
 }
 
 cli_live *cli_live_of_policy(const char *folder, const cli_options *options, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  cli_config config;
-  cli_config_defaults(&config);
-  cli_run_path(folder, "config.yaml", path);
-  if (cli_config_read(&config, path, error) != ML3_OK || cli_run_environment_find(folder, &config, error) != ML3_OK ||
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_config config;
+  ml3_lab_config_defaults(&config);
+  ml3_lab_run_path(folder, "config.yaml", path);
+  if (ml3_lab_config_read(&config, path, error) != ML3_OK ||
+      ml3_lab_run_environment_find(folder, &config, error) != ML3_OK ||
       cli_options_apply(options, &config, error) != ML3_OK)
-    return NULL; /* cli_live_add tells when the environment has changed */
-  ml3_env_spec *narrow = cli_env_new(&config, error); /* the tasks that it has learned */
+    return NULL;                                          /* cli_live_add tells when the environment has changed */
+  ml3_env_spec *narrow = ml3_lab_env_new(&config, error); /* the tasks that it has learned */
   cli_live *l = narrow ? live_of_spec(narrow, config.environment, error) : NULL;
   if (!l) return free(narrow), NULL;
   l->narrow = narrow;
@@ -220,7 +222,7 @@ cli_live *cli_live_of_policy(const char *folder, const cli_options *options, ml3
 }
 
 bool cli_live_is_policy(const char *folder) {
-  return cli_run_is(folder) && has_file(folder, "policy.safetensors") && !has_file(folder, "loss.safetensors");
+  return ml3_lab_run_is(folder) && has_file(folder, "policy.safetensors") && !has_file(folder, "loss.safetensors");
 }
 
 void cli_live_free(cli_live *l) {

@@ -2,8 +2,8 @@
 #ifndef ML3_CLI_LIVE_H
 #define ML3_CLI_LIVE_H
 
-#include "cli/experiment.h"
 #include "cli/options.h"
+#include "lab/experiment.h"
 #include "viewer/viewer.h"
 
 typedef struct cli_live cli_live;

@@ -37,11 +37,11 @@ struct cli_live {
   double task_rate;                            /* of the opponent; NAN until it is needed */
   ml3_random begin, random[ML3_VIEW_TEACHERS]; /* of the updates of each pupil */
   ml3_real *task, *theta_0, *gradient;
-  double *goal;     /* [goal_dim] */
-  cli_plan *plan;   /* iLQR's; NULL until it is needed */
-  int plan_step;    /* where it begins */
-  double *env_task; /* [task_dim] present */
-  int number;       /* of the task */
+  double *goal;         /* [goal_dim] */
+  cli_plan *plan;       /* iLQR's; NULL until it is needed */
+  int plan_step;        /* where it begins */
+  double *env_task;     /* [task_dim] present */
+  int number;           /* of the task */
   ml3_env_spec *narrow; /* what source.spec is of a policy's run: tasks as it has learned them; or NULL */
 };
 

@@ -5,11 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/build.h"
-#include "cli/experiment.h"
+#include "cli/interrupt.h"
 #include "cli/ranks.h"
 #include "cli/terminal.h"
 #include "cli/verb.h"
+#include "lab/build.h"
+#include "lab/experiment.h"
 
 static const cli_verb verbs[] = {
     {"train", "meta-train a learned loss", cli_train},
@@ -102,7 +103,9 @@ static int run(int argc, const char **argv) {
     return CLI_DONE;
   }
   if (strcmp(argv[1], "--version") == 0) {
-    cli_build_print(stdout);
+    char text[512];
+    ml3_lab_build_text(text, sizeof text);
+    fputs(text, stdout);
     return CLI_DONE;
   }
   const bool help = strcmp(argv[1], "help") == 0;

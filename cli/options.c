@@ -1,13 +1,14 @@
 /* Options by popt: see options.h. */
 #define _POSIX_C_SOURCE 200809L
 #include "cli/options.h"
+#include "cli/console.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/presets.h"
 #include "cli/verb.h"
+#include "lab/presets.h"
 
 enum { OPTION_SET = 1000, OPTION_HELP };
 
@@ -84,7 +85,8 @@ static bool keep_arguments(cli_options *o, poptContext context) {
 
 /* What popt cannot know. -1, or an exit code. */
 static int check(const cli_options *o, const cli_verb_texts *texts) {
-  const bool several = strstr(texts->usage, "...") != NULL, none = texts->usage[0] == '\0' || strncmp(texts->usage, "[O", 2) == 0;
+  const bool several = strstr(texts->usage, "...") != NULL,
+             none = texts->usage[0] == '\0' || strncmp(texts->usage, "[O", 2) == 0;
   const int allowed = none ? 0 : several ? CLI_ARGUMENTS_MAX : 1;
   if (o->argument_count > allowed) {
     fprintf(stderr, "ml3 %s: unexpected argument '%s'; see `ml3 %s --help`\n", texts->verb, o->arguments[allowed],
@@ -153,20 +155,21 @@ int cli_options_read(cli_options *options, int argc, const char **argv, const st
   return answer;
 }
 
-static void tell_idle(const cli_options *o, const cli_config *config) {
+static void tell_idle(const cli_options *o, const ml3_lab_config *config) {
   char text[160];
-  for (int i = 0; !o->quiet && cli_config_idle(config, i, text, sizeof text); i++)
+  for (int i = 0; !o->quiet && ml3_lab_config_idle(config, i, text, sizeof text); i++)
     fprintf(stderr, "ml3: --set has no effect on %s\n", text);
 }
 
-int cli_options_apply(const cli_options *options, cli_config *config, ml3_error *error) {
-  const int code = cli_config_set_all(config, options->sets, options->set_count, error);
+int cli_options_apply(const cli_options *options, ml3_lab_config *config, ml3_error *error) {
+  const int code = ml3_lab_config_set_all(config, options->sets, options->set_count, error);
   if (code == ML3_OK) tell_idle(options, config);
   return code;
 }
 
-int cli_options_begin(const cli_options *options, cli_config *config, ml3_error *error) {
-  const int code = cli_preset_begin(config, options->argument, options->sets, options->set_count, error);
+int cli_options_begin(const cli_options *options, ml3_lab_config *config, ml3_error *error) {
+  const int code = ml3_lab_preset_begin(config, options->argument, options->sets, options->set_count, error);
   if (code == ML3_OK && options->set_count) tell_idle(options, config);
+  config->callbacks = &cli_messages;
   return code;
 }

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "cli/config.h"
+#include "lab/config.h"
 
 enum { CLI_SETS_MAX = 64, CLI_OWN_MAX = 16, CLI_ARGUMENTS_MAX = 256 };
 
@@ -29,10 +29,10 @@ int cli_options_read(cli_options *options, int argc, const char **argv, const st
                      const char *help, const char *notes);
 
 /* Applies the --set options; unless quiet those that have no effect, with another method say, are told on stderr. */
-int cli_options_apply(const cli_options *options, cli_config *config, ml3_error *error);
+int cli_options_apply(const cli_options *options, ml3_lab_config *config, ml3_error *error);
 
 /* The configuration that the argument (a preset, file, problem or environment) and the --set options make: see presets.h. */
-int cli_options_begin(const cli_options *options, cli_config *config, ml3_error *error);
+int cli_options_begin(const cli_options *options, ml3_lab_config *config, ml3_error *error);
 
 /* ---- what else comes from the tables ----------------------------------------------------------------------------------
    As first argument of a verb these make cli_options_read print its man page, or candidates for the last of the words

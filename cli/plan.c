@@ -9,13 +9,14 @@
 #include "agents/control/mpc.h"
 #include "agents/control/narrow.h"
 #include "base/file.h"
-#include "cli/experiment.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/plan_time.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
 #include "cli/warnings.h"
+#include "lab/experiment.h"
 #include "viewer/viewer.h"
 
 typedef struct own_options {
@@ -89,8 +90,8 @@ static int make_cost(planning *p, ml3_error *error) {
 }
 
 static int open_all(planning *p, const cli_options *o, ml3_error *error) {
-  cli_config config;
-  cli_config_defaults(&config);
+  ml3_lab_config config;
+  ml3_lab_config_defaults(&config);
   int code = cli_options_apply(o, &config, error);
   if (code != ML3_OK) return code;
   if (!o->argument) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which environment? `ml3 list` shows them");

@@ -16,7 +16,9 @@
 static const char *const colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
 enum { COLORS = sizeof colors / sizeof *colors };
 
-static void quote(FILE *out, const char *text) { cli_gnuplot_quote(out, text); }
+static void quote(FILE *out, const char *text) {
+  cli_gnuplot_quote(out, text);
+}
 
 static void heading(FILE *out, const char *title, const char *x_label, const char *y_label) {
   cli_gnuplot_heading(out, title, x_label, y_label);
@@ -41,7 +43,8 @@ static void write_point(FILE *out, const cli_curve *c, int j) {
   if (isnan(c->x[j]) || isnan(c->y[j]))
     fputs("\n", out);
   else
-    fprintf(out, "%.9g %.9g %.9g %.9g\n", c->x[j], c->y[j], c->low ? c->low[j] : c->y[j], c->high ? c->high[j] : c->y[j]);
+    fprintf(out, "%.9g %.9g %.9g %.9g\n", c->x[j], c->y[j], c->low ? c->low[j] : c->y[j],
+            c->high ? c->high[j] : c->y[j]);
 }
 
 static void write_curves(FILE *out, const void *what) {
@@ -59,12 +62,13 @@ static void write_curves(FILE *out, const void *what) {
     quote(out, p->right_label);
     fputc('\n', out);
   }
-  fprintf(out, p->count > 6 ? "set key outside right center vertical\nplot " : "set key outside top center horizontal\nplot ");
+  fprintf(out, p->count > 6 ? "set key outside right center vertical\nplot "
+                            : "set key outside top center horizontal\nplot ");
   const char *comma = "";
   for (int i = 0; i < p->count; i++) {
     if (!p->curves[i].low || p->curves[i].dots) continue;
-    fprintf(out, "%s$data%d using 1:3:4 with filledcurves fs transparent solid 0.15 noborder lc rgb '%s' notitle ", comma, i,
-            colors[i % COLORS]);
+    fprintf(out, "%s$data%d using 1:3:4 with filledcurves fs transparent solid 0.15 noborder lc rgb '%s' notitle ",
+            comma, i, colors[i % COLORS]);
     comma = ", ";
   }
   for (int i = 0; i < p->count; i++) {

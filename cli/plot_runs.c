@@ -26,7 +26,7 @@ int cli_plot_runs(int argc, const char **argv) {
       NULL);
   if (answer >= 0) return answer;
   ml3_error error = {0};
-  cli_runs runs = {0};
+  ml3_lab_runs runs = {0};
   cli_curves *curves = NULL;
   int code = ML3_OK;
   if (options.argument_count == 0)
@@ -34,12 +34,12 @@ int cli_plot_runs(int argc, const char **argv) {
   if (code == ML3_OK && (smooth < 0 || smooth > 1000000))
     code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--smooth is %d; 0 to 1000000 are possible", smooth);
   if (code == ML3_OK) code = cli_output_check(output, "--output", force, &error);
-  if (code == ML3_OK) code = cli_runs_open(&runs, options.arguments, options.argument_count, each, &error);
+  if (code == ML3_OK) code = ml3_lab_runs_open(&runs, options.arguments, options.argument_count, each, &error);
   if (code == ML3_OK && !(curves = cli_curves_new(&runs, metrics, smooth, &error))) code = error.code;
   if (code == ML3_OK) code = output ? cli_curves_save(curves, output, &error) : cli_curves_show(curves, &error);
   if (code == ML3_OK && output) printf("%s\n", output);
   cli_curves_free(curves);
-  cli_runs_free(&runs);
+  ml3_lab_runs_free(&runs);
   if (code == ML3_ERR_ARGUMENT) return cli_fail("plot", &error), CLI_USAGE;
   return code == ML3_OK ? CLI_DONE : cli_fail("plot", &error);
 }

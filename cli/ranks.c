@@ -4,6 +4,7 @@
    tells all ranks to end when one has died, and kills them soon after (Open MPI in a second). */
 #define _POSIX_C_SOURCE 200809L
 #include "cli/ranks.h"
+#include "cli/interrupt.h"
 
 #include <limits.h>
 #include <omp.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/experiment.h"
+#include "lab/experiment.h"
 
 int cli_ranks_started(void) {
   static const char *const variables[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE"};

@@ -2,6 +2,7 @@
    the bits are those of a seed trained alone. */
 #define _DEFAULT_SOURCE /* setenv, usleep */
 #include "cli/seeds.h"
+#include "cli/interrupt.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,14 +17,14 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "cli/experiment.h"
 #include "cli/progress.h"
-#include "cli/run_progress.h"
-#include "cli/statistics.h"
 #include "cli/table.h"
+#include "lab/experiment.h"
+#include "lab/run_progress.h"
+#include "lab/statistics.h"
 
 typedef struct seed_run {
-  char folder[CLI_PATH_MAX], log[CLI_PATH_MAX];
+  char folder[ML3_LAB_PATH_MAX], log[ML3_LAB_PATH_MAX];
   pid_t child; /* 0: not started, -1: ended */
   int code;    /* its exit code */
 } seed_run;
@@ -46,7 +47,7 @@ static long long seed_number(const crew *c, int i) {
    passes it on once. */
 static void become_training(const crew *c, int i) {
   const seed_run *r = &c->runs[i];
-  char file[CLI_PATH_MAX], seed[64], threads[16];
+  char file[ML3_LAB_PATH_MAX], seed[64], threads[16];
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   int log = open(r->log, O_WRONLY | O_CREAT | O_TRUNC, 0644), null = open("/dev/null", O_RDWR);
@@ -56,9 +57,9 @@ static void become_training(const crew *c, int i) {
   dup2(log, STDERR_FILENO);
   snprintf(threads, sizeof threads, "%d", c->threads);
   setenv("OMP_NUM_THREADS", threads, 1);
-  cli_run_path(c->seeds->folder, "seeds.yaml", file);
+  ml3_lab_run_path(c->seeds->folder, "seeds.yaml", file);
   snprintf(seed, sizeof seed, "seed=%lld", seed_number(c, i));
-  const bool goes_on = c->seeds->resume && cli_run_is(r->folder);
+  const bool goes_on = c->seeds->resume && ml3_lab_run_is(r->folder);
   const cli_options *o = c->seeds->options;
   const char *arguments[2 * CLI_SETS_MAX + 16] = {"ml3", "train", "--quiet", "--log", c->seeds->log};
   int n = 5;
@@ -76,7 +77,7 @@ static void become_training(const crew *c, int i) {
 
 /* Of a folder that goes on, a seed that is finished stays as it is. */
 static bool is_finished(const crew *c, int i) {
-  return c->seeds->resume && cli_run_is_finished(c->runs[i].folder, c->seeds->config);
+  return c->seeds->resume && ml3_lab_run_is_finished(c->runs[i].folder, c->seeds->config);
 }
 
 static int start_one(crew *c, ml3_error *error) {
@@ -114,9 +115,9 @@ static void pass_on(crew *c, int signal_number) {
 
 /* Outer steps done, from the last line of a run's metrics. */
 static long steps_done(const seed_run *r, long all) {
-  char path[CLI_PATH_MAX], tail[512];
+  char path[ML3_LAB_PATH_MAX], tail[512];
   if (r->child < 0) return all;
-  cli_run_path(r->folder, "metrics.csv", path);
+  ml3_lab_run_path(r->folder, "metrics.csv", path);
   FILE *f = r->child > 0 ? fopen(path, "r") : NULL;
   if (!f) return 0;
   if (fseek(f, -(long)sizeof tail + 1, SEEK_END) != 0) rewind(f);
@@ -161,10 +162,10 @@ static int run_all(crew *c, ml3_error *error) {
   }
   cli_progress_end(&progress);
   if (code == ML3_OK && stopping)
-    code =
-        ml3_error_set(error, ML3_ERR_INTERRUPTED,
-                      "interrupted; what has begun has kept its checkpoint, go on with `ml3 train --seeds %d --resume %s`",
-                      s->count, s->folder);
+    code = ml3_error_set(
+        error, ML3_ERR_INTERRUPTED,
+        "interrupted; what has begun has kept its checkpoint, go on with `ml3 train --seeds %d --resume %s`", s->count,
+        s->folder);
   return code;
 }
 
@@ -175,8 +176,8 @@ static const char *const keys[NUMBERS] = {"best_outer_step", "best_success", "be
                                           "inner_rate"};
 
 bool cli_words_read(cli_words *words, const char *folder) {
-  char path[CLI_PATH_MAX];
-  cli_run_path(folder, "summary.json", path);
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(folder, "summary.json", path);
   json_t *json = json_load_file(path, 0, NULL);
   const char *success = json_string_value(json_object_get(json, "success_name"));
   const char *task_loss = json_string_value(json_object_get(json, "task_loss_name"));
@@ -188,8 +189,8 @@ bool cli_words_read(cli_words *words, const char *folder) {
 
 /* What summary.json of a run says; false when it has none. */
 static bool read_summary(const seed_run *r, double *numbers) {
-  char path[CLI_PATH_MAX];
-  cli_run_path(r->folder, "summary.json", path);
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(r->folder, "summary.json", path);
   json_t *json = json_load_file(path, 0, NULL);
   for (int i = 0; i < NUMBERS && json; i++) {
     const json_t *x = json_object_get(json, keys[i]);
@@ -238,8 +239,8 @@ static int fill_table(const crew *c, const cli_words *words, cli_table *table) {
   }
   for (int j = 0; j < NUMBERS && values; j++) {
     const double *x = values + j * count, scale = j == SUCCESS ? 100 : 1;
-    const cli_interval in = j == SUCCESS ? cli_share_interval(x, done, (int)c->seeds->config->validation_tasks)
-                                         : cli_sample_interval(x, done, cli_range_of(x, done));
+    const ml3_lab_interval in = j == SUCCESS ? ml3_lab_share_interval(x, done, (int)c->seeds->config->validation_tasks)
+                                             : ml3_lab_sample_interval(x, done, ml3_lab_range_of(x, done));
     mean[j] = scale * in.mean, low[j] = scale * in.low, high[j] = scale * in.high;
   }
   char name[48] = "mean";
@@ -252,7 +253,7 @@ static int fill_table(const crew *c, const cli_words *words, cli_table *table) {
 }
 
 static int report(const crew *c, ml3_error *error) {
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   cli_words words = {"success", "task loss"};
   for (int i = 0; i < c->seeds->count; i++)
     if (cli_words_read(&words, c->runs[i].folder)) break;
@@ -261,12 +262,13 @@ static int report(const crew *c, ml3_error *error) {
   const int done = fill_table(c, &words, table);
   if (!c->seeds->silent) cli_table_print(table, stdout);
   if (!c->seeds->silent)
-    printf("%d of %d seeds, judged on validation tasks; intervals by Student's t over seeds, within what a quantity "
-           "can be\n",
-           done, c->seeds->count);
-  cli_run_path(c->seeds->folder, "seeds.csv", path);
+    printf(
+        "%d of %d seeds, judged on validation tasks; intervals by Student's t over seeds, within what a quantity "
+        "can be\n",
+        done, c->seeds->count);
+  ml3_lab_run_path(c->seeds->folder, "seeds.csv", path);
   int code = cli_table_save_csv(table, path, error);
-  cli_run_path(c->seeds->folder, "seeds.md", path);
+  ml3_lab_run_path(c->seeds->folder, "seeds.md", path);
   if (code == ML3_OK) code = cli_table_save_markdown(table, path, error);
   cli_table_free(table);
   return code;
@@ -295,18 +297,19 @@ static int check_ends(const crew *c, ml3_error *error) {
 
 int cli_seeds_check(const cli_seeds *seeds, ml3_error *error) {
   for (int i = 0; seeds->resume && i < seeds->count; i++) {
-    char run[CLI_PATH_MAX];
+    char run[ML3_LAB_PATH_MAX];
     snprintf(run, sizeof run, "%.900s/seed-%lld", seeds->folder, (long long)seeds->config->seed + i);
-    const cli_run_progress progress = {.done = cli_run_steps_done(run)};
-    const int code =
-        cli_run_is_finished(run, seeds->config) ? ML3_OK : cli_run_may_resume(run, seeds->config, &progress, error);
+    const ml3_lab_run_progress progress = {.done = ml3_lab_run_steps_done(run)};
+    const int code = ml3_lab_run_is_finished(run, seeds->config)
+                         ? ML3_OK
+                         : ml3_lab_run_may_resume(run, seeds->config, &progress, error);
     if (code != ML3_OK) return code;
   }
   return ML3_OK;
 }
 
 int cli_seeds_train(const cli_seeds *seeds, ml3_error *error) {
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   int code = cli_seeds_check(seeds, error);
   if (code != ML3_OK) return code;
   crew c = {.seeds = seeds, .runs = calloc((size_t)seeds->count, sizeof *c.runs)};
@@ -314,12 +317,12 @@ int cli_seeds_train(const cli_seeds *seeds, ml3_error *error) {
   for (int i = 0; i < seeds->count; i++) {
     char name[64];
     snprintf(name, sizeof name, "seed-%lld", seed_number(&c, i));
-    cli_run_path(seeds->folder, name, c.runs[i].folder);
+    ml3_lab_run_path(seeds->folder, name, c.runs[i].folder);
     snprintf(name, sizeof name, "seed-%lld.log", seed_number(&c, i));
-    cli_run_path(seeds->folder, name, c.runs[i].log);
+    ml3_lab_run_path(seeds->folder, name, c.runs[i].log);
   }
-  cli_run_path(seeds->folder, "seeds.yaml", path);
-  code = cli_config_write(seeds->config, path, error);
+  ml3_lab_run_path(seeds->folder, "seeds.yaml", path);
+  code = ml3_lab_config_write(seeds->config, path, error);
   if (code == ML3_OK) code = run_all(&c, error);
   if (code == ML3_OK) code = report(&c, error);
   if (code == ML3_OK) code = check_ends(&c, error);

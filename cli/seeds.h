@@ -5,7 +5,7 @@
 #include "cli/options.h"
 
 typedef struct cli_seeds {
-  const cli_config *config; /* its seed is the first; the others follow */
+  const ml3_lab_config *config; /* its seed is the first; the others follow */
   int count;
   const cli_options *options; /* as given: a run that goes on gets their --set again */
   const char *folder;         /* seed-S within, seeds.yaml, seeds.csv, seeds.md */

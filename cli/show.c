@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/interrupt.h"
 #include "cli/live.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
-#include "cli/zoo.h"
+#include "lab/zoo.h"
 
 /* ---- what both take -------------------------------------------------------------------------------------------- */
 
@@ -60,11 +61,11 @@ static cli_live *open_main(const cli_options *o, cli_cast cast, ml3_error *error
     ml3_error_set(error, ML3_ERR_ARGUMENT, "which run or environment? `ml3 list` shows them");
     return NULL;
   }
-  char folder[CLI_PATH_MAX];
-  const char *where = cli_zoo_folder(o->argument, folder, error);
+  char folder[ML3_LAB_PATH_MAX];
+  const char *where = ml3_lab_zoo_folder(o->argument, folder, error);
   if (!where) return NULL;
   if (cli_live_is_policy(where)) return cli_live_of_policy(where, o, error);
-  if (cli_run_is(where) || (strchr(where, '/') && !cli_is_mjcf(where)))
+  if (ml3_lab_run_is(where) || (strchr(where, '/') && !ml3_lab_is_mjcf(where)))
     return cli_live_of_run(where, o, cast, error);
   return cli_live_of_environment(where, error);
 }
@@ -140,11 +141,11 @@ static int on_progress(void *user, int done, int total) {
 
 /* RUN/rollouts.mp4, which may be an earlier one, or the name of the environment or of the zoo's loss. */
 static int choose_output(const char *argument, int force, char *path, ml3_error *error) {
-  if (cli_run_is(argument)) {
-    cli_run_path(argument, "rollouts.mp4", path);
+  if (ml3_lab_run_is(argument)) {
+    ml3_lab_run_path(argument, "rollouts.mp4", path);
     return ML3_OK;
   }
-  snprintf(path, CLI_PATH_MAX, "%.900s.mp4", argument + (cli_zoo_is(argument) ? 4 : 0));
+  snprintf(path, ML3_LAB_PATH_MAX, "%.900s.mp4", argument + (ml3_lab_zoo_is(argument) ? 4 : 0));
   return cli_output_check(path, "--output", force, error);
 }
 
@@ -177,7 +178,7 @@ int cli_record(int argc, const char **argv) {
       NULL);
   if (answer >= 0) return answer;
   ml3_error error = {0};
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   int frames = 0, code = cli_output_check(output, "--output", force, &error);
   if (code != ML3_OK) return cli_fail("record", &error);
   cli_live *live = open_live(&options, &given, CLI_CAST_COMPARISON, &error);

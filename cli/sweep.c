@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/run_environment.h"
 #include "cli/progress.h"
 #include "cli/seeds.h"
-#include "cli/statistics.h"
 #include "cli/table.h"
+#include "lab/run_environment.h"
+#include "lab/statistics.h"
 
 /* ---- axes --------------------------------------------------------------------------------------------------------- */
 
@@ -66,7 +66,7 @@ static void indices_of(const cli_sweep *s, int i, int *indices) {
   for (int a = s->axis_count; a-- > 0; i /= s->axes[a].count) indices[a] = i % s->axes[a].count;
 }
 
-/* What cli_config_set says of --set. */
+/* What ml3_lab_config_set says of --set. */
 static void tell_as_sweep(ml3_error *error) {
   if (error && strncmp(error->message, "--set", 5) == 0) {
     const ml3_error said = *error;
@@ -74,14 +74,14 @@ static void tell_as_sweep(ml3_error *error) {
   }
 }
 
-int cli_sweep_point(const cli_sweep *s, int i, cli_config *config, char *name, ml3_error *error) {
+int cli_sweep_point(const cli_sweep *s, int i, ml3_lab_config *config, char *name, ml3_error *error) {
   int indices[CLI_AXES_MAX];
   size_t used = 0;
   indices_of(s, i, indices);
   for (int a = 0; a < s->axis_count; a++) {
     char assignment[160];
     snprintf(assignment, sizeof assignment, "%s=%s", s->axes[a].key, s->axes[a].values[indices[a]]);
-    int code = cli_config_set(config, assignment, error);
+    int code = ml3_lab_config_set(config, assignment, error);
     if (code != ML3_OK) return tell_as_sweep(error), code;
     if (name && used < CLI_POINT_NAME)
       used += (size_t)snprintf(name + used, CLI_POINT_NAME - used, "%s%s", a ? "," : "", assignment);
@@ -93,12 +93,12 @@ int cli_sweep_point(const cli_sweep *s, int i, cli_config *config, char *name, m
 
 /* ---- training ------------------------------------------------------------------------------------------------------ */
 
-static int point_folder(const cli_sweep *s, const cli_sweep_settings *o, int i, cli_config *config, char *folder,
+static int point_folder(const cli_sweep *s, const cli_sweep_settings *o, int i, ml3_lab_config *config, char *folder,
                         ml3_error *error) {
   char name[CLI_POINT_NAME];
   *config = *o->config;
   int code = cli_sweep_point(s, i, config, name, error);
-  if (code == ML3_OK) snprintf(folder, CLI_PATH_MAX, "%.500s/%.250s", o->folder, name);
+  if (code == ML3_OK) snprintf(folder, ML3_LAB_PATH_MAX, "%.500s/%.250s", o->folder, name);
   return code;
 }
 
@@ -117,15 +117,15 @@ static void keep_unswept(const cli_sweep *s, const cli_options *given, cli_optio
 
 /* Combination i, in its folder; `check`: only whether it may go on. */
 static int train_point(const cli_sweep *s, const cli_sweep_settings *o, int i, bool check, ml3_error *error) {
-  cli_config config;
+  ml3_lab_config config;
   cli_options options;
-  char folder[CLI_PATH_MAX];
+  char folder[ML3_LAB_PATH_MAX];
   int code = point_folder(s, o, i, &config, folder, error);
   if (code != ML3_OK) return code;
   keep_unswept(s, o->options, &options);
   if (!check && mkdir(folder, 0755) != 0 && errno != EEXIST)
     return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s", folder, strerror(errno));
-  if (!check && (code = cli_run_environment_ensure(&config, folder, o->resume, error)) != ML3_OK) return code;
+  if (!check && (code = ml3_lab_run_environment_ensure(&config, folder, o->resume, error)) != ML3_OK) return code;
   const cli_seeds seeds = {.config = &config,
                            .count = o->seeds,
                            .options = &options,
@@ -143,7 +143,7 @@ static int train_point(const cli_sweep *s, const cli_sweep_settings *o, int i, b
 static int read_summaries(const char *folder, int seeds, int64_t first, const char *key, double *values) {
   int found = 0;
   for (int i = 0; i < seeds; i++) {
-    char path[CLI_PATH_MAX];
+    char path[ML3_LAB_PATH_MAX];
     snprintf(path, sizeof path, "%.900s/seed-%lld/summary.json", folder, (long long)(first + i));
     json_t *json = json_load_file(path, 0, NULL);
     const json_t *x = json_object_get(json, key);
@@ -154,7 +154,8 @@ static int read_summaries(const char *folder, int seeds, int64_t first, const ch
   return found;
 }
 
-static void format_interval(cli_interval v, double factor, const char *format, char *mean, char *range, size_t size) {
+static void format_interval(ml3_lab_interval v, double factor, const char *format, char *mean, char *range,
+                            size_t size) {
   mean[0] = range[0] = '\0';
   if (!isnan(v.mean)) snprintf(mean, size, format, factor * v.mean);
   char low[24], high[24];
@@ -167,8 +168,8 @@ static void format_interval(cli_interval v, double factor, const char *format, c
 /* What the problem calls its numbers, from the first run that says so. */
 static cli_words read_words(const cli_sweep *s, const cli_sweep_settings *o) {
   cli_words words = {"success", "task loss"};
-  cli_config config;
-  char folder[CLI_PATH_MAX], run[CLI_PATH_MAX];
+  ml3_lab_config config;
+  char folder[ML3_LAB_PATH_MAX], run[ML3_LAB_PATH_MAX];
   for (int i = 0; i < s->points * o->seeds; i++) {
     if (point_folder(s, o, i / o->seeds, &config, folder, NULL) != ML3_OK) continue;
     snprintf(run, sizeof run, "%.900s/seed-%lld", folder, (long long)(config.seed + i % o->seeds));
@@ -179,8 +180,8 @@ static cli_words read_words(const cli_sweep *s, const cli_sweep_settings *o) {
 
 static int add_point(const cli_sweep *s, const cli_sweep_settings *o, int i, bool has_success, cli_table *table,
                      double *values, ml3_error *error) {
-  cli_config config;
-  char folder[CLI_PATH_MAX], cells[4][64], done[16];
+  ml3_lab_config config;
+  char folder[ML3_LAB_PATH_MAX], cells[4][64], done[16];
   const char *row[CLI_AXES_MAX + 5];
   int indices[CLI_AXES_MAX];
   int code = point_folder(s, o, i, &config, folder, error);
@@ -188,10 +189,10 @@ static int add_point(const cli_sweep *s, const cli_sweep_settings *o, int i, boo
   indices_of(s, i, indices);
   for (int a = 0; a < s->axis_count; a++) row[a] = s->axes[a].values[indices[a]];
   read_summaries(folder, o->seeds, config.seed, "best_success", values);
-  const cli_interval success = cli_share_interval(values, o->seeds, (int)config.validation_tasks);
+  const ml3_lab_interval success = ml3_lab_share_interval(values, o->seeds, (int)config.validation_tasks);
   format_interval(success, 100, "%.1f", cells[0], cells[1], sizeof *cells);
   const int count = read_summaries(folder, o->seeds, config.seed, "best_task_loss", values);
-  const cli_interval loss = cli_sample_interval(values, o->seeds, cli_range_of(values, o->seeds));
+  const ml3_lab_interval loss = ml3_lab_sample_interval(values, o->seeds, ml3_lab_range_of(values, o->seeds));
   format_interval(loss, 1, "%.4g", cells[2], cells[3], sizeof *cells);
   snprintf(done, sizeof done, "%d", count);
   row[s->axis_count] = done;
@@ -202,7 +203,7 @@ static int add_point(const cli_sweep *s, const cli_sweep_settings *o, int i, boo
 
 static int report(const cli_sweep *s, const cli_sweep_settings *o, ml3_error *error) {
   const char *columns[CLI_AXES_MAX + 5];
-  char path[CLI_PATH_MAX], success[80];
+  char path[ML3_LAB_PATH_MAX], success[80];
   const cli_words words = read_words(s, o);
   int count = s->axis_count;
   for (int a = 0; a < s->axis_count; a++) columns[a] = s->axes[a].key;
@@ -213,15 +214,16 @@ static int report(const cli_sweep *s, const cli_sweep_settings *o, ml3_error *er
   cli_table *table = cli_table_new(columns, count);
   double *values = calloc((size_t)o->seeds, sizeof *values);
   int code = table && values ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
-  for (int i = 0; i < s->points && code == ML3_OK; i++) code = add_point(s, o, i, *words.success != 0, table, values, error);
+  for (int i = 0; i < s->points && code == ML3_OK; i++)
+    code = add_point(s, o, i, *words.success != 0, table, values, error);
   if (code == ML3_OK) {
     cli_table_print(table, stdout);
     printf("%d combinations, %d seed%s each, judged on validation tasks%s\n", s->points, o->seeds,
            o->seeds == 1 ? "" : "s",
            o->seeds > 1 ? "; intervals by Student's t over seeds, within what a quantity can be" : "");
-    cli_run_path(o->folder, "sweep.csv", path);
+    ml3_lab_run_path(o->folder, "sweep.csv", path);
     code = cli_table_save_csv(table, path, error);
-    cli_run_path(o->folder, "sweep.md", path);
+    ml3_lab_run_path(o->folder, "sweep.md", path);
     if (code == ML3_OK) code = cli_table_save_markdown(table, path, error);
   }
   free(values);
@@ -230,12 +232,12 @@ static int report(const cli_sweep *s, const cli_sweep_settings *o, ml3_error *er
 }
 
 int cli_sweep_train(const cli_sweep *s, const cli_sweep_settings *o, ml3_error *error) {
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   cli_progress progress;
-  cli_run_path(o->folder, "sweep.yaml", path);
+  ml3_lab_run_path(o->folder, "sweep.yaml", path);
   int code = ML3_OK, failed = 0;
   for (int i = 0; i < s->points && code == ML3_OK; i++) code = train_point(s, o, i, true, error);
-  if (code == ML3_OK) code = cli_config_write(o->config, path, error);
+  if (code == ML3_OK) code = ml3_lab_config_write(o->config, path, error);
   ml3_error first = {0};
   cli_progress_begin(&progress, "sweep", s->points, o->quiet);
   for (int i = 0; i < s->points && code == ML3_OK; i++) {

@@ -22,10 +22,10 @@ typedef struct cli_sweep {
 int cli_sweep_read(cli_sweep *sweep, const char *const *texts, ml3_error *error);
 
 /* Changes config to combination number i, the last axis fastest; name[CLI_POINT_NAME] (may be NULL) gets "key=value,key=value". */
-int cli_sweep_point(const cli_sweep *sweep, int i, cli_config *config, char *name, ml3_error *error);
+int cli_sweep_point(const cli_sweep *sweep, int i, ml3_lab_config *config, char *name, ml3_error *error);
 
 typedef struct cli_sweep_settings {
-  const cli_config *config;
+  const ml3_lab_config *config;
   int seeds;
   const cli_options *options; /* as given: a run that goes on gets their --set again, but for what is swept */
   const char *folder, *log;

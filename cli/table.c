@@ -108,11 +108,16 @@ static void write_markdown(const cli_table *t, FILE *out) {
 /* What LaTeX takes for itself is escaped; "a - b" becomes an en dash. */
 static void write_latex_text(const char *text, FILE *out) {
   for (const char *at = text; *at; at++) {
-    if (strchr("%_&#$", *at)) fprintf(out, "\\%c", *at);
-    else if (strncmp(at, " - ", 3) == 0) fputs("--", out), at += 2;
-    else if (*at == '-' && at[1] >= '0' && at[1] <= '9') fputs("$-$", out);
-    else if (*at == '<' || *at == '>') fprintf(out, "$%c$", *at);
-    else fputc(*at, out);
+    if (strchr("%_&#$", *at))
+      fprintf(out, "\\%c", *at);
+    else if (strncmp(at, " - ", 3) == 0)
+      fputs("--", out), at += 2;
+    else if (*at == '-' && at[1] >= '0' && at[1] <= '9')
+      fputs("$-$", out);
+    else if (*at == '<' || *at == '>')
+      fprintf(out, "$%c$", *at);
+    else
+      fputc(*at, out);
   }
 }
 
@@ -138,10 +143,14 @@ static int save(const cli_table *t, const char *path, void (*write)(const cli_ta
   return ml3_file_commit(&file, error);
 }
 
-int cli_table_save_csv(const cli_table *t, const char *path, ml3_error *error) { return save(t, path, write_csv, error); }
+int cli_table_save_csv(const cli_table *t, const char *path, ml3_error *error) {
+  return save(t, path, write_csv, error);
+}
 
 int cli_table_save_markdown(const cli_table *t, const char *path, ml3_error *error) {
   return save(t, path, write_markdown, error);
 }
 
-int cli_table_save_latex(const cli_table *t, const char *path, ml3_error *error) { return save(t, path, write_latex, error); }
+int cli_table_save_latex(const cli_table *t, const char *path, ml3_error *error) {
+  return save(t, path, write_latex, error);
+}

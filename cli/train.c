@@ -7,51 +7,51 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/build.h"
 #include "cli/options.h"
-#include "cli/run_environment.h"
-#include "cli/run_progress.h"
 #include "cli/seeds.h"
 #include "cli/sweep.h"
-#include "cli/tensorboard.h"
 #include "cli/train_internal.h"
 #include "cli/train_policy.h"
 #include "cli/verb.h"
+#include "lab/build.h"
+#include "lab/run_environment.h"
+#include "lab/run_progress.h"
+#include "lab/tensorboard.h"
 
 /* ---- starting --------------------------------------------------------------------------------------------------- */
 
 /* The configuration that the options name: a preset's, or with resume that of `file` in the folder. */
-static int read_config(cli_config *c, const cli_options *o, const char *resume, const char *file, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  cli_config_defaults(c);
-  cli_run_path(resume ? resume : "", file, path);
-  int code = resume ? cli_config_read(c, path, error) : cli_options_begin(o, c, error);
-  if (code == ML3_OK && resume) code = cli_run_environment_find(resume, c, error);
-  char environment[CLI_TEXT_MAX];
+static int read_config(ml3_lab_config *c, const cli_options *o, const char *resume, const char *file,
+                       const ml3_lab_callbacks *callbacks, ml3_error *error) {
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_config_defaults(c);
+  ml3_lab_run_path(resume ? resume : "", file, path);
+  int code = resume ? ml3_lab_config_read(c, path, error) : cli_options_begin(o, c, error);
+  if (code == ML3_OK && resume) code = ml3_lab_run_environment_find(resume, c, error);
+  char environment[ML3_LAB_TEXT_MAX];
   snprintf(environment, sizeof environment, "%s", c->environment);
   if (code == ML3_OK && resume) code = cli_options_apply(o, c, error);
-  c->quiet = o->quiet;
+  c->callbacks = callbacks;
   if (code == ML3_OK && resume && strcmp(environment, c->environment) != 0)
-    code = ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "'%.300s' learns in '%s' and keeps to it; for '%s' train another run", resume, environment,
-                         c->environment);
+    code = ml3_error_set(error, ML3_ERR_ARGUMENT, "'%.300s' learns in '%s' and keeps to it; for '%s' train another run",
+                         resume, environment, c->environment);
   return code;
 }
 
 /* Of all keys but `threads`. */
-static uint32_t checksum_of(const cli_config *config) {
-  cli_config same = *config;
+static uint32_t checksum_of(const ml3_lab_config *config) {
+  ml3_lab_config same = *config;
   same.threads = 0;
-  char *text = cli_config_text(&same);
-  const uint32_t sum = text ? cli_crc32c(text, strlen(text)) : 0;
+  char *text = ml3_lab_config_text(&same);
+  const uint32_t sum = text ? ml3_lab_crc32c(text, strlen(text)) : 0;
   free(text);
   return sum;
 }
 
 /* Problem and trainer of t->config. */
 static int make_trainer(training *t, ml3_error *error) {
-  if (!(t->problem = cli_problem_new(&t->config, error))) return error->code;
-  int code = cli_trainer_settings(&t->config, t->problem, &t->settings, error);
+  if (!(t->problem = ml3_lab_problem_new(&t->config, error))) return error->code;
+  int code = ml3_lab_trainer_settings(&t->config, t->problem, &t->settings, error);
   if (code != ML3_OK) return code;
   t->acts = t->problem->steps.inner + t->problem->steps.model_inner > 0;
   t->trainer = ml3_trainer_new(t->problem, &t->settings, error);
@@ -67,14 +67,15 @@ static int agree(training *t, int code, ml3_error *error) {
 
 /* Is there anything left to do? The first rank looks for all, before anything is written. */
 static int check_progress(training *t, ml3_error *error) {
-  const cli_run_progress progress = {ml3_trainer_outer_step(t->trainer), ml3_trainer_stale(t->trainer)};
-  return train_writes(t) ? cli_run_may_resume(t->folder, &t->config, &progress, error) : ML3_OK;
+  const ml3_lab_run_progress progress = {ml3_trainer_outer_step(t->trainer), ml3_trainer_stale(t->trainer)};
+  return train_writes(t) ? ml3_lab_run_may_resume(t->folder, &t->config, &progress, error) : ML3_OK;
 }
 
 /* The first rank looks which of two checkpoints is whole; all load that one. */
-static int find_checkpoint(training *t, const char *folder, char from[CLI_PATH_MAX], ml3_error *error) {
-  const int code = agree(t, train_writes(t) ? cli_run_find_checkpoint(folder, from, error) : ML3_OK, error);
-  return code == ML3_OK ? ml3_ranks_broadcast(t->ranks, 0, from, CLI_PATH_MAX, error) : code;
+static int find_checkpoint(training *t, const char *folder, char from[ML3_LAB_PATH_MAX], ml3_error *error) {
+  const int code =
+      agree(t, train_writes(t) ? ml3_lab_run_find_checkpoint(folder, t->config.callbacks, from, error) : ML3_OK, error);
+  return code == ML3_OK ? ml3_ranks_broadcast(t->ranks, 0, from, ML3_LAB_PATH_MAX, error) : code;
 }
 
 /* All or none: how every rank has started, and whether with the same configuration, data and parameters. */
@@ -91,8 +92,9 @@ static int start_together(training *t, int code, ml3_error *error) {
   if (code == ML3_OK) {
     const ml3_loss *loss = ml3_trainer_loss(t->trainer);
     all[me].step = ml3_trainer_outer_step(t->trainer);
-    all[me].sum = cli_crc32c(loss->phi, (size_t)loss->size * sizeof *loss->phi) ^ checksum_of(&t->config);
-    for (int i = 0; i < loss->spec.net.inputs; i++) all[me].sum += cli_crc32c(&loss->scale[i], sizeof loss->scale[i]);
+    all[me].sum = ml3_lab_crc32c(loss->phi, (size_t)loss->size * sizeof *loss->phi) ^ checksum_of(&t->config);
+    for (int i = 0; i < loss->spec.net.inputs; i++)
+      all[me].sum += ml3_lab_crc32c(&loss->scale[i], sizeof loss->scale[i]);
   }
   ml3_error lost = {0};
   if (train_alone(t, ml3_ranks_share(t->ranks, all, count, sizeof *all, &lost)) != ML3_OK)
@@ -110,13 +112,13 @@ static int start_together(training *t, int code, ml3_error *error) {
 
 static int start(training *t, const cli_options *o, const char *output, const char *resume, bool force, int formats,
                  ml3_error *error) {
-  char path[CLI_PATH_MAX], from[CLI_PATH_MAX] = "";
-  if (resume && !cli_run_is(resume))
+  char path[ML3_LAB_PATH_MAX], from[ML3_LAB_PATH_MAX] = "";
+  if (resume && !ml3_lab_run_is(resume))
     return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a run folder: it has no config.yaml", resume);
   /* Told before an expert learns for minutes. */
-  int code = agree(t, !resume && train_writes(t) ? cli_run_may_create(output, force, error) : ML3_OK, error);
-  if (code == ML3_OK) code = read_config(&t->config, o, resume, "config.yaml", error);
-  if (code == ML3_OK && train_writes(t)) cli_run_environment_tell(&t->config);
+  int code = agree(t, !resume && train_writes(t) ? ml3_lab_run_may_create(output, force, error) : ML3_OK, error);
+  if (code == ML3_OK) code = read_config(&t->config, o, resume, "config.yaml", &t->console.callbacks, error);
+  if (code == ML3_OK && train_writes(t)) ml3_lab_run_environment_say(&t->config, t->config.callbacks);
   if (code == ML3_OK && t->config.method >= METHOD_PPO && t->ranks)
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
@@ -128,7 +130,8 @@ static int start(training *t, const cli_options *o, const char *output, const ch
   if (code == ML3_OK && resume) code = find_checkpoint(t, resume, from, error);
   t->config.from_checkpoint = from[0] != '\0';
   t->config.ranks = t->ranks;
-  if (code == ML3_OK && !resume && train_writes(t)) code = cli_run_environment_prepare(&t->config, &t->kept, error);
+  t->config.cores = t->ranks ? cli_ranks_threads(t->ranks) : 0;
+  if (code == ML3_OK && !resume && train_writes(t)) code = ml3_lab_run_environment_prepare(&t->config, &t->kept, error);
   if (code == ML3_OK) code = make_trainer(t, error);
   if (code != ML3_OK) return code;
   if (resume) {
@@ -137,16 +140,18 @@ static int start(training *t, const cli_options *o, const char *output, const ch
     if (code == ML3_OK) code = check_progress(t, error);
     if (code != ML3_OK) return code;
   } else if (train_writes(t)) {
-    code = cli_run_environment_create(output, &t->config, force, t->kept, t->folder, error);
+    code = ml3_lab_run_environment_create(output, &t->config, force, t->kept, t->folder, error);
     if (code != ML3_OK) return code;
   }
-  cli_run_path(t->folder, "config.yaml", path); /* resumed, too: options may have changed a key */
-  if (train_writes(t)) code = cli_config_write(&t->config, path, error);
+  ml3_lab_run_path(t->folder, "config.yaml", path); /* resumed, too: options may have changed a key */
+  if (train_writes(t)) code = ml3_lab_config_write(&t->config, path, error);
   if (train_writes(t) && code == ML3_OK)
-    code = cli_build_keep(t->folder, ml3_trainer_outer_step(t->trainer), resume != NULL, error);
-  if (resume && train_writes(t) && code == ML3_OK) code = cli_run_environment_ensure(&t->config, t->folder, true, error);
+    code =
+        ml3_lab_build_keep(t->folder, ml3_trainer_outer_step(t->trainer), resume != NULL, t->config.callbacks, error);
+  if (resume && train_writes(t) && code == ML3_OK)
+    code = ml3_lab_run_environment_ensure(&t->config, t->folder, true, error);
   if (code != ML3_OK) return code;
-  if (train_writes(t) && !resume && force) cli_run_clear(t->folder);
+  if (train_writes(t) && !resume && force) ml3_lab_run_clear(t->folder);
   return train_open_log(t, formats, error);
 }
 
@@ -161,8 +166,8 @@ static void tell_programs(const training *t) {
 }
 
 static void finish(training *t) {
-  cli_log_close(t->log);
-  cli_run_environment_free(t->kept);
+  ml3_lab_log_close(t->log);
+  ml3_lab_run_environment_free(t->kept);
   ml3_trainer_free(t->trainer);
   if (t->problem) t->problem->free(t->problem);
 }
@@ -178,20 +183,20 @@ static int open_ranks(training *t, cli_options *o, ml3_error *error) {
 static int train_seeds(const cli_options *o, int count, const char *output, const char *resume, const char *log,
                        bool force, ml3_error *error) {
   training t = {0};
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   if (count < 1 || count > CLI_SEEDS_MAX)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "--seeds is %d; 1 to %d are possible", count, CLI_SEEDS_MAX);
-  cli_run_path(resume ? resume : "", "seeds.yaml", path);
+  ml3_lab_run_path(resume ? resume : "", "seeds.yaml", path);
   if (resume && access(path, R_OK) != 0)
     return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a folder of seeds: it has no seeds.yaml", resume);
-  int code = read_config(&t.config, o, resume, "seeds.yaml", error);
-  if (code == ML3_OK) cli_run_environment_tell(&t.config);
+  int code = read_config(&t.config, o, resume, "seeds.yaml", &cli_messages, error);
+  if (code == ML3_OK) ml3_lab_run_environment_say(&t.config, t.config.callbacks);
   t.config.from_checkpoint = true; /* what learns first would learn here for nothing */
   if (code == ML3_OK) code = make_trainer(&t, error);
   finish(&t);
-  if (code == ML3_OK && !resume) code = cli_run_create(output, &t.config, force, t.folder, error);
+  if (code == ML3_OK && !resume) code = ml3_lab_run_create(output, &t.config, force, t.folder, error);
   if (code == ML3_OK && resume) snprintf(t.folder, sizeof t.folder, "%.900s", resume);
-  if (code == ML3_OK) code = cli_run_environment_ensure(&t.config, t.folder, resume != NULL, error);
+  if (code == ML3_OK) code = ml3_lab_run_environment_ensure(&t.config, t.folder, resume != NULL, error);
   if (code != ML3_OK) return code;
   if (!o->quiet) fprintf(stderr, "folder of seeds: %s\n", t.folder);
   const cli_seeds seeds = {.config = &t.config,
@@ -207,18 +212,18 @@ static int train_seeds(const cli_options *o, int count, const char *output, cons
 /* --sweep: every combination is tried first. */
 static int train_sweep(const cli_options *o, const char **texts, int seeds, const char *output, const char *resume,
                        const char *log, bool force, ml3_error *error) {
-  char path[CLI_PATH_MAX], folder[CLI_PATH_MAX];
-  cli_config config;
+  char path[ML3_LAB_PATH_MAX], folder[ML3_LAB_PATH_MAX];
+  ml3_lab_config config;
   cli_sweep *sweep = malloc(sizeof *sweep);
   int code =
       sweep ? cli_sweep_read(sweep, texts, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a sweep");
   if (code == ML3_OK && (seeds < 0 || seeds > CLI_SEEDS_MAX))
     code = ml3_error_set(error, ML3_ERR_ARGUMENT, "--seeds is %d; 1 to %d are possible", seeds, CLI_SEEDS_MAX);
-  cli_run_path(resume ? resume : "", "sweep.yaml", path);
+  ml3_lab_run_path(resume ? resume : "", "sweep.yaml", path);
   if (code == ML3_OK && resume && access(path, R_OK) != 0)
     code = ml3_error_set(error, ML3_ERR_IO, "'%s' is not a folder of a sweep: it has no sweep.yaml", resume);
-  if (code == ML3_OK) code = read_config(&config, o, resume, "sweep.yaml", error);
-  if (code == ML3_OK) cli_run_environment_tell(&config);
+  if (code == ML3_OK) code = read_config(&config, o, resume, "sweep.yaml", &cli_messages, error);
+  if (code == ML3_OK) ml3_lab_run_environment_say(&config, &cli_messages);
   for (int i = 0; code == ML3_OK && i < sweep->points; i++) {
     training t = {.config = config};
     t.config.from_checkpoint = true; /* as for seeds */
@@ -226,10 +231,10 @@ static int train_sweep(const cli_options *o, const char **texts, int seeds, cons
     if (code == ML3_OK) code = make_trainer(&t, error);
     finish(&t);
   }
-  if (code == ML3_OK && !resume) code = cli_run_create(output, &config, force, folder, error);
+  if (code == ML3_OK && !resume) code = ml3_lab_run_create(output, &config, force, folder, error);
   if (code == ML3_OK && resume) snprintf(folder, sizeof folder, "%.900s", resume);
-  if (code == ML3_OK) code = cli_run_environment_ensure(&config, folder, resume != NULL, error);
-  if (code == ML3_OK) code = cli_run_environment_find(folder, &config, error); /* one for all combinations */
+  if (code == ML3_OK) code = ml3_lab_run_environment_ensure(&config, folder, resume != NULL, error);
+  if (code == ML3_OK) code = ml3_lab_run_environment_find(folder, &config, error); /* one for all combinations */
   if (code == ML3_OK) {
     if (!o->quiet) fprintf(stderr, "folder of the sweep: %s\n", folder);
     const cli_sweep_settings settings = {.config = &config,
@@ -270,10 +275,11 @@ int cli_train(int argc, const char **argv) {
 
   training t = {.verbose = options.verbose};
   ml3_error error = {0};
-  int code = cli_log_formats(log ? log : "tensorboard", &formats, &error);
-  if (!log && resume) cli_log_formats_of(resume, &formats);
+  int code = ml3_lab_log_formats(log ? log : "tensorboard", &formats, &error);
+  if (!log && resume) ml3_lab_log_formats_of(resume, &formats);
   if (!log) log = "tensorboard";
   if (code == ML3_OK) code = open_ranks(&t, &options, &error);
+  cli_console_open(&t.console, "train", options.quiet);
   if (code == ML3_OK && (seeds != 0 || sweeps) && t.ranks)
     code =
         ml3_error_set(&error, ML3_ERR_ARGUMENT,

@@ -7,12 +7,12 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "cli/metrics.h"
 #include "cli/plot.h"
-#include "cli/problems.h"
-#include "cli/runs.h"
 #include "cli/train_internal.h"
 #include "cli/warnings.h"
+#include "lab/metrics.h"
+#include "lab/problems.h"
+#include "lab/runs.h"
 
 /* ---- metrics ------------------------------------------------------------------------------------------------ */
 
@@ -53,32 +53,32 @@ int train_write_metrics(training *t, const ml3_trainer_report *step, const ml3_t
                           validation->model.horizon};
     memcpy(values + STEP_METRICS, now, sizeof now);
   }
-  return cli_log_write(t->log, ml3_trainer_outer_step(t->trainer), values, error);
+  return ml3_lab_log_write(t->log, ml3_trainer_outer_step(t->trainer), values, error);
 }
 
 int train_open_log(training *t, int formats, ml3_error *error) {
   if (!train_writes(t)) return ML3_OK;
-  t->log = cli_log_open(t->folder, metrics, METRICS, formats, ml3_trainer_outer_step(t->trainer), error);
-  return t->log ? cli_log_config(t->log, &t->config, error) : error->code;
+  t->log = ml3_lab_log_open(t->folder, metrics, METRICS, formats, ml3_trainer_outer_step(t->trainer), error);
+  return t->log ? ml3_lab_log_config(t->log, &t->config, error) : error->code;
 }
 
 /* ---- files ------------------------------------------------------------------------------------------ */
 
 int train_save_checkpoint(training *t, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  int code = train_writes(t) ? cli_log_flush(t->log, error) : ML3_OK;
+  char path[ML3_LAB_PATH_MAX];
+  int code = train_writes(t) ? ml3_lab_log_flush(t->log, error) : ML3_OK;
   if (code != ML3_OK) return code;
-  cli_run_path(t->folder, "checkpoint", path);
+  ml3_lab_run_path(t->folder, "checkpoint", path);
   return ml3_trainer_save(t->trainer, path, error);
 }
 
 int train_save_loss(training *t, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  cli_run_path(t->folder, "loss.safetensors", path);
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(t->folder, "loss.safetensors", path);
   int code = ml3_loss_save(ml3_trainer_best_loss(t->trainer), path, error);
-  const ml3_ensemble *model = code == ML3_OK ? cli_problem_ensemble(&t->config, t->problem) : NULL;
+  const ml3_ensemble *model = code == ML3_OK ? ml3_lab_problem_ensemble(&t->config, t->problem) : NULL;
   if (!model) return code;
-  cli_run_path(t->folder, CLI_ENSEMBLE, path);
+  ml3_lab_run_path(t->folder, ML3_LAB_ENSEMBLE, path);
   return ml3_ensemble_save(model, path, error);
 }
 
@@ -86,12 +86,12 @@ int train_save_loss(training *t, ml3_error *error) {
    whole. */
 static int count_trouble(training *t, json_int_t counts[2], ml3_error *error) {
   static const char *const names[] = {"charts/skipped_tasks", "charts/reduced_tasks"};
-  cli_metrics m;
-  int code = cli_log_flush(t->log, error);
-  if (code == ML3_OK) code = cli_metrics_read(&m, t->folder, error);
+  ml3_lab_metrics m;
+  int code = ml3_lab_log_flush(t->log, error);
+  if (code == ML3_OK) code = ml3_lab_metrics_read(&m, t->folder, error);
   if (code != ML3_OK) return code;
   for (int k = 0; k < 2; k++) {
-    const int column = cli_metrics_find(&m, names[k], NULL);
+    const int column = ml3_lab_metrics_find(&m, names[k], NULL);
     double sum = 0;
     for (int i = 0; column >= 0 && i < m.rows; i++) {
       const double x = m.values[(size_t)i * (size_t)m.columns + (size_t)column];
@@ -99,7 +99,7 @@ static int count_trouble(training *t, json_int_t counts[2], ml3_error *error) {
     }
     counts[k] = (json_int_t)sum;
   }
-  cli_metrics_free(&m);
+  ml3_lab_metrics_free(&m);
   return ML3_OK;
 }
 
@@ -115,14 +115,14 @@ static void add_costs(const training *t, const ml3_trainer_report *best, json_t 
 }
 
 static int save_summary(training *t, ml3_error *error) {
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   json_int_t trouble[2];
-  cli_run_path(t->folder, "summary.json", path);
+  ml3_lab_run_path(t->folder, "summary.json", path);
   int code = count_trouble(t, trouble, error);
   if (code != ML3_OK) return code;
   const ml3_trainer_report *b = ml3_trainer_best_report(t->trainer);
   json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:I}", "problem", t->config.problem,
-                           "environment", cli_problem_title(&t->config), "seed", (json_int_t)t->config.seed,
+                           "environment", ml3_lab_problem_title(&t->config), "seed", (json_int_t)t->config.seed,
                            "outer_steps", (json_int_t)ml3_trainer_outer_step(t->trainer), "best_outer_step",
                            (json_int_t)b->outer_step, "best_objective", b->objective, "best_task_loss",
                            b->outcome.task_loss, "best_success", b->outcome.success, "inner_rate", b->inner_rate,
@@ -155,26 +155,26 @@ static int save_summary(training *t, ml3_error *error) {
 
 /* The validation columns of metrics.csv as a picture. */
 static int save_curve(training *t, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  cli_metrics m;
-  int code = cli_log_flush(t->log, error), count = 0;
-  if (code == ML3_OK) code = cli_metrics_read(&m, t->folder, error);
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_metrics m;
+  int code = ml3_lab_log_flush(t->log, error), count = 0;
+  if (code == ML3_OK) code = ml3_lab_metrics_read(&m, t->folder, error);
   if (code != ML3_OK) return code;
   double *x = calloc(3 * ((size_t)m.rows + 1), sizeof *x), *objective = x + m.rows + 1,
          *success = objective + m.rows + 1;
   if (x) {
-    cli_metrics_points(&m, cli_metrics_find(&m, "validation/objective", NULL), x, objective);
-    count = cli_metrics_points(&m, cli_metrics_find(&m, "validation/success", NULL), x, success);
+    ml3_lab_metrics_points(&m, ml3_lab_metrics_find(&m, "validation/objective", NULL), x, objective);
+    count = ml3_lab_metrics_points(&m, ml3_lab_metrics_find(&m, "validation/success", NULL), x, success);
     for (int i = 0; i < count; i++) success[i] *= 10;
   }
   const cli_curve curves[] = {{.label = "validation objective", .count = count, .x = x, .y = objective},
                               {.label = "validation success x 10", .count = count, .x = x, .y = success}};
   const cli_plot plot = {
       .title = "Meta-training", .x_label = "outer steps", .y_label = "", .curves = curves, .count = 2};
-  cli_run_path(t->folder, "learning_curve", path);
+  ml3_lab_run_path(t->folder, "learning_curve", path);
   code = count > 1 ? cli_plot_save(&plot, path, error) : ML3_OK;
   free(x);
-  cli_metrics_free(&m);
+  ml3_lab_metrics_free(&m);
   return code;
 }
 

@@ -3,25 +3,28 @@
 #ifndef ML3_CLI_TRAIN_INTERNAL_H
 #define ML3_CLI_TRAIN_INTERNAL_H
 
-#include "cli/run_environment.h"
-#include "cli/log.h"
+#include "cli/console.h"
 #include "cli/progress.h"
 #include "cli/ranks.h"
+#include "lab/experiment.h"
+#include "lab/log.h"
+#include "lab/run_environment.h"
 
 typedef struct training {
-  cli_config config;
-  char folder[CLI_PATH_MAX];
+  ml3_lab_config config;
+  char folder[ML3_LAB_PATH_MAX];
   ml3_problem *problem;
   ml3_trainer *trainer;
   ml3_trainer_settings settings;
-  bool acts;              /* the problem takes steps of an environment or a model */
-  cli_run_environment *kept;  /* what the run is to keep of its environment; NULL: nothing */
-  cli_log *log;           /* NULL on ranks that do not write */
-  const ml3_ranks *ranks; /* NULL: one process */
+  bool acts;                     /* the problem takes steps of an environment or a model */
+  ml3_lab_run_environment *kept; /* what the run is to keep of its environment; NULL: nothing */
+  ml3_lab_log *log;              /* NULL on ranks that do not write */
+  const ml3_ranks *ranks;        /* NULL: one process */
+  cli_console console;           /* of what is learned before, such as an expert */
   cli_progress progress;
   bool verbose, lost; /* lost: a rank is gone, or this one alone has failed */
   int speaker;        /* the rank that tells what all have failed at */
-  double saved_s;     /* of cli_checkpoint_due */
+  double saved_s;     /* of ml3_lab_checkpoint_due */
   double begun_s;     /* by ml3_clock_s */
   bool told_trouble;
   unsigned told_warnings;    /* kinds, as bits */

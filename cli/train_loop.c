@@ -3,10 +3,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "cli/interrupt.h"
 #include "cli/terminal.h"
-#include "cli/problems.h"
 #include "cli/train_internal.h"
 #include "cli/warnings.h"
+#include "lab/problems.h"
 
 const char *train_tell_more(const training *t, const ml3_trainer_report *r, char *text, size_t size) {
   int used = 0;
@@ -79,14 +80,14 @@ static int stop(training *t, ml3_error *error) {
 
 /* One outer step, and a validation where one is due. */
 static int step(training *t, double *objective, ml3_error *error) {
-  const cli_config *c = &t->config;
+  const ml3_lab_config *c = &t->config;
   ml3_trainer_report report;
   int code = told(t, ml3_trainer_step(t->trainer, &report, error));
   if (code != ML3_OK) return code;
   *objective = report.objective;
   if (train_writes(t)) {
     tell_trouble(t, &report);
-    const ml3_env_warnings warnings = ml3_env_tally(cli_problem_env(&t->config, t->problem));
+    const ml3_env_warnings warnings = ml3_env_tally(ml3_lab_problem_env(&t->config, t->problem));
     cli_warnings_say(&t->progress, &warnings, &t->told_warnings);
   }
   code = train_alone(t, train_write_metrics(t, &report, NULL, error));
@@ -99,7 +100,7 @@ static bool ended(const training *t) {
 }
 
 int train_sum_warnings(training *t, ml3_error *error) {
-  const ml3_env_warnings own = ml3_env_tally(cli_problem_env(&t->config, t->problem));
+  const ml3_env_warnings own = ml3_env_tally(ml3_lab_problem_env(&t->config, t->problem));
   const int count = t->ranks ? t->ranks->count : 1;
   ml3_env_warnings *all = calloc((size_t)count, sizeof *all);
   t->warnings = (ml3_env_warnings){0};
@@ -118,7 +119,8 @@ int train_loop(training *t, ml3_error *error) {
   while (code == ML3_OK && !ended(t)) {
     double objective;
     if ((code = step(t, &objective, error)) != ML3_OK) return code;
-    const bool due = cli_checkpoint_due(ml3_trainer_outer_step(t->trainer), t->config.checkpoint_every, &t->saved_s);
+    const bool due =
+        ml3_lab_checkpoint_due(ml3_trainer_outer_step(t->trainer), t->config.checkpoint_every, &t->saved_s);
     what_next next = ended(t) ? SAVE : cli_interrupted() ? SAVE_AND_STOP : due ? SAVE : GO_ON;
     if ((code = agree(t, &next, error)) != ML3_OK) return code;
     if (next == SAVE_AND_STOP) return stop(t, error);

@@ -2,6 +2,7 @@
    its charts/SPS (environment steps a second of this process) is all that depends on the clock. */
 #define _POSIX_C_SOURCE 200809L
 #include "cli/train_policy.h"
+#include "cli/interrupt.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -10,61 +11,27 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "cli/build.h"
-#include "cli/run_environment.h"
-#include "cli/log.h"
-#include "cli/metrics.h"
 #include "cli/plot.h"
-#include "cli/policies.h"
 #include "cli/progress.h"
-#include "cli/run_progress.h"
 #include "cli/warnings.h"
+#include "lab/build.h"
+#include "lab/learners.h"
+#include "lab/log.h"
+#include "lab/metrics.h"
+#include "lab/run_environment.h"
+#include "lab/run_progress.h"
 
 static const char *const method_names[] = {
     [METHOD_PPO] = "ppo", [METHOD_REINFORCE] = "reinforce", [METHOD_RANDOM] = "random"};
 
-ml3_learner_settings cli_learner_settings(const cli_config *c, const ml3_env_spec *env, const ml3_policy *policy) {
-  ml3_learner_settings s = ml3_learner_defaults(env, policy);
-  s.seed = (uint64_t)c->seed;
-  s.envs = (int)c->learner_envs, s.steps = (int)c->learner_steps, s.horizon = (int)c->horizon;
-  s.threads = c->threads ? (int)c->threads : 1;
-  s.updates = c->learner_updates;
-  s.normalize_obs = c->policy_normalize, s.normalize_reward = c->learner_normalize_reward;
-  s.anneal = c->learner_anneal, s.rate = c->learner_rate;
-  s.discount = c->learner_discount, s.lambda = c->learner_lambda;
-  s.entropy_weight = c->learner_entropy, s.clip_norm = c->learner_clip_norm;
-  s.epochs = (int)c->learner_epochs, s.minibatches = (int)c->learner_minibatches;
-  s.clip = c->learner_clip, s.value_weight = c->learner_value_weight;
-  return s;
-}
-
-ml3_learner *cli_learner_new(const cli_config *c, ml3_error *error) {
-  ml3_env_spec *env = cli_env_new(c, error);
-  const ml3_learner_kind *kind = env ? ml3_learner_find(method_names[c->method], error) : NULL;
-  ml3_policy policy;
-  double task[ML3_POLICY_MAX_OBS];
-  if (!kind || cli_policy_init(c, env, &policy, error) != ML3_OK) {
-    free(env);
-    return NULL;
-  }
-  ml3_learner_settings s = cli_learner_settings(c, env, &policy);
-  if (c->learner_task >= 0 && env->task_dim <= ML3_POLICY_MAX_OBS) {
-    ml3_random random = ml3_random_stream((uint64_t)c->seed, ML3_PURPOSE_TEST, (uint32_t)c->learner_task, 0);
-    ml3_env_sample_task(env, &random, task);
-    s.task = task;
-  }
-  s.owned = env;
-  return ml3_learner_new(kind, &s, error);
-}
-
 typedef struct run {
-  const cli_config *config;
-  char folder[CLI_PATH_MAX];
-  cli_run_environment *kept; /* what it is to keep of its environment; NULL: nothing */
+  const ml3_lab_config *config;
+  char folder[ML3_LAB_PATH_MAX];
+  ml3_lab_run_environment *kept; /* what it is to keep of its environment; NULL: nothing */
   ml3_learner *learner;
-  cli_log *log;
+  ml3_lab_log *log;
   double begin_s, saved_s, last_return;
-  int64_t begin_steps; /* environment steps before begin_s */
+  int64_t begin_steps;    /* environment steps before begin_s */
   unsigned told_warnings; /* kinds, as bits */
 } run;
 
@@ -95,13 +62,13 @@ static int write_line(run *r, const ml3_learner_report *p, ml3_error *error) {
                                   p->clip_fraction,
                                   p->explained_variance};
   if (p->episodes) r->last_return = p->episode_return;
-  return cli_log_write(r->log, p->env_steps ? p->env_steps : p->updates, values, error);
+  return ml3_lab_log_write(r->log, p->env_steps ? p->env_steps : p->updates, values, error);
 }
 
 static int save_checkpoint(const run *r, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  cli_run_path(r->folder, "checkpoint", path);
-  int code = cli_log_flush(r->log, error);
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(r->folder, "checkpoint", path);
+  int code = ml3_lab_log_flush(r->log, error);
   return code == ML3_OK ? ml3_learner_save(r->learner, path, error) : code;
 }
 
@@ -114,7 +81,7 @@ static int stop(const run *r, ml3_error *error) {
 }
 
 static int loop(run *r, cli_progress *progress, ml3_error *error) {
-  const cli_config *c = r->config;
+  const ml3_lab_config *c = r->config;
   while (r->learner->updates < c->learner_updates) {
     ml3_learner_report report;
     char note[96];
@@ -124,7 +91,7 @@ static int loop(run *r, cli_progress *progress, ml3_error *error) {
     const ml3_env_warnings warnings = ml3_env_tally(r->learner->settings.env);
     cli_warnings_say(progress, &warnings, &r->told_warnings);
     const bool last = report.updates == c->learner_updates;
-    if (code == ML3_OK && (cli_checkpoint_due(report.updates, c->checkpoint_every, &r->saved_s) || last))
+    if (code == ML3_OK && (ml3_lab_checkpoint_due(report.updates, c->checkpoint_every, &r->saved_s) || last))
       code = save_checkpoint(r, error);
     if (code != ML3_OK) return code;
     snprintf(note, sizeof note, "return %.2f", r->last_return);
@@ -189,8 +156,8 @@ static json_t *real_or_null(double x) {
 }
 
 static int save_summary(const run *r, const judgement *j, double seconds, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  cli_run_path(r->folder, "summary.json", path);
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(r->folder, "summary.json", path);
   const double steps = (double)(r->learner->env_steps - r->begin_steps);
   json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:f, s:o, s:i}", "environment",
                            r->config->environment, "method", method_names[r->config->method], "seed",
@@ -216,29 +183,29 @@ static int save_summary(const run *r, const judgement *j, double seconds, ml3_er
 
 /* The returns in metrics.csv as a picture. */
 static int save_curve(const run *r, ml3_error *error) {
-  char path[CLI_PATH_MAX];
-  cli_metrics m;
-  int code = cli_metrics_read(&m, r->folder, error);
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_metrics m;
+  int code = ml3_lab_metrics_read(&m, r->folder, error);
   if (code != ML3_OK) return code;
   double *x = calloc(2 * ((size_t)m.rows + 1), sizeof *x), *y = x + m.rows + 1;
-  const int points = x ? cli_metrics_points(&m, cli_metrics_find(&m, "charts/episodic_return", NULL), x, y) : 0;
+  const int points = x ? ml3_lab_metrics_points(&m, ml3_lab_metrics_find(&m, "charts/episodic_return", NULL), x, y) : 0;
   const cli_curve curve = {.label = method_names[r->config->method], .count = points, .x = x, .y = y};
   const cli_plot plot = {.title = r->config->environment,
                          .x_label = "environment steps",
                          .y_label = "return of an episode",
                          .curves = &curve,
                          .count = 1};
-  cli_run_path(r->folder, "learning_curve", path);
+  ml3_lab_run_path(r->folder, "learning_curve", path);
   if (points > 1) code = cli_plot_save(&plot, path, error);
   free(x);
-  cli_metrics_free(&m);
+  ml3_lab_metrics_free(&m);
   return code;
 }
 
 static int save(run *r, double seconds, ml3_error *error) {
-  char path[CLI_PATH_MAX];
+  char path[ML3_LAB_PATH_MAX];
   judgement j;
-  cli_run_path(r->folder, "policy.safetensors", path);
+  ml3_lab_run_path(r->folder, "policy.safetensors", path);
   int code = ml3_policy_save(&r->learner->policy, r->learner->parameters, path, error);
   if (code == ML3_OK) code = judge(r, &j, error);
   if (code != ML3_OK) return code;
@@ -263,32 +230,33 @@ static int64_t logged_step(const run *r) {
 }
 
 static int open(run *r, const char *output, const char *resume, bool force, int formats, ml3_error *error) {
-  char path[CLI_PATH_MAX], from[CLI_PATH_MAX] = "";
-  int code = resume ? cli_run_find_checkpoint(resume, from, error) : ML3_OK;
+  char path[ML3_LAB_PATH_MAX], from[ML3_LAB_PATH_MAX] = "";
+  int code = resume ? ml3_lab_run_find_checkpoint(resume, r->config->callbacks, from, error) : ML3_OK;
   if (code != ML3_OK) return code;
-  if (!resume && (code = cli_run_environment_prepare(r->config, &r->kept, error)) != ML3_OK) return code;
-  if (!(r->learner = cli_learner_new(r->config, error))) return error->code;
+  if (!resume && (code = ml3_lab_run_environment_prepare(r->config, &r->kept, error)) != ML3_OK) return code;
+  if (!(r->learner = ml3_lab_learner_new(r->config, error))) return error->code;
   if (resume) {
     snprintf(r->folder, sizeof r->folder, "%.900s", resume);
     if (from[0]) code = ml3_learner_load(r->learner, from, error);
-    const cli_run_progress progress = {.done = r->learner->updates};
-    if (code == ML3_OK) code = cli_run_may_resume(r->folder, r->config, &progress, error);
+    const ml3_lab_run_progress progress = {.done = r->learner->updates};
+    if (code == ML3_OK) code = ml3_lab_run_may_resume(r->folder, r->config, &progress, error);
   } else {
-    code = cli_run_environment_create(output, r->config, force, r->kept, r->folder, error);
+    code = ml3_lab_run_environment_create(output, r->config, force, r->kept, r->folder, error);
   }
   if (code != ML3_OK) return code;
-  cli_run_path(r->folder, "config.yaml", path); /* resumed, too: options may have changed a key */
-  code = cli_config_write(r->config, path, error);
-  if (code == ML3_OK) code = cli_build_keep(r->folder, r->learner->updates, resume != NULL, error);
-  if (code == ML3_OK && resume) code = cli_run_environment_ensure(r->config, r->folder, true, error);
+  ml3_lab_run_path(r->folder, "config.yaml", path); /* resumed, too: options may have changed a key */
+  code = ml3_lab_config_write(r->config, path, error);
+  if (code == ML3_OK)
+    code = ml3_lab_build_keep(r->folder, r->learner->updates, resume != NULL, r->config->callbacks, error);
+  if (code == ML3_OK && resume) code = ml3_lab_run_environment_ensure(r->config, r->folder, true, error);
   if (code != ML3_OK) return code;
-  if (!resume && force) cli_run_clear(r->folder);
+  if (!resume && force) ml3_lab_run_clear(r->folder);
   r->begin_steps = r->learner->env_steps;
-  r->log = cli_log_open(r->folder, metrics, METRICS, formats, logged_step(r), error);
-  return r->log ? cli_log_config(r->log, r->config, error) : error->code;
+  r->log = ml3_lab_log_open(r->folder, metrics, METRICS, formats, logged_step(r), error);
+  return r->log ? ml3_lab_log_config(r->log, r->config, error) : error->code;
 }
 
-int cli_train_policy(cli_config *c, const char *output, const char *resume, bool force, bool quiet, int formats,
+int cli_train_policy(ml3_lab_config *c, const char *output, const char *resume, bool force, bool quiet, int formats,
                      ml3_error *error) {
   run r = {.config = c, .last_return = NAN};
   int code = open(&r, output, resume, force, formats, error);
@@ -300,11 +268,11 @@ int cli_train_policy(cli_config *c, const char *output, const char *resume, bool
     code = loop(&r, &progress, error);
     const double seconds = ml3_clock_s() - r.begin_s;
     cli_progress_end(&progress);
-    if (code == ML3_OK) code = cli_log_flush(r.log, error);
+    if (code == ML3_OK) code = ml3_lab_log_flush(r.log, error);
     if (code == ML3_OK) code = save(&r, seconds, error);
   }
-  cli_log_close(r.log);
-  cli_run_environment_free(r.kept);
+  ml3_lab_log_close(r.log);
+  ml3_lab_run_environment_free(r.kept);
   ml3_learner_free(r.learner);
   return code;
 }

@@ -1,7 +1,7 @@
 # libml3.so beside the archive: what is installed, and what other languages (python/) load. Of its symbols only those that the public headers
 # declare can be seen: a header is public when it is ready for C++ (extern "C").
 set(names)
-file(GLOB headers CONFIGURE_DEPENDS base/*.h nn/*.h envs/*.h metaloss/*.h agents/*/*.h viewer/*.h)
+file(GLOB headers CONFIGURE_DEPENDS base/*.h nn/*.h envs/*.h metaloss/*.h agents/*/*.h lab/*.h viewer/*.h)
 foreach(header ${headers})
   file(READ ${header} text)
   if(text MATCHES "extern \"C\"" OR header MATCHES "/base/real\\.h$")

@@ -9,7 +9,7 @@
 
 #include "command.h"
 
-TestSuite(cli_log, .init = make_folder, .fini = drop_folder, .timeout = 120);
+TestSuite(ml3_lab_log, .init = make_folder, .fini = drop_folder, .timeout = 120);
 
 /* ---- a reader of event files -------------------------------------------------------------------------------------- */
 
@@ -129,11 +129,11 @@ static double scalar_at(const events *e, const char *name, int64_t step) {
 
 /* ---- tests ---------------------------------------------------------------------------------------------------------- */
 
-Test(cli_log, the_checksum_is_castagnoli) {
+Test(ml3_lab_log, the_checksum_is_castagnoli) {
   cr_expect_eq(crc32c((const unsigned char *)"123456789", 9), 0xe3069283u); /* RFC 3720, appendix B.4's polynomial */
 }
 
-Test(cli_log, event_file_and_json_lines_hold_the_numbers_of_the_csv) {
+Test(ml3_lab_log, event_file_and_json_lines_hold_the_numbers_of_the_csv) {
   static events e;
   cr_assert_eq(ml3("train -o run --log tensorboard,json " TINY "--set outer.steps=10"), 0, "%s", output);
   read_events(&e, "run");
@@ -172,7 +172,7 @@ Test(cli_log, event_file_and_json_lines_hold_the_numbers_of_the_csv) {
 
 /* Meta-training through a model: ten steps of 2 tasks, 2 updates and the losses after each, 35 steps; and 32 tasks that inputs
    are normalised by. */
-Test(cli_log, meta_training_counts_steps_of_environment_and_model) {
+Test(ml3_lab_log, meta_training_counts_steps_of_environment_and_model) {
   cr_assert_eq(ml3("train mountain_car -o run --log json " TINY
                    "--set outer.steps=10 --set inner.steps=2 --set inner.weights=all --set rollout.starts=1"),
                0, "%s", output);
@@ -187,14 +187,14 @@ Test(cli_log, meta_training_counts_steps_of_environment_and_model) {
                "once a line");
 }
 
-Test(cli_log, the_bits_are_the_same_whatever_is_logged) {
+Test(ml3_lab_log, the_bits_are_the_same_whatever_is_logged) {
   cr_assert_eq(ml3("train -o all --log tensorboard,json " TINY "--set outer.steps=10"), 0, "%s", output);
   cr_assert_eq(ml3("train -o none --log none " TINY "--set outer.steps=10"), 0, "%s", output);
   cr_expect_eq(shell("cmp all/checkpoint none/checkpoint && cmp all/metrics.csv none/metrics.csv"), 0);
   cr_expect_neq(shell("ls none/events* none/metrics.jsonl 2>/dev/null"), 0, "--log none wrote more than metrics.csv");
 }
 
-Test(cli_log, a_resumed_run_drops_what_was_said_of_later_steps) {
+Test(ml3_lab_log, a_resumed_run_drops_what_was_said_of_later_steps) {
   static events e;
   const char *const train = "train --log tensorboard,json --set outer.schedule=constant " TINY;
   char arguments[512];
@@ -225,13 +225,13 @@ Test(cli_log, a_resumed_run_drops_what_was_said_of_later_steps) {
                    whole.scalars[i].name, (long)whole.scalars[i].step);
 }
 
-Test(cli_log, a_resumed_run_is_logged_as_it_was_before) {
+Test(ml3_lab_log, a_resumed_run_is_logged_as_it_was_before) {
   cr_assert_eq(ml3("train -o run --log json " TINY "--set outer.steps=5"), 0, "%s", output);
   cr_assert_eq(ml3("train --resume run --quiet --set outer.steps=10"), 0, "%s", output);
   cr_expect_eq(shell("grep -q '\"step\": 10' run/metrics.jsonl && ! ls run/events* 2>/dev/null"), 0);
 }
 
-Test(cli_log, a_new_run_in_an_old_folder_begins_new_logs) {
+Test(ml3_lab_log, a_new_run_in_an_old_folder_begins_new_logs) {
   static events e;
   cr_assert_eq(ml3("train -o run --log tensorboard,json " TINY "--set outer.steps=10"), 0, "%s", output);
   cr_assert_eq(ml3("train -o run --force " TINY "--set outer.steps=5"), 0, "%s", output);
@@ -240,7 +240,7 @@ Test(cli_log, a_new_run_in_an_old_folder_begins_new_logs) {
   cr_expect(!exists("run/metrics.jsonl"));
 }
 
-Test(cli_log, a_full_disk_is_told_and_leaves_what_was_whole) {
+Test(ml3_lab_log, a_full_disk_is_told_and_leaves_what_was_whole) {
   cr_assert_eq(ml3("train -o run " TINY "--set outer.steps=5"), 0, "%s", output);
   cr_assert_eq(shell("sha256sum run/loss.safetensors run/config.yaml >sums"), 0);
   char line[1024]; /* where coverage is counted, its counts are files too: not in those of other processes */
@@ -251,7 +251,7 @@ Test(cli_log, a_full_disk_is_told_and_leaves_what_was_whole) {
   cr_expect_eq(shell("sha256sum --quiet -c sums && ! ls run | grep -E 'tmp|[.][A-Za-z0-9]{6}$'"), 0);
 }
 
-Test(cli_log, an_unknown_format_is_told) {
+Test(ml3_lab_log, an_unknown_format_is_told) {
   expect("train --log tensorbord", 2, "did you mean 'tensorboard'?");
   cr_expect(!exists("runs"));
 }

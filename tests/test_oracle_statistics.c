@@ -1,10 +1,10 @@
-/* Intervals and tests of cli/statistics.h beside numbers of SciPy (oracle/statistics_oracle.py). */
+/* Intervals and tests of lab/statistics.h beside numbers of SciPy (oracle/statistics_oracle.py). */
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 
-#include "cli/statistics.h"
+#include "lab/statistics.h"
 
 enum { MOST = 256 };
 
@@ -34,7 +34,7 @@ static void expect_number(double got, double wanted, const char *what) {
   cr_expect_leq(fabs(got - wanted), 1e-9 * fmax(fabs(wanted), 1e-3), "%s: %.15g, not %.15g", what, got, wanted);
 }
 
-static void expect_interval(cli_interval got, const json_t *json, const char *what) {
+static void expect_interval(ml3_lab_interval got, const json_t *json, const char *what) {
   double wanted[MOST];
   cr_assert_eq(list(json, "interval", wanted), 3);
   expect_number(got.mean, wanted[0], what);
@@ -48,8 +48,8 @@ Test(statistics, students_quantile_is_exact_at_any_degree_of_freedom) {
   json_array_foreach(json_object_get(all, "t_quantile"), i, row) {
     double x[MOST];
     list(row, NULL, x);
-    cr_expect_leq(fabs(cli_t_quantile((int)x[0]) - x[1]), 1e-12 * x[1], "%g degrees: %.15g, not %.15g", x[0],
-                  cli_t_quantile((int)x[0]), x[1]);
+    cr_expect_leq(fabs(ml3_lab_t_quantile((int)x[0]) - x[1]), 1e-12 * x[1], "%g degrees: %.15g, not %.15g", x[0],
+                  ml3_lab_t_quantile((int)x[0]), x[1]);
   }
   json_decref(all);
 }
@@ -60,7 +60,7 @@ Test(statistics, rates_have_wilsons_interval) {
   json_array_foreach(json_object_get(all, "rate"), i, row) {
     double x[MOST];
     list(row, NULL, x);
-    const cli_interval in = cli_rate_interval(x[0], x[1]);
+    const ml3_lab_interval in = ml3_lab_rate_interval(x[0], x[1]);
     expect_number(in.mean, x[0] / x[1], "rate");
     expect_number(in.low, x[2], "low");
     expect_number(in.high, x[3], "high");
@@ -75,8 +75,8 @@ Test(statistics, the_bootstrap_draws_groups_then_values) {
     double x[MOST];
     const int n = list(row, "x", x), groups = whole(row, "groups");
     const uint64_t seed = (uint64_t)json_integer_value(json_object_get(row, "seed"));
-    expect_interval(cli_group_interval(x, groups, n / groups, seed), row, "bootstrap");
-    if (groups == 1) expect_interval(cli_mean_interval(x, n, seed), row, "bootstrap");
+    expect_interval(ml3_lab_group_interval(x, groups, n / groups, seed), row, "bootstrap");
+    if (groups == 1) expect_interval(ml3_lab_mean_interval(x, n, seed), row, "bootstrap");
   }
   json_decref(all);
 }
@@ -88,8 +88,8 @@ Test(statistics, means_of_few_values_have_students_interval) {
     double x[MOST];
     const int n = list(row, "x", x);
     const bool positive = json_is_true(json_object_get(row, "positive"));
-    expect_interval(cli_sample_interval(x, n, positive ? CLI_POSITIVE : CLI_REAL), row, "Student");
-    if (positive) cr_expect_eq(cli_range_of(x, n), CLI_POSITIVE);
+    expect_interval(ml3_lab_sample_interval(x, n, positive ? ML3_LAB_POSITIVE : ML3_LAB_REAL), row, "Student");
+    if (positive) cr_expect_eq(ml3_lab_range_of(x, n), ML3_LAB_POSITIVE);
   }
   json_decref(all);
 }
@@ -100,7 +100,7 @@ Test(statistics, shares_of_few_seeds_have_wilsons_interval_of_the_effective_tria
   json_array_foreach(json_object_get(all, "share"), i, row) {
     double x[MOST];
     const int n = list(row, "x", x);
-    expect_interval(cli_share_interval(x, n, whole(row, "trials")), row, "share");
+    expect_interval(ml3_lab_share_interval(x, n, whole(row, "trials")), row, "share");
   }
   json_decref(all);
 }
@@ -112,7 +112,7 @@ Test(statistics, paired_differences_are_tested_by_flipping_signs) {
     double x[MOST], y[MOST];
     const int n = list(row, "x", x), groups = whole(row, "groups");
     list(row, "y", y);
-    const double p = cli_paired_test(x, y, groups, n / groups, json_is_true(json_object_get(row, "by_group")),
+    const double p = ml3_lab_paired_test(x, y, groups, n / groups, json_is_true(json_object_get(row, "by_group")),
                                      (uint64_t)whole(row, "seed"));
     expect_number(p, json_number_value(json_object_get(row, "p")), "p");
   }
@@ -125,7 +125,7 @@ Test(statistics, the_median_of_an_even_number_is_between_the_two_in_the_middle) 
   json_array_foreach(json_object_get(all, "median"), i, row) {
     double x[MOST];
     const int n = list(row, "x", x);
-    expect_number(cli_median(x, n), json_number_value(json_object_get(row, "median")), "median");
+    expect_number(ml3_lab_median(x, n), json_number_value(json_object_get(row, "median")), "median");
   }
   json_decref(all);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "cli/interrupt.h"
 #include "cli/ranks.h"
 
 /* What cli/ranks.c asks of the command. */

@@ -1,4 +1,4 @@
-"""Means over seeds with 95 % intervals, as cli/statistics.h has them."""
+"""Means over seeds with 95 % intervals, as lab/statistics.h has them."""
 import math, statistics
 
 Z = 1.959963984540054

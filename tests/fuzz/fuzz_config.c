@@ -5,38 +5,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/config.h"
+#include "lab/config.h"
 #include "memory_files.h"
 
 static char texts[2][1 << 17];
 
-static size_t print(const cli_config *config, char *text, size_t size) {
+static size_t print(const ml3_lab_config *config, char *text, size_t size) {
   FILE *out = fmemopen(text, size, "w");
   if (!out) abort();
-  cli_config_print(config, out, false);
+  ml3_lab_config_print(config, out, false);
   const long length = ftell(out);
   fclose(out);
   return (size_t)length;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static cli_config defaults;
+  static ml3_lab_config defaults;
   static bool begun;
-  if (!begun) cli_config_defaults(&defaults);
+  if (!begun) ml3_lab_config_defaults(&defaults);
   begun = true;
 
   ml3_error error = {0};
-  cli_config config = defaults;
+  ml3_lab_config config = defaults;
   memory_file("fuzz.yaml", data, size);
-  if (cli_config_read(&config, "fuzz.yaml", &error) != ML3_OK) {
+  if (ml3_lab_config_read(&config, "fuzz.yaml", &error) != ML3_OK) {
     if (!error.message[0]) abort();
     return 0;
   }
   if (size % 4 != 0) return 0; /* printing takes longer than reading */
   const size_t length = print(&config, texts[0], sizeof texts[0]);
-  cli_config again = defaults;
+  ml3_lab_config again = defaults;
   memory_file("fuzz.yaml", texts[0], length);
-  if (cli_config_read(&again, "fuzz.yaml", &error) != ML3_OK) {
+  if (ml3_lab_config_read(&again, "fuzz.yaml", &error) != ML3_OK) {
     fprintf(stderr, "what was printed cannot be read: %s\n", error.message);
     abort();
   }

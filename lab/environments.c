@@ -1,0 +1,83 @@
+/* Defaults of environments: see environments.h. */
+#include "lab/environments.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "lab/config.h"
+
+static const struct {
+  const char *environment, *preset;
+} presets[] = {
+    {"pendulum_hanging", "pendulum_model_based"},
+    {"pointmass_goal", "pointmass_model_based"},
+    {"reacher_joints", "reacher_model_based"},
+    {"ant_goal", "ant_goal_model_free"},
+};
+
+/* Rollouts in the simulator, where the model's equations do not know all that tasks draw, or see the state otherwise: a loss that
+   draws the policy's mean to what it has learned, by Gauss-Newton steps. */
+#define TARGETS                                                                                              \
+  "problem=model_free loss.inputs=[state*,mean*] loss.targets=[mean*] inner.rate=0.7 inner.learn_rate=none " \
+  "inner.weights=last policy.hidden=[32,32] rollout.episodes=4 "
+/* PPO learns all targets first and shows some, as in the preset reacher_model_free. */
+#define SHOWN                                                                                                      \
+  "policy.normalize=false policy.output_gain=0.3 policy.log_std=-2 inner.newton=8 outer.steps=16 outer.epochs=20 " \
+  "outer.rate=3e-3 outer.warmup=5 outer.extra_weight=200 extra.kind=demonstration extra.demonstrations=200 "       \
+  "extra.expert=ppo extra.expert_updates=200 learner.rate=1e-3 learner.discount=0.95 validation.every=8"
+
+static const struct {
+  const char *environment, *settings;
+} own[] = {
+    {"mountain_car_goal", TARGETS "policy.normalize=false inner.newton=5 outer.steps=40 outer.epochs=5 outer.rate=2e-3 "
+                                  "outer.warmup=5 validation.every=10"},
+    {"pendulum", /* as the preset pendulum_model_based */
+     "problem=model_based policy.hidden=[64] policy.bias=false policy.obs_scale=[1,0.5] inner.steps=10 inner.rate=0.3 "
+     "inner.weights=last outer.steps=500 cost.kind=reach cost.from_step=40 validation.every=40 validation.tasks=32 "
+     "validation.select=task_loss"},
+    {"pointmass",
+     TARGETS "policy.output_gain=0.1 rollout.outer_episodes=24 inner.newton=5 outer.steps=50 outer.epochs=5 "
+             "outer.rate=2e-3 outer.warmup=10 validation.every=10"},
+    {"reacher", TARGETS SHOWN},
+    {"reacher_goal", TARGETS SHOWN},
+};
+
+/* What files that name the environment alone have always meant. */
+static const char *const mountain_car =
+    "policy.hidden=[200] policy.activation=identity policy.bias=false policy.obs_scale=[0.2,1] cost.from_step=15 "
+    "extra.kind=exploration_goal extra.goal=[-0.947,-0.0055]";
+
+/* A policy by itself: what PPO needs that its usual settings are not enough for. */
+static const struct {
+  const char *environment, *settings;
+} learners[] = {
+    {"mountain_car", "learner.rate=1e-3 learner.normalize_reward=true learner.updates=300"},
+    {"ant_goal", "policy.log_std=-1 learner.rate=1e-3 learner.discount=0.95 learner.updates=400"},
+    {"pendulum", "learner.rate=1e-3 learner.normalize_reward=true learner.discount=0.97 learner.updates=500"},
+};
+
+#define COUNT(table) (sizeof table / sizeof *table)
+
+const char *ml3_lab_environment_preset(const char *name) {
+  for (size_t i = 0; i < COUNT(presets); i++)
+    if (strcmp(presets[i].environment, name) == 0) return presets[i].preset;
+  return NULL;
+}
+
+const char *ml3_lab_environment_settings(const char *name) {
+  for (size_t i = 0; i < COUNT(own); i++)
+    if (strcmp(own[i].environment, name) == 0) return own[i].settings;
+  return NULL;
+}
+
+const char *ml3_lab_environment_defaults(const char *name, const char *problem, int method) {
+  for (size_t i = 0; i < COUNT(learners) && method >= METHOD_PPO; i++)
+    if (strcmp(learners[i].environment, name) == 0) return learners[i].settings;
+  const bool car = strcmp(name, "mountain_car") == 0 && strcmp(problem, "model_based") == 0;
+  return car && method < METHOD_PPO ? mountain_car : NULL;
+}
+
+bool ml3_lab_is_mjcf(const char *name) {
+  const size_t length = strlen(name);
+  return length > 4 && strcmp(name + length - 4, ".xml") == 0;
+}

@@ -1,0 +1,19 @@
+/* What is trained in an environment when its name is all that is given: a preset, or settings of its own. */
+#ifndef ML3_LAB_ENVIRONMENTS_H
+#define ML3_LAB_ENVIRONMENTS_H
+
+#include <stdbool.h>
+
+/* The preset that `ml3 train NAME` stands for, where it has another name; NULL: none. */
+const char *ml3_lab_environment_preset(const char *name);
+
+/* Where there is none: what `ml3 train NAME` sets, "key=value key=value"; NULL: nothing. */
+const char *ml3_lab_environment_settings(const char *name);
+
+/* Defaults of every configuration with that environment, kind of problem and method; NULL: the general ones. */
+const char *ml3_lab_environment_defaults(const char *name, const char *problem, int method);
+
+/* Does the name end in .xml: a user's own environment? */
+bool ml3_lab_is_mjcf(const char *name);
+
+#endif

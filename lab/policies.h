@@ -1,0 +1,23 @@
+/* The policy that a configuration describes (keys policy.*). */
+#ifndef ML3_LAB_POLICIES_H
+#define ML3_LAB_POLICIES_H
+
+#include "agents/learn/policy.h"
+#include "agents/problems/demonstrations.h"
+#include "lab/config.h"
+
+/* The environment of a configuration, with the task parameters of rollout.fixed at their default values; NULL with a
+   sentence. Freed by free(), unless a problem or learner owns it. */
+ml3_env_spec *ml3_lab_env_new(const ml3_lab_config *config, ml3_error *error);
+
+int ml3_lab_policy_init(const ml3_lab_config *config, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error);
+
+/* The policy that gives extra.kind: advice: of extra.file, or one that PPO has learned. With config->from_checkpoint the latter's
+   parameters are 0, for the checkpoint to fill. */
+ml3_expert *ml3_lab_expert_new(const ml3_lab_config *config, const ml3_env_spec *env, ml3_error *error);
+
+/* An expert's episodes for extra.kind: demonstration: read from extra.file, or shown by extra.expert. With config->from_checkpoint
+   the latter are zeros, for the checkpoint to fill. */
+ml3_demonstrations *ml3_lab_demonstrations_new(const ml3_lab_config *config, const ml3_env_spec *env, ml3_error *error);
+
+#endif

@@ -1,0 +1,175 @@
+/* Presets: see presets.h. */
+#define _POSIX_C_SOURCE 200809L
+#include "lab/presets.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "envs/env.h"
+#include "lab/environments.h"
+#include "lab/experiment.h"
+#include "lab/problems.h"
+#include "lab/run_environment.h"
+
+/* The folder that this program lies in. */
+static bool program_folder(char *folder, size_t size) {
+  const ssize_t n = readlink("/proc/self/exe", folder, size - 1);
+  if (n <= 0) return false;
+  folder[n] = '\0';
+  char *slash = strrchr(folder, '/');
+  if (slash) *slash = '\0';
+  return slash != NULL;
+}
+
+bool ml3_lab_share_find(const char *kind, const char *name, char *path, size_t size) {
+  /* The build's, links into the source, and the installed one's; for a root without /proc, where packages put it. */
+  static const char *const beside[] = {"/share/ml3", "/../share/ml3"};
+  static const char *const in_system[] = {"/usr/share/ml3", "/usr/local/share/ml3"};
+  char program[800];
+  const bool known = program_folder(program, sizeof program);
+  for (int i = 0; i < 2; i++) {
+    snprintf(path, size, "%s%s/%s%s%.200s", known ? program : "", known ? beside[i] : in_system[i], kind,
+             name ? "/" : "", name ? name : "");
+    if (access(path, R_OK) == 0) return true;
+  }
+  return false;
+}
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(a, b);
+}
+
+int ml3_lab_share_names(const char *kind, const char *ending, char names[][ML3_LAB_PRESET_NAME]) {
+  char folder[1024];
+  int count = 0;
+  DIR *dir = ml3_lab_share_find(kind, NULL, folder, sizeof folder) ? opendir(folder) : NULL;
+  for (struct dirent *e = dir ? readdir(dir) : NULL; e && count < ML3_LAB_PRESETS_MAX; e = readdir(dir)) {
+    const size_t n = strlen(e->d_name), m = strlen(ending);
+    if (e->d_name[0] == '.' || n <= m || n - m >= ML3_LAB_PRESET_NAME || strcmp(e->d_name + n - m, ending) != 0)
+      continue;
+    snprintf(names[count++], ML3_LAB_PRESET_NAME, "%.*s", (int)(n - m), e->d_name);
+  }
+  if (dir) closedir(dir);
+  qsort(names, (size_t)count, ML3_LAB_PRESET_NAME, by_name);
+  return count;
+}
+
+int ml3_lab_preset_names(char names[][ML3_LAB_PRESET_NAME]) {
+  return ml3_lab_share_names("experiments", ".yaml", names);
+}
+
+/* The end of a text's first sentence, behind its full stop; NULL: it goes on. */
+static char *sentence_end(char *text) {
+  for (char *stop = strchr(text, '.'); stop; stop = strchr(stop + 1, '.'))
+    if (stop[1] == ' ' || stop[1] == '\n') return stop + 1;
+  return NULL;
+}
+
+/* The lines of the opening comment, joined, as far as its first sentence goes. */
+static void read_sentence(FILE *in, char *text, size_t size) {
+  char line[200], *end = NULL;
+  size_t used = 0;
+  while (!end && used + 1 < size && fgets(line, sizeof line, in) && strncmp(line, "# ", 2) == 0) {
+    end = sentence_end(line);
+    line[end ? (size_t)(end - line) : strcspn(line, "\n")] = '\0';
+    used += (size_t)snprintf(text + used, size - used, "%s%s", used ? " " : "", line + 2);
+  }
+}
+
+const char *ml3_lab_preset_summary(const char *name, char *text, size_t size) {
+  char path[1200], file[256];
+  text[0] = '\0';
+  snprintf(file, sizeof file, "%.200s.yaml", name);
+  FILE *in = ml3_lab_share_find("experiments", file, path, sizeof path) ? fopen(path, "r") : NULL;
+  if (!in) return text;
+  read_sentence(in, text, size);
+  fclose(in);
+  return text;
+}
+
+/* Nothing has that name: an error with the nearest of all that could have been meant. */
+static int tell_unknown(const char *name, ml3_error *error) {
+  const char *candidates[3 * ML3_LAB_PRESETS_MAX];
+  char presets[ML3_LAB_PRESETS_MAX][ML3_LAB_PRESET_NAME];
+  int count = 0, preset_count = ml3_lab_preset_names(presets);
+  for (int i = 0; i < preset_count; i++) candidates[count++] = presets[i];
+  for (int i = 0; ml3_lab_problem_kind_at(i) && i < ML3_LAB_PRESETS_MAX; i++)
+    candidates[count++] = ml3_lab_problem_kind_at(i)->name;
+  for (int i = 0; i < ml3_env_count() && i < ML3_LAB_PRESETS_MAX; i++) candidates[count++] = ml3_env_at(i)->name;
+  const char *nearest = ml3_error_nearest(name, candidates, count);
+  return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                       "no preset, problem or environment has the name '%.200s'%s%s%s; `ml3 list` shows all", name,
+                       nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+/* A file in the folder of a run, or of seeds, takes the environment that is kept there. */
+static int read_file(ml3_lab_config *config, const char *path, ml3_error *error) {
+  char folder[1024];
+  const char *slash = strrchr(path, '/');
+  snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+  const int code = ml3_lab_config_read(config, path, error);
+  return code == ML3_OK ? ml3_lab_run_environment_find(folder, config, error) : code;
+}
+
+int ml3_lab_preset_apply(ml3_lab_config *config, const char *name, ml3_error *error) {
+  char path[1200], file[256], assignment[ML3_LAB_TEXT_MAX];
+  if (!name) return ML3_OK;
+  if (ml3_lab_is_mjcf(name)) {
+    if (!ml3_env_find(name, error)) return error->code;
+    snprintf(assignment, sizeof assignment, "environment=%.200s", name);
+    return ml3_lab_config_set(config, assignment, error);
+  }
+  if (strchr(name, '/') || strstr(name, ".yaml") || strstr(name, ".yml")) return read_file(config, name, error);
+  snprintf(file, sizeof file, "%.200s.yaml", name);
+  if (ml3_lab_share_find("experiments", file, path, sizeof path)) return ml3_lab_config_read(config, path, error);
+  if (ml3_lab_problem_kind_find(name, NULL))
+    snprintf(assignment, sizeof assignment, "problem=%.200s", name);
+  else if (ml3_env_find(name, NULL))
+    snprintf(assignment, sizeof assignment, "environment=%.200s", name);
+  else
+    return tell_unknown(name, error);
+  return ml3_lab_config_set(config, assignment, error);
+}
+
+/* Do the settings ask for what no preset of an environment is made for? */
+static bool ask_otherwise(const char *const *settings, int count) {
+  bool otherwise = false;
+  for (int i = 0; i < count; i++) {
+    ml3_lab_config asked;
+    if (strncmp(settings[i], "problem=", 8) == 0) otherwise = true;
+    if (strncmp(settings[i], "method=", 7) != 0) continue;
+    ml3_lab_config_defaults(&asked);
+    if (ml3_lab_config_set(&asked, settings[i], NULL) == ML3_OK) otherwise = asked.method >= METHOD_PPO || otherwise;
+  }
+  return otherwise;
+}
+
+/* The environment alone, or with what is meta-trained in it. */
+static int begin_in(ml3_lab_config *config, const char *environment, bool alone, ml3_error *error) {
+  enum { SETTINGS_MAX = 40 };
+  const char *settings = alone ? NULL : ml3_lab_environment_settings(environment), *each[SETTINGS_MAX];
+  char text[1024], *save = NULL;
+  int count = 0;
+  snprintf(text, sizeof text, "environment=%.100s %s", environment, settings ? settings : "");
+  for (char *one = strtok_r(text, " ", &save); one && count < SETTINGS_MAX; one = strtok_r(NULL, " ", &save))
+    each[count++] = one;
+  return ml3_lab_config_set_all(config, each, count, error);
+}
+
+int ml3_lab_preset_begin(ml3_lab_config *config, const char *name, const char *const *settings, int count,
+                         ml3_error *error) {
+  char path[1200], file[256];
+  const bool environment = name && !ml3_lab_is_mjcf(name) && ml3_env_find(name, NULL);
+  const bool otherwise = environment && ask_otherwise(settings, count);
+  const char *preset = environment ? ml3_lab_environment_preset(name) : NULL;
+  ml3_lab_config_defaults(config);
+  snprintf(file, sizeof file, "%.200s.yaml", name ? name : "");
+  const bool own =
+      environment && (otherwise || (!preset && !ml3_lab_share_find("experiments", file, path, sizeof path)));
+  const int code =
+      own ? begin_in(config, name, otherwise, error) : ml3_lab_preset_apply(config, preset ? preset : name, error);
+  return code == ML3_OK ? ml3_lab_config_set_all(config, settings, count, error) : code;
+}
