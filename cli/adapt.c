@@ -66,7 +66,7 @@ static int open_run(adapting *a, const cli_options *o, const char *other, ml3_er
 }
 
 /* The columns that say something for this kind of problem. */
-static cli_table *make_table(const ml3_lab_problem_kind *kind, const ml3_problem *p, const ml3_loss *loss) {
+static ml3_lab_table *make_table(const ml3_lab_problem_kind *kind, const ml3_problem *p, const ml3_loss *loss) {
   const bool learned = loss->spec.kind == ML3_LOSS_LEARNED;
   const char *columns[7] = {"updates", learned ? "learned loss before" : "own loss before", "task loss"};
   int count = 3;
@@ -74,10 +74,10 @@ static cli_table *make_table(const ml3_lab_problem_kind *kind, const ml3_problem
   if (kind->rollouts) columns[count++] = "return";
   if (p->success_name) columns[count++] = p->success_name;
   if (p->success_name && ml3_lab_problem_acts(kind)) columns[count++] = "passed";
-  return cli_table_new(columns, count);
+  return ml3_lab_table_new(columns, count);
 }
 
-static int add_row(adapting *a, cli_table *table, int updates, double value, ml3_error *error) {
+static int add_row(adapting *a, ml3_lab_table *table, int updates, double value, ml3_error *error) {
   ml3_outcome o;
   char cells[7][32];
   int count = 3, code = a->problem->evaluate(a->problem, a->task, a->theta, &o, error);
@@ -91,7 +91,7 @@ static int add_row(adapting *a, cli_table *table, int updates, double value, ml3
   if (a->problem->success_name && ml3_lab_problem_acts(a->kind))
     snprintf(cells[count++], sizeof cells[0], "%.1f %%", 100 * o.passed);
   const char *row[7] = {cells[0], updates ? cells[1] : "", cells[2], cells[3], cells[4], cells[5], cells[6]};
-  if (cli_table_row(table, row) == ML3_OK) return ML3_OK;
+  if (ml3_lab_table_row(table, row) == ML3_OK) return ML3_OK;
   return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
 }
 
@@ -99,7 +99,7 @@ static int adapt(adapting *a, int task, int updates, ml3_error *error) {
   ml3_random random = ml3_random_stream((uint64_t)a->config.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
   a->problem->sample(a->problem, ML3_SPLIT_TEST, &random, a->task, a->theta);
   ml3_meta_begin(a->work, a->loss, a->theta);
-  cli_table *table = make_table(a->kind, a->problem, a->loss);
+  ml3_lab_table *table = make_table(a->kind, a->problem, a->loss);
   int code = table ? add_row(a, table, 0, 0, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   for (int k = 1; k <= updates && code == ML3_OK; k++) {
     double value;
@@ -107,7 +107,7 @@ static int adapt(adapting *a, int task, int updates, ml3_error *error) {
     if (code == ML3_OK) code = add_row(a, table, k, value, error);
   }
   if (table) cli_table_print(table, stdout);
-  cli_table_free(table);
+  ml3_lab_table_free(table);
   return code;
 }
 

@@ -114,7 +114,7 @@ static void print_interval(char *cell, size_t size, const char *format, ml3_lab_
   snprintf(cell + used + more, size - (size_t)(used + more), format, scale * x.high);
 }
 
-static int add_row(cli_table *table, const cli_supervised *s, const ml3_meta_test_row *r) {
+static int add_row(ml3_lab_table *table, const cli_supervised *s, const ml3_meta_test_row *r) {
   const ml3_meta_test *c = s->all;
   const ml3_problem *p = &s->problem;
   char cells[COLUMNS][96];
@@ -139,10 +139,10 @@ static int add_row(cli_table *table, const cli_supervised *s, const ml3_meta_tes
   count += 2;
   if (any_failed(c)) snprintf(cells[count++], sizeof cells[0], "%d of %d", failures(c, r), c->tasks);
   for (int i = 0; i < count; i++) row[i] = cells[i];
-  return cli_table_row(table, row);
+  return ml3_lab_table_row(table, row);
 }
 
-static cli_table *make_table(const cli_supervised *s) {
+static ml3_lab_table *make_table(const cli_supervised *s) {
   const ml3_problem *p = &s->problem;
   const char *columns[COLUMNS] = {"method", "task loss", "95 %", "median"};
   char of_distance[64], of_success[64];
@@ -159,10 +159,10 @@ static cli_table *make_table(const cli_supervised *s) {
   columns[count++] = "learned loss wins";
   columns[count++] = "step size";
   if (any_failed(s->all)) columns[count++] = "failed";
-  cli_table *table = cli_table_new(columns, count);
+  ml3_lab_table *table = ml3_lab_table_new(columns, count);
   for (int i = 0; i < s->all->count && table; i++)
     if (add_row(table, s, &s->all->rows[i]) != ML3_OK) {
-      cli_table_free(table);
+      ml3_lab_table_free(table);
       return NULL;
     }
   return table;
@@ -216,7 +216,7 @@ static int save_bars(const cli_supervised *s, const char *path, ml3_error *error
 
 int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error *error) {
   char path[ML3_LAB_PATH_MAX];
-  cli_table *table = make_table(s);
+  ml3_lab_table *table = make_table(s);
   if (!table) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   cli_table_print(table, stdout);
   printf(
@@ -227,12 +227,12 @@ int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error
   if (any_failed(s->all))
     printf("failed: tasks on which learning diverged; their loss is infinite, they have no success\n");
   ml3_lab_run_path(folder, "comparison.csv", path);
-  int code = cli_table_save_csv(table, path, error);
+  int code = ml3_lab_table_save_csv(table, path, error);
   ml3_lab_run_path(folder, "comparison.md", path);
-  if (code == ML3_OK) code = cli_table_save_markdown(table, path, error);
+  if (code == ML3_OK) code = ml3_lab_table_save_markdown(table, path, error);
   ml3_lab_run_path(folder, "comparison_tasks.csv", path);
   if (code == ML3_OK) code = save_tasks(s, path, error);
-  cli_table_free(table);
+  ml3_lab_table_free(table);
   ml3_lab_run_path(folder, "comparison", path);
   ml3_error plot = {0};
   if (code == ML3_OK && save_bars(s, path, &plot) != ML3_OK)

@@ -99,14 +99,14 @@ static void fill_row(const cli_comparison *c, const cli_comparison_row *r, const
   snprintf(numbers[NUMBERS - 1], 96, "%d", failed);
 }
 
-static int add_cells(cli_table *table, const char *cells, int count) { /* cells[count][96] */
+static int add_cells(ml3_lab_table *table, const char *cells, int count) { /* cells[count][96] */
   const char *row[NUMBERS];
   for (int i = 0; i < count; i++) row[i] = cells + i * 96;
-  return cli_table_row(table, row);
+  return ml3_lab_table_row(table, row);
 }
 
-static int make_tables(const cli_comparison *c, const cli_comparison_row *rows, int count, cli_table **shown,
-                       cli_table **numbers) {
+static int make_tables(const cli_comparison *c, const cli_comparison_row *rows, int count, ml3_lab_table **shown,
+                       ml3_lab_table **numbers) {
   static const char *const heading[SHOWN] = {"method", "success %", "passed %",  "return",   "distance", "env steps",
                                              "once",   "seconds",   "p success", "p return", "failed"};
   static const char *const heading_numbers[NUMBERS] = {
@@ -122,8 +122,8 @@ static int make_tables(const cli_comparison *c, const cli_comparison_row *rows, 
   int failed = 0;
   for (int i = 0; i < count; i++) failed += cli_comparison_failures(c, &rows[i]);
   const int columns = failed ? SHOWN : SHOWN - 1; /* the last one only where a trial failed */
-  *shown = cli_table_new(heading, columns);
-  *numbers = cli_table_new(heading_numbers, NUMBERS);
+  *shown = ml3_lab_table_new(heading, columns);
+  *numbers = ml3_lab_table_new(heading_numbers, NUMBERS);
   int code = x && *shown && *numbers ? ML3_OK : ML3_ERR_MEMORY;
   for (int i = 0; i < count && code == ML3_OK; i++) {
     fill_row(c, &rows[i], reference, x, x + c->compare->tasks, a, b);
@@ -177,15 +177,15 @@ static int save_tasks(const cli_comparison *c, const cli_comparison_row *rows, i
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------- */
 
-static int save_tables(const cli_comparison *c, const cli_comparison_row *rows, int count, const cli_table *shown,
-                       const cli_table *numbers, ml3_error *error) {
+static int save_tables(const cli_comparison *c, const cli_comparison_row *rows, int count, const ml3_lab_table *shown,
+                       const ml3_lab_table *numbers, ml3_error *error) {
   char path[ML3_LAB_PATH_MAX];
   ml3_lab_run_path(c->folder, "comparison.csv", path);
-  int code = cli_table_save_csv(numbers, path, error);
+  int code = ml3_lab_table_save_csv(numbers, path, error);
   ml3_lab_run_path(c->folder, "comparison.md", path);
-  if (code == ML3_OK) code = cli_table_save_markdown(shown, path, error);
+  if (code == ML3_OK) code = ml3_lab_table_save_markdown(shown, path, error);
   ml3_lab_run_path(c->folder, "comparison.tex", path);
-  if (code == ML3_OK) code = cli_table_save_latex(shown, path, error);
+  if (code == ML3_OK) code = ml3_lab_table_save_latex(shown, path, error);
   ml3_lab_run_path(c->folder, "comparison_tasks.csv", path);
   if (code == ML3_OK) code = save_tasks(c, rows, count, path, error);
   return code;
@@ -193,7 +193,7 @@ static int save_tables(const cli_comparison *c, const cli_comparison_row *rows, 
 
 int cli_comparison_report(const cli_comparison *c, ml3_error *error) {
   int count = 0;
-  cli_table *shown = NULL, *numbers = NULL;
+  ml3_lab_table *shown = NULL, *numbers = NULL;
   cli_comparison_row *rows = cli_comparison_rows(c, &count);
   int code = rows ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   if (code == ML3_OK && c->reference && !cli_comparison_reference(c, rows, count))
@@ -208,8 +208,8 @@ int cli_comparison_report(const cli_comparison *c, ml3_error *error) {
     code = save_tables(c, rows, count, shown, numbers, error);
   }
   if (code == ML3_OK) cli_comparison_plot(c, rows, count);
-  cli_table_free(shown);
-  cli_table_free(numbers);
+  ml3_lab_table_free(shown);
+  ml3_lab_table_free(numbers);
   free(rows);
   return code;
 }

@@ -38,12 +38,12 @@ static void list_zoo(void) {
 
 /* ---- runs --------------------------------------------------------------------------------------------------------- */
 
-static int add_run(cli_table *table, const ml3_lab_run *run) {
+static int add_run(ml3_lab_table *table, const ml3_lab_run *run) {
   const char *row[ML3_LAB_OVERVIEW_COLUMNS];
   ml3_lab_overview overview;
   ml3_lab_overview_read(&overview, run);
   for (int i = 0; i < ML3_LAB_OVERVIEW_COLUMNS; i++) row[i] = overview.cells[i];
-  return cli_table_row(table, row);
+  return ml3_lab_table_row(table, row);
 }
 
 static int by_version(const struct dirent **a, const struct dirent **b) {
@@ -56,7 +56,7 @@ static int is_visible(const struct dirent *e) {
 
 /* A run that cannot be read is told and does not hide the others. */
 static void list_runs(void) {
-  cli_table *table = cli_table_new(ml3_lab_overview_columns, ML3_LAB_OVERVIEW_COLUMNS);
+  ml3_lab_table *table = ml3_lab_table_new(ml3_lab_overview_columns, ML3_LAB_OVERVIEW_COLUMNS);
   struct dirent **entries = NULL;
   const int count = scandir("runs", &entries, is_visible, by_version);
   int shown = 0;
@@ -77,7 +77,7 @@ static void list_runs(void) {
     cli_table_print(table, stdout);
   else
     printf("  none in runs/; `ml3 train mountain_car` makes one\n");
-  cli_table_free(table);
+  ml3_lab_table_free(table);
 }
 
 static const struct {

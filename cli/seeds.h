@@ -1,34 +1,33 @@
-/* One configuration trained under several seeds at once: a process and a run folder a seed. */
+/* One configuration trained under several seeds: a run folder a seed, and a table over them. */
 #ifndef ML3_CLI_SEEDS_H
 #define ML3_CLI_SEEDS_H
 
-#include "cli/options.h"
+#include "cli/jobs.h"
 
 typedef struct cli_seeds {
   const ml3_lab_config *config; /* its seed is the first; the others follow */
   int count;
-  const cli_options *options; /* as given: a run that goes on gets their --set again */
-  const char *folder;         /* seed-S within, seeds.yaml, seeds.csv, seeds.md */
-  const char *log;            /* as --log has it */
-  bool resume, quiet;
-  bool silent; /* no table on the terminal */
+  const char *const *sets; /* "key=value"[set_count], as given: a run that goes on gets them again */
+  int set_count;
+  const char *folder; /* seed-S within, seeds.yaml, seeds.csv, seeds.md */
+  bool resume;
 } cli_seeds;
 
 enum { CLI_SEEDS_MAX = 1000 };
 
-/* What a problem calls its numbers; success is "" where it has none. */
-typedef struct cli_words {
-  char success[64], task_loss[64];
-} cli_words;
-
-/* As summary.json of a run says; false when it has none. */
-bool cli_words_read(cli_words *words, const char *folder);
+/* The folder of seed number i, into folder[ML3_LAB_PATH_MAX]. */
+void cli_seeds_folder(const cli_seeds *seeds, int i, char *folder);
 
 /* Of a folder that goes on: refuses, before anything is written, when a seed is past the last step that is asked for. */
 int cli_seeds_check(const cli_seeds *seeds, ml3_error *error);
 
-/* Trains all, prints and writes the table over seeds. Each seed's files are the same bits as those of that seed trained
-   alone. A seed that fails is named; the others go on. Interrupted, every seed keeps its checkpoint. */
-int cli_seeds_train(const cli_seeds *seeds, ml3_error *error);
+/* Writes seeds.yaml and adds a job a seed. */
+int cli_seeds_add(const cli_seeds *seeds, cli_jobs *jobs, ml3_error *error);
+
+/* The table over the seeds whose jobs[count] went well, as seeds.csv and seeds.md; printed, too, unless `silent`. */
+int cli_seeds_report(const cli_seeds *seeds, const cli_job *jobs, bool silent, ml3_error *error);
+
+/* Trains all, then the table. A seed that fails is named; the others go on. Interrupted, every seed keeps its checkpoint. */
+int cli_seeds_train(const cli_seeds *seeds, const char *log_formats, bool quiet, ml3_error *error);
 
 #endif

@@ -1,260 +1,236 @@
-/* Sweeps: see sweep.h. Combinations follow one another; the seeds of one share the cores (seeds.c). */
+/* Sweeps and searches: see sweep.h. */
 #define _POSIX_C_SOURCE 200809L
 #include "cli/sweep.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/progress.h"
+#include "base/file.h"
+#include "cli/options.h"
 #include "cli/seeds.h"
 #include "cli/table.h"
+#include "lab/results.h"
 #include "lab/run_environment.h"
-#include "lab/statistics.h"
 
-/* ---- axes --------------------------------------------------------------------------------------------------------- */
-
-/* Where a value ends: at a comma outside brackets, or at the end. */
-static size_t value_length(const char *text) {
-  int depth = 0;
-  size_t n = 0;
-  for (; text[n] && !(text[n] == ',' && depth == 0); n++) depth += (text[n] == '[') - (text[n] == ']');
-  return n;
-}
-
-static int read_axis(cli_axis *axis, const char *text, ml3_error *error) {
-  const char *equals = strchr(text, '=');
-  if (!equals || equals == text || (size_t)(equals - text) >= sizeof axis->key || !equals[1])
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "--sweep %.200s: expected key=value,value", text);
-  snprintf(axis->key, sizeof axis->key, "%.*s", (int)(equals - text), text);
-  for (const char *at = equals + 1;; at++) {
-    const size_t n = value_length(at);
-    if (axis->count == CLI_AXIS_VALUES_MAX || n == 0 || n >= sizeof *axis->values)
-      return ml3_error_set(error, ML3_ERR_ARGUMENT, "--sweep %.200s: expected 1 to %d values of at most %zu characters",
-                           text, CLI_AXIS_VALUES_MAX, sizeof *axis->values - 1);
-    snprintf(axis->values[axis->count++], sizeof *axis->values, "%.*s", (int)n, at);
-    at += n;
-    if (!*at) return ML3_OK;
-  }
-}
-
-int cli_sweep_read(cli_sweep *s, const char *const *texts, ml3_error *error) {
-  *s = (cli_sweep){.points = 1};
-  for (; *texts; texts++) {
-    if (s->axis_count == CLI_AXES_MAX)
-      return ml3_error_set(error, ML3_ERR_ARGUMENT, "more than %d --sweep options", CLI_AXES_MAX);
-    cli_axis *axis = &s->axes[s->axis_count++];
-    int code = read_axis(axis, *texts, error);
-    if (code != ML3_OK) return code;
-    if (strcmp(axis->key, "seed") == 0)
-      return ml3_error_set(error, ML3_ERR_ARGUMENT, "--sweep seed: several seeds are what --seeds is for");
-    for (int i = 0; i + 1 < s->axis_count; i++)
-      if (strcmp(s->axes[i].key, axis->key) == 0)
-        return ml3_error_set(error, ML3_ERR_ARGUMENT, "--sweep %s: given twice", axis->key);
-    s->points *= axis->count;
-    if (s->points > CLI_SWEEP_MAX)
-      return ml3_error_set(error, ML3_ERR_ARGUMENT, "the sweep has more than %d combinations", CLI_SWEEP_MAX);
-  }
-  return ML3_OK;
-}
-
-/* Which value of each axis combination i has. */
-static void indices_of(const cli_sweep *s, int i, int *indices) {
-  for (int a = s->axis_count; a-- > 0; i /= s->axes[a].count) indices[a] = i % s->axes[a].count;
-}
-
-/* What ml3_lab_config_set says of --set. */
-static void tell_as_sweep(ml3_error *error) {
-  if (error && strncmp(error->message, "--set", 5) == 0) {
-    const ml3_error said = *error;
-    ml3_error_set(error, said.code, "--sweep%.600s", said.message + 5);
-  }
-}
-
-int cli_sweep_point(const cli_sweep *s, int i, ml3_lab_config *config, char *name, ml3_error *error) {
-  int indices[CLI_AXES_MAX];
-  size_t used = 0;
-  indices_of(s, i, indices);
-  for (int a = 0; a < s->axis_count; a++) {
-    char assignment[160];
-    snprintf(assignment, sizeof assignment, "%s=%s", s->axes[a].key, s->axes[a].values[indices[a]]);
-    int code = ml3_lab_config_set(config, assignment, error);
-    if (code != ML3_OK) return tell_as_sweep(error), code;
-    if (name && used < CLI_POINT_NAME)
-      used += (size_t)snprintf(name + used, CLI_POINT_NAME - used, "%s%s", a ? "," : "", assignment);
-  }
-  for (char *c = name; c && *c; c++)
-    if (*c == '/') *c = '_';
-  return ML3_OK;
-}
-
-/* ---- training ------------------------------------------------------------------------------------------------------ */
-
-static int point_folder(const cli_sweep *s, const cli_sweep_settings *o, int i, ml3_lab_config *config, char *folder,
-                        ml3_error *error) {
-  char name[CLI_POINT_NAME];
-  *config = *o->config;
-  int code = cli_sweep_point(s, i, config, name, error);
-  if (code == ML3_OK) snprintf(folder, ML3_LAB_PATH_MAX, "%.500s/%.250s", o->folder, name);
-  return code;
-}
-
-/* The --set options without those of a swept key. */
-static void keep_unswept(const cli_sweep *s, const cli_options *given, cli_options *kept) {
-  kept->set_count = 0;
-  for (int i = 0; given && i < given->set_count; i++) {
-    bool swept = false;
-    for (int a = 0; a < s->axis_count; a++) {
-      const size_t n = strlen(s->axes[a].key);
-      swept = swept || (strncmp(given->sets[i], s->axes[a].key, n) == 0 && given->sets[i][n] == '=');
-    }
-    if (!swept) kept->sets[kept->set_count++] = given->sets[i];
-  }
-}
-
-/* Combination i, in its folder; `check`: only whether it may go on. */
-static int train_point(const cli_sweep *s, const cli_sweep_settings *o, int i, bool check, ml3_error *error) {
+/* One point at work. */
+typedef struct point {
   ml3_lab_config config;
-  cli_options options;
+  const char *sets[CLI_SETS_MAX]; /* as given, without those that the points change */
+  int set_count;
   char folder[ML3_LAB_PATH_MAX];
-  int code = point_folder(s, o, i, &config, folder, error);
+  cli_seeds seeds;
+} point;
+
+const char *cli_sweep_name(const ml3_lab_points *points) {
+  return points->drawn ? "search" : "sweep";
+}
+
+static void file_path(const cli_sweep *s, const char *ending, char *path) {
+  char name[32];
+  snprintf(name, sizeof name, "%s%s", cli_sweep_name(s->points), ending);
+  ml3_lab_run_path(s->folder, name, path);
+}
+
+/* ---- points ------------------------------------------------------------------------------------------------------- */
+
+static void keep_unswept(const cli_sweep *s, point *p) {
+  p->set_count = 0;
+  for (int i = 0; i < s->set_count; i++) {
+    const char *set = s->sets[i];
+    bool swept = false;
+    for (int a = 0; a < s->points->axis_count; a++) {
+      const size_t n = strlen(s->points->axes[a].key);
+      swept = swept || (strncmp(set, s->points->axes[a].key, n) == 0 && set[n] == '=');
+    }
+    if (!swept && p->set_count < CLI_SETS_MAX) p->sets[p->set_count++] = set;
+  }
+}
+
+static int open_point(const cli_sweep *s, int i, point *p, ml3_error *error) {
+  char name[ML3_LAB_POINT_NAME];
+  p->config = *s->config;
+  const int code = ml3_lab_points_apply(s->points, i, &p->config, name, error);
   if (code != ML3_OK) return code;
-  keep_unswept(s, o->options, &options);
-  if (!check && mkdir(folder, 0755) != 0 && errno != EEXIST)
-    return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s", folder, strerror(errno));
-  if (!check && (code = ml3_lab_run_environment_ensure(&config, folder, o->resume, error)) != ML3_OK) return code;
-  const cli_seeds seeds = {.config = &config,
-                           .count = o->seeds,
-                           .options = &options,
-                           .folder = folder,
-                           .log = o->log,
-                           .resume = o->resume,
-                           .quiet = true,
-                           .silent = true};
-  return check ? cli_seeds_check(&seeds, error) : cli_seeds_train(&seeds, error);
+  snprintf(p->folder, sizeof p->folder, "%.500s/%.250s", s->folder, name);
+  keep_unswept(s, p);
+  p->seeds = (cli_seeds){.config = &p->config,
+                         .count = s->seeds,
+                         .sets = p->sets,
+                         .set_count = p->set_count,
+                         .folder = p->folder,
+                         .resume = s->resume};
+  return cli_seeds_check(&p->seeds, error);
+}
+
+static int add_jobs(const cli_sweep *s, point *p, cli_jobs *jobs, ml3_error *error) {
+  if (mkdir(p->folder, 0755) != 0 && errno != EEXIST)
+    return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s", p->folder, strerror(errno));
+  const int code = ml3_lab_run_environment_ensure(&p->config, p->folder, s->resume, error);
+  return code == ML3_OK ? cli_seeds_add(&p->seeds, jobs, error) : code;
 }
 
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 
-/* Of all seeds of a combination; NaN where a run has none. Returns how many have one. */
-static int read_summaries(const char *folder, int seeds, int64_t first, const char *key, double *values) {
-  int found = 0;
-  for (int i = 0; i < seeds; i++) {
-    char path[ML3_LAB_PATH_MAX];
-    snprintf(path, sizeof path, "%.900s/seed-%lld/summary.json", folder, (long long)(first + i));
-    json_t *json = json_load_file(path, 0, NULL);
-    const json_t *x = json_object_get(json, key);
-    values[i] = x ? json_number_value(x) : NAN;
-    found += x != NULL;
-    json_decref(json);
-  }
-  return found;
-}
+enum { CELLS = ML3_LAB_AXES_MAX + 2 * ML3_LAB_RESULTS_MAX + 2 };
 
-static void format_interval(ml3_lab_interval v, double factor, const char *format, char *mean, char *range,
-                            size_t size) {
-  mean[0] = range[0] = '\0';
-  if (!isnan(v.mean)) snprintf(mean, size, format, factor * v.mean);
-  char low[24], high[24];
-  if (isnan(v.low)) return;
-  snprintf(low, sizeof low, format, factor * v.low);
-  snprintf(high, sizeof high, format, factor * v.high);
-  snprintf(range, size, "%s - %s", low, high);
-}
-
-/* What the problem calls its numbers, from the first run that says so. */
-static cli_words read_words(const cli_sweep *s, const cli_sweep_settings *o) {
-  cli_words words = {"success", "task loss"};
-  ml3_lab_config config;
-  char folder[ML3_LAB_PATH_MAX], run[ML3_LAB_PATH_MAX];
-  for (int i = 0; i < s->points * o->seeds; i++) {
-    if (point_folder(s, o, i / o->seeds, &config, folder, NULL) != ML3_OK) continue;
-    snprintf(run, sizeof run, "%.900s/seed-%lld", folder, (long long)(config.seed + i % o->seeds));
-    if (cli_words_read(&words, run)) return words;
-  }
-  return (cli_words){"success", "task loss"};
-}
-
-static int add_point(const cli_sweep *s, const cli_sweep_settings *o, int i, bool has_success, cli_table *table,
-                     double *values, ml3_error *error) {
-  ml3_lab_config config;
-  char folder[ML3_LAB_PATH_MAX], cells[4][64], done[16];
-  const char *row[CLI_AXES_MAX + 5];
-  int indices[CLI_AXES_MAX];
-  int code = point_folder(s, o, i, &config, folder, error);
-  if (code != ML3_OK) return code;
-  indices_of(s, i, indices);
-  for (int a = 0; a < s->axis_count; a++) row[a] = s->axes[a].values[indices[a]];
-  read_summaries(folder, o->seeds, config.seed, "best_success", values);
-  const ml3_lab_interval success = ml3_lab_share_interval(values, o->seeds, (int)config.validation_tasks);
-  format_interval(success, 100, "%.1f", cells[0], cells[1], sizeof *cells);
-  const int count = read_summaries(folder, o->seeds, config.seed, "best_task_loss", values);
-  const ml3_lab_interval loss = ml3_lab_sample_interval(values, o->seeds, ml3_lab_range_of(values, o->seeds));
-  format_interval(loss, 1, "%.4g", cells[2], cells[3], sizeof *cells);
-  snprintf(done, sizeof done, "%d", count);
-  row[s->axis_count] = done;
-  const int first = has_success ? 0 : 2;
-  for (int c = first; c < 4; c++) row[s->axis_count + 1 + c - first] = cells[c];
-  return cli_table_row(table, row);
-}
-
-static int report(const cli_sweep *s, const cli_sweep_settings *o, ml3_error *error) {
-  const char *columns[CLI_AXES_MAX + 5];
-  char path[ML3_LAB_PATH_MAX], success[80];
-  const cli_words words = read_words(s, o);
-  int count = s->axis_count;
-  for (int a = 0; a < s->axis_count; a++) columns[a] = s->axes[a].key;
+/* Axes, seeds that are done, and for each outcome mean and interval. */
+static int name_columns(const cli_sweep *s, const ml3_lab_results *r, const char **columns) {
+  int count = 0;
+  if (s->points->drawn) columns[count++] = "point";
+  for (int a = 0; a < s->points->axis_count; a++) columns[count++] = s->points->axes[a].key;
   columns[count++] = "seeds"; /* that were trained to the end */
-  snprintf(success, sizeof success, "%s %%", words.success);
-  if (*words.success) columns[count++] = success, columns[count++] = "95 %";
-  columns[count++] = words.task_loss, columns[count++] = "95 %";
-  cli_table *table = cli_table_new(columns, count);
-  double *values = calloc((size_t)o->seeds, sizeof *values);
-  int code = table && values ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
-  for (int i = 0; i < s->points && code == ML3_OK; i++)
-    code = add_point(s, o, i, *words.success != 0, table, values, error);
-  if (code == ML3_OK) {
-    cli_table_print(table, stdout);
-    printf("%d combinations, %d seed%s each, judged on validation tasks%s\n", s->points, o->seeds,
-           o->seeds == 1 ? "" : "s",
-           o->seeds > 1 ? "; intervals by Student's t over seeds, within what a quantity can be" : "");
-    ml3_lab_run_path(o->folder, "sweep.csv", path);
-    code = cli_table_save_csv(table, path, error);
-    ml3_lab_run_path(o->folder, "sweep.md", path);
-    if (code == ML3_OK) code = cli_table_save_markdown(table, path, error);
+  for (int j = 0; j < r->count; j++)
+    if (r->list[j].outcome) columns[count++] = r->list[j].name, columns[count++] = "95 %";
+  return count;
+}
+
+static void write_interval(const ml3_lab_result *r, ml3_lab_interval in, char *mean, char *range, size_t size) {
+  char low[30], high[30];
+  mean[0] = range[0] = '\0';
+  if (!isnan(in.mean)) ml3_lab_results_text(r, in.mean, mean, size);
+  if (!isnan(in.low))
+    snprintf(range, size, "%s - %s", ml3_lab_results_text(r, in.low, low, sizeof low),
+             ml3_lab_results_text(r, in.high, high, sizeof high));
+}
+
+static int add_row(const cli_sweep *s, const point *p, int i, const ml3_lab_results *r, ml3_lab_table *table,
+                   double *values) { /* [RESULTS_MAX][seeds] */
+  char cells[CELLS][64], folder[ML3_LAB_PATH_MAX];
+  const char *row[CELLS];
+  double one[ML3_LAB_RESULTS_MAX];
+  int count = 0, done = 0;
+  for (int k = 0; k < s->seeds; k++) {
+    cli_seeds_folder(&p->seeds, k, folder);
+    if (!ml3_lab_results_read(r, folder, one)) continue;
+    for (int j = 0; j < r->count; j++) values[j * s->seeds + done] = one[j];
+    done++;
   }
-  free(values);
-  cli_table_free(table);
+  if (s->points->drawn) snprintf(cells[count++], sizeof *cells, "%03d", i);
+  for (int a = 0; a < s->points->axis_count; a++) ml3_lab_points_value(s->points, i, a, cells[count++]);
+  snprintf(cells[count++], sizeof *cells, "%d", done);
+  for (int j = 0; j < r->count; j++)
+    if (r->list[j].outcome) {
+      const ml3_lab_interval in = ml3_lab_results_interval(r, j, values + j * s->seeds, done);
+      write_interval(&r->list[j], in, cells[count], cells[count + 1], sizeof *cells);
+      count += 2;
+    }
+  for (int c = 0; c < count; c++) row[c] = cells[c];
+  return ml3_lab_table_row(table, row);
+}
+
+/* What the numbers are called is known from the first run of all that has ended. */
+static void read_names(const cli_sweep *s, const cli_jobs *jobs, ml3_lab_results *r) {
+  const char **folders = calloc((size_t)jobs->count, sizeof *folders);
+  for (int i = 0; i < jobs->count && folders; i++) folders[i] = jobs->list[i].folder;
+  ml3_lab_results_of(r, s->config, folders, folders ? jobs->count : 0);
+  free(folders);
+}
+
+/* The point with the best mean score over its seeds, all of which must have ended well; -1: none. */
+static int find_best(const cli_sweep *s, const point *points, const ml3_lab_results *r, double *score) {
+  int best = -1;
+  for (int i = 0; i < s->points->count; i++) {
+    char folder[ML3_LAB_PATH_MAX];
+    double mean = 0;
+    for (int k = 0; k < s->seeds; k++) {
+      cli_seeds_folder(&points[i].seeds, k, folder);
+      mean += ml3_lab_results_score(r, folder) / s->seeds;
+    }
+    if (isfinite(mean) && (best < 0 || mean > *score)) best = i, *score = mean;
+  }
+  return best;
+}
+
+static int keep_best(const cli_sweep *s, const point *points, const ml3_lab_results *r, ml3_error *error) {
+  char path[ML3_LAB_PATH_MAX];
+  double score = 0;
+  const int best = find_best(s, points, r, &score);
+  if (best < 0) {
+    printf("no point has ended well: there is no best.yaml\n");
+    return ML3_OK;
+  }
+  ml3_lab_run_path(s->folder, "best.yaml", path);
+  const int code = ml3_lab_config_write(&points[best].config, path, error);
+  if (code == ML3_OK)
+    printf("best on validation tasks: point %03d, %s %.4g; `ml3 train %s` trains it again\n", best, r->select,
+           r->better * score, path);
   return code;
 }
 
-int cli_sweep_train(const cli_sweep *s, const cli_sweep_settings *o, ml3_error *error) {
+static int save_table(const cli_sweep *s, const ml3_lab_table *table, ml3_error *error) {
   char path[ML3_LAB_PATH_MAX];
-  cli_progress progress;
-  ml3_lab_run_path(o->folder, "sweep.yaml", path);
-  int code = ML3_OK, failed = 0;
-  for (int i = 0; i < s->points && code == ML3_OK; i++) code = train_point(s, o, i, true, error);
-  if (code == ML3_OK) code = ml3_lab_config_write(o->config, path, error);
-  ml3_error first = {0};
-  cli_progress_begin(&progress, "sweep", s->points, o->quiet);
-  for (int i = 0; i < s->points && code == ML3_OK; i++) {
-    code = train_point(s, o, i, false, error);
-    if (code == ML3_ERR_NUMERIC) { /* a bad step size is what a sweep finds out */
-      if (failed++ == 0 && error) first = *error;
-      code = ML3_OK;
-    }
-    cli_progress_update(&progress, i + 1, "");
+  file_path(s, ".csv", path);
+  const int code = ml3_lab_table_save_csv(table, path, error);
+  file_path(s, ".md", path);
+  return code == ML3_OK ? ml3_lab_table_save_markdown(table, path, error) : code;
+}
+
+static int report(const cli_sweep *s, const point *points, const cli_jobs *jobs, ml3_error *error) {
+  const char *columns[CELLS];
+  ml3_lab_results results;
+  read_names(s, jobs, &results);
+  const int count = name_columns(s, &results, columns);
+  ml3_lab_table *table = ml3_lab_table_new(columns, count);
+  double *values = calloc((size_t)s->seeds * ML3_LAB_RESULTS_MAX, sizeof *values);
+  int code = table && values ? ML3_OK : ML3_ERR_MEMORY;
+  for (int i = 0; i < s->points->count && code == ML3_OK; i++)
+    code = add_row(s, &points[i], i, &results, table, values);
+  if (code != ML3_OK) ml3_error_set(error, code, "no memory for a table");
+  if (code == ML3_OK) {
+    cli_table_print(table, stdout);
+    printf("%d %s, %d seed%s each, judged %s%s\n", s->points->count, s->points->drawn ? "points" : "combinations",
+           s->seeds, s->seeds == 1 ? "" : "s", results.judged,
+           s->seeds > 1 ? "; intervals by Student's t over seeds, within what a quantity can be" : "");
+    code = save_table(s, table, error);
   }
-  cli_progress_end(&progress);
+  if (code == ML3_OK && s->points->drawn) code = keep_best(s, points, &results, error);
+  free(values);
+  ml3_lab_table_free(table);
+  return code;
+}
+
+/* ---- training ----------------------------------------------------------------------------------------------------- */
+
+/* A table of the seeds of each point; a point whose seeds failed is what a sweep finds out. */
+static int end_points(const cli_sweep *s, const point *points, const cli_jobs *jobs, int *failed, ml3_error *first,
+                      ml3_error *error) {
+  for (int i = 0; i < s->points->count; i++) {
+    const cli_job *own = jobs->list + i * s->seeds;
+    ml3_error e = {0};
+    const int code = cli_seeds_report(&points[i].seeds, own, true, error);
+    if (code != ML3_OK) return code;
+    if (cli_jobs_check(own, s->seeds, &e) != ML3_OK && (*failed)++ == 0) *first = e;
+  }
+  return ML3_OK;
+}
+
+int cli_sweep_train(const cli_sweep *s, ml3_error *error) {
+  char path[ML3_LAB_PATH_MAX];
+  cli_jobs jobs = {.what = cli_sweep_name(s->points),
+                   .log_formats = s->log_formats,
+                   .cores = (int)s->config->threads,
+                   .quiet = s->quiet};
+  point *points = calloc((size_t)s->points->count, sizeof *points);
+  int code = points ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d points", s->points->count);
+  int failed = 0;
+  ml3_error first = {0};
+  file_path(s, ".yaml", path);
+  for (int i = 0; i < s->points->count && code == ML3_OK; i++) code = open_point(s, i, &points[i], error);
+  if (code == ML3_OK) code = ml3_lab_config_write(s->config, path, error);
+  for (int i = 0; i < s->points->count && code == ML3_OK; i++) code = add_jobs(s, &points[i], &jobs, error);
+  if (code == ML3_OK) code = cli_jobs_run(&jobs, error);
   if (code == ML3_ERR_INTERRUPTED)
-    return ml3_error_set(error, code, "interrupted; go on with the same --sweep and --seeds, and --resume %s",
-                         o->folder);
-  if (code == ML3_OK) code = report(s, o, error);
+    ml3_error_set(error, code, "interrupted; go on with the same options, and --resume %s", s->folder);
+  if (code == ML3_OK) code = end_points(s, points, &jobs, &failed, &first, error);
+  if (code == ML3_OK) code = report(s, points, &jobs, error);
   if (code == ML3_OK && failed)
-    code = ml3_error_set(error, ML3_ERR_NUMERIC, "%d of %d combinations have seeds that failed; the first: %.400s",
-                         failed, s->points, first.message);
+    code = ml3_error_set(error, ML3_ERR_NUMERIC, "%d of %d %s have seeds that failed; the first: %.400s", failed,
+                         s->points->count, s->points->drawn ? "points" : "combinations", first.message);
+  cli_jobs_free(&jobs);
+  free(points);
   return code;
 }

@@ -8,9 +8,8 @@
 #include <unistd.h>
 
 #include "cli/options.h"
-#include "cli/seeds.h"
-#include "cli/sweep.h"
 #include "cli/train_internal.h"
+#include "cli/train_many.h"
 #include "cli/train_policy.h"
 #include "cli/verb.h"
 #include "lab/build.h"
@@ -179,80 +178,15 @@ static int open_ranks(training *t, cli_options *o, ml3_error *error) {
   return code;
 }
 
-/* --seeds: what one seed would do is tried first, so that a mistake is told once. */
-static int train_seeds(const cli_options *o, int count, const char *output, const char *resume, const char *log,
-                       bool force, ml3_error *error) {
-  training t = {0};
-  char path[ML3_LAB_PATH_MAX];
-  if (count < 1 || count > CLI_SEEDS_MAX)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "--seeds is %d; 1 to %d are possible", count, CLI_SEEDS_MAX);
-  ml3_lab_run_path(resume ? resume : "", "seeds.yaml", path);
-  if (resume && access(path, R_OK) != 0)
-    return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a folder of seeds: it has no seeds.yaml", resume);
-  int code = read_config(&t.config, o, resume, "seeds.yaml", &cli_messages, error);
-  if (code == ML3_OK) ml3_lab_run_environment_say(&t.config, t.config.callbacks);
-  t.config.from_checkpoint = true; /* what learns first would learn here for nothing */
-  if (code == ML3_OK) code = make_trainer(&t, error);
-  finish(&t);
-  if (code == ML3_OK && !resume) code = ml3_lab_run_create(output, &t.config, force, t.folder, error);
-  if (code == ML3_OK && resume) snprintf(t.folder, sizeof t.folder, "%.900s", resume);
-  if (code == ML3_OK) code = ml3_lab_run_environment_ensure(&t.config, t.folder, resume != NULL, error);
-  if (code != ML3_OK) return code;
-  if (!o->quiet) fprintf(stderr, "folder of seeds: %s\n", t.folder);
-  const cli_seeds seeds = {.config = &t.config,
-                           .options = o,
-                           .count = count,
-                           .folder = t.folder,
-                           .log = log,
-                           .resume = resume != NULL,
-                           .quiet = o->quiet};
-  return cli_seeds_train(&seeds, error);
-}
-
-/* --sweep: every combination is tried first. */
-static int train_sweep(const cli_options *o, const char **texts, int seeds, const char *output, const char *resume,
-                       const char *log, bool force, ml3_error *error) {
-  char path[ML3_LAB_PATH_MAX], folder[ML3_LAB_PATH_MAX];
-  ml3_lab_config config;
-  cli_sweep *sweep = malloc(sizeof *sweep);
-  int code =
-      sweep ? cli_sweep_read(sweep, texts, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a sweep");
-  if (code == ML3_OK && (seeds < 0 || seeds > CLI_SEEDS_MAX))
-    code = ml3_error_set(error, ML3_ERR_ARGUMENT, "--seeds is %d; 1 to %d are possible", seeds, CLI_SEEDS_MAX);
-  ml3_lab_run_path(resume ? resume : "", "sweep.yaml", path);
-  if (code == ML3_OK && resume && access(path, R_OK) != 0)
-    code = ml3_error_set(error, ML3_ERR_IO, "'%s' is not a folder of a sweep: it has no sweep.yaml", resume);
-  if (code == ML3_OK) code = read_config(&config, o, resume, "sweep.yaml", &cli_messages, error);
-  if (code == ML3_OK) ml3_lab_run_environment_say(&config, &cli_messages);
-  for (int i = 0; code == ML3_OK && i < sweep->points; i++) {
-    training t = {.config = config};
-    t.config.from_checkpoint = true; /* as for seeds */
-    code = cli_sweep_point(sweep, i, &t.config, NULL, error);
-    if (code == ML3_OK) code = make_trainer(&t, error);
-    finish(&t);
-  }
-  if (code == ML3_OK && !resume) code = ml3_lab_run_create(output, &config, force, folder, error);
-  if (code == ML3_OK && resume) snprintf(folder, sizeof folder, "%.900s", resume);
-  if (code == ML3_OK) code = ml3_lab_run_environment_ensure(&config, folder, resume != NULL, error);
-  if (code == ML3_OK) code = ml3_lab_run_environment_find(folder, &config, error); /* one for all combinations */
-  if (code == ML3_OK) {
-    if (!o->quiet) fprintf(stderr, "folder of the sweep: %s\n", folder);
-    const cli_sweep_settings settings = {.config = &config,
-                                         .seeds = seeds ? seeds : 1,
-                                         .options = o,
-                                         .folder = folder,
-                                         .log = log,
-                                         .resume = resume != NULL,
-                                         .quiet = o->quiet};
-    code = cli_sweep_train(sweep, &settings, error);
-  }
-  free(sweep);
-  return code;
+/* What popt has gathered. */
+static void free_list(const char **texts) {
+  for (int i = 0; texts && texts[i]; i++) free((char *)texts[i]);
+  free(texts);
 }
 
 int cli_train(int argc, const char **argv) {
-  const char *output = NULL, *resume = NULL, *log = NULL, **sweeps = NULL;
-  int force = 0, formats = 0, seeds = 0;
+  const char *output = NULL, *resume = NULL, *log = NULL, **sweeps = NULL, **over = NULL;
+  int force = 0, formats = 0, seeds = 0, search = 0;
   const struct poptOption own[] = {
       {"output", 'o', POPT_ARG_STRING, &output, 0, "the run's folder (runs/DATE-ENVIRONMENT-SEED)", "FOLDER"},
       {"resume", 'r', POPT_ARG_STRING, &resume, 0, "go on with an interrupted run; the same bits as if it had not been",
@@ -263,6 +197,15 @@ int cli_train(int argc, const char **argv) {
        "so many seeds from `seed` on, a run folder each in FOLDER, and one table", "N"},
       {"sweep", '\0', POPT_ARG_ARGV, &sweeps, 0, "every combination of such values, with one table; may be repeated",
        "KEY=VALUES"},
+      {"search", '\0', POPT_ARG_INT, &search, 0,
+       "so many points at random from the ranges of --over, judged on validation tasks; the best one's configuration "
+       "is "
+       "kept",
+       "N"},
+      {"over", '\0', POPT_ARG_ARGV, &over, 0,
+       "what is searched: key=log:LOW..HIGH, key=linear:LOW..HIGH, key=integer:LOW..HIGH or key=VALUE,VALUE; may be "
+       "repeated",
+       "KEY=RANGE"},
       {"force", 'f', POPT_ARG_NONE, &force, 0, "write into a folder that exists", NULL},
       POPT_TABLEEND};
   cli_options options = {0};
@@ -280,15 +223,27 @@ int cli_train(int argc, const char **argv) {
   if (!log) log = "tensorboard";
   if (code == ML3_OK) code = open_ranks(&t, &options, &error);
   cli_console_open(&t.console, "train", options.quiet);
-  if (code == ML3_OK && (seeds != 0 || sweeps) && t.ranks)
-    code =
-        ml3_error_set(&error, ML3_ERR_ARGUMENT,
-                      "--seeds and --sweep start trainings of their own; ranks share out the tasks of one: use either");
-  else if (code == ML3_OK && (seeds != 0 || sweeps)) {
-    code = sweeps ? train_sweep(&options, sweeps, seeds, output, resume, log, force, &error)
-                  : train_seeds(&options, seeds, output, resume, log, force, &error);
-    for (int i = 0; sweeps && sweeps[i]; i++) free((char *)sweeps[i]);
-    free(sweeps);
+  const cli_many many = {.options = &options,
+                         .seeds = seeds,
+                         .search = search,
+                         .sweeps = sweeps,
+                         .over = over,
+                         .output = output,
+                         .resume = resume,
+                         .log_formats = log,
+                         .force = force};
+  bool is_many = false;
+  if (code == ML3_OK) code = cli_many_check(&many, &is_many, &error);
+  if (code == ML3_OK && is_many && t.ranks)
+    code = ml3_error_set(
+        &error, ML3_ERR_ARGUMENT,
+        "--seeds, --sweep and --search start trainings of their own; ranks share out the tasks of one: use "
+        "either");
+  const bool alone = is_many && code == ML3_OK;
+  if (alone) code = cli_many_train(&many, &error);
+  free_list(sweeps);
+  free_list(over);
+  if (alone) {
     if (code == ML3_ERR_ARGUMENT) return cli_fail("train", &error), CLI_USAGE;
     return code == ML3_OK ? CLI_DONE : cli_fail("train", &error);
   }

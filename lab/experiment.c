@@ -1,6 +1,8 @@
 /* From a configuration to library objects: see experiment.h. */
 #include "lab/experiment.h"
 
+#include "lab/learners.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -140,4 +142,23 @@ ml3_compare_settings ml3_lab_compare_settings(const ml3_lab_config *c) {
       .ilqr_restarts = (int)c->test_ilqr_restarts};
   for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)c->test_steps.values[i];
   return s;
+}
+
+int ml3_lab_try(const ml3_lab_config *config, ml3_error *error) {
+  ml3_lab_config tried = *config;
+  tried.from_checkpoint = true; /* what learns first, such as an expert, would learn here for nothing */
+  if (ml3_lab_learner_kind(&tried)) {
+    ml3_learner *learner = ml3_lab_learner_new(&tried, error);
+    ml3_learner_free(learner);
+    return learner ? ML3_OK : error->code;
+  }
+  ml3_problem *problem = ml3_lab_problem_new(&tried, error);
+  ml3_trainer_settings settings;
+  if (!problem) return error->code;
+  int code = ml3_lab_trainer_settings(&tried, problem, &settings, error);
+  ml3_trainer *trainer = code == ML3_OK ? ml3_trainer_new(problem, &settings, error) : NULL;
+  if (code == ML3_OK && !trainer) code = error->code;
+  ml3_trainer_free(trainer);
+  problem->free(problem);
+  return code;
 }

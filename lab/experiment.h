@@ -18,4 +18,7 @@ int ml3_lab_trainer_settings(const ml3_lab_config *config, const ml3_problem *pr
 const char *ml3_lab_method_label(const ml3_lab_config *config); /* "learned loss", "MAML" ... */
 ml3_compare_settings ml3_lab_compare_settings(const ml3_lab_config *config);
 
+/* Can that be trained? Makes what would be, and frees it; nothing is written. */
+int ml3_lab_try(const ml3_lab_config *config, ml3_error *error);
+
 #endif

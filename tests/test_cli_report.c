@@ -152,6 +152,36 @@ Test(cli_report, the_zoo_has_losses_that_do_what_their_cards_say) {
 
 #define SINE "--quiet --set outer.steps=2 --set outer.tasks=2 --set validation.tasks=2 --set loss.hidden=[4] --set inner.steps=2 "
 
+Test(cli_report, searches_at_random_and_keeps_the_best_points_configuration) {
+  const char *const search =
+      "train mountain_car -o search " TINY
+      "--set outer.steps=6 --search 4 --over outer.rate=log:1e-3..1e-2 --over loss.hidden=[4],[4,4]";
+  cr_assert_eq(ml3(search), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "4 points, 1 seed each"), "%s", output);
+  cr_expect_eq(shell("[ $(grep -c '^00' search/search.csv) = 4 ] && [ -s search/search.md ]"), 0);
+  const char *best = strstr(output, "best on validation tasks: point ");
+  char command[160];
+  cr_assert_not_null(best, "%s", output);
+  snprintf(command, sizeof command, "cmp search/best.yaml search/point-%.3s/seeds.yaml", best + 32);
+  cr_expect_eq(shell(command), 0, "%s", output);
+  /* One that was cut off goes on to the same numbers, and draws the same points. */
+  cr_assert_eq(shell("cp search/search.csv before && rm -r search/point-002 search/point-003/seed-0/summary.json"), 0);
+  cr_assert_eq(ml3("train --resume search -q --search 4 --over outer.rate=log:1e-3..1e-2 --over loss.hidden=[4],[4,4]"), 0,
+               "%s", output);
+  cr_expect_eq(shell("cmp before search/search.csv"), 0, "%s", output);
+}
+
+Test(cli_report, seeds_and_sweeps_of_policies_have_their_return) {
+  cr_assert_eq(ml3("train pendulum -o seeds --seeds 2 -q --set method=ppo --set learner.updates=1 --set learner.steps=64"), 0,
+               "%s", output);
+  cr_expect_not_null(strstr(output, "return"), "%s", output);
+  cr_expect_eq(shell("! grep -q nan, seeds/seeds.csv"), 0, "%s", output);
+  cr_assert_eq(ml3("train pendulum -o sweep --sweep learner.rate=1e-3,1e-2 -q --set method=ppo --set learner.updates=1 "
+                   "--set learner.steps=64"),
+               0, "%s", output);
+  cr_expect_eq(shell("[ $(grep -c '^1e-[23],1,-' sweep/sweep.csv) = 2 ]"), 0, "%s", output);
+}
+
 /* Of two seeds nearly nothing is known, but no squared error is negative and no success above 100 %. */
 Test(cli_report, intervals_over_seeds_stay_within_what_a_quantity_can_be) {
   cr_assert_eq(ml3("train sine -o sine --seeds 2 --set validation.steps=2 " SINE), 0, "%s", output);

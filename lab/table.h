@@ -1,0 +1,21 @@
+/* A table of texts, kept as CSV (RFC 4180), as Markdown, as LaTeX (booktabs). */
+#ifndef ML3_LAB_TABLE_H
+#define ML3_LAB_TABLE_H
+
+#include "base/error.h"
+
+typedef struct ml3_lab_table ml3_lab_table;
+
+ml3_lab_table *ml3_lab_table_new(const char *const *columns, int count); /* NULL when out of memory */
+void ml3_lab_table_free(ml3_lab_table *table);
+int ml3_lab_table_row(ml3_lab_table *table, const char *const *cells); /* copies; 0 or ML3_ERR_MEMORY */
+
+int ml3_lab_table_rows(const ml3_lab_table *table); /* without the heading */
+int ml3_lab_table_columns(const ml3_lab_table *table);
+const char *ml3_lab_table_cell(const ml3_lab_table *table, int row, int column); /* row -1: the heading */
+
+int ml3_lab_table_save_csv(const ml3_lab_table *table, const char *path, ml3_error *error);
+int ml3_lab_table_save_markdown(const ml3_lab_table *table, const char *path, ml3_error *error);
+int ml3_lab_table_save_latex(const ml3_lab_table *table, const char *path, ml3_error *error); /* a tabular for \input */
+
+#endif
