@@ -1,34 +1,32 @@
 /* ml3 compare: methods side by side on the same held-out tasks of a run, of several runs, or of an environment alone.
 
-   Table to the terminal; files into the run's folder or --output (see comparison.h). */
+   Table to the terminal; files into the run's folder or --output (see lab/comparison.h). */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agents/compare/method.h"
-#include "cli/compare_open.h"
 #include "cli/compare_supervised.h"
-#include "cli/comparison.h"
+#include "cli/comparison_plots.h"
+#include "cli/console.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/output.h"
-#include "cli/progress.h"
+#include "cli/table.h"
 #include "cli/verb.h"
+#include "lab/compare_open.h"
 #include "lab/experiment.h"
 #include "lab/zoo.h"
 #include "viewer/viewer.h"
 
-enum { METHODS_TEXT = 1024, EPISODES_MAX = 64, SEEDS_MAX = 1000 };
+enum { LIST_TEXT = 1024, EPISODES_MAX = 64, SEEDS_MAX = 1000 };
 
-static const char DEFAULT_WITH_RUN[] = "untrained,learned_loss,task_gradient,ilqr,ilqr_restarts";
-static const char DEFAULT_WITHOUT[] = "random,ilqr,ilqr_feedback,ilqr_mpc";
-
-static int on_progress(void *user, int done, int total) {
-  (void)total;
-  cli_progress_update(user, done, "");
-  return cli_interrupted();
-}
+typedef struct own_options {
+  const char *with, *label, *methods, *reference, *errors, *output, *video;
+  int seeds, task, transitions, hold, uniform_states, force;
+  long budget;
+} own_options;
 
 /* ---- options ------------------------------------------------------------------------------------------------------ */
 
@@ -45,7 +43,7 @@ static int split(char *text, const char *between, const char **names, int most, 
 }
 
 /* "mass=0.1,gravity=0.3"; text is kept. */
-static int read_errors(char *text, ml3_compare_settings *s, ml3_error *error) {
+static int read_errors(char *text, ml3_lab_compare_settings *s, ml3_error *error) {
   const char *parts[ML3_COMPARE_MAX_ERRORS];
   const int count = split(text, ", ", parts, ML3_COMPARE_MAX_ERRORS, "--error", error);
   if (count < 0) return count;
@@ -71,10 +69,9 @@ static int on_frame(void *user, int done, int total) {
 }
 
 /* Each method's answer on one task, side by side. */
-static int record(const cli_compare_opened *c, const char *const *methods, int count, const cli_compare_options *own,
-                  bool quiet, ml3_error *error) {
+static int record(const ml3_lab_comparison *c, const own_options *own, bool quiet, ml3_error *error) {
   ml3_episode *episodes[EPISODES_MAX];
-  const int all = ml3_compare_rollouts(&c->arena, methods, count, own->task, true, episodes, EPISODES_MAX, error);
+  const int all = ml3_lab_comparison_rollouts(c, own->task, episodes, EPISODES_MAX, error);
   if (all < 0) return all;
   const int shown = all < ML3_VIEW_ACTORS ? all : ML3_VIEW_ACTORS;
   if (shown < all) fprintf(stderr, "ml3 compare: the video has room for the first %d of %d methods\n", shown, all);
@@ -88,9 +85,9 @@ static int record(const cli_compare_opened *c, const char *const *methods, int c
   return code;
 }
 
-static int make_folder(const cli_options *o, const cli_compare_options *own, char *folder, ml3_error *error) {
+static int make_folder(const cli_options *o, const own_options *own, char *folder, ml3_error *error) {
   char pattern[ML3_LAB_PATH_MAX];
-  const bool each = cli_compare_names_each_seed(o->argument, pattern, sizeof pattern);
+  const bool each = ml3_lab_names_each_seed(o->argument, pattern, sizeof pattern);
   if (!own->output && !each && ml3_lab_run_is(o->argument)) {
     snprintf(folder, ML3_LAB_PATH_MAX, "%.1000s", o->argument);
     return ML3_OK;
@@ -112,63 +109,61 @@ static int make_folder(const cli_options *o, const cli_compare_options *own, cha
 
 /* ---- the verb --------------------------------------------------------------------------------------------------------- */
 
-typedef struct comparing {
-  const cli_options *options;
-  const cli_compare_options *own;
-  char methods_text[METHODS_TEXT], errors_text[METHODS_TEXT], folder[ML3_LAB_PATH_MAX];
-  const char *methods[ML3_COMPARE_MAX_METHODS];
-  int method_count;
-  ml3_compare *all;
-  ml3_compare_settings settings;
-} comparing;
-
-static int read_methods(comparing *c, bool has_run, ml3_error *error) {
-  snprintf(c->methods_text, sizeof c->methods_text, "%s",
-           c->own->methods ? c->own->methods
-           : has_run       ? DEFAULT_WITH_RUN
-                           : DEFAULT_WITHOUT);
-  c->method_count = split(c->methods_text, ", ", c->methods, ML3_COMPARE_MAX_METHODS, "--methods", error);
-  for (int i = 0; i < c->method_count; i++)
-    if (!ml3_method_find(c->methods[i], error)) return error->code;
-  return c->method_count < 0 ? c->method_count : ML3_OK;
+/* What there is, printed and into the folder. */
+static int report(const ml3_lab_comparison *c, const char *folder, ml3_error *error) {
+  char legend[4096];
+  ml3_lab_table *shown, *numbers;
+  const int code = ml3_lab_comparison_tables(c, &shown, &numbers, error);
+  if (code != ML3_OK) return code;
+  cli_table_print(shown, stdout);
+  ml3_lab_comparison_legend(c, legend, sizeof legend);
+  fputs(legend, stdout);
+  ml3_lab_table_free(shown);
+  ml3_lab_table_free(numbers);
+  return ml3_lab_comparison_save(c, folder, error);
 }
 
-static int compare_seed(comparing *c, int seed, cli_progress *progress, ml3_error *error) {
-  cli_compare_opened o;
-  int code = cli_compare_open(&o, c->options, c->own, seed, error);
-  ml3_compare_settings *s = &o.arena.settings;
-  if (code == ML3_OK && seed == 0) code = read_methods(c, o.arena.loss_count > 0, error);
-  if (code == ML3_OK && c->own->errors) {
-    snprintf(c->errors_text, sizeof c->errors_text, "%s", c->own->errors);
-    code = read_errors(c->errors_text, s, error);
-  }
-  if (code == ML3_OK) code = ml3_compare_check(&o.arena, c->methods, c->method_count, error);
-  if (code == ML3_OK && seed == 0) {
-    code = make_folder(c->options, c->own, c->folder, error);
-    c->settings = *s;
-  }
-  if (code == ML3_OK && seed == 0) cli_progress_begin(progress, "comparing", s->tasks, c->options->quiet);
-  ml3_compare *one =
-      code == ML3_OK ? ml3_compare_run(&o.arena, c->methods, c->method_count, on_progress, progress, error) : NULL;
-  if (code == ML3_OK && !one) code = error->code;
-  if (one && c->all)
-    code = ml3_compare_append(c->all, one, error);
-  else if (one)
-    c->all = one;
-  if (code == ML3_OK && c->own->video && seed == 0)
-    code = record(&o, c->methods, c->method_count, c->own, c->options->quiet, error);
-  cli_compare_close(&o);
+static int compare_methods(const cli_options *o, const own_options *own, ml3_error *error) {
+  char methods_text[LIST_TEXT], errors_text[LIST_TEXT], folder[ML3_LAB_PATH_MAX];
+  const char *methods[ML3_COMPARE_MAX_METHODS];
+  cli_console console;
+  cli_console_open(&console, "compare", o->quiet);
+  ml3_lab_compare_settings s = {.name = o->argument,
+                                .with = own->with,
+                                .label = own->label,
+                                .sets = o->sets,
+                                .set_count = o->set_count,
+                                .methods = methods,
+                                .reference = own->reference,
+                                .seeds = own->seeds,
+                                .budget = own->budget,
+                                .transitions = own->transitions,
+                                .transitions_hold = own->hold,
+                                .transitions_states = own->uniform_states != 0,
+                                .callbacks = &console.callbacks};
+  snprintf(methods_text, sizeof methods_text, "%s", own->methods ? own->methods : "");
+  snprintf(errors_text, sizeof errors_text, "%s", own->errors ? own->errors : "");
+  if (own->methods) s.method_count = split(methods_text, ", ", methods, ML3_COMPARE_MAX_METHODS, "--methods", error);
+  int code = s.method_count < 0 ? s.method_count : ML3_OK;
+  if (code == ML3_OK && own->errors) code = read_errors(errors_text, &s, error);
+  if (code == ML3_OK) code = make_folder(o, own, folder, error);
+  ml3_lab_comparison *c = code == ML3_OK ? ml3_lab_compare(&s, error) : NULL;
+  if (code == ML3_OK && !c) code = error->code;
+  if (code == ML3_OK && own->video) code = record(c, own, o->quiet, error);
+  if (code == ML3_OK) code = report(c, folder, error);
+  if (code == ML3_OK) cli_comparison_plot(c, folder);
+  ml3_lab_comparison_free(c);
   return code;
 }
 
 /* Problems without an environment: the runs named (--with: others, commas between them), seed by seed. */
-static int compare_supervised(comparing *c, ml3_error *error) {
-  const cli_compare_options *own = c->own;
-  char with[2 * ML3_LAB_PATH_MAX], label[METHODS_TEXT], pattern[ML3_LAB_PATH_MAX],
+static int compare_supervised(const cli_options *o, const own_options *own, ml3_error *error) {
+  char with[2 * ML3_LAB_PATH_MAX], label[LIST_TEXT], pattern[ML3_LAB_PATH_MAX],
       paths[ML3_META_TEST_MAX_RULES][ML3_LAB_PATH_MAX], folders[ML3_META_TEST_MAX_RULES][ML3_LAB_PATH_MAX];
   const char *others[ML3_META_TEST_MAX_RULES - 1], *runs[ML3_META_TEST_MAX_RULES],
       *labels[ML3_META_TEST_MAX_RULES] = {NULL};
   const int most = ML3_META_TEST_MAX_RULES - 1;
+  char folder[ML3_LAB_PATH_MAX];
   snprintf(with, sizeof with, "%s", own->with ? own->with : "");
   snprintf(label, sizeof label, "%s", own->label ? own->label : "");
   const int count = own->with ? split(with, ",", others, most, "--with", error) : 0;
@@ -176,38 +171,34 @@ static int compare_supervised(comparing *c, ml3_error *error) {
   int code = count < 0 ? count : labelled < 0 ? labelled : ML3_OK;
   cli_supervised all = {0};
   for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) {
-    all.runs_differ = cli_compare_names_each_seed(c->options->argument, pattern, sizeof pattern);
-    cli_compare_put_seed(pattern, seed, paths[0]);
+    all.runs_differ = ml3_lab_names_each_seed(o->argument, pattern, sizeof pattern);
+    ml3_lab_put_seed(pattern, seed, paths[0]);
     for (int i = 0; i < count; i++) {
-      cli_compare_names_each_seed(others[i], pattern, sizeof pattern);
-      cli_compare_put_seed(pattern, seed, paths[i + 1]);
+      ml3_lab_names_each_seed(others[i], pattern, sizeof pattern);
+      ml3_lab_put_seed(pattern, seed, paths[i + 1]);
     }
     for (int i = 0; i <= count; i++)
       if (!(runs[i] = ml3_lab_zoo_folder(paths[i], folders[i], error))) code = error->code;
     if (code != ML3_OK) break;
-    code =
-        cli_supervised_compare(&all, c->options, runs, labels, count + 1, all.runs_differ ? 0 : (uint64_t)seed, error);
+    code = cli_supervised_compare(&all, o, runs, labels, count + 1, all.runs_differ ? 0 : (uint64_t)seed, error);
   }
-  if (code == ML3_OK) code = make_folder(c->options, own, c->folder, error);
-  if (code == ML3_OK) code = cli_supervised_report(&all, c->folder, error);
+  if (code == ML3_OK) code = make_folder(o, own, folder, error);
+  if (code == ML3_OK) code = cli_supervised_report(&all, folder, error);
   cli_supervised_free(&all);
   return code;
 }
 
 /* Of the tables the first stands for all. */
-static int check_output(const cli_compare_options *own, ml3_error *error) {
+static int check_output(const own_options *own, ml3_error *error) {
   char tables[ML3_LAB_PATH_MAX];
   ml3_lab_run_path(own->output ? own->output : "", "comparison.csv", tables);
   int code = own->output ? cli_output_check(tables, "--output", own->force, error) : ML3_OK;
   return code == ML3_OK ? cli_output_check(own->video, "--video", own->force, error) : code;
 }
 
-static int compare_all(comparing *c, ml3_error *error) {
-  char pattern[ML3_LAB_PATH_MAX];
-  const cli_compare_options *own = c->own;
-  cli_progress progress = {0};
-  if (!c->options->argument)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run or environment? `ml3 list` shows them");
+static int compare_all(const cli_options *o, const own_options *own, ml3_error *error) {
+  char pattern[ML3_LAB_PATH_MAX], first[ML3_LAB_PATH_MAX], folder[ML3_LAB_PATH_MAX];
+  if (!o->argument) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run or environment? `ml3 list` shows them");
   if (own->seeds < 1 || own->seeds > SEEDS_MAX || own->task < 0 || own->transitions < 10 || own->hold < 1 ||
       own->budget < 0)
     return ml3_error_set(
@@ -215,32 +206,31 @@ static int compare_all(comparing *c, ml3_error *error) {
         "--seeds (%d) must be 1 to %d, --transitions (%d) at least 10, --hold (%d) at least 1, --task (%d) and "
         "--budget (%ld) not negative",
         own->seeds, SEEDS_MAX, own->transitions, own->hold, own->task, own->budget);
-  const bool each = cli_compare_names_each_seed(c->options->argument, pattern, sizeof pattern);
-  char first[ML3_LAB_PATH_MAX];
-  cli_compare_put_seed(pattern, 0, first);
-  char folder[ML3_LAB_PATH_MAX];
+  ml3_lab_names_each_seed(o->argument, pattern, sizeof pattern);
+  ml3_lab_put_seed(pattern, 0, first);
   const char *run = ml3_lab_zoo_folder(first, folder, error);
   if (!run) return error->code;
   bool supervised = false;
   int code = check_output(own, error);
   if (code == ML3_OK) code = cli_run_find_supervised(run, &supervised, error);
-  if (code == ML3_OK && supervised) return compare_supervised(c, error);
-  for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) code = compare_seed(c, seed, &progress, error);
-  cli_progress_end(&progress);
   if (code != ML3_OK) return code;
-  const cli_comparison report = {.compare = c->all,
-                                 .settings = &c->settings,
-                                 .seeds = own->seeds,
-                                 .runs_differ = each,
-                                 .reference = own->reference,
-                                 .folder = c->folder};
-  return cli_comparison_report(&report, error);
+  return supervised ? compare_supervised(o, own, error) : compare_methods(o, own, error);
+}
+
+static void put_names(char *text, size_t size, bool has_run) {
+  int count;
+  size_t used = 0;
+  const char *const *names = ml3_lab_compare_methods(has_run, &count);
+  for (int i = 0; i < count && used < size; i++)
+    used += (size_t)snprintf(text + used, size - used, "%s%s", i ? "," : "", names[i]);
 }
 
 /* The methods' names for --help. */
 static void method_notes(char *notes, size_t size) {
-  size_t used =
-      (size_t)snprintf(notes, size, "Methods (with a run: %s; else: %s):\n", DEFAULT_WITH_RUN, DEFAULT_WITHOUT);
+  char with_run[256], without[256];
+  put_names(with_run, sizeof with_run, true);
+  put_names(without, sizeof without, false);
+  size_t used = (size_t)snprintf(notes, size, "Methods (with a run: %s; else: %s):\n", with_run, without);
   for (int i = 0; i < ml3_method_count() && used < size; i++)
     used +=
         (size_t)snprintf(notes + used, size - used, "  %-22s %s\n", ml3_method_at(i)->name, ml3_method_at(i)->summary);
@@ -252,7 +242,7 @@ static void method_notes(char *notes, size_t size) {
 }
 
 int cli_compare(int argc, const char **argv) {
-  cli_compare_options own = {.seeds = 1, .transitions = 2000, .hold = 5};
+  own_options own = {.seeds = 1, .transitions = 2000, .hold = 5};
   const struct poptOption table[] = {
       {"with", 'w', POPT_ARG_STRING, &own.with, 0,
        "a second run of the same environment, whose learned loss (model-based, model-free, MAML ...) is compared too; "
@@ -284,10 +274,8 @@ int cli_compare(int argc, const char **argv) {
                                       "test.ilqr_restarts may be --set.",
                                       notes);
   if (answer >= 0) return answer;
-  comparing c = {.options = &options, .own = &own};
   ml3_error error = {0};
-  const int code = compare_all(&c, &error);
-  ml3_compare_free(c.all);
+  const int code = compare_all(&options, &own, &error);
   if (code == ML3_ERR_ARGUMENT) return cli_fail("compare", &error), CLI_USAGE;
   return code == ML3_OK ? CLI_DONE : cli_fail("compare", &error);
 }

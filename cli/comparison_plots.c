@@ -1,26 +1,25 @@
-/* Bars and learning curves of a comparison: see comparison.h. */
+/* Bars and learning curves of a comparison: see comparison_plots.h. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/comparison_internal.h"
+#include "cli/comparison_plots.h"
 #include "cli/plot.h"
-#include "lab/experiment.h"
+#include "lab/run_folder.h"
 
-static int save_bars(const cli_comparison *c, const cli_comparison_row *rows, int count, const char *path,
-                     ml3_error *error) {
-  cli_bar *bars = calloc((size_t)count, sizeof *bars);
+static int save_bars(const ml3_lab_comparison *c, const char *path, ml3_error *error) {
+  cli_bar *bars = calloc((size_t)c->count, sizeof *bars);
   double *x = calloc((size_t)c->compare->tasks, sizeof *x);
   int code = ML3_ERR_MEMORY;
   if (bars && x) {
-    for (int i = 0; i < count; i++) {
-      cli_comparison_fill(c, &rows[i], SUCCESS, x);
-      const ml3_lab_interval in = cli_comparison_interval(c, SUCCESS, x);
-      bars[i] = (cli_bar){rows[i].name, 100 * in.mean, 100 * in.low, 100 * in.high};
+    for (int i = 0; i < c->count; i++) {
+      ml3_lab_comparison_values(c, &c->rows[i], ML3_LAB_SUCCESS, x);
+      const ml3_lab_interval in = ml3_lab_comparison_interval(c, ML3_LAB_SUCCESS, x);
+      bars[i] = (cli_bar){c->rows[i].name, 100 * in.mean, 100 * in.low, 100 * in.high};
     }
     char title[96];
     snprintf(title, sizeof title, "Success in %d trials, with 95 %% intervals", c->compare->tasks);
-    code = cli_plot_bars(title, "success, %", bars, count, path, error);
+    code = cli_plot_bars(title, "success, %", bars, c->count, path, error);
   }
   free(bars);
   free(x);
@@ -30,21 +29,21 @@ static int save_bars(const cli_comparison *c, const cli_comparison_row *rows, in
 enum { GRID = 48 };
 
 /* In the curve's unit: success in percent. */
-static ml3_lab_interval interval_at(const cli_comparison *c, cli_quantity q, const double *x) {
-  const double scale = q == SUCCESS ? 100 : 1;
-  const ml3_lab_interval in = cli_comparison_interval(c, q, x);
+static ml3_lab_interval interval_at(const ml3_lab_comparison *c, ml3_lab_quantity q, const double *x) {
+  const double scale = q == ML3_LAB_SUCCESS ? 100 : 1;
+  const ml3_lab_interval in = ml3_lab_comparison_interval(c, q, x);
   return (ml3_lab_interval){scale * in.mean, scale * in.low, scale * in.high};
 }
 
 /* A method with one answer a trial and nothing before it: a point where its steps are taken, with a bar; a line from end to
    end where it takes none. */
-static int fill_answer(const cli_comparison *c, const ml3_compare_series *s, cli_quantity q, double first, double last,
-                       double *x, double *numbers, cli_curve *curve) {
+static int fill_answer(const ml3_lab_comparison *c, const ml3_compare_series *s, ml3_lab_quantity q, double first,
+                       double last, double *x, double *numbers, cli_curve *curve) {
   double steps = 0;
   int answers = 0;
   for (int j = 0; j < c->compare->tasks; j++) {
     const ml3_compare_point *p = ml3_compare_at(&s->trials[j], -1);
-    x[j] = cli_comparison_value(p, q);
+    x[j] = ml3_lab_comparison_value(p, q);
     if (p) steps += p->env_steps, answers++;
   }
   if (answers) steps /= answers;
@@ -65,15 +64,15 @@ static int fill_answer(const cli_comparison *c, const ml3_compare_series *s, cli
   return count;
 }
 
-static bool has_one_answer(const cli_comparison *c, const ml3_compare_series *s) {
+static bool has_one_answer(const ml3_lab_comparison *c, const ml3_compare_series *s) {
   for (int j = 0; j < c->compare->tasks; j++)
     if (s->trials[j].count > 1) return false;
   return true;
 }
 
 /* A method's mean over trials by steps taken, from where all of them have something to show. */
-static int fill_curve(const cli_comparison *c, const ml3_compare_series *s, cli_quantity q, double first, double last,
-                      double *x, double *numbers, cli_curve *curve) {
+static int fill_curve(const ml3_lab_comparison *c, const ml3_compare_series *s, ml3_lab_quantity q, double first,
+                      double last, double *x, double *numbers, cli_curve *curve) {
   double *xs = numbers, *mean = numbers + GRID, *low = numbers + 2 * GRID, *high = numbers + 3 * GRID, longest = 0;
   int count = 0;
   if (has_one_answer(c, s)) return fill_answer(c, s, q, first, last, x, numbers, curve);
@@ -87,7 +86,7 @@ static int fill_curve(const cli_comparison *c, const ml3_compare_series *s, cli_
     for (int j = 0; j < c->compare->tasks && all; j++) {
       const ml3_compare_point *p = ml3_compare_within(&s->trials[j], steps);
       all = p != NULL;
-      x[j] = cli_comparison_value(p, q);
+      x[j] = ml3_lab_comparison_value(p, q);
     }
     if (!all) continue;
     const ml3_lab_interval in = interval_at(c, q, x);
@@ -99,7 +98,8 @@ static int fill_curve(const cli_comparison *c, const ml3_compare_series *s, cli_
   return count;
 }
 
-static int save_curves(const cli_comparison *c, cli_quantity q, const char *label, const char *path, ml3_error *error) {
+static int save_curves(const ml3_lab_comparison *c, ml3_lab_quantity q, const char *label, const char *path,
+                       ml3_error *error) {
   const int n = c->compare->count;
   cli_curve *curves = calloc((size_t)n, sizeof *curves);
   double *numbers = calloc((size_t)n * 4 * GRID + (size_t)c->compare->tasks, sizeof *numbers);
@@ -135,14 +135,14 @@ static int save_curves(const cli_comparison *c, cli_quantity q, const char *labe
   return code;
 }
 
-void cli_comparison_plot(const cli_comparison *c, const cli_comparison_row *rows, int count) {
+void cli_comparison_plot(const ml3_lab_comparison *c, const char *folder) {
   char path[ML3_LAB_PATH_MAX];
   ml3_error error = {0};
-  ml3_lab_run_path(c->folder, "comparison", path);
-  int code = save_bars(c, rows, count, path, &error);
-  ml3_lab_run_path(c->folder, "comparison_success", path);
-  if (code == ML3_OK) code = save_curves(c, SUCCESS, "Success, %", path, &error);
-  ml3_lab_run_path(c->folder, "comparison_return", path);
-  if (code == ML3_OK) code = save_curves(c, RETURN, "Return", path, &error);
+  ml3_lab_run_path(folder, "comparison", path);
+  int code = save_bars(c, path, &error);
+  ml3_lab_run_path(folder, "comparison_success", path);
+  if (code == ML3_OK) code = save_curves(c, ML3_LAB_SUCCESS, "Success, %", path, &error);
+  ml3_lab_run_path(folder, "comparison_return", path);
+  if (code == ML3_OK) code = save_curves(c, ML3_LAB_RETURN, "Return", path, &error);
   if (code != ML3_OK) fprintf(stderr, "ml3 compare: no plots: %s\n", error.message);
 }

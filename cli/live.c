@@ -71,7 +71,7 @@ static int open_problem(cli_live *l, const ml3_lab_config *config, ml3_error *er
   settings.meta.loss = l->loss->spec;
   if (!(l->meta = ml3_meta_new(l->problem, &settings.meta, error))) return error->code;
   if (!(l->work = ml3_meta_work_new(l->meta, error))) return error->code;
-  l->compare = ml3_lab_compare_settings(config);
+  l->compare = ml3_lab_compare_settings_of(config);
   l->model_free = strcmp(config->problem, "model_free") == 0;
   if (l->model_free) {
     const ml3_model_free_settings *m = ml3_model_free_settings_of(l->problem);

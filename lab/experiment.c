@@ -133,7 +133,7 @@ int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem
   return ML3_OK;
 }
 
-ml3_compare_settings ml3_lab_compare_settings(const ml3_lab_config *c) {
+ml3_compare_settings ml3_lab_compare_settings_of(const ml3_lab_config *c) {
   ml3_compare_settings s = {
       .seed = (uint64_t)c->seed,
       .tasks = (int)c->test_tasks,

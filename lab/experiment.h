@@ -16,7 +16,7 @@ int ml3_lab_threads(const ml3_lab_config *config);
 int ml3_lab_trainer_settings(const ml3_lab_config *config, const ml3_problem *problem, ml3_trainer_settings *settings,
                              ml3_error *error);
 const char *ml3_lab_method_label(const ml3_lab_config *config); /* "learned loss", "MAML" ... */
-ml3_compare_settings ml3_lab_compare_settings(const ml3_lab_config *config);
+ml3_compare_settings ml3_lab_compare_settings_of(const ml3_lab_config *config);
 
 /* Can that be trained? Makes what would be, and frees it; nothing is written. */
 int ml3_lab_try(const ml3_lab_config *config, ml3_error *error);

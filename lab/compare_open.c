@@ -1,18 +1,17 @@
 /* Runs, their losses and problems, environments: see compare_open.h. */
 #define _POSIX_C_SOURCE 200809L
-#include "cli/compare_open.h"
-#include "cli/console.h"
+#include "lab/compare_open.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli/train_policy.h"
+#include "lab/experiment.h"
 #include "lab/learners.h"
 #include "lab/policies.h"
 #include "lab/zoo.h"
 #include "metaloss/scaling.h"
 
-bool cli_compare_names_each_seed(const char *run, char *pattern, size_t size) {
+bool ml3_lab_names_each_seed(const char *run, char *pattern, size_t size) {
   char path[ML3_LAB_PATH_MAX];
   struct stat info;
   snprintf(pattern, size, "%s", run);
@@ -23,7 +22,7 @@ bool cli_compare_names_each_seed(const char *run, char *pattern, size_t size) {
   return true;
 }
 
-void cli_compare_put_seed(const char *pattern, long long seed, char *path) {
+void ml3_lab_put_seed(const char *pattern, long long seed, char *path) {
   const char *gap = strstr(pattern, "{seed}");
   if (gap)
     snprintf(path, ML3_LAB_PATH_MAX, "%.*s%lld%.200s", (int)(gap - pattern), pattern, seed, gap + 6);
@@ -31,7 +30,7 @@ void cli_compare_put_seed(const char *pattern, long long seed, char *path) {
     snprintf(path, ML3_LAB_PATH_MAX, "%.1000s", pattern);
 }
 
-void cli_compare_close(cli_compare_opened *c) {
+void ml3_lab_compared_close(ml3_lab_compared *c) {
   for (int i = 0; i < 2; i++) {
     ml3_meta_free(c->metas[i]);
     ml3_loss_free(c->losses[i]);
@@ -60,7 +59,7 @@ static int open_problem(const ml3_lab_config *config, const ml3_loss *loss, ml3_
 }
 
 /* The loss of run number i with the programs for it. */
-static int open_loss(cli_compare_opened *c, int i, const ml3_lab_config *config, const char *label,
+static int open_loss(ml3_lab_compared *c, int i, const ml3_lab_config *config, const char *label,
                      const ml3_playable *play, ml3_error *error) {
   ml3_trainer_settings settings;
   int code = ml3_lab_trainer_settings(config, play->problem, &settings, error);
@@ -72,12 +71,21 @@ static int open_loss(cli_compare_opened *c, int i, const ml3_lab_config *config,
   return ML3_OK;
 }
 
-static int open_run(cli_compare_opened *c, const cli_options *o, const char *run, const char *other, const char *label,
+/* Over the run's configuration; those without an effect are a message. */
+static int apply_sets(ml3_lab_compared *c, const ml3_lab_compare_settings *s, ml3_error *error) {
+  char text[160];
+  const int code = ml3_lab_config_set_all(&c->config, s->sets, s->set_count, error);
+  for (int i = 0; code == ML3_OK && ml3_lab_config_idle(&c->config, i, text, sizeof text); i++)
+    ml3_lab_message(s->callbacks, "--set has no effect on %s", text);
+  return code;
+}
+
+static int open_run(ml3_lab_compared *c, const ml3_lab_compare_settings *s, const char *run, const char *other,
                     ml3_error *error) {
   ml3_lab_config second;
-  int code = ml3_lab_run_open(run, &c->config, &c->losses[0], &cli_messages, error);
-  if (code == ML3_OK && other) code = ml3_lab_run_open(other, &second, &c->losses[1], &cli_messages, error);
-  if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
+  int code = ml3_lab_run_open(run, &c->config, &c->losses[0], s->callbacks, error);
+  if (code == ML3_OK && other) code = ml3_lab_run_open(other, &second, &c->losses[1], s->callbacks, error);
+  if (code == ML3_OK) code = apply_sets(c, s, error);
   ml3_playable play, other_play;
   if (code == ML3_OK) code = open_problem(&c->config, c->losses[0], &c->problems[0], &play, error);
   if (code == ML3_OK) code = open_loss(c, 0, &c->config, ml3_lab_method_label(&c->config), &play, error);
@@ -89,7 +97,7 @@ static int open_run(cli_compare_opened *c, const cli_options *o, const char *run
                                                           : ml3_lab_method_label(&second);
     other_play = play;
     if (!shared) code = open_problem(same ? &c->config : &second, c->losses[1], &c->problems[1], &other_play, error);
-    if (code == ML3_OK) code = open_loss(c, 1, &second, label ? label : own, &other_play, error);
+    if (code == ML3_OK) code = open_loss(c, 1, &second, s->label ? s->label : own, &other_play, error);
     if (code == ML3_OK && !shared) c->compared[1].play = other_play;
   }
   if (code != ML3_OK) return code;
@@ -102,14 +110,14 @@ static int open_run(cli_compare_opened *c, const cli_options *o, const char *run
   return ML3_OK;
 }
 
-static int open_environment(cli_compare_opened *c, const cli_options *o, const char *name, const char *with,
+static int open_environment(ml3_lab_compared *c, const ml3_lab_compare_settings *s, const char *name,
                             ml3_error *error) {
   ml3_lab_config_defaults(&c->config);
-  if (with)
+  if (s->with)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "--with %.200s is compared with a run's loss; '%.100s' is an environment", with, name);
+                         "--with %.200s is compared with a run's loss; '%.100s' is an environment", s->with, name);
   int code = ml3_lab_config_set(&c->config, "method=ppo", error); /* the policy that learners begin with */
-  if (code == ML3_OK) code = cli_options_apply(o, &c->config, error);
+  if (code == ML3_OK) code = apply_sets(c, s, error);
   const ml3_env_spec *env = code == ML3_OK ? ml3_env_find(name, error) : NULL;
   if (!env) return error->code;
   c->arena = (ml3_arena){.env = env, .horizon = c->config.horizon ? (int)c->config.horizon : env->horizon};
@@ -117,7 +125,7 @@ static int open_environment(cli_compare_opened *c, const cli_options *o, const c
 }
 
 /* PPO and REINFORCE: their usual policy, with the layers of the run's where that is Gaussian. */
-static int set_learners(cli_compare_opened *c, ml3_error *error) {
+static int set_learners(ml3_lab_compared *c, ml3_error *error) {
   ml3_compare_settings *s = &c->arena.settings;
   ml3_lab_config usual = c->config;
   ml3_policy policy;
@@ -133,33 +141,33 @@ static int set_learners(cli_compare_opened *c, ml3_error *error) {
   return ML3_OK;
 }
 
-/* Opens what the argument names for seed number i. */
-int cli_compare_open(cli_compare_opened *c, const cli_options *o, const cli_compare_options *own, int i,
-                     ml3_error *error) {
+int ml3_lab_compared_open(ml3_lab_compared *c, const ml3_lab_compare_settings *own, int i, ml3_error *error) {
   char pattern[ML3_LAB_PATH_MAX], first[ML3_LAB_PATH_MAX], second[ML3_LAB_PATH_MAX], folder[ML3_LAB_PATH_MAX],
       other_folder[ML3_LAB_PATH_MAX];
-  const bool each = cli_compare_names_each_seed(o->argument, pattern, sizeof pattern);
-  cli_compare_put_seed(pattern, i, first);
+  const bool each = ml3_lab_names_each_seed(own->name, pattern, sizeof pattern);
+  ml3_lab_put_seed(pattern, i, first);
   int code;
-  *c = (cli_compare_opened){0};
+  *c = (ml3_lab_compared){0};
   const char *run = ml3_lab_zoo_folder(first, folder, error), *other = NULL;
   if (!run) return error->code;
   if (own->with) {
-    cli_compare_names_each_seed(own->with, pattern, sizeof pattern);
-    cli_compare_put_seed(pattern, i, second);
+    ml3_lab_names_each_seed(own->with, pattern, sizeof pattern);
+    ml3_lab_put_seed(pattern, i, second);
     if (!(other = ml3_lab_zoo_folder(second, other_folder, error))) return error->code;
   }
   if (each || ml3_lab_run_is(run) || (strchr(run, '/') && !ml3_lab_is_mjcf(run)))
-    code = open_run(c, o, run, other, own->label, error);
+    code = open_run(c, own, run, other, error);
   else
-    code = open_environment(c, o, run, own->with, error);
+    code = open_environment(c, own, run, error);
   if (code != ML3_OK) return code;
   ml3_compare_settings *s = &c->arena.settings;
-  *s = ml3_lab_compare_settings(&c->config);
+  *s = ml3_lab_compare_settings_of(&c->config);
   if (!each) s->seed += (uint64_t)i;
   s->budget = own->budget;
-  s->transitions = own->transitions;
-  s->transitions_hold = own->hold;
-  s->transitions_states = own->uniform_states != 0;
+  s->error_count = own->error_count;
+  memcpy(s->errors, own->errors, sizeof s->errors);
+  s->transitions = own->transitions ? own->transitions : 2000;
+  s->transitions_hold = own->transitions_hold ? own->transitions_hold : 5;
+  s->transitions_states = own->transitions_states;
   return set_learners(c, error);
 }
