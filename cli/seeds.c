@@ -132,7 +132,7 @@ static long steps_done(const seed_run *r, long all) {
 }
 
 static void show(crew *c, cli_progress *progress) {
-  const long each = (long)c->seeds->config->outer_steps, all = each * c->seeds->count;
+  const long each = (long)ML3_LAB_GET(c->seeds->config, outer)->steps, all = each * c->seeds->count;
   long done = 0;
   char note[64];
   for (int i = 0; i < c->started; i++) done += steps_done(&c->runs[i], each);
@@ -151,7 +151,7 @@ static int run_all(crew *c, ml3_error *error) {
   cli_progress progress;
   int code = ML3_OK;
   bool stopping = false;
-  cli_progress_begin(&progress, "meta-training", (long)(s->count * s->config->outer_steps), s->quiet);
+  cli_progress_begin(&progress, "meta-training", (long)(s->count * ML3_LAB_GET(s->config, outer)->steps), s->quiet);
   while (c->ended < c->started || (c->started < s->count && !stopping)) {
     while (!stopping && c->started < s->count && c->started - c->ended < at_once)
       if ((code = start_one(c, error)) != ML3_OK) stopping = true, pass_on(c, SIGINT);
@@ -239,8 +239,9 @@ static int fill_table(const crew *c, const cli_words *words, cli_table *table) {
   }
   for (int j = 0; j < NUMBERS && values; j++) {
     const double *x = values + j * count, scale = j == SUCCESS ? 100 : 1;
-    const ml3_lab_interval in = j == SUCCESS ? ml3_lab_share_interval(x, done, (int)c->seeds->config->validation_tasks)
-                                             : ml3_lab_sample_interval(x, done, ml3_lab_range_of(x, done));
+    const ml3_lab_interval in =
+        j == SUCCESS ? ml3_lab_share_interval(x, done, (int)ML3_LAB_GET(c->seeds->config, validation)->tasks)
+                     : ml3_lab_sample_interval(x, done, ml3_lab_range_of(x, done));
     mean[j] = scale * in.mean, low[j] = scale * in.low, high[j] = scale * in.high;
   }
   char name[48] = "mean";

@@ -189,7 +189,8 @@ static int add_point(const cli_sweep *s, const cli_sweep_settings *o, int i, boo
   indices_of(s, i, indices);
   for (int a = 0; a < s->axis_count; a++) row[a] = s->axes[a].values[indices[a]];
   read_summaries(folder, o->seeds, config.seed, "best_success", values);
-  const ml3_lab_interval success = ml3_lab_share_interval(values, o->seeds, (int)config.validation_tasks);
+  const ml3_lab_interval success =
+      ml3_lab_share_interval(values, o->seeds, (int)ML3_LAB_GET(&config, validation)->tasks);
   format_interval(success, 100, "%.1f", cells[0], cells[1], sizeof *cells);
   const int count = read_summaries(folder, o->seeds, config.seed, "best_task_loss", values);
   const ml3_lab_interval loss = ml3_lab_sample_interval(values, o->seeds, ml3_lab_range_of(values, o->seeds));
