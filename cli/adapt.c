@@ -116,7 +116,7 @@ static int adapt(adapting *a, int task, int updates, ml3_error *error) {
 static int choose_output(const adapting *a, const char *argument, int force, char *path, ml3_error *error) {
   const bool in_run = argument && ml3_lab_run_is(argument);
   ml3_lab_run_path(in_run ? argument : ".", a->kind->rollouts ? "policy.safetensors" : "model.safetensors", path);
-  return in_run && a->config.method < METHOD_PPO ? ML3_OK : cli_output_check(path, "--output", force, error);
+  return in_run && !ml3_lab_trains_policy(&a->config) ? ML3_OK : cli_output_check(path, "--output", force, error);
 }
 
 int cli_adapt(int argc, const char **argv) {

@@ -258,12 +258,13 @@ int cli_run_find_supervised(const char *folder, bool *supervised, ml3_error *err
 ml3_meta_test_settings cli_meta_test_settings(const ml3_lab_config *c) {
   ml3_meta_test_settings s = {
       .seed = (uint64_t)c->seed,
-      .tasks = (int)c->test_tasks,
-      .rate_tasks = c->validation_tasks < 64 ? (int)c->validation_tasks : 64,
-      .step_count = c->test_steps.count < ML3_META_TEST_MAX_STEPS ? c->test_steps.count : ML3_META_TEST_MAX_STEPS,
-      .rate = c->test_rate > 0 ? c->test_rate : c->inner_rate,
+      .tasks = (int)ML3_LAB_GET(c, test)->tasks,
+      .rate_tasks = ML3_LAB_GET(c, validation)->tasks < 64 ? (int)ML3_LAB_GET(c, validation)->tasks : 64,
+      .step_count = ML3_LAB_GET(c, test)->steps.count < ML3_META_TEST_MAX_STEPS ? ML3_LAB_GET(c, test)->steps.count
+                                                                                : ML3_META_TEST_MAX_STEPS,
+      .rate = ML3_LAB_GET(c, meta_test)->rate > 0 ? ML3_LAB_GET(c, meta_test)->rate : ML3_LAB_GET(c, inner)->rate,
       .threads = (int)c->threads};
-  for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)c->test_steps.values[i];
+  for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)ML3_LAB_GET(c, test)->steps.values[i];
   return s;
 }
 

@@ -118,7 +118,7 @@ static int read_group(cli_curves *c, const ml3_lab_runs *runs, int group, bool o
   int validation_tasks = 1;
   for (int i = 0; i < runs->count && code == ML3_OK; i++) {
     if (runs->runs[i].group != group) continue;
-    validation_tasks = (int)runs->runs[i].config.validation_tasks;
+    validation_tasks = (int)ML3_LAB_GET(&runs->runs[i].config, validation)->tasks;
     ml3_lab_metrics m;
     code = ml3_lab_metrics_read(&m, runs->runs[i].folder, error);
     for (int k = 0; k < c->panels && code == ML3_OK; k++)
@@ -151,7 +151,7 @@ static int split_names(cli_curves *c, const char *names, ml3_error *error) {
 /* What is drawn when nobody names a metric: what validation found, and what policies found while they learned. */
 static const char *usual_metrics(const ml3_lab_runs *runs) {
   bool losses = false, policies = false;
-  for (int i = 0; i < runs->count; i++) *(runs->runs[i].config.method >= METHOD_PPO ? &policies : &losses) = true;
+  for (int i = 0; i < runs->count; i++) *(ml3_lab_trains_policy(&runs->runs[i].config) ? &policies : &losses) = true;
   return !policies ? "validation/task_loss,validation/success"
          : !losses ? "charts/episodic_return,charts/success"
                    : "validation/task_loss,validation/success,charts/episodic_return,charts/success";
@@ -196,7 +196,7 @@ cli_curves *cli_curves_new(const ml3_lab_runs *runs, const char *metrics, int wi
     ml3_lab_runs_label(runs, g, c->labels[g], sizeof *c->labels);
     c->sizes[g] = ml3_lab_runs_size(runs, g);
     for (int i = 0; i < runs->count; i++)
-      if (runs->runs[i].group == g) c->policies[g] = runs->runs[i].config.method >= METHOD_PPO;
+      if (runs->runs[i].group == g) c->policies[g] = ml3_lab_trains_policy(&runs->runs[i].config);
     code = read_group(c, runs, g, !metrics, width, error);
   }
   if (code == ML3_OK) code = drop_empty_panels(c, metrics != NULL, error);

@@ -60,7 +60,7 @@ static int open_run(inspecting *s, const cli_options *o, ml3_error *error) {
   settings.meta.loss = s->loss->spec;
   if (!(s->meta = ml3_meta_new(s->problem, &settings.meta, error))) return error->code;
   if (!(s->work = ml3_meta_work_new(s->meta, error))) return error->code;
-  const int64_t lived = s->config.inner_steps * s->config.inner_lifetime;
+  const int64_t lived = ML3_LAB_GET(&s->config, inner)->steps * ML3_LAB_GET(&s->config, inner)->lifetime;
   if (s->updates == 0) s->updates = (int)(lived < LIVED_MAX ? lived : LIVED_MAX);
   const size_t n = (size_t)s->problem->theta_size;
   s->task = calloc((size_t)s->problem->task_size + ((size_t)s->updates + 3) * n, sizeof *s->task);

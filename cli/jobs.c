@@ -113,7 +113,7 @@ static void pass_on(pool *p, int signal_number) {
 
 /* Outer steps, or updates of a learner, that a run is to make. */
 static long steps_of(const cli_job *job) {
-  return (long)(ml3_lab_learner_kind(job->config) ? job->config->learner_updates : job->config->outer_steps);
+  return (long)(ml3_lab_learner_kind(job->config) ? ML3_LAB_GET(job->config, learner)->updates : ML3_LAB_GET(job->config, outer)->steps);
 }
 
 /* Those that it has made, from the last line of its metrics: a learner's first column counts environment steps. */

@@ -27,7 +27,7 @@ static int read_config(ml3_lab_config *c, const cli_options *o, const char *resu
   ml3_lab_run_path(resume ? resume : "", file, path);
   int code = resume ? ml3_lab_config_read(c, path, error) : cli_options_begin(o, c, error);
   if (code == ML3_OK && resume) code = ml3_lab_run_environment_find(resume, c, error);
-  char environment[ML3_LAB_TEXT_MAX];
+  char environment[ML3_KEY_TEXT_MAX];
   snprintf(environment, sizeof environment, "%s", c->environment);
   if (code == ML3_OK && resume) code = cli_options_apply(o, c, error);
   c->callbacks = callbacks;
@@ -118,13 +118,13 @@ static int start(training *t, const cli_options *o, const char *output, const ch
   int code = agree(t, !resume && train_writes(t) ? ml3_lab_run_may_create(output, force, error) : ML3_OK, error);
   if (code == ML3_OK) code = read_config(&t->config, o, resume, "config.yaml", &t->console.callbacks, error);
   if (code == ML3_OK && train_writes(t)) ml3_lab_run_environment_say(&t->config, t->config.callbacks);
-  if (code == ML3_OK && t->config.method >= METHOD_PPO && t->ranks)
+  if (code == ML3_OK && ml3_lab_trains_policy(&t->config) && t->ranks)
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
         "%d ranks share out the tasks of an outer step; a policy by itself (method) has none: start one "
         "process",
         t->ranks->count);
-  if (code == ML3_OK && t->config.method >= METHOD_PPO)
+  if (code == ML3_OK && ml3_lab_trains_policy(&t->config))
     return cli_train_policy(&t->config, output, resume, force, o->quiet, formats, error);
   if (code == ML3_OK && resume) code = find_checkpoint(t, resume, from, error);
   t->config.from_checkpoint = from[0] != '\0';
@@ -248,12 +248,12 @@ int cli_train(int argc, const char **argv) {
     return code == ML3_OK ? CLI_DONE : cli_fail("train", &error);
   }
   if (code == ML3_OK) code = start_together(&t, start(&t, &options, output, resume, force, formats, &error), &error);
-  if (code == ML3_OK && t.config.method >= METHOD_PPO) return CLI_DONE;
+  if (code == ML3_OK && ml3_lab_trains_policy(&t.config)) return CLI_DONE;
   if (code == ML3_OK) {
     if (!options.quiet) fprintf(stderr, "run folder: %s\n", t.folder);
     if (options.verbose) tell_programs(&t);
     cli_ranks_keep(t.ranks, t.folder);
-    cli_progress_begin(&t.progress, "meta-training", (long)t.config.outer_steps, options.quiet);
+    cli_progress_begin(&t.progress, "meta-training", (long)ML3_LAB_GET(&t.config, outer)->steps, options.quiet);
     code = train_loop(&t, &error);
     cli_progress_end(&t.progress);
   }

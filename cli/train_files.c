@@ -127,8 +127,9 @@ static int save_summary(training *t, ml3_error *error) {
                            (json_int_t)b->outer_step, "best_objective", b->objective, "best_task_loss",
                            b->outcome.task_loss, "best_success", b->outcome.success, "inner_rate", b->inner_rate,
                            "skipped_tasks", trouble[0], "reduced_tasks", trouble[1]);
-  if (json && ml3_trainer_outer_step(t->trainer) < t->config.outer_steps)
-    json_object_set_new(json, "stopped_by_patience", json_integer((json_int_t)t->config.validation_patience));
+  if (json && ml3_trainer_outer_step(t->trainer) < ML3_LAB_GET(&t->config, outer)->steps)
+    json_object_set_new(json, "stopped_by_patience",
+                        json_integer((json_int_t)ML3_LAB_GET(&t->config, validation)->patience));
   const double also[] = {b->median_distance, b->model.step, b->model.horizon};
   static const char *const names[] = {"best_median_distance", "model_step_error", "model_horizon_error"};
   if (json) add_costs(t, b, json);
@@ -183,8 +184,9 @@ static void print_best(const training *t, const ml3_trainer_report *best) {
   if (t->problem->success_name) printf("%s %.1f %%, ", t->problem->success_name, 100 * best->outcome.success);
   char more[160];
   printf("task loss %.4g after %lld updates on %lld validation tasks%s\n", best->outcome.task_loss,
-         (long long)(t->config.validation_steps ? t->config.validation_steps : t->config.inner_steps),
-         (long long)t->config.validation_tasks, train_tell_more(t, best, more, sizeof more));
+         (long long)(ML3_LAB_GET(&t->config, validation)->steps ? ML3_LAB_GET(&t->config, validation)->steps
+                                                                : ML3_LAB_GET(&t->config, inner)->steps),
+         (long long)ML3_LAB_GET(&t->config, validation)->tasks, train_tell_more(t, best, more, sizeof more));
 }
 
 int train_conclude(training *t, ml3_error *error) {

@@ -18,7 +18,7 @@ const char *train_tell_more(const training *t, const ml3_trainer_report *r, char
                      100 * r->model.step, r->model.horizon);
   if (r->skipped > 0)
     snprintf(text + used, size - (size_t)used, "; %d of these %lld tasks failed", r->skipped,
-             (long long)t->config.validation_tasks);
+             (long long)ML3_LAB_GET(&t->config, validation)->tasks);
   return text;
 }
 
@@ -60,7 +60,7 @@ static void tell_trouble(training *t, const ml3_trainer_report *r) {
   if (!ml3_trainer_trouble(t->trainer, &what) || (t->told_trouble && !t->verbose)) return;
   t->told_trouble = true;
   cli_progress_say(&t->progress, "%s; %d of %lld tasks left out, %d taken with smaller steps", what.message, r->skipped,
-                   (long long)t->config.outer_tasks, r->reduced);
+                   (long long)ML3_LAB_GET(&t->config, outer)->tasks, r->reduced);
 }
 
 /* What all ranks do next is the first one's to say: it has the clock, the files and the person before it. */
@@ -92,11 +92,13 @@ static int step(training *t, double *objective, ml3_error *error) {
   }
   code = train_alone(t, train_write_metrics(t, &report, NULL, error));
   const int64_t done = ml3_trainer_outer_step(t->trainer);
-  return code == ML3_OK && (done % c->validation_every == 0 || done == c->outer_steps) ? validate(t, error) : code;
+  return code == ML3_OK && (done % ML3_LAB_GET(c, validation)->every == 0 || done == ML3_LAB_GET(c, outer)->steps)
+             ? validate(t, error)
+             : code;
 }
 
 static bool ended(const training *t) {
-  return ml3_trainer_outer_step(t->trainer) >= t->config.outer_steps || ml3_trainer_stale(t->trainer);
+  return ml3_trainer_outer_step(t->trainer) >= ML3_LAB_GET(&t->config, outer)->steps || ml3_trainer_stale(t->trainer);
 }
 
 int train_sum_warnings(training *t, ml3_error *error) {

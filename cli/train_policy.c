@@ -82,7 +82,7 @@ static int stop(const run *r, ml3_error *error) {
 
 static int loop(run *r, cli_progress *progress, ml3_error *error) {
   const ml3_lab_config *c = r->config;
-  while (r->learner->updates < c->learner_updates) {
+  while (r->learner->updates < ML3_LAB_GET(c, learner)->updates) {
     ml3_learner_report report;
     char note[96];
     if (cli_interrupted()) return stop(r, error);
@@ -90,7 +90,7 @@ static int loop(run *r, cli_progress *progress, ml3_error *error) {
     if (code == ML3_OK) code = write_line(r, &report, error);
     const ml3_env_warnings warnings = ml3_env_tally(r->learner->settings.env);
     cli_warnings_say(progress, &warnings, &r->told_warnings);
-    const bool last = report.updates == c->learner_updates;
+    const bool last = report.updates == ML3_LAB_GET(c, learner)->updates;
     if (code == ML3_OK && (ml3_lab_checkpoint_due(report.updates, c->checkpoint_every, &r->saved_s) || last))
       code = save_checkpoint(r, error);
     if (code != ML3_OK) return code;
@@ -263,7 +263,7 @@ int cli_train_policy(ml3_lab_config *c, const char *output, const char *resume, 
   if (code == ML3_OK) {
     cli_progress progress;
     if (!quiet) fprintf(stderr, "run folder: %s\n", r.folder);
-    cli_progress_begin(&progress, method_names[c->method], (long)c->learner_updates, quiet);
+    cli_progress_begin(&progress, method_names[c->method], (long)ML3_LAB_GET(c, learner)->updates, quiet);
     r.begin_s = ml3_clock_s();
     code = loop(&r, &progress, error);
     const double seconds = ml3_clock_s() - r.begin_s;

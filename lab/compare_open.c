@@ -42,7 +42,7 @@ void ml3_lab_compared_close(ml3_lab_compared *c) {
 /* Steps of simulator and model that meta-training has taken. */
 static double meta_steps(const ml3_lab_config *c, const ml3_problem *problem, const ml3_trainer_settings *settings) {
   double environment, model;
-  ml3_trainer_count_steps(problem, settings, c->outer_steps, &environment, &model);
+  ml3_trainer_count_steps(problem, settings, ML3_LAB_GET(c, outer)->steps, &environment, &model);
   return environment + model;
 }
 
@@ -130,14 +130,16 @@ static int set_learners(ml3_lab_compared *c, ml3_error *error) {
   ml3_lab_config usual = c->config;
   ml3_policy policy;
   int code = ml3_lab_config_set(&usual, "method=ppo", error);
-  if (c->config.policy_kind != ML3_POLICY_DETERMINISTIC) usual.policy_hidden = c->config.policy_hidden;
+  if (ML3_LAB_GET(&c->config, policy)->kind != ML3_POLICY_DETERMINISTIC)
+    ML3_LAB_EDIT(&usual, policy)->hidden = ML3_LAB_GET(&c->config, policy)->hidden;
   if (code == ML3_OK) code = ml3_lab_policy_init(&usual, c->arena.env, &policy, error);
   if (code != ML3_OK) return code;
   s->learner = ml3_lab_learner_settings(&usual, c->arena.env, &policy);
-  s->reinforce_episodes = (int)usual.rollout_episodes;
-  s->reinforce_rate = usual.test_reinforce_rate;
-  s->reinforce_log_std =
-      c->config.policy_kind == ML3_POLICY_DETERMINISTIC ? policy.log_std_init : c->config.policy_log_std;
+  s->reinforce_episodes = (int)ML3_LAB_GET(&usual, rollout)->episodes;
+  s->reinforce_rate = ML3_LAB_GET(&usual, compare)->reinforce_rate;
+  s->reinforce_log_std = ML3_LAB_GET(&c->config, policy)->kind == ML3_POLICY_DETERMINISTIC
+                             ? policy.log_std_init
+                             : ML3_LAB_GET(&c->config, policy)->log_std;
   return ML3_OK;
 }
 

@@ -61,7 +61,7 @@ int config_assign(ml3_lab_config *c, const char *where, const config_key *k, con
   int code = ML3_OK, choice;
   switch (k->type) {
     case KEY_TEXT:
-      if (strlen(text) < k->low || strlen(text) >= ML3_LAB_TEXT_MAX || !is_utf8(text))
+      if (strlen(text) < k->low || strlen(text) >= ML3_KEY_TEXT_MAX || !is_utf8(text))
         return config_wrong(error, where, k, text, "a text of at most 255 characters, in UTF-8");
       if (k->offset == offsetof(ml3_lab_config, problem) && !ml3_lab_problem_kind_find(text, error))
         return ml3_error_prefix(error, "%s", where), ML3_ERR_ARGUMENT;
@@ -97,10 +97,10 @@ int config_assign(ml3_lab_config *c, const char *where, const config_key *k, con
   return code;
 }
 
-static int append_text(ml3_lab_texts *list, const char *where, const config_key *k, const char *text,
+static int append_text(ml3_key_names *list, const char *where, const config_key *k, const char *text,
                        ml3_error *error) {
-  if (list->count == ML3_LAB_LIST_MAX)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %s has more than %d entries", where, k->name, ML3_LAB_LIST_MAX);
+  if (list->count == ML3_KEY_LIST_MAX)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %s has more than %d entries", where, k->name, ML3_KEY_LIST_MAX);
   if (strlen(text) == 0 || strlen(text) >= sizeof *list->values || !is_utf8(text))
     return config_wrong(error, where, k, text, "names of 1 to 63 characters, in UTF-8");
   strcpy(list->values[list->count++], text);
@@ -114,17 +114,17 @@ bool config_is_list(const config_key *k) {
 void config_empty(ml3_lab_config *c, const config_key *k) {
   void *field = (char *)c + k->offset;
   if (k->type == KEY_TEXTS)
-    ((ml3_lab_texts *)field)->count = 0;
+    ((ml3_key_names *)field)->count = 0;
   else
-    ((ml3_lab_numbers *)field)->count = 0;
+    ((ml3_key_numbers *)field)->count = 0;
 }
 
 int config_append(ml3_lab_config *c, const char *where, const config_key *k, const char *text, ml3_error *error) {
-  if (k->type == KEY_TEXTS) return append_text((ml3_lab_texts *)((char *)c + k->offset), where, k, text, error);
-  ml3_lab_numbers *list = (ml3_lab_numbers *)((char *)c + k->offset);
+  if (k->type == KEY_TEXTS) return append_text((ml3_key_names *)((char *)c + k->offset), where, k, text, error);
+  ml3_key_numbers *list = (ml3_key_numbers *)((char *)c + k->offset);
   double x;
-  if (list->count == ML3_LAB_LIST_MAX)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %s has more than %d entries", where, k->name, ML3_LAB_LIST_MAX);
+  if (list->count == ML3_KEY_LIST_MAX)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %s has more than %d entries", where, k->name, ML3_KEY_LIST_MAX);
   bool whole = k->low >= 1; /* widths and steps */
   int code = read_number(where, k, text, whole, &x, error);
   if (code == ML3_OK) list->values[list->count++] = x;
@@ -213,8 +213,8 @@ void config_choice(const ml3_lab_config *c, const config_key *k, char *name, siz
 
 static void print_value(const ml3_lab_config *c, const config_key *k, FILE *out) {
   const void *field = (const char *)c + k->offset;
-  const ml3_lab_numbers *list = field;
-  const ml3_lab_texts *texts = field;
+  const ml3_key_numbers *list = field;
+  const ml3_key_names *texts = field;
   char name[64], number[ML3_NUMBER_TEXT];
   switch (k->type) {
     case KEY_TEXT:

@@ -8,21 +8,12 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "lab/owners.h"
 
 /* The choices of `method`, in order. From PPO on a policy learns by itself. */
 enum { METHOD_LEARNED_LOSS, METHOD_MAML, METHOD_FOMAML, METHOD_META_SGD, METHOD_PPO, METHOD_REINFORCE, METHOD_RANDOM };
 
-enum { ML3_LAB_LIST_MAX = 64, ML3_LAB_TEXT_MAX = 256, ML3_LAB_KEYS_MAX = 256 };
-
-typedef struct ml3_lab_numbers {
-  int count;
-  double values[ML3_LAB_LIST_MAX];
-} ml3_lab_numbers;
-
-typedef struct ml3_lab_texts {
-  int count;
-  char values[ML3_LAB_LIST_MAX][64];
-} ml3_lab_texts;
+enum { ML3_LAB_KEYS_MAX = 256 };
 
 /* extra.expert, in the order of its choices. */
 enum { ML3_LAB_EXPERT_ILQR, ML3_LAB_EXPERT_PPO };
@@ -39,99 +30,31 @@ enum {
 };
 
 typedef struct ml3_lab_config {
-  char problem[ML3_LAB_TEXT_MAX];
-  char environment[ML3_LAB_TEXT_MAX];
-  int64_t seed, threads, horizon;
+  char problem[ML3_KEY_TEXT_MAX], environment[ML3_KEY_TEXT_MAX];
+  int method, numerics;
+  int64_t seed, threads, horizon, checkpoint_every;
 
-  ml3_lab_numbers policy_hidden, policy_obs_scale;
-  ml3_lab_texts policy_relative;
-  int policy_activation, policy_squash;
-  int policy_kind, policy_start;
-  double policy_log_std, policy_output_gain;
-  bool policy_bias, policy_goal, policy_normalize;
-
-  int method;
-  ml3_lab_numbers loss_hidden;
-  char loss_base[ML3_LAB_TEXT_MAX];
-  ml3_lab_texts loss_inputs, loss_targets;
-  int loss_activation, loss_output, loss_start, loss_weighting;
-  bool loss_bias;
-  int loss_normalize, loss_products;
-
-  int64_t inner_steps, inner_passes, inner_lifetime;
-  double inner_rate, inner_momentum;
-  int64_t inner_newton;
-  int inner_learn_rate, inner_weights, inner_derivatives;
-  ml3_lab_numbers inner_weight_list;
-  bool inner_learn_start;
-
-  int64_t outer_steps, outer_tasks, outer_epochs, outer_warmup;
-  int outer_optimizer, outer_schedule;
-  double outer_rate, outer_final_rate, outer_clip_norm, outer_task_clip_norm;
-  int numerics;
-  double outer_task_weight, outer_extra_weight, outer_target_weight;
-
-  int cost_kind, extra_kind, extra_expert;
-  int64_t cost_from_step, extra_until_step, extra_demonstrations, extra_expert_updates, extra_guided;
-  ml3_lab_numbers extra_goal;
-  double extra_expert_log_std;
-  char extra_file[ML3_LAB_TEXT_MAX];
-  double cost_velocity_weight, cost_action_weight;
-
-  int dynamics_kind;
-  int64_t dynamics_transitions, dynamics_hold, dynamics_every, dynamics_tasks, dynamics_members, dynamics_epochs;
-  ml3_lab_numbers dynamics_hidden;
-  bool dynamics_second_order;
-  char dynamics_file[ML3_LAB_TEXT_MAX];
-
-  ml3_lab_texts rollout_fixed;
-  int64_t rollout_starts;
-  bool rollout_detach_state, rollout_reuse;
-  int64_t rollout_episodes, rollout_outer_episodes, rollout_judge_episodes;
-  double rollout_near;
-  double outer_clip, rollout_discount, rollout_lambda;
-  int rollout_credit, rollout_baseline;
-
-  int64_t extra_points;
-  double extra_frequency, extra_step;
-
-  ml3_lab_numbers model_hidden;
-  int model_activation;
-  bool model_bias;
-  int64_t samples_inner, samples_outer;
-
-  ml3_lab_numbers sine_train_amplitude, sine_train_phase, sine_train_x;
-  ml3_lab_numbers sine_test_amplitude, sine_test_phase, sine_test_x;
-  int sine_validate_on;
-  bool sine_grid;
-  ml3_lab_numbers shaped_start, shaped_goal;
-  bool shaped_both_signs;
-  double shaped_tolerance;
-
-  int64_t classes_ways;
-  ml3_lab_numbers classes_train, classes_validation, classes_test;
-  char idx_images[ML3_LAB_TEXT_MAX], idx_labels[ML3_LAB_TEXT_MAX];
-  int64_t idx_classes, idx_pool;
-
-  char data[ML3_LAB_TEXT_MAX], table_task[ML3_LAB_TEXT_MAX];
-  int table_kind;
-  ml3_lab_texts table_inputs, table_targets;
-  int64_t table_classes, table_split_seed;
-  double table_validation_share, table_test_share;
-
-  int64_t validation_every, validation_tasks, validation_steps, validation_patience;
-  int validation_select;
-  int64_t checkpoint_every;
-
-  int64_t learner_updates, learner_envs, learner_steps, learner_task, learner_epochs, learner_minibatches;
-  double learner_rate, learner_discount, learner_lambda, learner_clip, learner_entropy, learner_value_weight,
-      learner_clip_norm;
-  bool learner_anneal, learner_normalize_reward;
-
-  int64_t test_tasks, test_ilqr_restarts;
-  double test_reinforce_rate;
-  ml3_lab_numbers test_steps;
-  double test_rate;
+  /* Of owners: ML3_LAB_GET. */
+  ml3_policy_options policy;
+  ml3_loss_options loss;
+  ml3_inner_options inner;
+  ml3_outer_options outer;
+  ml3_extra_options extra;
+  ml3_model_based_options model_based;
+  ml3_dynamics_options dynamics;
+  ml3_rollout_options rollout;
+  ml3_model_free_options model_free;
+  ml3_supervised_options supervised;
+  ml3_sine_options sine;
+  ml3_shaped_sine_options shaped_sine;
+  ml3_classes_options classes;
+  ml3_idx_options idx;
+  ml3_table_options table;
+  ml3_validation_options validation;
+  ml3_learner_options learner;
+  ml3_test_options test;
+  ml3_meta_test_options meta_test;
+  ml3_compare_options compare;
 
   /* Not keys. */
   unsigned char given[ML3_LAB_KEYS_MAX]; /* by key: in which layer it was given; 0: it has its default */
@@ -145,6 +68,15 @@ typedef struct ml3_lab_config {
   const struct ml3_ranks *ranks;             /* that share out what is fitted; NULL: there is one */
   int cores;                                 /* of this process, where `threads` is 0; 0: all */
 } ml3_lab_config;
+
+/* The settings of an owner, whose struct is ml3_OWNER_options: ML3_LAB_GET(config, inner)->rate; to be written: ML3_LAB_EDIT. */
+#define ML3_LAB_GET(config, owner)  ((const ml3_##owner##_options *)&(config)->owner)
+#define ML3_LAB_EDIT(config, owner) ((ml3_##owner##_options *)&(config)->owner)
+
+/* Does a policy learn by itself? Else it meta-trains. */
+static inline bool ml3_lab_trains_policy(const ml3_lab_config *config) {
+  return config->method >= METHOD_PPO;
+}
 
 void ml3_lab_config_defaults(ml3_lab_config *config);
 

@@ -79,7 +79,7 @@ static int read_value(reader *r, const char *name, const yaml_event_t *event, in
 static int read_mapping(reader *r, const char *prefix, int depth) {
   for (;;) {
     yaml_event_t name, value;
-    char full[2 * ML3_LAB_TEXT_MAX];
+    char full[2 * ML3_KEY_TEXT_MAX];
     int code = next_event(r, &name);
     if (code != ML3_OK) return code;
     bool end = name.type == YAML_MAPPING_END_EVENT;

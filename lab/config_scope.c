@@ -112,7 +112,7 @@ int config_check_method(const ml3_lab_config *c, ml3_error *error) {
   const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(c->problem, error);
   char method[64];
   if (!kind) return ML3_ERR_ARGUMENT;
-  if (c->method < METHOD_PPO || ml3_lab_problem_acts(kind)) return ML3_OK;
+  if (!ml3_lab_trains_policy(c) || ml3_lab_problem_acts(kind)) return ML3_OK;
   choice_of(c, "method", method, sizeof method);
   return ml3_error_set(
       error, ML3_ERR_ARGUMENT,
@@ -182,8 +182,8 @@ static const char *default_problem(const ml3_lab_config *c) {
   ml3_error error = {0};
   const bool own_file = ml3_lab_is_mjcf(c->environment);
   const ml3_env_spec *env = own_file ? NULL : ml3_env_find(c->environment, NULL);
-  if (c->method >= METHOD_PPO) return ml3_lab_problem_model_free.name;
-  if (c->dynamics_kind) return ml3_lab_problem_model_based.name; /* learned */
+  if (ml3_lab_trains_policy(c)) return ml3_lab_problem_model_free.name;
+  if (ML3_LAB_GET(c, dynamics)->kind) return ml3_lab_problem_model_based.name; /* learned */
   const bool none = env && !ml3_model_based_dynamics(env, &error) && error.code == ML3_ERR_UNAVAILABLE;
   return own_file || none ? ml3_lab_problem_model_free.name : ml3_lab_problem_model_based.name;
 }
@@ -195,18 +195,18 @@ void config_refresh(ml3_lab_config *c) {
   if (!is_given(c, "problem")) snprintf(c->problem, sizeof c->problem, "%s", default_problem(c));
   const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(c->problem, NULL);
   put_all(c, kind ? kind->defaults : NULL);
-  if (c->method >= METHOD_PPO) put_all(c, policy_defaults);
+  if (ml3_lab_trains_policy(c)) put_all(c, policy_defaults);
   if (!c->whole) put_all(c, ml3_lab_environment_defaults(c->environment, c->problem, c->method));
 }
 
 void config_note(ml3_lab_config *c, const config_key *k, const ml3_lab_config *before) {
   c->given[config_key_number(k)] = (unsigned char)c->layer;
   const bool problem = strcmp(c->problem, before->problem) != 0,
-             learner = c->method >= METHOD_PPO && before->method < METHOD_PPO;
+             learner = ml3_lab_trains_policy(c) && !ml3_lab_trains_policy(before);
   const ml3_lab_problem_kind *kind = problem ? ml3_lab_problem_kind_find(c->problem, NULL) : NULL;
   if (kind) release(c, kind->defaults);
   if (learner) release(c, policy_defaults);
-  if (problem || c->method != before->method || c->dynamics_kind != before->dynamics_kind ||
+  if (problem || c->method != before->method || ML3_LAB_GET(c, dynamics)->kind != ML3_LAB_GET(before, dynamics)->kind ||
       strcmp(c->environment, before->environment) != 0)
     config_refresh(c);
 }

@@ -24,7 +24,7 @@ static int find_feature(const ml3_problem *p, const char *key, const char *name,
 }
 
 /* The columns of those names into columns[most]; "force*" names all that begin so. Their number, or a negative code. */
-static int find_features(const ml3_problem *p, const char *key, const ml3_lab_texts *names, int *columns, int most,
+static int find_features(const ml3_problem *p, const char *key, const ml3_key_names *names, int *columns, int most,
                          ml3_error *error) {
   int count = 0;
   for (int i = 0; i < names->count; i++) {
@@ -49,13 +49,15 @@ static int find_features(const ml3_problem *p, const char *key, const ml3_lab_te
 /* Which columns the loss sees, which it draws to targets, and which is added to its value, from their names. */
 static int choose_inputs(const ml3_lab_config *c, const ml3_problem *p, ml3_loss_spec *spec, ml3_error *error) {
   spec->features = p->features;
-  const int seen = find_features(p, "loss.inputs", &c->loss_inputs, spec->columns, ML3_LOSS_MAX_FEATURES, error);
+  const int seen =
+      find_features(p, "loss.inputs", &ML3_LAB_GET(c, loss)->inputs, spec->columns, ML3_LOSS_MAX_FEATURES, error);
   if (seen < 0) return seen;
   spec->net.inputs = seen ? seen : p->features;
-  spec->target_count = find_features(p, "loss.targets", &c->loss_targets, spec->targets, ML3_LOSS_MAX_TARGETS, error);
+  spec->target_count =
+      find_features(p, "loss.targets", &ML3_LAB_GET(c, loss)->targets, spec->targets, ML3_LOSS_MAX_TARGETS, error);
   if (spec->target_count < 0) return spec->target_count;
-  if (!*c->loss_base) return ML3_OK;
-  const int base = find_feature(p, "loss.base", c->loss_base, error);
+  if (!*ML3_LAB_GET(c, loss)->base) return ML3_OK;
+  const int base = find_feature(p, "loss.base", ML3_LAB_GET(c, loss)->base, error);
   spec->base = base + 1;
   return base < 0 ? base : ML3_OK;
 }
@@ -63,21 +65,21 @@ static int choose_inputs(const ml3_lab_config *c, const ml3_problem *p, ml3_loss
 static int make_loss(const ml3_lab_config *c, const ml3_problem *p, ml3_loss_spec *spec, ml3_error *error) {
   *spec = (ml3_loss_spec){
       .kind = c->method == METHOD_LEARNED_LOSS ? ML3_LOSS_LEARNED : ML3_LOSS_TASK,
-      .rate = c->inner_rate,
-      .learn_rate = c->method == METHOD_META_SGD ? ML3_RATE_SIGNED : (ml3_learn_rate)c->inner_learn_rate,
-      .newton = c->method == METHOD_LEARNED_LOSS ? (int)c->inner_newton : 0,
-      .momentum = c->inner_momentum,
-      .learn_start = c->inner_learn_start || c->method != METHOD_LEARNED_LOSS,
+      .rate = ML3_LAB_GET(c, inner)->rate,
+      .learn_rate = c->method == METHOD_META_SGD ? ML3_RATE_SIGNED : (ml3_learn_rate)ML3_LAB_GET(c, inner)->learn_rate,
+      .newton = c->method == METHOD_LEARNED_LOSS ? (int)ML3_LAB_GET(c, inner)->newton : 0,
+      .momentum = ML3_LAB_GET(c, inner)->momentum,
+      .learn_start = ML3_LAB_GET(c, inner)->learn_start || c->method != METHOD_LEARNED_LOSS,
       .theta_size = p->theta_size};
   if (spec->kind == ML3_LOSS_TASK) return ML3_OK;
-  spec->weighting = (ml3_weighting)c->loss_weighting;
+  spec->weighting = (ml3_weighting)ML3_LAB_GET(c, loss)->weighting;
   spec->net = (ml3_mlp){.outputs = spec->weighting == ML3_WEIGHTING_NONE ? 1 : 2,
-                        .depth = c->loss_hidden.count,
-                        .activation = (ml3_activation)c->loss_activation,
-                        .output = c->loss_output ? ML3_SOFTPLUS : ML3_IDENTITY,
-                        .bias = c->loss_bias,
-                        .start = (ml3_mlp_start)c->loss_start};
-  int code = ml3_lab_copy_widths(&c->loss_hidden, spec->net.hidden, "loss.hidden", error);
+                        .depth = ML3_LAB_GET(c, loss)->hidden.count,
+                        .activation = (ml3_activation)ML3_LAB_GET(c, loss)->activation,
+                        .output = ML3_LAB_GET(c, loss)->output ? ML3_SOFTPLUS : ML3_IDENTITY,
+                        .bias = ML3_LAB_GET(c, loss)->bias,
+                        .start = (ml3_mlp_start)ML3_LAB_GET(c, loss)->start};
+  int code = ml3_lab_copy_widths(&ML3_LAB_GET(c, loss)->hidden, spec->net.hidden, "loss.hidden", error);
   return code == ML3_OK ? choose_inputs(c, p, spec, error) : code;
 }
 
@@ -92,55 +94,57 @@ int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem
   if (code != ML3_OK) return code;
   *settings = (ml3_trainer_settings){
       .meta = {.loss = loss,
-               .inner_steps = (int)(c->inner_steps * c->inner_passes),
-               .passes = (int)c->inner_passes,
-               .weights = (ml3_step_weights)c->inner_weights,
-               .weight_count = c->inner_weight_list.count,
-               .task_weight = c->outer_task_weight,
-               .extra_weight = c->outer_extra_weight,
-               .target_weight = c->outer_target_weight,
+               .inner_steps = (int)(ML3_LAB_GET(c, inner)->steps * ML3_LAB_GET(c, inner)->passes),
+               .passes = (int)ML3_LAB_GET(c, inner)->passes,
+               .weights = (ml3_step_weights)ML3_LAB_GET(c, inner)->weights,
+               .weight_count = ML3_LAB_GET(c, inner)->weight_list.count,
+               .task_weight = ML3_LAB_GET(c, outer)->task_weight,
+               .extra_weight = ML3_LAB_GET(c, outer)->extra_weight,
+               .target_weight = ML3_LAB_GET(c, model_free)->target_weight,
                .keep_bytes = ML3_META_KEEP_BYTES,
-               .fast_products = c->loss_products != 0,
-               .derivatives =
-                   c->method == METHOD_FOMAML ? ML3_DERIVATIVES_FIRST_ORDER : (ml3_derivatives)c->inner_derivatives},
-      .optimizer = {.kind = (ml3_nn_optimizer_kind)c->outer_optimizer,
-                    .rate = c->outer_rate,
+               .fast_products = ML3_LAB_GET(c, loss)->products != 0,
+               .derivatives = c->method == METHOD_FOMAML ? ML3_DERIVATIVES_FIRST_ORDER
+                                                         : (ml3_derivatives)ML3_LAB_GET(c, inner)->derivatives},
+      .optimizer = {.kind = (ml3_nn_optimizer_kind)ML3_LAB_GET(c, outer)->optimizer,
+                    .rate = ML3_LAB_GET(c, outer)->rate,
                     .beta1 = 0.9,
                     .beta2 = 0.999,
                     .epsilon = 1e-8,
-                    .clip_norm = c->outer_clip_norm,
-                    .schedule = (ml3_nn_schedule)c->outer_schedule,
-                    .final_rate = c->outer_final_rate,
-                    .warmup_steps = c->outer_warmup,
-                    .total_steps = c->outer_steps * ml3_trainer_epochs(problem, (int)c->outer_epochs)},
+                    .clip_norm = ML3_LAB_GET(c, outer)->clip_norm,
+                    .schedule = (ml3_nn_schedule)ML3_LAB_GET(c, outer)->schedule,
+                    .final_rate = ML3_LAB_GET(c, outer)->final_rate,
+                    .warmup_steps = ML3_LAB_GET(c, outer)->warmup,
+                    .total_steps =
+                        ML3_LAB_GET(c, outer)->steps * ml3_trainer_epochs(problem, (int)ML3_LAB_GET(c, outer)->epochs)},
       .seed = (uint64_t)c->seed,
       .threads = ml3_lab_threads(c),
       .ranks = c->ranks,
-      .tasks = (int)c->outer_tasks,
-      .epochs = (int)c->outer_epochs,
-      .task_clip_norm = c->outer_task_clip_norm,
-      .normalize = (ml3_normalize)c->loss_normalize,
+      .tasks = (int)ML3_LAB_GET(c, outer)->tasks,
+      .epochs = (int)ML3_LAB_GET(c, outer)->epochs,
+      .task_clip_norm = ML3_LAB_GET(c, outer)->task_clip_norm,
+      .normalize = (ml3_normalize)ML3_LAB_GET(c, loss)->normalize,
       .numerics = (ml3_numerics)c->numerics,
-      .lifetime = (int)c->inner_lifetime,
-      .validation_tasks = (int)c->validation_tasks,
-      .validation_steps = (int)(c->validation_steps * c->inner_passes),
-      .select = (ml3_select)c->validation_select,
-      .gather_every = (int)c->dynamics_every,
-      .gather_tasks = (int)c->dynamics_tasks,
-      .patience = (int)c->validation_patience};
-  for (int i = 0; i < c->inner_weight_list.count && i < ML3_META_MAX_WEIGHTS; i++)
-    settings->meta.weight_list[i] = c->inner_weight_list.values[i];
+      .lifetime = (int)ML3_LAB_GET(c, inner)->lifetime,
+      .validation_tasks = (int)ML3_LAB_GET(c, validation)->tasks,
+      .validation_steps = (int)(ML3_LAB_GET(c, validation)->steps * ML3_LAB_GET(c, inner)->passes),
+      .select = (ml3_select)ML3_LAB_GET(c, validation)->select,
+      .gather_every = (int)ML3_LAB_GET(c, dynamics)->every,
+      .gather_tasks = (int)ML3_LAB_GET(c, dynamics)->tasks,
+      .patience = (int)ML3_LAB_GET(c, validation)->patience};
+  for (int i = 0; i < ML3_LAB_GET(c, inner)->weight_list.count && i < ML3_META_MAX_WEIGHTS; i++)
+    settings->meta.weight_list[i] = ML3_LAB_GET(c, inner)->weight_list.values[i];
   return ML3_OK;
 }
 
 ml3_compare_settings ml3_lab_compare_settings_of(const ml3_lab_config *c) {
-  ml3_compare_settings s = {
-      .seed = (uint64_t)c->seed,
-      .tasks = (int)c->test_tasks,
-      .step_count = c->test_steps.count < ML3_COMPARE_MAX_STEPS ? c->test_steps.count : ML3_COMPARE_MAX_STEPS,
-      .threads = (int)c->threads,
-      .ilqr_restarts = (int)c->test_ilqr_restarts};
-  for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)c->test_steps.values[i];
+  ml3_compare_settings s = {.seed = (uint64_t)c->seed,
+                            .tasks = (int)ML3_LAB_GET(c, test)->tasks,
+                            .step_count = ML3_LAB_GET(c, test)->steps.count < ML3_COMPARE_MAX_STEPS
+                                              ? ML3_LAB_GET(c, test)->steps.count
+                                              : ML3_COMPARE_MAX_STEPS,
+                            .threads = (int)c->threads,
+                            .ilqr_restarts = (int)ML3_LAB_GET(c, compare)->ilqr_restarts};
+  for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)ML3_LAB_GET(c, test)->steps.values[i];
   return s;
 }
 

@@ -16,7 +16,7 @@ const char *const ml3_lab_overview_columns[ML3_LAB_OVERVIEW_COLUMNS] = {
     [RETURN] = "return", [ENV_STEPS] = "env steps"};
 
 bool ml3_lab_run_trains_policy(const ml3_lab_run *run) {
-  return run->config.method >= METHOD_PPO;
+  return ml3_lab_trains_policy(&run->config);
 }
 
 static void number(const json_t *summary, const char *key, double factor, const char *format, char *cell) {

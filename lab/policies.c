@@ -13,9 +13,9 @@
 
 ml3_env_spec *ml3_lab_env_new(const ml3_lab_config *c, ml3_error *error) {
   const ml3_env_spec *env = ml3_lab_run_environment_spec(c, error);
-  const char *names[ML3_LAB_LIST_MAX];
-  for (int i = 0; i < c->rollout_fixed.count; i++) names[i] = c->rollout_fixed.values[i];
-  return env ? ml3_env_narrow(env, names, c->rollout_fixed.count, error) : NULL;
+  const char *names[ML3_KEY_LIST_MAX];
+  for (int i = 0; i < ML3_LAB_GET(c, rollout)->fixed.count; i++) names[i] = ML3_LAB_GET(c, rollout)->fixed.values[i];
+  return env ? ml3_env_narrow(env, names, ML3_LAB_GET(c, rollout)->fixed.count, error) : NULL;
 }
 
 /* Which observation has that name, or a negative code with the names there are. */
@@ -29,7 +29,7 @@ static int find_obs(const ml3_env_spec *env, const char *name, ml3_error *error)
                        env->name, name, all);
 }
 
-static int make_relative(const ml3_lab_texts *pairs, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
+static int make_relative(const ml3_key_names *pairs, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
   if (pairs->count % 2)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "policy.relative has %d names; they come in pairs, such as [x, goal_x]", pairs->count);
@@ -45,23 +45,25 @@ static int make_relative(const ml3_lab_texts *pairs, const ml3_env_spec *env, ml
 
 int ml3_lab_policy_init(const ml3_lab_config *c, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
   int widths[ML3_MLP_MAX_DEPTH];
-  int code = ml3_lab_copy_widths(&c->policy_hidden, widths, "policy.hidden", error);
+  int code = ml3_lab_copy_widths(&ML3_LAB_GET(c, policy)->hidden, widths, "policy.hidden", error);
   if (code == ML3_OK)
-    code = ml3_policy_init(policy, env, widths, c->policy_hidden.count, (ml3_activation)c->policy_activation,
-                           c->policy_bias, error);
+    code = ml3_policy_init(policy, env, widths, ML3_LAB_GET(c, policy)->hidden.count,
+                           (ml3_activation)ML3_LAB_GET(c, policy)->activation, ML3_LAB_GET(c, policy)->bias, error);
   if (code != ML3_OK) return code;
-  policy->net.start = (ml3_mlp_start)c->policy_start;
-  policy->squash = (ml3_squash)c->policy_squash;
-  policy->output_gain = c->policy_output_gain;
-  if (c->policy_obs_scale.count && c->policy_obs_scale.count != env->obs_dim)
+  policy->net.start = (ml3_mlp_start)ML3_LAB_GET(c, policy)->start;
+  policy->squash = (ml3_squash)ML3_LAB_GET(c, policy)->squash;
+  policy->output_gain = ML3_LAB_GET(c, policy)->output_gain;
+  if (ML3_LAB_GET(c, policy)->obs_scale.count && ML3_LAB_GET(c, policy)->obs_scale.count != env->obs_dim)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "policy.obs_scale has %d entries; environment '%s' has %d observations",
-                         c->policy_obs_scale.count, env->name, env->obs_dim);
-  for (int i = 0; i < c->policy_obs_scale.count; i++) policy->scale[i] = c->policy_obs_scale.values[i];
-  if ((code = make_relative(&c->policy_relative, env, policy, error)) != ML3_OK) return code;
-  if (c->policy_kind != ML3_POLICY_DETERMINISTIC)
-    code = ml3_policy_make_gaussian(policy, (ml3_policy_kind)c->policy_kind, c->policy_log_std, error);
-  return code == ML3_OK && c->policy_goal ? ml3_policy_add_goal(policy, env, error) : code;
+                         ML3_LAB_GET(c, policy)->obs_scale.count, env->name, env->obs_dim);
+  for (int i = 0; i < ML3_LAB_GET(c, policy)->obs_scale.count; i++)
+    policy->scale[i] = ML3_LAB_GET(c, policy)->obs_scale.values[i];
+  if ((code = make_relative(&ML3_LAB_GET(c, policy)->relative, env, policy, error)) != ML3_OK) return code;
+  if (ML3_LAB_GET(c, policy)->kind != ML3_POLICY_DETERMINISTIC)
+    code = ml3_policy_make_gaussian(policy, (ml3_policy_kind)ML3_LAB_GET(c, policy)->kind,
+                                    ML3_LAB_GET(c, policy)->log_std, error);
+  return code == ML3_OK && ML3_LAB_GET(c, policy)->goal ? ml3_policy_add_goal(policy, env, error) : code;
 }
 
 static int on_update(void *user, const ml3_learner_report *report) {
@@ -79,9 +81,9 @@ static ml3_expert *learn_expert(const ml3_lab_config *c, const ml3_env_spec *env
   if (ml3_lab_config_set(&usual, "method=ppo", error) != ML3_OK ||
       ml3_lab_policy_init(&usual, env, &policy, error) != ML3_OK)
     return NULL;
-  policy.log_std_init = c->extra_expert_log_std;
+  policy.log_std_init = ML3_LAB_GET(c, extra)->expert_log_std;
   ml3_learner_settings s = ml3_lab_learner_settings(&usual, env, &policy);
-  s.updates = c->extra_expert_updates;
+  s.updates = ML3_LAB_GET(c, extra)->expert_updates;
   if (c->from_checkpoint) {
     policy.clip_input = s.normalize_obs;
     return ml3_expert_new(&policy, error);
@@ -93,8 +95,8 @@ static ml3_expert *learn_expert(const ml3_lab_config *c, const ml3_env_spec *env
 }
 
 ml3_expert *ml3_lab_expert_new(const ml3_lab_config *c, const ml3_env_spec *env, ml3_error *error) {
-  if (*c->extra_file) return ml3_expert_open(c->extra_file, env, error);
-  if (c->extra_expert == ML3_LAB_EXPERT_PPO) return learn_expert(c, env, error);
+  if (*ML3_LAB_GET(c, extra)->file) return ml3_expert_open(ML3_LAB_GET(c, extra)->file, env, error);
+  if (ML3_LAB_GET(c, extra)->expert == ML3_LAB_EXPERT_PPO) return learn_expert(c, env, error);
   ml3_error_set(error, ML3_ERR_ARGUMENT,
                 "extra.kind: advice is a policy's, and extra.expert is ilqr, which plans for single tasks; set "
                 "extra.expert=ppo, or extra.file to a policy.safetensors");
@@ -117,10 +119,11 @@ static ml3_demonstrations *plan_demonstrations(const ml3_lab_config *c, const ml
 }
 
 ml3_demonstrations *ml3_lab_demonstrations_new(const ml3_lab_config *c, const ml3_env_spec *env, ml3_error *error) {
-  const int steps = c->horizon ? (int)c->horizon : env->horizon, count = (int)c->extra_demonstrations;
-  if (*c->extra_file) return ml3_demonstrations_read(env, c->extra_file, count, steps, error);
+  const int steps = c->horizon ? (int)c->horizon : env->horizon, count = (int)ML3_LAB_GET(c, extra)->demonstrations;
+  if (*ML3_LAB_GET(c, extra)->file)
+    return ml3_demonstrations_read(env, ML3_LAB_GET(c, extra)->file, count, steps, error);
   if (c->from_checkpoint) return ml3_demonstrations_new(env, count, steps, error);
-  if (c->extra_expert != ML3_LAB_EXPERT_PPO) return plan_demonstrations(c, env, count, steps, error);
+  if (ML3_LAB_GET(c, extra)->expert != ML3_LAB_EXPERT_PPO) return plan_demonstrations(c, env, count, steps, error);
   ml3_expert *expert = learn_expert(c, env, error);
   ml3_demonstrations *shown =
       expert ? ml3_demonstrations_show(env, expert, count, steps, (uint64_t)c->seed, error) : NULL;

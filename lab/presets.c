@@ -115,7 +115,7 @@ static int read_file(ml3_lab_config *config, const char *path, ml3_error *error)
 }
 
 int ml3_lab_preset_apply(ml3_lab_config *config, const char *name, ml3_error *error) {
-  char path[1200], file[256], assignment[ML3_LAB_TEXT_MAX];
+  char path[1200], file[256], assignment[ML3_KEY_TEXT_MAX];
   if (!name) return ML3_OK;
   if (ml3_lab_is_mjcf(name)) {
     if (!ml3_env_find(name, error)) return error->code;
@@ -142,7 +142,7 @@ static bool ask_otherwise(const char *const *settings, int count) {
     if (strncmp(settings[i], "problem=", 8) == 0) otherwise = true;
     if (strncmp(settings[i], "method=", 7) != 0) continue;
     ml3_lab_config_defaults(&asked);
-    if (ml3_lab_config_set(&asked, settings[i], NULL) == ML3_OK) otherwise = asked.method >= METHOD_PPO || otherwise;
+    if (ml3_lab_config_set(&asked, settings[i], NULL) == ML3_OK) otherwise = ml3_lab_trains_policy(&asked) || otherwise;
   }
   return otherwise;
 }

@@ -4,7 +4,7 @@
 #include "lab/problems.h"
 #include "metaloss/tables.h"
 
-static int to_classes(const ml3_lab_numbers *list, const char *key, ml3_class_list *classes, ml3_error *error) {
+static int to_classes(const ml3_key_numbers *list, const char *key, ml3_class_list *classes, ml3_error *error) {
   classes->count = list->count;
   for (int i = 0; i < list->count; i++) {
     if (list->values[i] != floor(list->values[i]))
@@ -17,11 +17,11 @@ static int to_classes(const ml3_lab_numbers *list, const char *key, ml3_class_li
 
 static ml3_problem *make(const ml3_lab_config *c, const char *name, ml3_dataset *dataset, ml3_error *error) {
   if (!dataset) return NULL;
-  ml3_classes_settings s = {.ways = (int)c->classes_ways};
+  ml3_classes_settings s = {.ways = (int)ML3_LAB_GET(c, classes)->ways};
   ml3_supervised_settings supervised;
-  if (to_classes(&c->classes_train, "classes.train", &s.train, error) ||
-      to_classes(&c->classes_validation, "classes.validation", &s.validation, error) ||
-      to_classes(&c->classes_test, "classes.test", &s.test, error) ||
+  if (to_classes(&ML3_LAB_GET(c, classes)->train, "classes.train", &s.train, error) ||
+      to_classes(&ML3_LAB_GET(c, classes)->validation, "classes.validation", &s.validation, error) ||
+      to_classes(&ML3_LAB_GET(c, classes)->test, "classes.test", &s.test, error) ||
       ml3_lab_supervised_settings(c, name, &supervised, error)) {
     ml3_dataset_free(dataset);
     return NULL;
@@ -34,12 +34,14 @@ static ml3_problem *make_digits(const ml3_lab_config *c, ml3_error *error) {
 }
 
 static ml3_problem *make_idx(const ml3_lab_config *c, ml3_error *error) {
-  if (!*c->idx_images || !*c->idx_labels) {
+  if (!*ML3_LAB_GET(c, idx)->images || !*ML3_LAB_GET(c, idx)->labels) {
     ml3_error_set(error, ML3_ERR_ARGUMENT,
                   "problem 'idx' needs the keys idx.images and idx.labels: files in MNIST's format");
     return NULL;
   }
-  return make(c, "idx", ml3_idx_read(c->idx_images, c->idx_labels, (int)c->idx_classes, (int)c->idx_pool, error),
+  return make(c, "idx",
+              ml3_idx_read(ML3_LAB_GET(c, idx)->images, ML3_LAB_GET(c, idx)->labels, (int)ML3_LAB_GET(c, idx)->classes,
+                           (int)ML3_LAB_GET(c, idx)->pool, error),
               error);
 }
 

@@ -18,10 +18,10 @@ static int ensemble_settings(const ml3_lab_config *c, const ml3_env_spec *env, m
                              ml3_error *error) {
   ml3_geometry geometry;
   *s = ml3_ensemble_defaults();
-  s->members = (int)c->dynamics_members;
-  s->depth = c->dynamics_hidden.count;
-  s->second_order = c->dynamics_second_order;
-  int code = ml3_lab_copy_widths(&c->dynamics_hidden, s->hidden, "dynamics.hidden", error);
+  s->members = (int)ML3_LAB_GET(c, dynamics)->members;
+  s->depth = ML3_LAB_GET(c, dynamics)->hidden.count;
+  s->second_order = ML3_LAB_GET(c, dynamics)->second_order;
+  int code = ml3_lab_copy_widths(&ML3_LAB_GET(c, dynamics)->hidden, s->hidden, "dynamics.hidden", error);
   if (code == ML3_OK) code = ml3_geometry_init(&geometry, env, error);
   if (code != ML3_OK || geometry.moving_dim == env->state_dim) return code;
   s->moving_count = geometry.moving_dim;
@@ -33,23 +33,24 @@ static int ensemble_settings(const ml3_lab_config *c, const ml3_env_spec *env, m
 static int learn(const ml3_lab_config *c, const ml3_env_spec *env, learning *l, ml3_error *error) {
   ml3_ensemble_settings settings;
   l->fit = ml3_ensemble_fit_defaults((uint64_t)c->seed);
-  l->fit.epochs = (int)c->dynamics_epochs;
+  l->fit.epochs = (int)ML3_LAB_GET(c, dynamics)->epochs;
   l->fit.threads = ml3_lab_threads(c);
   l->fit.ranks = c->ranks;
-  if (*c->dynamics_file && !c->dynamics_every)
-    return (l->ensemble = ml3_ensemble_load(env, c->dynamics_file, error)) ? ML3_OK : error->code;
+  if (*ML3_LAB_GET(c, dynamics)->file && !ML3_LAB_GET(c, dynamics)->every)
+    return (l->ensemble = ml3_ensemble_load(env, ML3_LAB_GET(c, dynamics)->file, error)) ? ML3_OK : error->code;
   int code = ensemble_settings(c, env, &settings, error);
   if (code != ML3_OK) return code;
-  l->data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)c->dynamics_hold,
-                                    (int)c->dynamics_transitions, (uint64_t)c->seed, error);
+  l->data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)ML3_LAB_GET(c, dynamics)->hold,
+                                    (int)ML3_LAB_GET(c, dynamics)->transitions, (uint64_t)c->seed, error);
   if (!l->data) return error->code;
-  if (*c->dynamics_file)
-    l->ensemble = ml3_ensemble_load(env, c->dynamics_file, error);
+  if (*ML3_LAB_GET(c, dynamics)->file)
+    l->ensemble = ml3_ensemble_load(env, ML3_LAB_GET(c, dynamics)->file, error);
   else
     l->ensemble = ml3_ensemble_new(env, &settings, (uint64_t)c->seed, error);
   if (!l->ensemble) return error->code;
-  return *c->dynamics_file || c->from_checkpoint ? ML3_OK
-                                                 : ml3_ensemble_fit(l->ensemble, l->data, &l->fit, NULL, error);
+  return *ML3_LAB_GET(c, dynamics)->file || c->from_checkpoint
+             ? ML3_OK
+             : ml3_ensemble_fit(l->ensemble, l->data, &l->fit, NULL, error);
 }
 
 static ml3_problem *make_in(const ml3_lab_config *c, const ml3_env_spec *env, const ml3_ensemble *ensemble,
@@ -57,31 +58,34 @@ static ml3_problem *make_in(const ml3_lab_config *c, const ml3_env_spec *env, co
   ml3_model_based_settings s = {.env = env,
                                 .ensemble = ensemble,
                                 .horizon = (int)c->horizon,
-                                .starts = (int)c->rollout_starts,
-                                .detach_state = c->rollout_detach_state,
-                                .near = c->rollout_near,
-                                .cost = (ml3_cost_kind)c->cost_kind,
-                                .cost_from_step = (int)c->cost_from_step,
-                                .velocity_weight = c->cost_velocity_weight,
-                                .action_weight = c->cost_action_weight,
-                                .extra = c->extra_kind == ML3_LAB_EXTRA_EXPLORATION_GOAL,
-                                .extra_until_step = (int)c->extra_until_step};
+                                .starts = (int)ML3_LAB_GET(c, model_based)->starts,
+                                .detach_state = ML3_LAB_GET(c, model_based)->detach_state,
+                                .near = ML3_LAB_GET(c, model_based)->near,
+                                .cost = (ml3_cost_kind)ML3_LAB_GET(c, model_based)->cost_kind,
+                                .cost_from_step = (int)ML3_LAB_GET(c, model_based)->cost_from_step,
+                                .velocity_weight = ML3_LAB_GET(c, model_based)->cost_velocity_weight,
+                                .action_weight = ML3_LAB_GET(c, model_based)->cost_action_weight,
+                                .extra = ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_EXPLORATION_GOAL,
+                                .extra_until_step = (int)ML3_LAB_GET(c, extra)->until_step};
   if (ml3_lab_policy_init(c, env, &s.policy, error) != ML3_OK) return NULL;
-  s.energy = c->extra_kind == ML3_LAB_EXTRA_ENERGY;
-  if (c->extra_kind == ML3_LAB_EXTRA_KNOWN_PARAMETERS || c->extra_kind == ML3_LAB_EXTRA_PHYSICS ||
-      c->extra_kind == ML3_LAB_EXTRA_ADVICE) {
+  s.energy = ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_ENERGY;
+  if (ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_KNOWN_PARAMETERS ||
+      ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_PHYSICS || ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_ADVICE) {
     ml3_error_set(error, ML3_ERR_ARGUMENT,
                   "extra.kind: a model-based problem takes none, exploration_goal, demonstration or energy");
     return NULL;
   }
-  if (s.extra && c->extra_goal.count != env->goal_dim) {
+  if (s.extra && ML3_LAB_GET(c, extra)->goal.count != env->goal_dim) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; the goal of environment '%s' has %d",
-                  c->extra_goal.count, env->name, env->goal_dim);
+                  ML3_LAB_GET(c, extra)->goal.count, env->name, env->goal_dim);
     return NULL;
   }
-  for (int i = 0; i < c->extra_goal.count && i < ML3_STATE_MAX; i++) s.extra_goal[i] = c->extra_goal.values[i];
+  for (int i = 0; i < ML3_LAB_GET(c, extra)->goal.count && i < ML3_STATE_MAX; i++)
+    s.extra_goal[i] = ML3_LAB_GET(c, extra)->goal.values[i];
   ml3_demonstrations *shown = NULL;
-  if (c->extra_kind == ML3_LAB_EXTRA_DEMONSTRATION && !(shown = ml3_lab_demonstrations_new(c, env, error))) return NULL;
+  if (ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_DEMONSTRATION &&
+      !(shown = ml3_lab_demonstrations_new(c, env, error)))
+    return NULL;
   s.demonstrations = shown;
   ml3_problem *problem = ml3_model_based_new(&s, error);
   if (problem)
@@ -93,12 +97,13 @@ static ml3_problem *make_in(const ml3_lab_config *c, const ml3_env_spec *env, co
 
 static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
   ml3_env_spec *env = ml3_lab_env_new(c, error);
-  if (env && !c->dynamics_kind && !ml3_model_based_dynamics(env, error)) { /* of all mistakes the first to tell */
+  if (env && !ML3_LAB_GET(c, dynamics)->kind &&
+      !ml3_model_based_dynamics(env, error)) { /* of all mistakes the first to tell */
     free(env);
     return NULL;
   }
   learning l = {0};
-  const bool ready = env && (!c->dynamics_kind || learn(c, env, &l, error) == ML3_OK);
+  const bool ready = env && (!ML3_LAB_GET(c, dynamics)->kind || learn(c, env, &l, error) == ML3_OK);
   ml3_problem *problem = ready ? make_in(c, env, l.ensemble, error) : NULL;
   if (problem) {
     ml3_model_based_own(problem, env, l.ensemble);

@@ -6,13 +6,13 @@
 #include "lab/problems.h"
 
 static int choose_extra(const ml3_lab_config *c, ml3_model_free_extra *extra, ml3_error *error) {
-  if (c->outer_target_weight > 0 && c->extra_kind != ML3_LAB_EXTRA_ADVICE)
+  if (ML3_LAB_GET(c, model_free)->target_weight > 0 && ML3_LAB_GET(c, extra)->kind != ML3_LAB_EXTRA_ADVICE)
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
         "outer.target_weight is %g, but an expert who says what the loss's targets should be is there with "
         "extra.kind=advice alone; set that, or outer.target_weight=0",
-        c->outer_target_weight);
-  switch (c->extra_kind) {
+        ML3_LAB_GET(c, model_free)->target_weight);
+  switch (ML3_LAB_GET(c, extra)->kind) {
     case ML3_LAB_EXTRA_NONE:
       *extra = ML3_MODEL_FREE_NONE;
       return ML3_OK;
@@ -41,23 +41,24 @@ static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
   ml3_model_free_settings s = {.env = env,
                                .owned = env,
                                .horizon = (int)c->horizon,
-                               .rollouts = (int)c->rollout_episodes,
-                               .outer_rollouts = (int)c->rollout_outer_episodes,
-                               .clip = c->outer_epochs > 1 ? c->outer_clip : 0,
-                               .reuse = c->rollout_reuse,
-                               .judge_episodes = (int)c->rollout_judge_episodes,
-                               .discount = c->rollout_discount,
-                               .lambda = c->rollout_lambda,
-                               .baseline = (ml3_baseline_kind)c->rollout_baseline,
-                               .credit = (ml3_credit)c->rollout_credit,
-                               .normalize = c->policy_normalize,
+                               .rollouts = (int)ML3_LAB_GET(c, rollout)->episodes,
+                               .outer_rollouts = (int)ML3_LAB_GET(c, model_free)->outer_episodes,
+                               .clip = ML3_LAB_GET(c, outer)->epochs > 1 ? ML3_LAB_GET(c, model_free)->clip : 0,
+                               .reuse = ML3_LAB_GET(c, model_free)->reuse,
+                               .judge_episodes = (int)ML3_LAB_GET(c, model_free)->judge_episodes,
+                               .discount = ML3_LAB_GET(c, model_free)->discount,
+                               .lambda = ML3_LAB_GET(c, model_free)->lambda,
+                               .baseline = (ml3_baseline_kind)ML3_LAB_GET(c, model_free)->baseline,
+                               .credit = (ml3_credit)ML3_LAB_GET(c, model_free)->credit,
+                               .normalize = ML3_LAB_GET(c, policy)->normalize,
                                .normalize_seed = (uint64_t)c->seed,
-                               .extra_until_step = (int)c->extra_until_step};
+                               .extra_until_step = (int)ML3_LAB_GET(c, extra)->until_step};
   int code = ml3_lab_policy_init(c, env, &s.policy, error);
   if (code == ML3_OK) code = choose_extra(c, &s.extra, error);
-  if (code == ML3_OK && s.extra == ML3_MODEL_FREE_EXPLORATION_GOAL && c->extra_goal.count != env->state_dim)
+  if (code == ML3_OK && s.extra == ML3_MODEL_FREE_EXPLORATION_GOAL &&
+      ML3_LAB_GET(c, extra)->goal.count != env->state_dim)
     code = ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
-                         c->extra_goal.count, env->name, env->state_dim);
+                         ML3_LAB_GET(c, extra)->goal.count, env->name, env->state_dim);
   ml3_demonstrations *shown = NULL;
   ml3_expert *expert = NULL;
   if (code == ML3_OK && s.extra == ML3_MODEL_FREE_DEMONSTRATIONS &&
@@ -70,9 +71,10 @@ static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
     return NULL;
   }
   s.demonstrations = shown, s.expert = expert;
-  s.taught = c->outer_target_weight > 0;
-  s.guided = expert ? (int)c->extra_guided : 0;
-  for (int i = 0; i < c->extra_goal.count && i < ML3_POLICY_MAX_OBS; i++) s.extra_goal[i] = c->extra_goal.values[i];
+  s.taught = ML3_LAB_GET(c, model_free)->target_weight > 0;
+  s.guided = expert ? (int)ML3_LAB_GET(c, extra)->guided : 0;
+  for (int i = 0; i < ML3_LAB_GET(c, extra)->goal.count && i < ML3_POLICY_MAX_OBS; i++)
+    s.extra_goal[i] = ML3_LAB_GET(c, extra)->goal.values[i];
   ml3_problem *problem = ml3_model_free_new(&s, error);
   if (problem) {
     ml3_model_free_own(problem, shown, expert);

@@ -4,18 +4,18 @@
 int ml3_lab_supervised_settings(const ml3_lab_config *c, const char *name, ml3_supervised_settings *s,
                                 ml3_error *error) {
   *s = (ml3_supervised_settings){.name = name,
-                                 .model = {.depth = c->model_hidden.count,
-                                           .activation = (ml3_activation)c->model_activation,
-                                           .bias = c->model_bias},
-                                 .inner_points = (int)c->samples_inner,
-                                 .outer_points = (int)c->samples_outer,
-                                 .extra_points = (int)c->extra_points,
-                                 .physics_frequency = c->extra_frequency,
-                                 .physics_step = c->extra_step};
-  if (c->extra_kind == ML3_LAB_EXTRA_DEMONSTRATION) s->extra = ML3_EXTRA_DEMONSTRATION;
-  if (c->extra_kind == ML3_LAB_EXTRA_PHYSICS) s->extra = ML3_EXTRA_PHYSICS;
-  if (c->extra_kind != ML3_LAB_EXTRA_NONE && s->extra == ML3_EXTRA_NOTHING)
+                                 .model = {.depth = ML3_LAB_GET(c, supervised)->model_hidden.count,
+                                           .activation = (ml3_activation)ML3_LAB_GET(c, supervised)->model_activation,
+                                           .bias = ML3_LAB_GET(c, supervised)->model_bias},
+                                 .inner_points = (int)ML3_LAB_GET(c, supervised)->samples_inner,
+                                 .outer_points = (int)ML3_LAB_GET(c, supervised)->samples_outer,
+                                 .extra_points = (int)ML3_LAB_GET(c, supervised)->extra_points,
+                                 .physics_frequency = ML3_LAB_GET(c, supervised)->extra_frequency,
+                                 .physics_step = ML3_LAB_GET(c, supervised)->extra_step};
+  if (ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_DEMONSTRATION) s->extra = ML3_EXTRA_DEMONSTRATION;
+  if (ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_PHYSICS) s->extra = ML3_EXTRA_PHYSICS;
+  if (ML3_LAB_GET(c, extra)->kind != ML3_LAB_EXTRA_NONE && s->extra == ML3_EXTRA_NOTHING)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.kind: problem '%s' takes none, demonstration or physics",
                          name);
-  return ml3_lab_copy_widths(&c->model_hidden, s->model.hidden, "model.hidden", error);
+  return ml3_lab_copy_widths(&ML3_LAB_GET(c, supervised)->model_hidden, s->model.hidden, "model.hidden", error);
 }

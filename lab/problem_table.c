@@ -6,36 +6,38 @@
 #include "metaloss/tables.h"
 
 static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
-  const char *inputs[ML3_LAB_LIST_MAX], *targets[ML3_LAB_LIST_MAX];
-  for (int i = 0; i < c->table_inputs.count; i++) inputs[i] = c->table_inputs.values[i];
-  for (int i = 0; i < c->table_targets.count; i++) targets[i] = c->table_targets.values[i];
-  if (!*c->data) {
+  const char *inputs[ML3_KEY_LIST_MAX], *targets[ML3_KEY_LIST_MAX];
+  for (int i = 0; i < ML3_LAB_GET(c, table)->inputs.count; i++) inputs[i] = ML3_LAB_GET(c, table)->inputs.values[i];
+  for (int i = 0; i < ML3_LAB_GET(c, table)->targets.count; i++) targets[i] = ML3_LAB_GET(c, table)->targets.values[i];
+  if (!*ML3_LAB_GET(c, table)->data) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "problem 'table' needs the key data: a CSV file");
     return NULL;
   }
-  if (c->table_targets.count == 0) {
+  if (ML3_LAB_GET(c, table)->targets.count == 0) {
     ml3_error_set(error, ML3_ERR_ARGUMENT,
-                  "problem 'table' needs the key table.targets: which columns of '%s' to predict", c->data);
+                  "problem 'table' needs the key table.targets: which columns of '%s' to predict",
+                  ML3_LAB_GET(c, table)->data);
     return NULL;
   }
   const ml3_csv_columns columns = {.inputs = inputs,
-                                   .input_count = c->table_inputs.count,
+                                   .input_count = ML3_LAB_GET(c, table)->inputs.count,
                                    .targets = targets,
-                                   .target_count = c->table_targets.count,
-                                   .task = c->table_task,
-                                   .classification = c->table_kind != 0,
-                                   .classes = (int)c->table_classes};
-  const ml3_table_settings s = {.validation_share = c->table_validation_share,
-                                .test_share = c->table_test_share,
-                                .split_seed = (uint64_t)c->table_split_seed};
+                                   .target_count = ML3_LAB_GET(c, table)->targets.count,
+                                   .task = ML3_LAB_GET(c, table)->task,
+                                   .classification = ML3_LAB_GET(c, table)->kind != 0,
+                                   .classes = (int)ML3_LAB_GET(c, table)->classes};
+  const ml3_table_settings s = {.validation_share = ML3_LAB_GET(c, table)->validation_share,
+                                .test_share = ML3_LAB_GET(c, table)->test_share,
+                                .split_seed = (uint64_t)ML3_LAB_GET(c, table)->split_seed};
   ml3_supervised_settings supervised;
   if (ml3_lab_supervised_settings(c, "table", &supervised, error) != ML3_OK) return NULL;
-  ml3_dataset *dataset = ml3_csv_read(c->data, &columns, error);
+  ml3_dataset *dataset = ml3_csv_read(ML3_LAB_GET(c, table)->data, &columns, error);
   if (!dataset) return NULL;
   if (dataset->unnamed && (!c->ranks || c->ranks->rank == 0))
     ml3_lab_message(c->callbacks,
                     "'%s': %d column%s without a name %s left out, as row numbers; name what is to be an input",
-                    c->data, dataset->unnamed, dataset->unnamed == 1 ? "" : "s", dataset->unnamed == 1 ? "is" : "are");
+                    ML3_LAB_GET(c, table)->data, dataset->unnamed, dataset->unnamed == 1 ? "" : "s",
+                    dataset->unnamed == 1 ? "is" : "are");
   supervised.feature_x = dataset->inputs <= 16; /* more would make the loss's input mostly x */
   return ml3_table_new(&s, dataset, &supervised, error);
 }

@@ -47,11 +47,15 @@ const char *ml3_lab_problem_title(const ml3_lab_config *config) {
 
 /* Environment steps of extra.expert, learning and showing; plans are not counted. */
 static double expert_steps(const ml3_lab_config *c) {
-  if (c->extra_expert != ML3_LAB_EXPERT_PPO || *c->extra_file) return 0;
+  if (ML3_LAB_GET(c, extra)->expert != ML3_LAB_EXPERT_PPO || *ML3_LAB_GET(c, extra)->file) return 0;
   const ml3_env_spec *env = ml3_lab_run_environment_spec(c, NULL);
   const double episode = (double)(c->horizon || !env ? c->horizon : env->horizon);
-  const double shown = c->extra_kind == ML3_LAB_EXTRA_DEMONSTRATION ? (double)c->extra_demonstrations * episode : 0;
-  return (double)c->extra_expert_updates * (double)c->learner_envs * (double)c->learner_steps + shown;
+  const double shown = ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_DEMONSTRATION
+                           ? (double)ML3_LAB_GET(c, extra)->demonstrations * episode
+                           : 0;
+  return (double)ML3_LAB_GET(c, extra)->expert_updates * (double)ML3_LAB_GET(c, learner)->envs *
+             (double)ML3_LAB_GET(c, learner)->steps +
+         shown;
 }
 
 /* At meta-test nothing is shown or advised; what the expert cost belongs to the loss all the same. */
@@ -59,10 +63,10 @@ static ml3_problem *make(const ml3_lab_config *config, bool at_test, ml3_error *
   const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(config->problem, error);
   if (!kind) return NULL;
   ml3_lab_config used = *config;
-  const bool shown = ml3_lab_problem_acts(kind) &&
-                     (config->extra_kind == ML3_LAB_EXTRA_DEMONSTRATION || config->extra_kind == ML3_LAB_EXTRA_ADVICE);
-  if (shown && at_test) used.extra_kind = ML3_LAB_EXTRA_NONE;
-  if (at_test) used.outer_target_weight = 0;
+  const bool shown = ml3_lab_problem_acts(kind) && (ML3_LAB_GET(config, extra)->kind == ML3_LAB_EXTRA_DEMONSTRATION ||
+                                                    ML3_LAB_GET(config, extra)->kind == ML3_LAB_EXTRA_ADVICE);
+  if (shown && at_test) ML3_LAB_EDIT(&used, extra)->kind = ML3_LAB_EXTRA_NONE;
+  if (at_test) ML3_LAB_EDIT(&used, model_free)->target_weight = 0;
   ml3_problem *problem = kind->make(&used, error);
   if (problem && shown) problem->steps.made += expert_steps(config);
   return problem;
@@ -92,7 +96,7 @@ ml3_problem *ml3_lab_problem_new_for(const ml3_lab_config *config, const ml3_los
   return p;
 }
 
-int ml3_lab_copy_widths(const ml3_lab_numbers *list, int *widths, const char *what, ml3_error *error) {
+int ml3_lab_copy_widths(const ml3_key_numbers *list, int *widths, const char *what, ml3_error *error) {
   if (list->count > ML3_MLP_MAX_DEPTH)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has %d layers; at most %d are possible", what, list->count,
                          ML3_MLP_MAX_DEPTH);

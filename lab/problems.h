@@ -43,7 +43,7 @@ const ml3_env_spec *ml3_lab_problem_env(const ml3_lab_config *config, const ml3_
 const ml3_ensemble *ml3_lab_problem_ensemble(const ml3_lab_config *config, const ml3_problem *problem);
 
 /* For kinds: a list of widths as the layers of a network, named `what` in errors. */
-int ml3_lab_copy_widths(const ml3_lab_numbers *list, int *widths, const char *what, ml3_error *error);
+int ml3_lab_copy_widths(const ml3_key_numbers *list, int *widths, const char *what, ml3_error *error);
 
 /* For supervised kinds: model.*, samples.* and extra.* as settings, without inputs and outputs. `name` is kept. */
 int ml3_lab_supervised_settings(const ml3_lab_config *config, const char *name, ml3_supervised_settings *settings,

@@ -62,14 +62,14 @@ static void choose_select(ml3_lab_results *r, const ml3_lab_config *config) {
             [ML3_SELECT_SUCCESS] = {"best_success", 1},
             [ML3_SELECT_TASK_LOSS] = {"best_task_loss", -1},
             [ML3_SELECT_DISTANCE] = {"best_median_distance", -1}};
-  r->select = by[config->validation_select].key, r->better = by[config->validation_select].better;
+  r->select = by[ML3_LAB_GET(config, validation)->select].key, r->better = by[ML3_LAB_GET(config, validation)->select].better;
 }
 
 void ml3_lab_results_of(ml3_lab_results *r, const ml3_lab_config *config, const char *const *folders, int count) {
   const bool learner = ml3_lab_learner_kind(config) != NULL;
   *r = learner ? of_learners : of_meta_training;
   if (learner) return;
-  r->trials = (int)config->validation_tasks;
+  r->trials = (int)ML3_LAB_GET(config, validation)->tasks;
   choose_select(r, config);
   json_t *summary = NULL;
   for (int i = 0; i < count && !summary; i++) summary = load_summary(folders[i]);

@@ -64,7 +64,7 @@ int ml3_lab_run_environment_prepare(const ml3_lab_config *c, ml3_lab_run_environ
   const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(c->problem, NULL);
   ml3_mjcf_files files = {0};
   *found = NULL;
-  if (!ml3_lab_is_mjcf(c->environment) || !kind || (!ml3_lab_problem_acts(kind) && c->method < METHOD_PPO))
+  if (!ml3_lab_is_mjcf(c->environment) || !kind || (!ml3_lab_problem_acts(kind) && !ml3_lab_trains_policy(c)))
     return ML3_OK;
   if (!ml3_lab_run_environment_spec(c, error))
     return error ? error->code : ML3_ERR_FORMAT; /* what is wrong with it is told first */

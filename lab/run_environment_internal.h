@@ -14,7 +14,7 @@ typedef struct kept_file {
 } kept_file;
 
 struct ml3_lab_run_environment {
-  char name[ML3_LAB_TEXT_MAX]; /* as the configuration has it */
+  char name[ML3_KEY_TEXT_MAX]; /* as the configuration has it */
   int count;
   kept_file *files; /* the first is the model */
 };

@@ -85,7 +85,7 @@ int environment_read(const char *folder, ml3_lab_run_environment **found, ml3_er
   const char *name = json_string_value(json_object_get(json, "environment"));
   const json_t *files = json_object_get(json, "files");
   const int count = (int)json_array_size(files);
-  bool good = name && strlen(name) < ML3_LAB_TEXT_MAX && count > 0;
+  bool good = name && strlen(name) < ML3_KEY_TEXT_MAX && count > 0;
   if (good && !(*found = environment_new(count, error))) {
     json_decref(json);
     return ML3_ERR_MEMORY;

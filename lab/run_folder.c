@@ -87,7 +87,7 @@ int ml3_lab_run_open(const char *folder, ml3_lab_config *config, ml3_loss **loss
                          folder);
   int code = ml3_lab_run_config(folder, config, callbacks, error);
   if (code != ML3_OK) return code;
-  if (config->method >= METHOD_PPO)
+  if (ml3_lab_trains_policy(config))
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
         "'%s' has trained a policy by itself (%s) and has no learned loss; `ml3 view %s` and `ml3 record %s` play "
@@ -99,12 +99,12 @@ int ml3_lab_run_open(const char *folder, ml3_lab_config *config, ml3_loss **loss
                          folder, folder);
   if (!(*loss = ml3_loss_load(path, error))) return error->code;
   ml3_lab_run_path(folder, ML3_LAB_ENSEMBLE, path); /* what was learned of the environment is not learned again */
-  if (!config->dynamics_kind || access(path, F_OK) != 0) return ML3_OK;
-  if (strlen(path) >= sizeof config->dynamics_file)
+  if (!ML3_LAB_GET(config, dynamics)->kind || access(path, F_OK) != 0) return ML3_OK;
+  if (strlen(path) >= sizeof ML3_LAB_GET(config, dynamics)->file)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%s' is too long; at most %zu characters are possible",
-                         path, sizeof config->dynamics_file - 1);
-  strcpy(config->dynamics_file, path);
-  config->dynamics_every = 0;
+                         path, sizeof ML3_LAB_GET(config, dynamics)->file - 1);
+  strcpy(ML3_LAB_EDIT(config, dynamics)->file, path);
+  ML3_LAB_EDIT(config, dynamics)->every = 0;
   return ML3_OK;
 }
 

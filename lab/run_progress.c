@@ -13,8 +13,9 @@ typedef struct counted {
 } counted;
 
 static counted counted_of(const ml3_lab_config *c) {
-  if (c->method >= METHOD_PPO) return (counted){"learner.updates", "update", "updates", c->learner_updates};
-  return (counted){"outer.steps", "outer step", "outer_steps", c->outer_steps};
+  if (ml3_lab_trains_policy(c))
+    return (counted){"learner.updates", "update", "updates", ML3_LAB_GET(c, learner)->updates};
+  return (counted){"outer.steps", "outer step", "outer_steps", ML3_LAB_GET(c, outer)->steps};
 }
 
 static json_t *load_summary(const char *folder) {
@@ -46,7 +47,8 @@ int ml3_lab_run_may_resume(const char *folder, const ml3_lab_config *config, con
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "'%s' is finished: it stopped at %s %lld of %lld, since %lld validations brought nothing "
                          "better; a larger validation.patience lets it go on",
-                         folder, c.name, done, (long long)c.wanted, (long long)config->validation_patience);
+                         folder, c.name, done, (long long)c.wanted,
+                         (long long)ML3_LAB_GET(config, validation)->patience);
   return ml3_error_set(error, ML3_ERR_ARGUMENT,
                        "'%s' is finished: it has made %lld of %lld %ss; --set %s=N with more lets it go on", folder,
                        done, (long long)c.wanted, c.name, c.key);
@@ -58,7 +60,8 @@ bool ml3_lab_run_is_finished(const char *folder, const ml3_lab_config *config) {
   const json_t *steps = json_object_get(summary, c.in_summary);
   const json_t *patience = json_object_get(summary, "stopped_by_patience");
   const bool all = json_is_integer(steps) && json_integer_value(steps) == (json_int_t)c.wanted;
-  const bool stale = json_is_integer(patience) && json_integer_value(patience) == config->validation_patience;
+  const bool stale =
+      json_is_integer(patience) && json_integer_value(patience) == ML3_LAB_GET(config, validation)->patience;
   json_decref(summary);
   return all || stale;
 }
