@@ -2,10 +2,10 @@
    type, place in the struct, initial value, range and help. Defaults, reading, checks, printing and help come from the table.
 
      typedef struct ml3_ppo_settings { double rate; int64_t epochs; } ml3_ppo_settings;
-     static const ml3_key table[] = {
+     static const ml3_key keys[] = {
          {"learner.rate", ML3_KEY_REAL, offsetof(ml3_ppo_settings, rate), "3e-4", 0, 10, NULL, NULL, "Adam's step size"}, ...
      };
-     const ml3_keys ml3_ppo_keys = {table, sizeof table / sizeof *table, sizeof(ml3_ppo_settings)}; */
+     const ml3_keys ml3_ppo_keys = ML3_KEYS(keys, ml3_ppo_settings); */
 #ifndef ML3_BASE_KEYS_H
 #define ML3_BASE_KEYS_H
 
@@ -61,6 +61,9 @@ typedef struct ml3_keys {
   int count;
   size_t size; /* of the struct */
 } ml3_keys;
+
+#define ML3_KEYS(table, settings) \
+  { (table), (int)(sizeof(table) / sizeof *(table)), sizeof(settings) }
 
 /* Every field takes its initial value. */
 void ml3_keys_default(const ml3_keys *keys, void *settings);

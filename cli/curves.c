@@ -9,6 +9,7 @@
 #include "cli/gnuplot.h"
 #include "lab/metrics.h"
 #include "lab/statistics.h"
+#include "metaloss/options.h"
 
 typedef struct line {
   double *x, *mean, *low, *high; /* [count] */

@@ -20,9 +20,7 @@
 #include "lab/metrics.h"
 #include "lab/run_environment.h"
 #include "lab/run_progress.h"
-
-static const char *const method_names[] = {
-    [METHOD_PPO] = "ppo", [METHOD_REINFORCE] = "reinforce", [METHOD_RANDOM] = "random"};
+#include "lab/methods.h"
 
 typedef struct run {
   const ml3_lab_config *config;
@@ -160,7 +158,7 @@ static int save_summary(const run *r, const judgement *j, double seconds, ml3_er
   ml3_lab_run_path(r->folder, "summary.json", path);
   const double steps = (double)(r->learner->env_steps - r->begin_steps);
   json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:f, s:o, s:i}", "environment",
-                           r->config->environment, "method", method_names[r->config->method], "seed",
+                           r->config->environment, "method", ml3_lab_method_name(r->config), "seed",
                            (json_int_t)r->config->seed, "updates", (json_int_t)r->learner->updates, "env_steps",
                            (json_int_t)r->learner->env_steps, "diverged_episodes", (json_int_t)r->learner->diverged,
                            "seconds", seconds, "env_steps_per_second", seconds > 0 ? steps / seconds : 0, "return",
@@ -189,7 +187,7 @@ static int save_curve(const run *r, ml3_error *error) {
   if (code != ML3_OK) return code;
   double *x = calloc(2 * ((size_t)m.rows + 1), sizeof *x), *y = x + m.rows + 1;
   const int points = x ? ml3_lab_metrics_points(&m, ml3_lab_metrics_find(&m, "charts/episodic_return", NULL), x, y) : 0;
-  const cli_curve curve = {.label = method_names[r->config->method], .count = points, .x = x, .y = y};
+  const cli_curve curve = {.label = ml3_lab_method_name(r->config), .count = points, .x = x, .y = y};
   const cli_plot plot = {.title = r->config->environment,
                          .x_label = "environment steps",
                          .y_label = "return of an episode",
@@ -263,7 +261,7 @@ int cli_train_policy(ml3_lab_config *c, const char *output, const char *resume, 
   if (code == ML3_OK) {
     cli_progress progress;
     if (!quiet) fprintf(stderr, "run folder: %s\n", r.folder);
-    cli_progress_begin(&progress, method_names[c->method], (long)ML3_LAB_GET(c, learner)->updates, quiet);
+    cli_progress_begin(&progress, ml3_lab_method_name(c), (long)ML3_LAB_GET(c, learner)->updates, quiet);
     r.begin_s = ml3_clock_s();
     code = loop(&r, &progress, error);
     const double seconds = ml3_clock_s() - r.begin_s;

@@ -1,74 +1,63 @@
-/* What the files config*.c share: the table of keys, and how values get into a configuration. */
+/* What the files config*.c share: where the keys of owners are in a configuration, which are in force, and how a layer gets
+   into it. */
 #ifndef ML3_LAB_CONFIG_INTERNAL_H
 #define ML3_LAB_CONFIG_INTERNAL_H
 
 #include "lab/config.h"
 
-typedef enum config_key_type { KEY_TEXT, KEY_INT, KEY_REAL, KEY_BOOL, KEY_CHOICE, KEY_LIST, KEY_TEXTS } config_key_type;
+/* Where a value is from: config->source[]. Layer i: ML3_LAB_FROM_LAYER + i. */
+enum { ML3_LAB_FROM_TABLE, ML3_LAB_FROM_PROBLEM, ML3_LAB_FROM_METHOD, ML3_LAB_FROM_ENVIRONMENT, ML3_LAB_FROM_LAYER };
 
-typedef struct config_key {
+/* All owners, in an order that is always the same, and which of them are in force. */
+enum { ML3_LAB_OWNERS_MAX = 64 };
+typedef struct ml3_lab_scope {
+  int count;
+  const ml3_keys *owners[ML3_LAB_OWNERS_MAX];
+  size_t place[ML3_LAB_OWNERS_MAX]; /* of its options within an ml3_lab_config */
+  bool force[ML3_LAB_OWNERS_MAX];
+} ml3_lab_scope;
+void ml3_lab_scope_of(const ml3_lab_config *config, ml3_lab_scope *scope); /* of NULL: none is */
+
+/* A key in a configuration. */
+typedef struct ml3_lab_slot {
+  const ml3_key *key;
+  int number;   /* in source[] */
+  size_t place; /* of its owner's options */
+  bool force;   /* its owner's; `when` is another question */
+} ml3_lab_slot;
+bool ml3_lab_slot_at(const ml3_lab_scope *scope, int number, ml3_lab_slot *slot); /* false behind the last */
+/* The one of that name: of an owner in force, else of the first that has it. */
+bool ml3_lab_slot_find(const ml3_lab_scope *scope, const char *name, ml3_lab_slot *slot);
+
+static inline const void *ml3_lab_slot_get(const ml3_lab_config *config, const ml3_lab_slot *slot) {
+  return (const char *)config + slot->place;
+}
+static inline void *ml3_lab_slot_edit(ml3_lab_config *config, const ml3_lab_slot *slot) {
+  return (char *)config + slot->place;
+}
+
+bool ml3_lab_slot_in_force(const ml3_lab_config *config, const ml3_lab_scope *scope, const ml3_lab_slot *slot);
+
+/* The same of owners that is named; an error with the nearest key, one in force if possible, where there is none. where, here and
+   below: what errors begin with. */
+int ml3_lab_key_find(const ml3_lab_config *config, const ml3_lab_scope *scope, const char *where, const char *name,
+                     ml3_lab_slot *slot, ml3_error *error);
+
+/* Is it a key of this kind of problem? An error that names the problems it belongs to, and the nearest key in force. */
+int ml3_lab_key_check(const ml3_lab_config *config, const ml3_lab_scope *scope, const char *where, const char *name,
+                      ml3_error *error);
+
+/* A value for a key, as a layer gives it. */
+typedef struct ml3_lab_setting {
   const char *name;
-  config_key_type type;
-  size_t offset;       /* of its field in ml3_lab_config */
-  const char *initial; /* as it would be written */
-  double low, high;    /* of numbers, also those in lists; of texts: least length */
-  const char *choices; /* "a|b|c" */
-  const char *help;
-} config_key;
+  const char *value;        /* NULL: a list of items */
+  const char *const *items; /* [count] */
+  int count;
+  int line; /* of the file; 0: "key=value", where value may be a list too */
+} ml3_lab_setting;
 
-const config_key *config_key_at(int i); /* NULL behind the last */
-
-int config_key_number(const config_key *k);
-
-/* Where keys are in force: a rule holds for those that it names, all rules of a key together. */
-typedef struct config_rule {
-  const char *keys;     /* "policy.* horizon": names with blanks, and beginnings */
-  const char *problems; /* "sine|digits"; NULL: all */
-  const char *methods;  /* the same of `method` */
-  const char *when;     /* "extra.kind=demonstration|advice"; NULL: always */
-} config_rule;
-
-const config_rule *config_rule_at(int i); /* NULL behind the last */
-
-/* NULL, with the nearest key told, one in force if possible, where there is none of that name. where, here and below: what
-   errors begin with. */
-const config_key *config_key_find(const ml3_lab_config *c, const char *where, const char *name, ml3_error *error);
-
-/* The nearest key by its name: of those in force, or of all; NULL: none is near. */
-const char *config_key_nearest(const ml3_lab_config *c, const char *name, bool all);
-
-bool config_is_list(const config_key *k);
-void config_empty(ml3_lab_config *c, const config_key *k); /* a list */
-int config_append(ml3_lab_config *c, const char *where, const config_key *k, const char *text, ml3_error *error);
-
-/* A single value, as it stands; no other key changes. */
-int config_assign(ml3_lab_config *c, const char *where, const config_key *k, const char *text, ml3_error *error);
-
-/* The value as "key=value" has it, lists too. */
-int config_put(ml3_lab_config *c, const char *where, const config_key *k, const char *text, ml3_error *error);
-
-/* Of a choice: which it is now, into name[size]. */
-void config_choice(const ml3_lab_config *c, const config_key *k, char *name, size_t size);
-
-/* ---- config_scope.c: which keys are in force, and what they are when nothing has given them ---- */
-
-/* Notes that k was given in this layer. Where `before` had another problem, method or environment, what was not given takes
-   their defaults; a problem's and a learner's defaults also take the place of what earlier layers gave. */
-void config_note(ml3_lab_config *c, const config_key *k, const ml3_lab_config *before);
-
-/* What was not given gets its default. */
-void config_refresh(ml3_lab_config *c);
-
-bool config_in_force(const ml3_lab_config *c, const config_key *k);
-int config_count_in_force(const ml3_lab_config *c);
-
-/* Is k a key of this kind of problem? An error that names the problem it belongs to, and the nearest key in force. */
-int config_check_key(const ml3_lab_config *c, const char *where, const config_key *k, ml3_error *error);
-
-/* The method is one for this problem. */
-int config_check_method(const ml3_lab_config *c, ml3_error *error);
-
-/* "where: key is 'value'; expected ..." */
-int config_wrong(ml3_error *error, const char *where, const config_key *k, const char *value, const char *expected);
+/* All of a layer, in any order; a mistake changes nothing. file: its path; NULL: it comes from --set. */
+int ml3_lab_config_apply(ml3_lab_config *config, const char *file, const ml3_lab_setting *settings, int count,
+                         ml3_error *error);
 
 #endif

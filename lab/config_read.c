@@ -1,5 +1,5 @@
-/* Reading a configuration. YAML is read as events by libyaml: a reader made from a schema (libcyaml) reports errors to a
-   log, without the nearest key or the range, and a user should see both. */
+/* Reading a configuration. YAML comes as libyaml's document: a reader made from a schema (libcyaml) reports errors to a log, without
+   the nearest key or the range, and a user should see both. */
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -7,151 +7,117 @@
 #include "base/file.h"
 #include "lab/config_internal.h"
 
+enum { NAME_LENGTH = 2 * ML3_KEY_TEXT_MAX, DEPTH_MAX = 4 };
+
 typedef struct reader {
-  yaml_parser_t parser;
-  ml3_lab_config *config;
+  yaml_document_t document;
   const char *path;
-  char where[320];
   ml3_error *error;
-  const config_key *seen[ML3_LAB_KEYS_MAX];
-  int count, lines[ML3_LAB_KEYS_MAX]; /* where they stand */
+  int count;
+  ml3_lab_setting settings[ML3_LAB_KEYS_MAX];
+  char names[ML3_LAB_KEYS_MAX][NAME_LENGTH];
+  const char
+      *items[ML3_LAB_KEYS_MAX][ML3_KEY_LIST_MAX + 1]; /* one more than there may be: that is an error of the key */
 } reader;
 
-static int next_event(reader *r, yaml_event_t *event) {
-  if (yaml_parser_parse(&r->parser, event)) {
-    snprintf(r->where, sizeof r->where, "%.250s:%d", r->path, (int)event->start_mark.line + 1);
-    return ML3_OK;
-  }
-  return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: not YAML: %s", r->path, (int)r->parser.problem_mark.line + 1,
-                       r->parser.problem ? r->parser.problem : "unreadable");
+static int line_of(const yaml_node_t *node) {
+  return (int)node->start_mark.line + 1;
 }
 
-static int read_list(reader *r, const config_key *k) {
-  config_empty(r->config, k);
-  for (;;) {
-    yaml_event_t event;
-    int code = next_event(r, &event);
-    if (code != ML3_OK) return code;
-    yaml_event_type_t type = event.type;
-    if (type == YAML_SCALAR_EVENT)
-      code = config_append(r->config, r->where, k, (const char *)event.data.scalar.value, r->error);
-    else if (type != YAML_SEQUENCE_END_EVENT)
-      code = ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: %s is nested; expected a plain list", r->where, k->name);
-    yaml_event_delete(&event);
-    if (code != ML3_OK || type == YAML_SEQUENCE_END_EVENT) return code;
+static int read_list(reader *r, const yaml_node_t *node, ml3_lab_setting *g) {
+  const yaml_node_item_t *item = node->data.sequence.items.start;
+  g->items = r->items[r->count];
+  for (; item < node->data.sequence.items.top && g->count <= ML3_KEY_LIST_MAX; item++) {
+    const yaml_node_t *one = yaml_document_get_node(&r->document, *item);
+    if (one->type != YAML_SCALAR_NODE)
+      return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: %s is nested; expected a plain list", r->path,
+                           line_of(one), g->name);
+    r->items[r->count][g->count++] = (const char *)one->data.scalar.value;
   }
-}
-
-static int read_mapping(reader *r, const char *prefix, int depth);
-
-/* A section may stand in pieces, as in files of older versions; what a key that is given twice would be, nobody can tell. */
-static int see(reader *r, const config_key *k, int line) {
-  for (int i = 0; i < r->count; i++)
-    if (r->seen[i] == k)
-      return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: %s stands twice, first in line %d; remove one", r->where,
-                           k->name, r->lines[i]);
-  r->seen[r->count] = k;
-  r->lines[r->count++] = line;
   return ML3_OK;
 }
 
-/* The value of a key whose full name is `name`; `event` is its first event. */
-static int read_value(reader *r, const char *name, const yaml_event_t *event, int depth) {
-  if (event->type == YAML_MAPPING_START_EVENT) {
-    if (depth >= 4) return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: '%s' is nested too deeply", r->where, name);
-    return read_mapping(r, name, depth + 1);
-  }
-  const config_key *k = config_key_find(r->config, r->where, name, r->error);
-  if (!k) return ML3_ERR_ARGUMENT;
-  const ml3_lab_config before = *r->config;
-  int code = see(r, k, (int)event->start_mark.line + 1);
+/* A section may stand in pieces, as in files of older versions; what a key that is given twice would be, nobody can tell. */
+static int check_once(const reader *r, const char *name, int line) {
+  for (int i = 0; i < r->count; i++)
+    if (strcmp(r->names[i], name) == 0)
+      return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: %s stands twice, first in line %d; remove one", r->path,
+                           line, name, r->settings[i].line);
+  return ML3_OK;
+}
+
+static int read_setting(reader *r, const char *name, const yaml_node_t *node) {
+  const int line = line_of(node);
+  int code = check_once(r, name, line);
   if (code != ML3_OK) return code;
-  if (event->type == YAML_SCALAR_EVENT)
-    code = config_assign(r->config, r->where, k, (const char *)event->data.scalar.value, r->error);
-  else if (event->type == YAML_SEQUENCE_START_EVENT && config_is_list(k))
-    code = read_list(r, k);
-  else
-    return config_wrong(r->error, r->where, k, "a list", "a single value");
-  if (code == ML3_OK) config_note(r->config, k, &before);
-  return code;
+  if (r->count == ML3_LAB_KEYS_MAX)
+    return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: more keys than there are", r->path, line);
+  ml3_lab_setting *g = &r->settings[r->count];
+  memcpy(r->names[r->count], name, NAME_LENGTH);
+  *g = (ml3_lab_setting){.name = r->names[r->count], .line = line};
+  if (node->type == YAML_SCALAR_NODE)
+    g->value = (const char *)node->data.scalar.value;
+  else if ((code = read_list(r, node, g)) != ML3_OK)
+    return code;
+  r->count++;
+  return ML3_OK;
 }
 
-static int read_mapping(reader *r, const char *prefix, int depth) {
-  for (;;) {
-    yaml_event_t name, value;
-    char full[2 * ML3_KEY_TEXT_MAX];
-    int code = next_event(r, &name);
+static int read_mapping(reader *r, const yaml_node_t *node, const char *prefix, int depth) {
+  const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+  for (; pair < node->data.mapping.pairs.top; pair++) {
+    const yaml_node_t *key = yaml_document_get_node(&r->document, pair->key),
+                      *value = yaml_document_get_node(&r->document, pair->value);
+    char name[NAME_LENGTH] = "";
+    int code;
+    if (key->type != YAML_SCALAR_NODE)
+      return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: expected `key: value`", r->path, line_of(key));
+    snprintf(name, sizeof name, "%.250s%s%.250s", prefix, *prefix ? "." : "", (const char *)key->data.scalar.value);
+    if (value->type != YAML_MAPPING_NODE)
+      code = read_setting(r, name, value);
+    else if (depth < DEPTH_MAX)
+      code = read_mapping(r, value, name, depth + 1);
+    else
+      code = ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: '%s' is nested too deeply", r->path, line_of(value), name);
     if (code != ML3_OK) return code;
-    bool end = name.type == YAML_MAPPING_END_EVENT;
-    if (!end && name.type != YAML_SCALAR_EVENT)
-      code = ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: expected `key: value`", r->where);
-    else if (!end)
-      snprintf(full, sizeof full, "%.250s%s%.250s", prefix, *prefix ? "." : "", (const char *)name.data.scalar.value);
-    yaml_event_delete(&name);
-    if (end || code != ML3_OK) return code;
-
-    if ((code = next_event(r, &value)) != ML3_OK) return code;
-    code = read_value(r, full, &value, depth);
-    yaml_event_delete(&value);
-    if (code != ML3_OK) return code;
   }
+  return ML3_OK;
 }
 
-/* Behind the mapping: a file is one document. */
-static int read_end(reader *r) {
-  for (;;) {
-    yaml_event_t event;
-    int code = next_event(r, &event);
-    if (code != ML3_OK) return code;
-    yaml_event_type_t type = event.type;
-    yaml_event_delete(&event);
-    if (type == YAML_STREAM_END_EVENT) return ML3_OK;
-    if (type != YAML_DOCUMENT_END_EVENT)
-      return ml3_error_set(
-          r->error, ML3_ERR_FORMAT,
-          "%s: a second YAML document begins here; a configuration is one: remove the '---' before it, "
-          "or keep it in a file of its own",
-          r->where);
-  }
+/* ---- documents -------------------------------------------------------------------------------------------------------- */
+
+static int load(reader *r, yaml_parser_t *parser, yaml_document_t *document) {
+  if (yaml_parser_load(parser, document)) return ML3_OK;
+  return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: not YAML: %s", r->path, (int)parser->problem_mark.line + 1,
+                       parser->problem ? parser->problem : "unreadable");
 }
 
-static int read_document(reader *r) {
-  for (;;) {
-    yaml_event_t event;
-    int code = next_event(r, &event);
-    if (code != ML3_OK) return code;
-    yaml_event_type_t type = event.type;
-    yaml_event_delete(&event);
-    if (type == YAML_MAPPING_START_EVENT) return (code = read_mapping(r, "", 0)) == ML3_OK ? read_end(r) : code;
-    if (type == YAML_STREAM_END_EVENT) return ML3_OK; /* an empty file changes nothing */
-    if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT)
-      return ml3_error_set(r->error, ML3_ERR_FORMAT, "%s: expected `key: value` lines", r->where);
-  }
+/* Behind the first document: a file is one. */
+static int check_end(reader *r, yaml_parser_t *parser) {
+  yaml_document_t second;
+  const int code = load(r, parser, &second);
+  if (code != ML3_OK) return code;
+  const bool one = !yaml_document_get_root_node(&second);
+  const int line = (int)second.start_mark.line + 1;
+  yaml_document_delete(&second);
+  if (one) return ML3_OK;
+  return ml3_error_set(r->error, ML3_ERR_FORMAT,
+                       "%s:%d: a second YAML document begins here; a configuration is one: remove the '---' before it, "
+                       "or keep it in a file "
+                       "of its own",
+                       r->path, line);
 }
 
-/* A file with most of the keys in force is a run's: it has what an environment's defaults would say, and older ones have the
-   keys of all problems. In another a key that does nothing is a mistake. */
-static int check_seen(reader *r) {
-  char where[320];
-  int code = ML3_OK;
-  r->config->whole = 2 * r->count > config_count_in_force(r->config);
-  if (r->config->whole) return config_refresh(r->config), ML3_OK;
-  for (int i = 0; i < r->count && code == ML3_OK; i++) {
-    snprintf(where, sizeof where, "%.250s:%d", r->path, r->lines[i]);
-    code = config_check_key(r->config, where, r->seen[i], r->error);
-  }
-  return code;
-}
-
-static int read_text(ml3_lab_config *config, const char *path, const char *text, size_t size, ml3_error *error) {
-  reader r = {.config = config, .path = path, .error = error};
-  int code = ML3_ERR_MEMORY;
-  if (yaml_parser_initialize(&r.parser)) {
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
-    code = read_document(&r);
-    if (code == ML3_OK) code = check_seen(&r);
-    yaml_parser_delete(&r.parser);
-  }
+static int read_document(reader *r, yaml_parser_t *parser, ml3_lab_config *config) {
+  int code = load(r, parser, &r->document);
+  if (code != ML3_OK) return code;
+  const yaml_node_t *root = yaml_document_get_root_node(&r->document); /* an empty file changes nothing */
+  if (root && root->type != YAML_MAPPING_NODE)
+    code = ml3_error_set(r->error, ML3_ERR_FORMAT, "%s:%d: expected `key: value` lines", r->path, line_of(root));
+  if (code == ML3_OK && root) code = read_mapping(r, root, "", 0);
+  if (code == ML3_OK && root) code = check_end(r, parser);
+  if (code == ML3_OK) code = ml3_lab_config_apply(config, r->path, r->settings, r->count, r->error);
+  yaml_document_delete(&r->document);
   return code;
 }
 
@@ -159,10 +125,16 @@ int ml3_lab_config_read(ml3_lab_config *config, const char *path, ml3_error *err
   size_t size;
   char *text = ml3_file_read(path, 1 << 20, &size, error);
   if (!text) return error ? error->code : ML3_ERR_IO;
-  ml3_lab_config fresh = *config; /* a bad file changes nothing */
-  fresh.layer++;
-  const int code = read_text(&fresh, path, text, size, error);
+  reader *r = calloc(1, sizeof *r);
+  yaml_parser_t parser;
+  int code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory to read '%s'", path);
+  if (r && yaml_parser_initialize(&parser)) {
+    r->path = path, r->error = error;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+    code = read_document(r, &parser, config);
+    yaml_parser_delete(&parser);
+  }
+  free(r);
   free(text);
-  if (code == ML3_OK) *config = fresh;
   return code;
 }

@@ -1,212 +1,275 @@
-/* Which keys of a configuration are in force, by the rules beside the table of keys; and what they are when nothing has given
-   them: the defaults of the table, of the kind of problem, of a policy that learns by itself, of the environment, each over
-   the ones before. */
+/* Whose keys are in force: those of the lab itself, of the problem, of the method; of these each whose `when` holds. */
 #define _POSIX_C_SOURCE 200809L
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "agents/problems/model_based.h"
 #include "lab/config_internal.h"
-#include "lab/environments.h"
-#include "lab/experiment.h"
+#include "lab/learners.h"
+#include "lab/methods.h"
 #include "lab/problems.h"
+#include "metaloss/options.h"
 
-/* ---- rules -------------------------------------------------------------------------------------------------------- */
+#define AT(field) offsetof(ml3_lab_config, field)
+static const ml3_key own[] = {
+    {"problem", ML3_KEY_TEXT, AT(problem), "model_based", 1, 0, NULL, NULL, "what is learned: a kind of `ml3 list`"},
+    {"method", ML3_KEY_CHOICE, AT(method), "learned_loss", 0, 0, ML3_LAB_METHOD_CHOICES, NULL,
+     "what is meta-learned: a loss; a start (MAML, exact or first order); a start and a step size a parameter "
+     "(Meta-SGD); or one policy that learns by itself (learner.*)"},
+    {"seed", ML3_KEY_INT, AT(seed), "0", 0, 9e15, NULL, NULL,
+     "same seed, same bits, by one build, MuJoCo and instruction set"},
+    {"threads", ML3_KEY_INT, AT(threads), "0", 0, 1024, NULL, NULL,
+     "tasks at a time; 0: all cores, or OMP_NUM_THREADS"},
+    {"checkpoint.every", ML3_KEY_INT, AT(checkpoint_every), "500", 1, 1e9, NULL, NULL,
+     "outer steps, or updates of a policy; after a minute at the latest"},
+};
+static const ml3_keys own_keys = ML3_KEYS(own, ml3_lab_config);
 
-/* Is `name` one of the words? They are parted by `separator`; "policy.*" stands for all that begin so. */
-static bool among(const char *words, char separator, const char *name) {
-  const size_t length = strlen(name);
-  for (const char *at = words; *at;) {
-    const char *end = strchr(at, separator);
-    const size_t n = end ? (size_t)(end - at) : strlen(at);
-    if (n == length && strncmp(at, name, n) == 0) return true;
-    if (n > 0 && at[n - 1] == '*' && strncmp(at, name, n - 1) == 0) return true;
-    at += n + (end != NULL);
+static const ml3_key acting[] = {
+    {"environment", ML3_KEY_TEXT, AT(environment), "mountain_car", 1, 0, NULL, NULL, "see `ml3 list`"},
+    {"horizon", ML3_KEY_INT, AT(horizon), "0", 0, 10000, NULL, NULL, "steps of a rollout; 0: the environment's"},
+};
+const ml3_keys ml3_lab_acting_keys = ML3_KEYS(acting, ml3_lab_config);
+
+static const ml3_keys *const always[] = {&own_keys, &ml3_test_keys, NULL};
+
+/* ---- owners -------------------------------------------------------------------------------------------------------- */
+
+/* Those of one more list, each once; they are in force, or there at all. */
+static void add(ml3_lab_scope *s, const ml3_keys *const *list, bool force) {
+  for (; list && *list; list++) {
+    int i = 0;
+    while (i < s->count && s->owners[i] != *list) i++;
+    if (i == ML3_LAB_OWNERS_MAX) return;
+    if (i == s->count) s->owners[s->count++] = *list, s->force[i] = false;
+    s->force[i] = s->force[i] || force;
   }
+}
+
+static void set_places(ml3_lab_scope *s) {
+  size_t place = offsetof(ml3_lab_config, options);
+  for (int i = 0; i < s->count; i++) {
+    const size_t size = s->owners[i]->size;
+    s->place[i] =
+        size == sizeof(ml3_lab_config) ? 0 : place; /* the lab's own keys are fields of the configuration itself */
+    if (size != sizeof(ml3_lab_config)) place += (size + 15) & ~(size_t)15;
+  }
+}
+
+void ml3_lab_scope_of(const ml3_lab_config *c, ml3_lab_scope *s) {
+  const ml3_keys *learner[ML3_LAB_LEARNER_OWNERS];
+  const ml3_keys *const first[] = {&own_keys, NULL};
+  s->count = 0;
+  add(s, first, true);
+  for (int i = 0; ml3_lab_problem_kind_at(i); i++) {
+    const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_at(i);
+    add(s, kind->keys, c && !ml3_lab_trains_policy(c) && strcmp(kind->name, c->problem) == 0);
+  }
+  for (int i = 0; ml3_lab_meta_method_at(i); i++) add(s, ml3_lab_meta_method_at(i)->keys, c && i == c->method);
+  for (int i = 0; ml3_lab_learner_owners(i, learner); i++) add(s, learner, c && i + ML3_LAB_META_METHODS == c->method);
+  add(s, always, true);
+  set_places(s);
+}
+
+static size_t place_of(const ml3_keys *owner) {
+  ml3_lab_scope s;
+  int i = 0;
+  ml3_lab_scope_of(NULL, &s);
+  while (i < s.count && s.owners[i] != owner) i++;
+  return s.place[i];
+}
+
+const void *ml3_lab_config_get(const ml3_lab_config *config, const ml3_keys *owner) {
+  return (const char *)config + place_of(owner);
+}
+
+void *ml3_lab_config_edit(ml3_lab_config *config, const ml3_keys *owner) {
+  return (char *)config + place_of(owner);
+}
+
+bool ml3_lab_slot_at(const ml3_lab_scope *s, int number, ml3_lab_slot *slot) {
+  int i = 0, k = number;
+  while (i < s->count && k >= s->owners[i]->count) k -= s->owners[i++]->count;
+  if (i == s->count) return false;
+  *slot = (ml3_lab_slot){&s->owners[i]->table[k], number, s->place[i], s->force[i]};
+  return true;
+}
+
+bool ml3_lab_slot_find(const ml3_lab_scope *s, const char *name, ml3_lab_slot *slot) {
+  ml3_lab_slot at;
+  bool found = false;
+  for (int i = 0; ml3_lab_slot_at(s, i, &at); i++) {
+    if (strcmp(at.key->name, name) != 0 || (found && !at.force)) continue;
+    *slot = at;
+    found = true;
+    if (at.force) break;
+  }
+  return found;
+}
+
+/* ---- keys in force ---------------------------------------------------------------------------------------------------- */
+
+/* Is `name` one of "a|b|c"? */
+static bool among(const char *words, size_t length, const char *name) {
+  const size_t n = strlen(name);
+  for (const char *at = words, *end = words + length; at <= end; at += strcspn(at, "| ") + 1)
+    if (strncmp(at, name, n) == 0 && (at + n == end || at[n] == '|')) return true;
   return false;
 }
 
-static const config_key *key_of(const char *name) {
-  const config_key *k;
-  for (int i = 0; (k = config_key_at(i)); i++)
-    if (strcmp(k->name, name) == 0) return k;
-  return NULL;
-}
-
-static void choice_of(const ml3_lab_config *c, const char *key, char *name, size_t size) {
-  config_choice(c, key_of(key), name, size);
-}
-
-/* "extra.kind=advice|energy": is that key one of these? */
-static bool holds(const ml3_lab_config *c, const char *when) {
-  char key[64], now[64];
-  const char *equals = strchr(when, '=');
-  snprintf(key, sizeof key, "%.*s", (int)(equals - when), when);
-  choice_of(c, key, now, sizeof now);
-  return among(equals + 1, '|', now);
-}
-
-/* The first rule for k that excludes it by its problem, NULL: none. */
-static const config_rule *foreign_by(const ml3_lab_config *c, const config_key *k) {
-  const config_rule *r;
-  for (int i = 0; (r = config_rule_at(i)); i++)
-    if (r->problems && among(r->keys, ' ', k->name) && !among(r->problems, '|', c->problem)) return r;
-  return NULL;
-}
-
-/* The first rule for k that makes it idle: another method, or another choice that it depends on. */
-static const config_rule *idle_by(const ml3_lab_config *c, const config_key *k) {
-  const config_rule *r;
-  char method[64];
-  choice_of(c, "method", method, sizeof method);
-  for (int i = 0; (r = config_rule_at(i)); i++) {
-    if (!among(r->keys, ' ', k->name)) continue;
-    if (r->methods && !among(r->methods, '|', method)) return r;
-    if (r->when && !holds(c, r->when)) return r;
+static bool holds(const ml3_lab_config *c, const ml3_lab_scope *s, const char *when) {
+  for (const char *at = when; at && *at; at += strspn(at, " ")) {
+    char name[ML3_KEY_NAME_MAX], now[ML3_KEY_NAME_MAX];
+    const size_t equals = strcspn(at, "="), end = strcspn(at, " ");
+    ml3_lab_slot slot;
+    snprintf(name, sizeof name, "%.*s", (int)equals, at);
+    if (!ml3_lab_slot_find(s, name, &slot) || !slot.force) return false;
+    ml3_key_choice(slot.key, ml3_lab_slot_get(c, &slot), now, sizeof now);
+    if (!among(at + equals + 1, end - equals - 1, now)) return false;
+    at += end;
   }
-  return NULL;
+  return true;
 }
 
-bool config_in_force(const ml3_lab_config *c, const config_key *k) {
-  return !foreign_by(c, k) && !idle_by(c, k);
+bool ml3_lab_config_holds(const ml3_lab_config *c, const char *when) {
+  ml3_lab_scope s;
+  ml3_lab_scope_of(c, &s);
+  return holds(c, &s, when);
 }
 
-int config_count_in_force(const ml3_lab_config *c) {
-  const config_key *k;
-  int count = 0;
-  for (int i = 0; (k = config_key_at(i)); i++) count += config_in_force(c, k);
-  return count;
-}
-
-/* ---- what is told --------------------------------------------------------------------------------------------------- */
-
-/* "a|b|c" as "'a', 'b' or 'c'". */
-static void put_alternatives(const char *names, char *text, size_t size) {
-  size_t used = 0;
-  for (const char *at = names; at && used < size;) {
-    const char *end = strchr(at, '|');
-    const int n = end ? (int)(end - at) : (int)strlen(at);
-    const char *before = at == names ? "" : end ? ", " : " or ";
-    used += (size_t)snprintf(text + used, size - used, "%s'%.*s'", before, n, at);
-    at = end ? end + 1 : NULL;
-  }
-}
-
-int config_check_key(const ml3_lab_config *c, const char *where, const config_key *k, ml3_error *error) {
-  const config_rule *r, *foreign = foreign_by(c, k);
-  char owners[160];
-  if (!foreign) return ML3_OK;
-  for (int i = 0; (r = config_rule_at(i)); i++) /* the narrowest that names it */
-    if (r->problems && among(r->keys, ' ', k->name) && strlen(r->problems) < strlen(foreign->problems)) foreign = r;
-  put_alternatives(foreign->problems, owners, sizeof owners);
-  const char *nearest = config_key_nearest(c, k->name, false);
-  return ml3_error_set(
-      error, ML3_ERR_ARGUMENT,
-      "%s: %s is a key of problem %s, and the problem is '%s'%s%s%s; `ml3 config %s` lists the keys in force", where,
-      k->name, owners, c->problem, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
-      c->problem);
-}
-
-int config_check_method(const ml3_lab_config *c, ml3_error *error) {
-  const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(c->problem, error);
-  char method[64];
-  if (!kind) return ML3_ERR_ARGUMENT;
-  if (!ml3_lab_trains_policy(c) || ml3_lab_problem_acts(kind)) return ML3_OK;
-  choice_of(c, "method", method, sizeof method);
-  return ml3_error_set(
-      error, ML3_ERR_ARGUMENT,
-      "method is '%s', which learns in an environment, and problem '%s' has none; name one: `ml3 train "
-      "ENVIRONMENT --set method=%s` (`ml3 list environments`)",
-      method, c->problem, method);
+bool ml3_lab_slot_in_force(const ml3_lab_config *c, const ml3_lab_scope *s, const ml3_lab_slot *slot) {
+  return slot->force && holds(c, s, slot->key->when);
 }
 
 bool ml3_lab_config_idle(const ml3_lab_config *c, int i, char *text, size_t size) {
-  const config_key *k;
-  for (int n = 0; (k = config_key_at(n)); n++) {
-    const config_rule *r = c->given[n] == c->layer && c->layer ? idle_by(c, k) : NULL;
-    char method[64];
-    if (!r || i-- > 0) continue;
-    choice_of(c, "method", method, sizeof method);
-    if (r->methods && !among(r->methods, '|', method))
-      snprintf(text, size, "%s, with method '%s'", k->name, method);
+  ml3_lab_scope s;
+  ml3_lab_slot slot;
+  ml3_lab_scope_of(c, &s);
+  for (int n = 0; ml3_lab_slot_at(&s, n, &slot); n++) {
+    if (!c->layer || c->source[n] != ML3_LAB_FROM_LAYER + c->layer) continue;
+    if (ml3_lab_slot_in_force(c, &s, &slot) || i-- > 0) continue;
+    if (slot.force)
+      snprintf(text, size, "%s, which needs %s", slot.key->name, slot.key->when);
     else
-      snprintf(text, size, "%s, which needs %s", k->name, r->when);
+      snprintf(text, size, "%s, with method '%s'", slot.key->name, ml3_lab_method_name(c));
     return true;
   }
   return false;
 }
 
-/* ---- defaults ------------------------------------------------------------------------------------------------------- */
+/* ---- whose a key is --------------------------------------------------------------------------------------------------- */
 
-/* What a policy that learns by itself starts from. */
-static const char *const policy_defaults =
-    "policy.kind=gaussian policy.log_std=0 policy.hidden=[64,64] policy.activation=tanh policy.bias=true "
-    "policy.squash=clamp policy.obs_scale=[]";
+static bool lists(const ml3_keys *const *owners, const char *name) {
+  for (; owners && *owners; owners++)
+    if (ml3_keys_find(*owners, name)) return true;
+  return false;
+}
 
-/* The next "key=value" of a line into key[64] and value[192]; false at its end. */
-static bool next_setting(const char **at, char *key, char *value) {
-  while (**at == ' ') ++*at;
-  const size_t n = strcspn(*at, " "), name = strcspn(*at, "=");
-  if (n == 0) return false;
-  snprintf(key, 64, "%.*s", (int)name, *at);
-  snprintf(value, 192, "%.*s", (int)(n - name - 1), *at + name + 1);
-  *at += n;
+/* Is it a key of this kind of problem, with whatever method? */
+static bool belongs(const ml3_lab_problem_kind *kind, const char *name) {
+  const ml3_keys *learner[ML3_LAB_LEARNER_OWNERS];
+  bool found = lists(always, name) || lists(kind->keys, name);
+  for (int i = 0; ml3_lab_meta_method_at(i); i++) found = found || lists(ml3_lab_meta_method_at(i)->keys, name);
+  for (int i = 0; ml3_lab_problem_acts(kind) && ml3_lab_learner_owners(i, learner); i++)
+    found = found || lists(learner, name);
+  return found;
+}
+
+/* One more of a list "'a', 'b' or 'c'". */
+static size_t put_name(char *text, size_t size, size_t used, const char *name, const char *before) {
+  return used < size ? used + (size_t)snprintf(text + used, size - used, "%s'%s'", before, name) : used;
+}
+
+/* The kinds of problem that have the key, as "'a', 'b' or 'c'". */
+static void put_problems(const char *name, char *text, size_t size) {
+  const ml3_lab_problem_kind *kind, *last = NULL;
+  size_t used = 0;
+  text[0] = '\0';
+  for (int i = 0; (kind = ml3_lab_problem_kind_at(i)); i++) {
+    if (!belongs(kind, name)) continue;
+    if (last) used = put_name(text, size, used, last->name, used ? ", " : "");
+    last = kind;
+  }
+  if (last) put_name(text, size, used, last->name, used ? " or " : "");
+}
+
+/* The nearest key by its name: of those in force, or of all; NULL: none is near. */
+static const char *nearest_key(const ml3_lab_config *c, const ml3_lab_scope *s, const char *name, bool all) {
+  const char *names[ML3_LAB_KEYS_MAX], *last = strrchr(name, '.');
+  ml3_lab_slot slot;
+  int count = 0;
+  for (int i = 0; ml3_lab_slot_at(s, i, &slot); i++)
+    if (all || ml3_lab_slot_in_force(c, s, &slot)) names[count++] = slot.key->name;
+  const char *nearest = ml3_error_nearest(name, names, count);
+  for (int i = 0; i < count && !nearest; i++) { /* the right word in the wrong section */
+    const char *word = strrchr(names[i], '.');
+    if (strcmp(word ? word + 1 : names[i], last ? last + 1 : name) == 0) nearest = names[i];
+  }
+  return nearest;
+}
+
+int ml3_lab_key_check(const ml3_lab_config *c, const ml3_lab_scope *s, const char *where, const char *name,
+                      ml3_error *error) {
+  const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(c->problem, error);
+  char owners[160];
+  if (!kind) return ML3_ERR_ARGUMENT;
+  if (belongs(kind, name)) return ML3_OK;
+  put_problems(name, owners, sizeof owners);
+  const char *nearest = nearest_key(c, s, name, false);
+  return ml3_error_set(
+      error, ML3_ERR_ARGUMENT,
+      "%s: %s is a key of problem %s, and the problem is '%s'%s%s%s; `ml3 config %s` lists the keys in force", where,
+      name, owners, c->problem, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
+      c->problem);
+}
+
+int ml3_lab_key_find(const ml3_lab_config *c, const ml3_lab_scope *s, const char *where, const char *name,
+                     ml3_lab_slot *slot, ml3_error *error) {
+  if (ml3_lab_slot_find(s, name, slot)) return ML3_OK;
+  const char *nearest = nearest_key(c, s, name, false);
+  if (!nearest) nearest = nearest_key(c, s, name, true);
+  ml3_error foreign = {0};
+  if (nearest && ml3_lab_key_check(c, s, where, nearest, &foreign) != ML3_OK)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: unknown key '%s'; did you mean '%s'? But %s", where, name,
+                         nearest, foreign.message + strlen(where) + 2);
+  return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: unknown key '%s'%s%s%s; `ml3 config %s` lists all keys", where,
+                       name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
+                       c->problem);
+}
+
+/* ---- for help ----------------------------------------------------------------------------------------------------------- */
+
+bool ml3_lab_config_key(int i, ml3_lab_key_texts *texts) {
+  ml3_lab_scope s;
+  ml3_lab_slot slot;
+  int owner = 0;
+  ml3_lab_scope_of(NULL, &s);
+  if (!ml3_lab_slot_at(&s, i, &slot)) return false;
+  while (i >= s.owners[owner]->count) i -= s.owners[owner++]->count;
+  *texts = (ml3_lab_key_texts){slot.key->name, slot.key->initial,
+                               slot.key->type == ML3_KEY_BOOL ? "true|false" : slot.key->choices, slot.key->help,
+                               s.owners[owner]};
   return true;
 }
 
-/* Those of a line, where nothing was given. */
-static void put_all(ml3_lab_config *c, const char *line) {
-  char key[64], value[192];
-  while (line && next_setting(&line, key, value)) {
-    const config_key *k = key_of(key);
-    if (k && !c->given[config_key_number(k)]) config_put(c, "default", k, value, NULL);
-  }
+static bool has(const ml3_keys *const *owners, const ml3_keys *owner) {
+  while (owners && *owners && *owners != owner) owners++;
+  return owners && *owners;
 }
 
-/* Keys of the line that earlier layers gave give way. */
-static void release(ml3_lab_config *c, const char *line) {
-  char key[64], value[192];
-  while (line && next_setting(&line, key, value)) {
-    const config_key *k = key_of(key);
-    if (k && c->given[config_key_number(k)] < c->layer) c->given[config_key_number(k)] = 0;
-  }
-}
-
-static bool is_given(const ml3_lab_config *c, const char *key) {
-  return c->given[config_key_number(key_of(key))] != 0;
-}
-
-/* Through a model, unless there is none: by rollouts alone, as where a policy learns by itself. */
-static const char *default_problem(const ml3_lab_config *c) {
-  ml3_error error = {0};
-  const bool own_file = ml3_lab_is_mjcf(c->environment);
-  const ml3_env_spec *env = own_file ? NULL : ml3_env_find(c->environment, NULL);
-  if (ml3_lab_trains_policy(c)) return ml3_lab_problem_model_free.name;
-  if (ML3_LAB_GET(c, dynamics)->kind) return ml3_lab_problem_model_based.name; /* learned */
-  const bool none = env && !ml3_model_based_dynamics(env, &error) && error.code == ML3_ERR_UNAVAILABLE;
-  return own_file || none ? ml3_lab_problem_model_free.name : ml3_lab_problem_model_based.name;
-}
-
-void config_refresh(ml3_lab_config *c) {
-  const config_key *k;
-  for (int i = 0; (k = config_key_at(i)); i++)
-    if (!c->given[i]) config_put(c, "default", k, k->initial, NULL);
-  if (!is_given(c, "problem")) snprintf(c->problem, sizeof c->problem, "%s", default_problem(c));
-  const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(c->problem, NULL);
-  put_all(c, kind ? kind->defaults : NULL);
-  if (ml3_lab_trains_policy(c)) put_all(c, policy_defaults);
-  if (!c->whole) put_all(c, ml3_lab_environment_defaults(c->environment, c->problem, c->method));
-}
-
-void config_note(ml3_lab_config *c, const config_key *k, const ml3_lab_config *before) {
-  c->given[config_key_number(k)] = (unsigned char)c->layer;
-  const bool problem = strcmp(c->problem, before->problem) != 0,
-             learner = ml3_lab_trains_policy(c) && !ml3_lab_trains_policy(before);
-  const ml3_lab_problem_kind *kind = problem ? ml3_lab_problem_kind_find(c->problem, NULL) : NULL;
-  if (kind) release(c, kind->defaults);
-  if (learner) release(c, policy_defaults);
-  if (problem || c->method != before->method || ML3_LAB_GET(c, dynamics)->kind != ML3_LAB_GET(before, dynamics)->kind ||
-      strcmp(c->environment, before->environment) != 0)
-    config_refresh(c);
+void ml3_lab_config_owner_title(const ml3_keys *owner, char *text, size_t size) {
+  const ml3_keys *learner[ML3_LAB_LEARNER_OWNERS];
+  size_t used = 0;
+  if (has(always, owner)) used = (size_t)snprintf(text, size, "always");
+  for (int i = 0; ml3_lab_problem_kind_at(i); i++)
+    if (has(ml3_lab_problem_kind_at(i)->keys, owner))
+      used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "problem ",
+                               ml3_lab_problem_kind_at(i)->name);
+  const char *first = used ? "; method " : "method ";
+  for (int i = 0; ml3_lab_meta_method_at(i); i++)
+    if (has(ml3_lab_meta_method_at(i)->keys, owner))
+      used += (size_t)snprintf(text + used, size - used, "%s%s", first, ml3_lab_meta_method_at(i)->name), first = ", ";
+  for (int i = 0; ml3_lab_learner_owners(i, learner); i++)
+    if (has(learner, owner))
+      used += (size_t)snprintf(text + used, size - used, "%s%s", first, ml3_learner_at(i)->name), first = ", ";
 }

@@ -70,11 +70,11 @@ const char *ml3_lab_environment_settings(const char *name) {
   return NULL;
 }
 
-const char *ml3_lab_environment_defaults(const char *name, const char *problem, int method) {
-  for (size_t i = 0; i < COUNT(learners) && method >= METHOD_PPO; i++)
+const char *ml3_lab_environment_defaults(const char *name, const char *problem, bool learner) {
+  for (size_t i = 0; i < COUNT(learners) && learner; i++)
     if (strcmp(learners[i].environment, name) == 0) return learners[i].settings;
   const bool car = strcmp(name, "mountain_car") == 0 && strcmp(problem, "model_based") == 0;
-  return car && method < METHOD_PPO ? mountain_car : NULL;
+  return car && !learner ? mountain_car : NULL;
 }
 
 bool ml3_lab_is_mjcf(const char *name) {

@@ -10,8 +10,9 @@ const char *ml3_lab_environment_preset(const char *name);
 /* Where there is none: what `ml3 train NAME` sets, "key=value key=value"; NULL: nothing. */
 const char *ml3_lab_environment_settings(const char *name);
 
-/* Defaults of every configuration with that environment, kind of problem and method; NULL: the general ones. */
-const char *ml3_lab_environment_defaults(const char *name, const char *problem, int method);
+/* Defaults of every configuration with that environment and kind of problem, or where a policy learns by itself in it; NULL: the
+   general ones. */
+const char *ml3_lab_environment_defaults(const char *name, const char *problem, bool learner);
 
 /* Does the name end in .xml: a user's own environment? */
 bool ml3_lab_is_mjcf(const char *name);

@@ -6,12 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *ml3_lab_method_label(const ml3_lab_config *c) {
-  static const char *const labels[] = {"learned loss", "MAML",  "first-order MAML", "Meta-SGD", "PPO",
-                                       "REINFORCE",    "random"};
-  return labels[c->method];
-}
-
 /* The column of that name, or a negative code with the names there are. */
 static int find_feature(const ml3_problem *p, const char *key, const char *name, ml3_error *error) {
   char all[400] = "";
@@ -63,14 +57,15 @@ static int choose_inputs(const ml3_lab_config *c, const ml3_problem *p, ml3_loss
 }
 
 static int make_loss(const ml3_lab_config *c, const ml3_problem *p, ml3_loss_spec *spec, ml3_error *error) {
-  *spec = (ml3_loss_spec){
-      .kind = c->method == METHOD_LEARNED_LOSS ? ML3_LOSS_LEARNED : ML3_LOSS_TASK,
-      .rate = ML3_LAB_GET(c, inner)->rate,
-      .learn_rate = c->method == METHOD_META_SGD ? ML3_RATE_SIGNED : (ml3_learn_rate)ML3_LAB_GET(c, inner)->learn_rate,
-      .newton = c->method == METHOD_LEARNED_LOSS ? (int)ML3_LAB_GET(c, inner)->newton : 0,
-      .momentum = ML3_LAB_GET(c, inner)->momentum,
-      .learn_start = ML3_LAB_GET(c, inner)->learn_start || c->method != METHOD_LEARNED_LOSS,
-      .theta_size = p->theta_size};
+  const ml3_lab_meta_method *method = ml3_lab_meta_method_of(c);
+  *spec =
+      (ml3_loss_spec){.kind = method->loss ? ML3_LOSS_LEARNED : ML3_LOSS_TASK,
+                      .rate = ML3_LAB_GET(c, inner)->rate,
+                      .learn_rate = method->rates ? ML3_RATE_SIGNED : (ml3_learn_rate)ML3_LAB_GET(c, inner)->learn_rate,
+                      .newton = method->loss ? (int)ML3_LAB_GET(c, inner)->newton : 0,
+                      .momentum = ML3_LAB_GET(c, inner)->momentum,
+                      .learn_start = ML3_LAB_GET(c, inner)->learn_start || !method->loss,
+                      .theta_size = p->theta_size};
   if (spec->kind == ML3_LOSS_TASK) return ML3_OK;
   spec->weighting = (ml3_weighting)ML3_LAB_GET(c, loss)->weighting;
   spec->net = (ml3_mlp){.outputs = spec->weighting == ML3_WEIGHTING_NONE ? 1 : 2,
@@ -89,6 +84,7 @@ int ml3_lab_threads(const ml3_lab_config *c) {
 
 int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem, ml3_trainer_settings *settings,
                              ml3_error *error) {
+  const ml3_lab_meta_method *method = ml3_lab_meta_method_of(c);
   ml3_loss_spec loss;
   int code = make_loss(c, problem, &loss, error);
   if (code != ML3_OK) return code;
@@ -102,9 +98,9 @@ int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem
                .extra_weight = ML3_LAB_GET(c, outer)->extra_weight,
                .target_weight = ML3_LAB_GET(c, model_free)->target_weight,
                .keep_bytes = ML3_META_KEEP_BYTES,
-               .fast_products = ML3_LAB_GET(c, loss)->products != 0,
-               .derivatives = c->method == METHOD_FOMAML ? ML3_DERIVATIVES_FIRST_ORDER
-                                                         : (ml3_derivatives)ML3_LAB_GET(c, inner)->derivatives},
+               .fast_products = ML3_LAB_GET(c, inner)->products != 0,
+               .derivatives = method->first_order ? ML3_DERIVATIVES_FIRST_ORDER
+                                                  : (ml3_derivatives)ML3_LAB_GET(c, inner)->derivatives},
       .optimizer = {.kind = (ml3_nn_optimizer_kind)ML3_LAB_GET(c, outer)->optimizer,
                     .rate = ML3_LAB_GET(c, outer)->rate,
                     .beta1 = 0.9,
@@ -123,7 +119,7 @@ int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem
       .epochs = (int)ML3_LAB_GET(c, outer)->epochs,
       .task_clip_norm = ML3_LAB_GET(c, outer)->task_clip_norm,
       .normalize = (ml3_normalize)ML3_LAB_GET(c, loss)->normalize,
-      .numerics = (ml3_numerics)c->numerics,
+      .numerics = (ml3_numerics)ML3_LAB_GET(c, outer)->numerics,
       .lifetime = (int)ML3_LAB_GET(c, inner)->lifetime,
       .validation_tasks = (int)ML3_LAB_GET(c, validation)->tasks,
       .validation_steps = (int)(ML3_LAB_GET(c, validation)->steps * ML3_LAB_GET(c, inner)->passes),

@@ -6,8 +6,10 @@
 #include "agents/problems/model_based.h"
 #include "lab/config.h"
 #include "lab/environments.h"
+#include "lab/methods.h"
 #include "lab/problems.h"
 #include "lab/run_folder.h"
+#include "metaloss/options.h"
 #include "metaloss/trainer.h"
 
 /* Threads for this process: `threads`, or of several ranks its share of the cores; 0: all. */
@@ -15,7 +17,6 @@ int ml3_lab_threads(const ml3_lab_config *config);
 
 int ml3_lab_trainer_settings(const ml3_lab_config *config, const ml3_problem *problem, ml3_trainer_settings *settings,
                              ml3_error *error);
-const char *ml3_lab_method_label(const ml3_lab_config *config); /* "learned loss", "MAML" ... */
 ml3_compare_settings ml3_lab_compare_settings_of(const ml3_lab_config *config);
 
 /* Can that be trained? Makes what would be, and frees it; nothing is written. */

@@ -5,6 +5,21 @@
 #include "agents/learn/learner.h"
 #include "lab/config.h"
 
+/* learner.* */
+typedef struct ml3_learner_options {
+  int64_t updates, envs, steps, task, epochs, minibatches;
+  double rate, discount, lambda, clip, entropy, value_weight, clip_norm;
+  bool anneal, normalize_reward;
+} ml3_learner_options;
+extern const ml3_keys ml3_learner_keys;
+
+/* The owners of the keys in force with learner number i, up to NULL; false behind the last. */
+enum { ML3_LAB_LEARNER_OWNERS = 8 };
+bool ml3_lab_learner_owners(int i, const ml3_keys *owners[ML3_LAB_LEARNER_OWNERS]);
+
+/* Its defaults, "key=value key=value"; NULL: there are none, or it meta-trains. */
+const char *ml3_lab_learner_defaults(const ml3_lab_config *config);
+
 /* The kind that `method` names; NULL: it meta-trains, no policy learns by itself. */
 const ml3_learner_kind *ml3_lab_learner_kind(const ml3_lab_config *config);
 

@@ -1,5 +1,6 @@
 /* From policy.* to a policy: see policies.h. */
 #include "lab/policies.h"
+#include <stddef.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,39 @@
 #include "lab/learners.h"
 #include "lab/problems.h"
 #include "lab/run_environment.h"
+
+#define AT(field) offsetof(ml3_rollout_options, field)
+static const ml3_key rollout_keys[] = {
+    {"rollout.fixed", ML3_KEY_NAMES, AT(fixed), "[]", 0, 0, NULL, NULL,
+     "task parameters that keep their default values instead of being drawn: [mass, start_x]"},
+    {"rollout.episodes", ML3_KEY_INT, AT(episodes), "8", 1, 4096, NULL, NULL,
+     "model_free: for an update; so in comparisons, of REINFORCE"},
+};
+#undef AT
+const ml3_keys ml3_rollout_keys = ML3_KEYS(rollout_keys, ml3_rollout_options);
+
+#define AT(field) offsetof(ml3_extra_options, field)
+static const ml3_key extra_keys[] = {
+    {"extra.goal", ML3_KEY_NUMBERS, AT(goal), "[]", -1e9, 1e9, NULL, "extra.kind=exploration_goal",
+     "a state to pass by first"},
+    {"extra.until_step", ML3_KEY_INT, AT(until_step), "15", 1, 10000, NULL, "extra.kind=exploration_goal",
+     "states before this one are drawn to it"},
+    {"extra.demonstrations", ML3_KEY_INT, AT(demonstrations), "64", 1, 65536, NULL, "extra.kind=demonstration",
+     "demonstration: tasks that an expert shows, or the first of extra.file"},
+    {"extra.expert", ML3_KEY_CHOICE, AT(expert), "ilqr", 0, 0, "ilqr|ppo", "extra.kind=demonstration|advice",
+     "who shows or advises: plans for each task, or one policy that learns all of them at once, by learner.*"},
+    {"extra.expert_updates", ML3_KEY_INT, AT(expert_updates), "500", 1, 1e9, NULL, "extra.kind=demonstration|advice",
+     "of that policy"},
+    {"extra.expert_log_std", ML3_KEY_REAL, AT(expert_log_std), "-1", -10, 5, NULL, "extra.kind=demonstration|advice",
+     "where its log-std starts: 0 wanders more, and then knows more of what is off its path; -1 shows better how to "
+     "stop"},
+    {"extra.file", ML3_KEY_TEXT, AT(file), "", 0, 0, NULL, "extra.kind=demonstration|advice",
+     "instead of extra.expert; demonstration: a data set (HDF5) of episodes; advice: a policy.safetensors"},
+    {"extra.guided", ML3_KEY_INT, AT(guided), "0", 0, 4096, NULL, "extra.kind=advice",
+     "advice: of rollout.episodes, in how many the expert itself acts while meta-training"},
+};
+#undef AT
+const ml3_keys ml3_extra_keys = ML3_KEYS(extra_keys, ml3_extra_options);
 
 ml3_env_spec *ml3_lab_env_new(const ml3_lab_config *c, ml3_error *error) {
   const ml3_env_spec *env = ml3_lab_run_environment_spec(c, error);

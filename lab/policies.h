@@ -3,8 +3,27 @@
 #define ML3_LAB_POLICIES_H
 
 #include "agents/learn/policy.h"
+#include "agents/learn/policy_options.h"
 #include "agents/problems/demonstrations.h"
 #include "lab/config.h"
+
+/* rollout.fixed, rollout.episodes */
+typedef struct ml3_rollout_options {
+  ml3_key_names fixed;
+  int64_t episodes;
+} ml3_rollout_options;
+
+enum { ML3_LAB_EXPERT_ILQR, ML3_LAB_EXPERT_PPO }; /* extra.expert, in the order of its choices */
+
+/* extra.*, of experts; extra.kind is the problem's */
+typedef struct ml3_extra_options {
+  int expert;
+  ml3_key_numbers goal;
+  int64_t until_step, demonstrations, expert_updates, guided;
+  double expert_log_std;
+  char file[ML3_KEY_TEXT_MAX];
+} ml3_extra_options;
+extern const ml3_keys ml3_rollout_keys, ml3_extra_keys;
 
 /* The environment of a configuration, with the task parameters of rollout.fixed at their default values; NULL with a
    sentence. Freed by free(), unless a problem or learner owns it. */

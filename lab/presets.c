@@ -114,6 +114,14 @@ static int read_file(ml3_lab_config *config, const char *path, ml3_error *error)
   return code == ML3_OK ? ml3_lab_run_environment_find(folder, config, error) : code;
 }
 
+/* What an argument stands for, as a layer of that name. */
+static int name_layer(ml3_lab_config *config, int code, const char *kind, const char *name) {
+  char layer[ML3_LAB_LAYER_NAME];
+  snprintf(layer, sizeof layer, "%s %.64s", kind, name);
+  if (code == ML3_OK) ml3_lab_config_name_layer(config, layer);
+  return code;
+}
+
 int ml3_lab_preset_apply(ml3_lab_config *config, const char *name, ml3_error *error) {
   char path[1200], file[256], assignment[ML3_KEY_TEXT_MAX];
   if (!name) return ML3_OK;
@@ -124,14 +132,15 @@ int ml3_lab_preset_apply(ml3_lab_config *config, const char *name, ml3_error *er
   }
   if (strchr(name, '/') || strstr(name, ".yaml") || strstr(name, ".yml")) return read_file(config, name, error);
   snprintf(file, sizeof file, "%.200s.yaml", name);
-  if (ml3_lab_share_find("experiments", file, path, sizeof path)) return ml3_lab_config_read(config, path, error);
+  if (ml3_lab_share_find("experiments", file, path, sizeof path))
+    return name_layer(config, ml3_lab_config_read(config, path, error), "preset", name);
   if (ml3_lab_problem_kind_find(name, NULL))
     snprintf(assignment, sizeof assignment, "problem=%.200s", name);
   else if (ml3_env_find(name, NULL))
     snprintf(assignment, sizeof assignment, "environment=%.200s", name);
   else
     return tell_unknown(name, error);
-  return ml3_lab_config_set(config, assignment, error);
+  return name_layer(config, ml3_lab_config_set(config, assignment, error), "name", name);
 }
 
 /* Do the settings ask for what no preset of an environment is made for? */
@@ -156,7 +165,7 @@ static int begin_in(ml3_lab_config *config, const char *environment, bool alone,
   snprintf(text, sizeof text, "environment=%.100s %s", environment, settings ? settings : "");
   for (char *one = strtok_r(text, " ", &save); one && count < SETTINGS_MAX; one = strtok_r(NULL, " ", &save))
     each[count++] = one;
-  return ml3_lab_config_set_all(config, each, count, error);
+  return name_layer(config, ml3_lab_config_set_all(config, each, count, error), "environment", environment);
 }
 
 int ml3_lab_preset_begin(ml3_lab_config *config, const char *name, const char *const *settings, int count,

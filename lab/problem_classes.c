@@ -1,8 +1,46 @@
 /* problem: digits, problem: idx. Tasks of a few classes of images. */
 #include <math.h>
+#include <stddef.h>
 
 #include "lab/problems.h"
+#include "metaloss/options.h"
 #include "metaloss/tables.h"
+
+typedef struct ml3_classes_options {
+  int64_t ways;
+  ml3_key_numbers train, validation, test;
+} ml3_classes_options;
+
+typedef struct ml3_idx_options {
+  char images[ML3_KEY_TEXT_MAX], labels[ML3_KEY_TEXT_MAX];
+  int64_t classes, pool;
+} ml3_idx_options;
+
+#define AT(field) offsetof(ml3_classes_options, field)
+static const ml3_key classes_keys[] = {
+    {"classes.ways", ML3_KEY_INT, AT(ways), "2", 2, 1000, NULL, NULL, "digits, idx: classes of a task"},
+    {"classes.train", ML3_KEY_NUMBERS, AT(train), "[0, 1, 2, 3, 4, 5]", 0, 999, NULL, NULL,
+     "classes of meta-training tasks"},
+    {"classes.validation", ML3_KEY_NUMBERS, AT(validation), "[]", 0, 999, NULL, NULL,
+     "of validation tasks; empty: those of training"},
+    {"classes.test", ML3_KEY_NUMBERS, AT(test), "[6, 7, 8, 9]", 0, 999, NULL, NULL, "of test tasks"},
+};
+#undef AT
+static const ml3_keys ml3_classes_keys = ML3_KEYS(classes_keys, ml3_classes_options);
+
+#define AT(field) offsetof(ml3_idx_options, field)
+static const ml3_key idx_keys[] = {
+    {"idx.images", ML3_KEY_TEXT, AT(images), "", 0, 0, NULL, NULL, "file in MNIST's format"},
+    {"idx.labels", ML3_KEY_TEXT, AT(labels), "", 0, 0, NULL, NULL, "file in MNIST's format"},
+    {"idx.classes", ML3_KEY_INT, AT(classes), "10", 2, 256, NULL, NULL, "labels are below this"},
+    {"idx.pool", ML3_KEY_INT, AT(pool), "1", 1, 256, NULL, NULL, "blocks of so many pixels each way become one"},
+};
+#undef AT
+static const ml3_keys ml3_idx_keys = ML3_KEYS(idx_keys, ml3_idx_options);
+
+static const ml3_keys *const digits_owners[] = {&ml3_classes_keys, &ml3_supervised_keys, &ml3_meta_test_keys, NULL};
+static const ml3_keys *const idx_owners[] = {&ml3_idx_keys, &ml3_classes_keys, &ml3_supervised_keys,
+                                             &ml3_meta_test_keys, NULL};
 
 static int to_classes(const ml3_key_numbers *list, const char *key, ml3_class_list *classes, ml3_error *error) {
   classes->count = list->count;
@@ -45,18 +83,20 @@ static ml3_problem *make_idx(const ml3_lab_config *c, ml3_error *error) {
               error);
 }
 
-#define DEFAULTS                                                                                                  \
-  "loss.inputs=[p,log_p,target] loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 " \
-  "validation.select=loss model.hidden=[32] model.activation=tanh "                                               \
+#define DEFAULTS                                                                                  \
+  "loss.inputs=[p,log_p,target] loss.normalize=none outer.task_clip_norm=0 outer.extra_weight=0 " \
+  "validation.select=loss model.hidden=[32] model.activation=tanh "                               \
   "samples.inner=20 samples.outer=60 test.tasks=100 test.steps=[1,5,20]"
 
 const ml3_lab_problem_kind ml3_lab_problem_digits = {
     .name = "digits",
     .summary = "tell two handwritten digits apart: pairs that meta-training has not seen (UCI, 8 x 8)",
     .defaults = DEFAULTS,
+    .keys = digits_owners,
     .make = make_digits};
 
 const ml3_lab_problem_kind ml3_lab_problem_idx = {.name = "idx",
                                                   .summary = "the same with images of yours in MNIST's format",
                                                   .defaults = DEFAULTS,
+                                                  .keys = idx_owners,
                                                   .make = make_idx};

@@ -1,11 +1,74 @@
 /* problem: model_based. Rollouts of a policy through a differentiable model of an environment. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agents/problems/model_based.h"
 #include "lab/experiment.h"
+#include "lab/learners.h"
 #include "lab/policies.h"
 #include "lab/problems.h"
+
+typedef struct ml3_model_based_options {
+  int cost_kind, extra_kind;
+  int64_t cost_from_step, starts;
+  double cost_velocity_weight, cost_action_weight, near;
+  bool detach_state;
+} ml3_model_based_options;
+
+/* extra.kind, in the order of its choices. */
+enum { NONE, EXPLORATION_GOAL, ENERGY, DEMONSTRATION };
+
+#define AT(field) offsetof(ml3_model_based_options, field)
+static const ml3_key model_based_keys[] = {
+    {"cost.kind", ML3_KEY_CHOICE, AT(cost_kind), "trajectory", 0, 0, "trajectory|final|reach", NULL,
+     "distance to the goal over the rollout, at its end, or mean distance of places from a step on"},
+    {"cost.from_step", ML3_KEY_INT, AT(cost_from_step), "0", 0, 10000, NULL, "cost.kind=trajectory|reach",
+     "trajectory, reach: the first state that counts"},
+    {"cost.velocity_weight", ML3_KEY_REAL, AT(cost_velocity_weight), "0", 0, 1e6, NULL, "cost.kind=reach",
+     "reach: of squared velocities there"},
+    {"cost.action_weight", ML3_KEY_REAL, AT(cost_action_weight), "0", 0, 1e6, NULL, "cost.kind=reach",
+     "reach: of squared actions, in half bounds"},
+    {"extra.kind", ML3_KEY_CHOICE, AT(extra_kind), "none", 0, 0, "none|exploration_goal|energy|demonstration", NULL,
+     "extra information while meta-training"},
+    {"rollout.starts", ML3_KEY_INT, AT(starts), "1", 1, 4096, NULL, NULL, "start states a task"},
+    {"rollout.detach_state", ML3_KEY_BOOL, AT(detach_state), "true", 0, 0, NULL, NULL,
+     "inner step: actions carry the gradient, states are data"},
+    {"rollout.near", ML3_KEY_REAL, AT(near), "0.05", 1e-9, 1e9, NULL, NULL,
+     "model_based: the loss also sees tanh(way to the goal / near), finely near 0"},
+};
+#undef AT
+static const ml3_keys ml3_model_based_keys = ML3_KEYS(model_based_keys, ml3_model_based_options);
+
+#define AT(field) offsetof(ml3_dynamics_options, field)
+static const ml3_key dynamics_keys[] = {
+    {"dynamics.kind", ML3_KEY_CHOICE, AT(kind), "analytic", 0, 0, "analytic|ensemble", NULL,
+     "model_based: the model that rollouts go through; ensemble: learned from transitions"},
+    {"dynamics.transitions", ML3_KEY_INT, AT(transitions), "3000", 10, 1e7, NULL, "dynamics.kind=ensemble",
+     "number of the first, of random actions"},
+    {"dynamics.hold", ML3_KEY_INT, AT(hold), "5", 1, 10000, NULL, "dynamics.kind=ensemble",
+     "steps that each of their actions is held for"},
+    {"dynamics.every", ML3_KEY_INT, AT(every), "0", 0, 1e9, NULL, "dynamics.kind=ensemble",
+     "outer steps between rounds of new ones, of the current policies, and of fitting again; 0: never"},
+    {"dynamics.tasks", ML3_KEY_INT, AT(tasks), "8", 1, 65536, NULL, "dynamics.kind=ensemble",
+     "tasks of a round, each with a rollout before and after every update"},
+    {"dynamics.members", ML3_KEY_INT, AT(members), "3", 1, 32, NULL, "dynamics.kind=ensemble",
+     "networks of the ensemble"},
+    {"dynamics.hidden", ML3_KEY_NUMBERS, AT(hidden), "[100, 30]", 1, 4096, NULL, "dynamics.kind=ensemble",
+     "widths of their hidden layers"},
+    {"dynamics.second_order", ML3_KEY_BOOL, AT(second_order), "false", 0, 0, NULL, "dynamics.kind=ensemble",
+     "they predict changes of velocities alone; positions follow from those"},
+    {"dynamics.epochs", ML3_KEY_INT, AT(epochs), "500", 1, 1e6, NULL, "dynamics.kind=ensemble",
+     "of fitting, at most; it stops when transitions left out are predicted no better"},
+    {"dynamics.file", ML3_KEY_TEXT, AT(file), "", 0, 0, NULL, "dynamics.kind=ensemble",
+     "an ensemble.safetensors to begin with instead; a run's own is taken when the run is opened"},
+};
+#undef AT
+const ml3_keys ml3_dynamics_keys = ML3_KEYS(dynamics_keys, ml3_dynamics_options);
+
+static const ml3_keys *const owners[] = {&ml3_lab_acting_keys,  &ml3_policy_keys,  &ml3_rollout_keys,
+                                         &ml3_model_based_keys, &ml3_extra_keys,   &ml3_dynamics_keys,
+                                         &ml3_learner_keys,     &ml3_compare_keys, NULL};
 
 /* What an ensemble is learned with. */
 typedef struct learning {
@@ -65,16 +128,10 @@ static ml3_problem *make_in(const ml3_lab_config *c, const ml3_env_spec *env, co
                                 .cost_from_step = (int)ML3_LAB_GET(c, model_based)->cost_from_step,
                                 .velocity_weight = ML3_LAB_GET(c, model_based)->cost_velocity_weight,
                                 .action_weight = ML3_LAB_GET(c, model_based)->cost_action_weight,
-                                .extra = ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_EXPLORATION_GOAL,
+                                .extra = ML3_LAB_GET(c, model_based)->extra_kind == EXPLORATION_GOAL,
                                 .extra_until_step = (int)ML3_LAB_GET(c, extra)->until_step};
   if (ml3_lab_policy_init(c, env, &s.policy, error) != ML3_OK) return NULL;
-  s.energy = ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_ENERGY;
-  if (ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_KNOWN_PARAMETERS ||
-      ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_PHYSICS || ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_ADVICE) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT,
-                  "extra.kind: a model-based problem takes none, exploration_goal, demonstration or energy");
-    return NULL;
-  }
+  s.energy = ML3_LAB_GET(c, model_based)->extra_kind == ENERGY;
   if (s.extra && ML3_LAB_GET(c, extra)->goal.count != env->goal_dim) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; the goal of environment '%s' has %d",
                   ML3_LAB_GET(c, extra)->goal.count, env->name, env->goal_dim);
@@ -83,8 +140,7 @@ static ml3_problem *make_in(const ml3_lab_config *c, const ml3_env_spec *env, co
   for (int i = 0; i < ML3_LAB_GET(c, extra)->goal.count && i < ML3_STATE_MAX; i++)
     s.extra_goal[i] = ML3_LAB_GET(c, extra)->goal.values[i];
   ml3_demonstrations *shown = NULL;
-  if (ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_DEMONSTRATION &&
-      !(shown = ml3_lab_demonstrations_new(c, env, error)))
+  if (ML3_LAB_GET(c, model_based)->extra_kind == DEMONSTRATION && !(shown = ml3_lab_demonstrations_new(c, env, error)))
     return NULL;
   s.demonstrations = shown;
   ml3_problem *problem = ml3_model_based_new(&s, error);
@@ -123,6 +179,7 @@ const ml3_ensemble *ml3_lab_problem_ensemble(const ml3_lab_config *config, const
 const ml3_lab_problem_kind ml3_lab_problem_model_based = {
     .name = "model_based",
     .summary = "a policy through a differentiable model of its environment",
+    .keys = owners,
     .rollouts = true,
     .make = make,
     .playable = ml3_model_based_playable};

@@ -1,38 +1,51 @@
 /* problem: model_free. Rollouts of a policy in the simulator, nothing differentiated but the policy. */
+#include <stddef.h>
 #include <stdlib.h>
 
+#include "agents/compare/compare.h"
 #include "agents/problems/model_free.h"
+#include "lab/learners.h"
 #include "lab/policies.h"
 #include "lab/problems.h"
+#include "metaloss/options.h"
 
-static int choose_extra(const ml3_lab_config *c, ml3_model_free_extra *extra, ml3_error *error) {
-  if (ML3_LAB_GET(c, model_free)->target_weight > 0 && ML3_LAB_GET(c, extra)->kind != ML3_LAB_EXTRA_ADVICE)
-    return ml3_error_set(
-        error, ML3_ERR_ARGUMENT,
-        "outer.target_weight is %g, but an expert who says what the loss's targets should be is there with "
-        "extra.kind=advice alone; set that, or outer.target_weight=0",
-        ML3_LAB_GET(c, model_free)->target_weight);
-  switch (ML3_LAB_GET(c, extra)->kind) {
-    case ML3_LAB_EXTRA_NONE:
-      *extra = ML3_MODEL_FREE_NONE;
-      return ML3_OK;
-    case ML3_LAB_EXTRA_EXPLORATION_GOAL:
-      *extra = ML3_MODEL_FREE_EXPLORATION_GOAL;
-      return ML3_OK;
-    case ML3_LAB_EXTRA_DEMONSTRATION:
-      *extra = ML3_MODEL_FREE_DEMONSTRATIONS;
-      return ML3_OK;
-    case ML3_LAB_EXTRA_ENERGY:
-      *extra = ML3_MODEL_FREE_ENERGY;
-      return ML3_OK;
-    case ML3_LAB_EXTRA_ADVICE:
-      *extra = ML3_MODEL_FREE_ADVICE;
-      return ML3_OK;
-    default:
-      return ml3_error_set(
-          error, ML3_ERR_ARGUMENT,
-          "extra.kind: a model-free problem takes none, exploration_goal, demonstration, advice or energy");
-  }
+#define AT(field) offsetof(ml3_model_free_options, field)
+static const ml3_key model_free_keys[] = {
+    {"extra.kind", ML3_KEY_CHOICE, AT(extra_kind), "none", 0, 0, "none|exploration_goal|energy|demonstration|advice",
+     NULL, "extra information while meta-training"},
+    {"rollout.outer_episodes", ML3_KEY_INT, AT(outer_episodes), "8", 1, 4096, NULL, NULL,
+     "model_free: for the task loss after it"},
+    {"rollout.reuse", ML3_KEY_BOOL, AT(reuse), "false", 0, 0, NULL, NULL,
+     "model_free: the episodes of an update are also those for the task loss of the policy that made them"},
+    {"rollout.judge_episodes", ML3_KEY_INT, AT(judge_episodes), "4", 1, 4096, NULL, NULL,
+     "starts from which a policy is judged"},
+    {"rollout.discount", ML3_KEY_REAL, AT(discount), "0.97", 1e-6, 1, NULL, NULL, "model_free: of rewards to go"},
+    {"rollout.baseline", ML3_KEY_CHOICE, AT(baseline), "linear", 0, 0, "linear|episodes", NULL,
+     "model_free: what advantages are over: a fit by state and time, or the other episodes at that step"},
+    {"rollout.lambda", ML3_KEY_REAL, AT(lambda), "0.95", 0, 1, NULL, NULL,
+     "model_free: of generalised advantages by the linear one"},
+    {"rollout.credit", ML3_KEY_CHOICE, AT(credit), "advantage", 0, 0, "advantage|reward_to_go", NULL,
+     "model_free: what the learned loss sees of rewards"},
+    {"outer.clip", ML3_KEY_REAL, AT(clip), "0.2", 1e-6, 10, NULL, NULL,
+     "model_free, in several epochs: how far a probability's ratio may move from the policy that drew"},
+    {"outer.target_weight", ML3_KEY_REAL, AT(target_weight), "0", 0, 1e6, NULL, "method=learned_loss",
+     "of how far loss.targets are off an expert's advice, in all states of an update"},
+};
+#undef AT
+const ml3_keys ml3_model_free_keys = ML3_KEYS(model_free_keys, ml3_model_free_options);
+
+static const ml3_keys *const owners[] = {
+    &ml3_lab_acting_keys, &ml3_policy_keys,  &ml3_rollout_keys, &ml3_model_free_keys,
+    &ml3_extra_keys,      &ml3_learner_keys, &ml3_compare_keys, NULL};
+
+static int check_target_weight(const ml3_lab_config *c, ml3_error *error) {
+  const ml3_model_free_options *o = ML3_LAB_GET(c, model_free);
+  if (o->target_weight == 0 || o->extra_kind == ML3_MODEL_FREE_ADVICE) return ML3_OK;
+  return ml3_error_set(
+      error, ML3_ERR_ARGUMENT,
+      "outer.target_weight is %g, but an expert who says what the loss's targets should be is there with "
+      "extra.kind=advice alone; set that, or outer.target_weight=0",
+      o->target_weight);
 }
 
 static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
@@ -49,12 +62,13 @@ static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
                                .discount = ML3_LAB_GET(c, model_free)->discount,
                                .lambda = ML3_LAB_GET(c, model_free)->lambda,
                                .baseline = (ml3_baseline_kind)ML3_LAB_GET(c, model_free)->baseline,
+                               .extra = (ml3_model_free_extra)ML3_LAB_GET(c, model_free)->extra_kind,
                                .credit = (ml3_credit)ML3_LAB_GET(c, model_free)->credit,
                                .normalize = ML3_LAB_GET(c, policy)->normalize,
                                .normalize_seed = (uint64_t)c->seed,
                                .extra_until_step = (int)ML3_LAB_GET(c, extra)->until_step};
   int code = ml3_lab_policy_init(c, env, &s.policy, error);
-  if (code == ML3_OK) code = choose_extra(c, &s.extra, error);
+  if (code == ML3_OK) code = check_target_weight(c, error);
   if (code == ML3_OK && s.extra == ML3_MODEL_FREE_EXPLORATION_GOAL &&
       ML3_LAB_GET(c, extra)->goal.count != env->state_dim)
     code = ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
@@ -90,8 +104,9 @@ const ml3_lab_problem_kind ml3_lab_problem_model_free = {
     .summary = "a policy in its environment, by rollouts alone",
     .defaults =
         "policy.kind=gaussian policy.hidden=[64,64] policy.activation=tanh policy.bias=true policy.squash=tanh "
-        "policy.obs_scale=[] extra.kind=none validation.select=task_loss validation.every=25 validation.tasks=32 "
+        "policy.obs_scale=[] validation.select=task_loss validation.every=25 validation.tasks=32 "
         "outer.steps=1000 checkpoint.every=100 test.steps=[1,2,5,10] test.tasks=50",
+    .keys = owners,
     .simulated = true,
     .make = make,
     .playable = ml3_model_free_playable};

@@ -1,9 +1,40 @@
 /* problem: table. Regression or classification from a CSV file. */
+#include <stddef.h>
 #include <stdio.h>
 
 #include "lab/callbacks.h"
 #include "lab/problems.h"
+#include "metaloss/options.h"
 #include "metaloss/tables.h"
+
+typedef struct ml3_table_options {
+  char task[ML3_KEY_TEXT_MAX], data[ML3_KEY_TEXT_MAX];
+  int kind;
+  ml3_key_names inputs, targets;
+  int64_t classes, split_seed;
+  double validation_share, test_share;
+} ml3_table_options;
+
+#define AT(field) offsetof(ml3_table_options, field)
+static const ml3_key keys[] = {
+    {"data", ML3_KEY_TEXT, AT(data), "", 0, 0, NULL, NULL, "table: the CSV file; its first line names the columns"},
+    {"table.kind", ML3_KEY_CHOICE, AT(kind), "regression", 0, 0, "regression|classification", NULL,
+     "what is predicted"},
+    {"table.inputs", ML3_KEY_NAMES, AT(inputs), "[]", 0, 0, NULL, NULL,
+     "columns; empty: all with a name but targets and task"},
+    {"table.targets", ML3_KEY_NAMES, AT(targets), "[]", 0, 0, NULL, NULL, "columns to predict; classification: one"},
+    {"table.task", ML3_KEY_TEXT, AT(task), "", 0, 0, NULL, NULL,
+     "column that tells tasks apart; none: tasks are random rows"},
+    {"table.classes", ML3_KEY_INT, AT(classes), "0", 0, 1000, NULL, NULL,
+     "labels are 0 .. classes - 1; 0: whatever there is"},
+    {"table.validation_share", ML3_KEY_REAL, AT(validation_share), "0.2", 0, 1, NULL, NULL, "of the tasks, or rows"},
+    {"table.test_share", ML3_KEY_REAL, AT(test_share), "0.2", 0, 1, NULL, NULL, "of the tasks, or rows"},
+    {"table.split_seed", ML3_KEY_INT, AT(split_seed), "0", 0, 9e15, NULL, NULL, "which of them"},
+};
+#undef AT
+static const ml3_keys ml3_table_keys = ML3_KEYS(keys, ml3_table_options);
+
+static const ml3_keys *const owners[] = {&ml3_table_keys, &ml3_supervised_keys, &ml3_meta_test_keys, NULL};
 
 static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
   const char *inputs[ML3_KEY_LIST_MAX], *targets[ML3_KEY_LIST_MAX];
@@ -46,7 +77,8 @@ const ml3_lab_problem_kind ml3_lab_problem_table = {
     .name = "table",
     .summary = "regression or classification of a CSV file of yours",
     .defaults =
-        "loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 validation.select=loss "
+        "loss.normalize=none outer.task_clip_norm=0 outer.extra_weight=0 validation.select=loss "
         "model.hidden=[32] model.activation=tanh "
         "samples.inner=20 samples.outer=40 test.tasks=50 test.steps=[1,5,20]",
+    .keys = owners,
     .make = make};

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "lab/callbacks.h"
+#include "lab/learners.h"
+#include "lab/policies.h"
 #include "lab/run_environment.h"
 #include "metaloss/scaling.h"
 #include "nn/mlp.h"
@@ -50,9 +52,8 @@ static double expert_steps(const ml3_lab_config *c) {
   if (ML3_LAB_GET(c, extra)->expert != ML3_LAB_EXPERT_PPO || *ML3_LAB_GET(c, extra)->file) return 0;
   const ml3_env_spec *env = ml3_lab_run_environment_spec(c, NULL);
   const double episode = (double)(c->horizon || !env ? c->horizon : env->horizon);
-  const double shown = ML3_LAB_GET(c, extra)->kind == ML3_LAB_EXTRA_DEMONSTRATION
-                           ? (double)ML3_LAB_GET(c, extra)->demonstrations * episode
-                           : 0;
+  const double shown =
+      ml3_lab_config_holds(c, "extra.kind=demonstration") ? (double)ML3_LAB_GET(c, extra)->demonstrations * episode : 0;
   return (double)ML3_LAB_GET(c, extra)->expert_updates * (double)ML3_LAB_GET(c, learner)->envs *
              (double)ML3_LAB_GET(c, learner)->steps +
          shown;
@@ -63,9 +64,8 @@ static ml3_problem *make(const ml3_lab_config *config, bool at_test, ml3_error *
   const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(config->problem, error);
   if (!kind) return NULL;
   ml3_lab_config used = *config;
-  const bool shown = ml3_lab_problem_acts(kind) && (ML3_LAB_GET(config, extra)->kind == ML3_LAB_EXTRA_DEMONSTRATION ||
-                                                    ML3_LAB_GET(config, extra)->kind == ML3_LAB_EXTRA_ADVICE);
-  if (shown && at_test) ML3_LAB_EDIT(&used, extra)->kind = ML3_LAB_EXTRA_NONE;
+  const bool shown = ml3_lab_problem_acts(kind) && ml3_lab_config_holds(config, "extra.kind=demonstration|advice");
+  if (shown && at_test && ml3_lab_config_set(&used, "extra.kind=none", error) != ML3_OK) return NULL;
   if (at_test) ML3_LAB_EDIT(&used, model_free)->target_weight = 0;
   ml3_problem *problem = kind->make(&used, error);
   if (problem && shown) problem->steps.made += expert_steps(config);

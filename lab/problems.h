@@ -7,11 +7,43 @@
 #include "lab/config.h"
 #include "metaloss/supervised.h"
 
+/* environment, horizon: fields of the configuration, in force where a problem acts */
+extern const ml3_keys ml3_lab_acting_keys;
+
+/* dynamics.*, of model_based */
+typedef struct ml3_dynamics_options {
+  int kind;
+  int64_t transitions, hold, every, tasks, members, epochs;
+  ml3_key_numbers hidden;
+  bool second_order;
+  char file[ML3_KEY_TEXT_MAX];
+} ml3_dynamics_options;
+
+/* extra.kind and keys of rollout.* and outer.* of model_free */
+typedef struct ml3_model_free_options {
+  int64_t outer_episodes, judge_episodes;
+  bool reuse;
+  double discount, lambda, clip, target_weight;
+  int extra_kind, credit, baseline;
+} ml3_model_free_options;
+
+/* model.*, samples.*, extra.* of supervised problems */
+typedef struct ml3_supervised_options {
+  ml3_key_numbers model_hidden;
+  int model_activation, extra_kind;
+  bool model_bias;
+  int64_t samples_inner, samples_outer, extra_points;
+  double extra_frequency, extra_step;
+} ml3_supervised_options;
+
+extern const ml3_keys ml3_dynamics_keys, ml3_model_free_keys, ml3_supervised_keys;
+
 typedef struct ml3_lab_problem_kind {
   const char *name, *summary;
-  const char *defaults; /* "key=value key=value": where they are other than the table of keys says; or NULL */
-  bool rollouts;        /* it acts in an environment: there is something to view and record, and iLQR to compare with */
-  bool simulated;       /* it is about an environment, though there is nothing to view yet */
+  const char *defaults;        /* "key=value key=value": where they are other than the tables of keys say; or NULL */
+  const ml3_keys *const *keys; /* in force while something is meta-trained on it, up to NULL */
+  bool rollouts;  /* it acts in an environment: there is something to view and record, and iLQR to compare with */
+  bool simulated; /* it is about an environment, though there is nothing to view yet */
   ml3_problem *(*make)(const ml3_lab_config *config, ml3_error *error); /* NULL with a sentence */
   ml3_playable (*playable)(const ml3_problem *problem); /* for comparisons of RL methods; NULL: it is none */
 } ml3_lab_problem_kind;

@@ -4,6 +4,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "lab/learners.h"
+#include "metaloss/options.h"
 #include "nn/checkpoint.h"
 
 /* What a run counts: outer steps, or updates of a policy by itself. */

@@ -13,14 +13,10 @@ extern "C" {
 #endif
 
 /* What follows a layer. */
-typedef enum ml3_activation {
-  ML3_IDENTITY,
-  ML3_TANH,
-  ML3_RELU,
-  ML3_ELU,
-  ML3_SOFTPLUS,
-  ML3_SIGMOID
-} ml3_activation;
+typedef enum ml3_activation { ML3_IDENTITY, ML3_TANH, ML3_RELU, ML3_ELU, ML3_SOFTPLUS, ML3_SIGMOID } ml3_activation;
+
+/* Its names in that order, as the choices of a key. */
+#define ML3_ACTIVATION_CHOICES "identity|tanh|relu|elu|softplus|sigmoid"
 
 /* How parameters are drawn. */
 typedef enum ml3_mlp_start {
@@ -57,7 +53,7 @@ ml3_node ml3_mlp_build(ml3_nn_graph *g, const ml3_mlp *mlp, ml3_node parameters,
 void ml3_mlp_forward(const ml3_mlp *mlp, const ml3_real *parameters, const double *x, double *y);
 
 ml3_node ml3_nn_activate(ml3_nn_graph *g, ml3_activation activation, ml3_node x); /* the activation of every entry */
-const char *ml3_activation_name(ml3_activation activation); /* "tanh" ... */
+const char *ml3_activation_name(ml3_activation activation);                       /* "tanh" ... */
 
 #ifdef __cplusplus
 }

@@ -1,9 +1,20 @@
 /* The comparison itself: tasks over threads, methods in turn on each. See compare.h. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agents/compare/compare_internal.h"
 #include "base/threads.h"
+
+#define AT(field) offsetof(ml3_compare_options, field)
+static const ml3_key keys[] = {
+    {"test.ilqr_restarts", ML3_KEY_INT, AT(ilqr_restarts), "10", 0, 1000, NULL, NULL,
+     "random starts besides zero controls"},
+    {"test.reinforce_rate", ML3_KEY_REAL, AT(reinforce_rate), "0.01", 0, 1e3, NULL, NULL,
+     "Adam's step size of REINFORCE in comparisons"},
+};
+#undef AT
+const ml3_keys ml3_compare_keys = ML3_KEYS(keys, ml3_compare_options);
 
 /* ---- one task ---------------------------------------------------------------------------------------------------- */
 

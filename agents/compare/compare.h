@@ -10,6 +10,7 @@
 
 #include "agents/learn/learner.h"
 #include "agents/problems/playable.h"
+#include "base/keys.h"
 #include "metaloss/meta.h"
 
 #ifdef __cplusplus
@@ -38,6 +39,13 @@ typedef struct ml3_compare_error {
   const char *parameter;
   double relative;
 } ml3_compare_error;
+
+/* Keys test.* of comparisons in an environment. */
+typedef struct ml3_compare_options {
+  int64_t ilqr_restarts;
+  double reinforce_rate;
+} ml3_compare_options;
+extern const ml3_keys ml3_compare_keys;
 
 /* On which tasks, for how long, under which conditions. */
 typedef struct ml3_compare_settings {
