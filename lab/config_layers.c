@@ -232,8 +232,8 @@ int ml3_lab_config_apply(ml3_lab_config *config, const char *file, const ml3_lab
   code = assign_some(&fresh, file, settings, count, false, error);
   if (code != ML3_OK) return code;
   if (file) fresh.whole = is_whole(&fresh, count);
-  if (!file || !fresh.whole) code = check_all(&fresh, file, settings, count, error);
-  if (code == ML3_OK && !file) code = check_method(&fresh, error);
+  if (!file) code = check_method(&fresh, error);
+  if (code == ML3_OK && !(file && fresh.whole)) code = check_all(&fresh, file, settings, count, error);
   if (code != ML3_OK) return code;
   if (file) refresh(&fresh); /* a whole one lacks no environment's defaults */
   *config = fresh;

@@ -199,7 +199,8 @@ static const char *nearest_key(const ml3_lab_config *c, const ml3_lab_scope *s, 
   ml3_lab_slot slot;
   int count = 0;
   for (int i = 0; ml3_lab_slot_at(s, i, &slot); i++)
-    if (all || ml3_lab_slot_in_force(c, s, &slot)) names[count++] = slot.key->name;
+    if ((all || ml3_lab_slot_in_force(c, s, &slot)) && strcmp(slot.key->name, name) != 0)
+      names[count++] = slot.key->name;
   const char *nearest = ml3_error_nearest(name, names, count);
   for (int i = 0; i < count && !nearest; i++) { /* the right word in the wrong section */
     const char *word = strrchr(names[i], '.');

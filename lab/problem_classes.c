@@ -83,9 +83,9 @@ static ml3_problem *make_idx(const ml3_lab_config *c, ml3_error *error) {
               error);
 }
 
-#define DEFAULTS                                                                                  \
-  "loss.inputs=[p,log_p,target] loss.normalize=none outer.task_clip_norm=0 outer.extra_weight=0 " \
-  "validation.select=loss model.hidden=[32] model.activation=tanh "                               \
+#define DEFAULTS                                                                                                  \
+  "loss.inputs=[p,log_p,target] loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 " \
+  "validation.select=loss model.hidden=[32] model.activation=tanh "                                               \
   "samples.inner=20 samples.outer=60 test.tasks=100 test.steps=[1,5,20]"
 
 const ml3_lab_problem_kind ml3_lab_problem_digits = {

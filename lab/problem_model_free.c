@@ -104,7 +104,7 @@ const ml3_lab_problem_kind ml3_lab_problem_model_free = {
     .summary = "a policy in its environment, by rollouts alone",
     .defaults =
         "policy.kind=gaussian policy.hidden=[64,64] policy.activation=tanh policy.bias=true policy.squash=tanh "
-        "policy.obs_scale=[] validation.select=task_loss validation.every=25 validation.tasks=32 "
+        "policy.obs_scale=[] extra.kind=none validation.select=task_loss validation.every=25 validation.tasks=32 "
         "outer.steps=1000 checkpoint.every=100 test.steps=[1,2,5,10] test.tasks=50",
     .keys = owners,
     .simulated = true,

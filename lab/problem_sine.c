@@ -93,7 +93,7 @@ const ml3_lab_problem_kind ml3_lab_problem_sine = {
     .name = "sine",
     .summary = "regression of y = A sin(x - phase) by a network",
     .defaults =
-        "loss.inputs=[prediction,target] loss.normalize=none outer.task_clip_norm=0 "
+        "loss.inputs=[prediction,target] loss.normalize=none outer.task_clip_norm=0 extra.kind=none "
         "outer.extra_weight=0 validation.select=loss test.tasks=50 test.steps=[1,10,100]",
     .keys = owners,
     .make = make_sine};

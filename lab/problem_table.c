@@ -77,7 +77,7 @@ const ml3_lab_problem_kind ml3_lab_problem_table = {
     .name = "table",
     .summary = "regression or classification of a CSV file of yours",
     .defaults =
-        "loss.normalize=none outer.task_clip_norm=0 outer.extra_weight=0 validation.select=loss "
+        "loss.normalize=none outer.task_clip_norm=0 extra.kind=none outer.extra_weight=0 validation.select=loss "
         "model.hidden=[32] model.activation=tanh "
         "samples.inner=20 samples.outer=40 test.tasks=50 test.steps=[1,5,20]",
     .keys = owners,
