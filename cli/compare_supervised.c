@@ -12,6 +12,7 @@
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "lab/statistics.h"
+#include "metaloss/options.h"
 
 static int on_progress(void *user, int done, int total) {
   ((cli_progress *)user)->total = total;

@@ -17,6 +17,7 @@
 #include "cli/plot.h"
 #include "cli/verb.h"
 #include "lab/zoo.h"
+#include "metaloss/options.h"
 
 enum { LIVED_MAX = 1000 }; /* updates of an optimizee, unless they are given */
 

@@ -18,6 +18,7 @@
 #include "cli/progress.h"
 #include "lab/learners.h"
 #include "lab/run_progress.h"
+#include "metaloss/options.h"
 
 /* Jobs at work. */
 typedef struct pool {

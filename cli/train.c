@@ -16,6 +16,7 @@
 #include "lab/run_environment.h"
 #include "lab/run_progress.h"
 #include "lab/tensorboard.h"
+#include "metaloss/options.h"
 
 /* ---- starting --------------------------------------------------------------------------------------------------- */
 

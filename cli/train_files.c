@@ -13,6 +13,7 @@
 #include "lab/metrics.h"
 #include "lab/problems.h"
 #include "lab/runs.h"
+#include "metaloss/options.h"
 
 /* ---- metrics ------------------------------------------------------------------------------------------------ */
 

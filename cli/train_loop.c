@@ -8,6 +8,7 @@
 #include "cli/train_internal.h"
 #include "cli/warnings.h"
 #include "lab/problems.h"
+#include "metaloss/options.h"
 
 const char *train_tell_more(const training *t, const ml3_trainer_report *r, char *text, size_t size) {
   int used = 0;

@@ -8,6 +8,7 @@
 
 #include "lab/learners.h"
 #include "lab/run_folder.h"
+#include "metaloss/options.h"
 #include "metaloss/trainer.h"
 
 static const ml3_lab_results of_meta_training = {
