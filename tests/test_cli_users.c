@@ -120,7 +120,7 @@ Test(cli_users, settings_mean_the_same_in_any_order) {
 Test(cli_users, a_configuration_of_every_key_is_read_as_it_was) {
   expect("config " ML3_TEST_DATA "/data/config_of_every_key.yaml > old.yaml", 0, "");
   expect("config reacher_model_free > new.yaml", 0, "");
-  cr_expect_eq(shell("cmp old.yaml new.yaml"), 0);
+  cr_expect_eq(shell("sed -i 's/  #.*//' old.yaml new.yaml && cmp old.yaml new.yaml"), 0);
   cr_assert_eq(shell("sed '/obs_scale/d; s/reacher_joints/mountain_car/; s/model_free/model_based/; /^  *relative/d' " ML3_TEST_DATA
                      "/data/config_of_every_key.yaml > car.yaml"), 0);
   expect("config car.yaml", 0, "obs_scale: []"); /* what a run's file lacks is not the environment's */
