@@ -155,3 +155,17 @@ char *ml3_file_read(const char *path, size_t limit, size_t *size, ml3_error *err
   fclose(in);
   return text;
 }
+
+int ml3_file_make_parents(const char *path, ml3_error *error) {
+  char folder[1024];
+  size_t length = strlen(path);
+  while (length > 1 && path[length - 1] == '/') length--; /* of a folder's name */
+  for (const char *slash = strchr(path + 1, '/'); slash && slash < path + length; slash = strchr(slash + 1, '/')) {
+    if (slash - path >= (ptrdiff_t)sizeof folder)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%.200s' is too long", path);
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    if (mkdir(folder, 0755) != 0 && errno != EEXIST)
+      return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s", folder, strerror(errno));
+  }
+  return ML3_OK;
+}

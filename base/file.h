@@ -35,6 +35,9 @@ void ml3_file_abandon(ml3_file *f);
    it cannot be read or is larger than limit bytes. */
 char *ml3_file_read(const char *path, size_t limit, size_t *size, ml3_error *error);
 
+/* Makes the folders above the last part of a path, as far as they are missing. */
+int ml3_file_make_parents(const char *path, ml3_error *error);
+
 #ifdef __cplusplus
 }
 #endif

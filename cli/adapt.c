@@ -9,61 +9,7 @@
 #include "cli/output.h"
 #include "cli/table.h"
 #include "cli/verb.h"
-#include "lab/experiment.h"
-#include "lab/run_environment.h"
-#include "lab/zoo.h"
-
-typedef struct adapting {
-  ml3_lab_config config;
-  const ml3_lab_problem_kind *kind;
-  ml3_problem *problem;
-  ml3_loss *loss;
-  ml3_meta *meta;
-  ml3_meta_work *work;
-  ml3_real *task, *theta;
-} adapting;
-
-/* zoo:NAME for NAME: for what the entry was learned on, which for some is the environment in other coordinates. */
-static bool is_namesake(const char *argument, const char *other) {
-  return ml3_lab_zoo_is(other) && strcmp(other + strlen("zoo:"), argument) == 0;
-}
-
-/* The run's own loss, or another (`other`) for what the argument names; without argument for what that was learned on. */
-static int open_loss(adapting *a, const char *argument, const char *other, ml3_error *error) {
-  char folder[ML3_LAB_PATH_MAX];
-  if (!argument && !other) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which run? `ml3 list` shows them");
-  if (argument && !(argument = ml3_lab_zoo_folder(argument, folder, error))) return error->code;
-  if (!other) return ml3_lab_run_open(argument, &a->config, &a->loss, &cli_messages, error);
-  int code = ml3_lab_loss_open(other, &a->config, &a->loss, &cli_messages, error);
-  if (code != ML3_OK || !argument) return code;
-  if (is_namesake(argument, other)) {
-    const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(a->config.problem, error);
-    if (kind && kind->rollouts && strcmp(a->config.environment, argument))
-      fprintf(stderr, "ml3 adapt: %s was learned on '%s', which is taken\n", other, a->config.environment);
-    return kind ? ML3_OK : error->code;
-  }
-  return ml3_lab_run_is(argument) ? ml3_lab_run_config(argument, &a->config, &cli_messages, error)
-                                  : ml3_lab_preset_apply(&a->config, argument, error);
-}
-
-static int open_run(adapting *a, const cli_options *o, const char *other, ml3_error *error) {
-  int code = open_loss(a, o->argument, other, error);
-  if (code == ML3_OK) code = cli_options_apply(o, &a->config, error);
-  if (code != ML3_OK) return code;
-  if (!(a->kind = ml3_lab_problem_kind_find(a->config.problem, error))) return error->code;
-  if (!(a->problem = ml3_lab_problem_new_for(&a->config, a->loss, error))) return error->code;
-  ml3_trainer_settings settings;
-  code = ml3_lab_trainer_settings(&a->config, a->problem, &settings, error);
-  if (code != ML3_OK) return code;
-  settings.meta.loss = a->loss->spec;
-  if (!(a->meta = ml3_meta_new(a->problem, &settings.meta, error))) return error->code;
-  if ((code = ml3_meta_fits(a->meta, a->loss, error)) != ML3_OK) return code;
-  if (!(a->work = ml3_meta_work_new(a->meta, error))) return error->code;
-  a->task = calloc((size_t)a->problem->task_size + (size_t)a->problem->theta_size, sizeof *a->task);
-  if (!a->task) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for its parameters");
-  a->theta = a->task + a->problem->task_size;
-  return ML3_OK;
-}
+#include "lab/adapt_internal.h"
 
 /* The columns that say something for this kind of problem. */
 static ml3_lab_table *make_table(const ml3_lab_problem_kind *kind, const ml3_problem *p, const ml3_loss *loss) {
@@ -77,10 +23,10 @@ static ml3_lab_table *make_table(const ml3_lab_problem_kind *kind, const ml3_pro
   return ml3_lab_table_new(columns, count);
 }
 
-static int add_row(adapting *a, ml3_lab_table *table, int updates, double value, ml3_error *error) {
+static int add_row(ml3_lab_adapting *a, ml3_lab_table *table, int updates, double value, ml3_error *error) {
   ml3_outcome o;
   char cells[7][32];
-  int count = 3, code = a->problem->evaluate(a->problem, a->task, a->theta, &o, error);
+  int count = 3, code = ml3_lab_adapting_judge(a, &o, error);
   if (code != ML3_OK) return code;
   snprintf(cells[0], sizeof cells[0], "%d", updates);
   snprintf(cells[1], sizeof cells[1], "%.5g", value);
@@ -95,15 +41,13 @@ static int add_row(adapting *a, ml3_lab_table *table, int updates, double value,
   return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
 }
 
-static int adapt(adapting *a, int task, int updates, ml3_error *error) {
-  ml3_random random = ml3_random_stream((uint64_t)a->config.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
-  a->problem->sample(a->problem, ML3_SPLIT_TEST, &random, a->task, a->theta);
-  ml3_meta_begin(a->work, a->loss, a->theta);
+static int adapt(ml3_lab_adapting *a, int task, int updates, ml3_error *error) {
+  ml3_lab_adapting_begin(a, task);
   ml3_lab_table *table = make_table(a->kind, a->problem, a->loss);
   int code = table ? add_row(a, table, 0, 0, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   for (int k = 1; k <= updates && code == ML3_OK; k++) {
     double value;
-    code = ml3_meta_adapt(a->work, a->loss, a->task, a->theta, &random, &value, error);
+    code = ml3_lab_adapting_step(a, &value, error);
     if (code == ML3_OK) code = add_row(a, table, k, value, error);
   }
   if (table) cli_table_print(table, stdout);
@@ -113,7 +57,7 @@ static int adapt(adapting *a, int task, int updates, ml3_error *error) {
 
 /* RUN/policy.safetensors, which an earlier adapting has left there, or a file beside where it is started; a run of PPO's has
    a policy of its own. */
-static int choose_output(const adapting *a, const char *argument, int force, char *path, ml3_error *error) {
+static int choose_output(const ml3_lab_adapting *a, const char *argument, int force, char *path, ml3_error *error) {
   const bool in_run = argument && ml3_lab_run_is(argument);
   ml3_lab_run_path(in_run ? argument : ".", a->kind->rollouts ? "policy.safetensors" : "model.safetensors", path);
   return in_run && !ml3_lab_trains_policy(&a->config) ? ML3_OK : cli_output_check(path, "--output", force, error);
@@ -142,11 +86,13 @@ int cli_adapt(int argc, const char **argv) {
     fprintf(stderr, "ml3 adapt: --task must not be negative and --updates must be 0 to 100000\n");
     return CLI_USAGE;
   }
-  adapting a = {0};
+  ml3_lab_adapting a = {0};
   ml3_error error = {0};
   char path[ML3_LAB_PATH_MAX];
   int code = cli_output_check(output, "--output", force, &error);
-  if (code == ML3_OK) code = open_run(&a, &options, loss, &error);
+  if (code == ML3_OK) code = ml3_lab_adapting_open(&a, options.argument, loss, &cli_messages, &error);
+  if (code == ML3_OK) code = cli_options_apply(&options, &a.config, &error);
+  if (code == ML3_OK) code = ml3_lab_adapting_make(&a, &error);
   if (code == ML3_OK && !output) code = choose_output(&a, options.argument, force, path, &error);
   if (code == ML3_OK) code = adapt(&a, task, updates, &error);
   if (code == ML3_OK) {
@@ -154,11 +100,7 @@ int cli_adapt(int argc, const char **argv) {
     code = a.problem->save(a.problem, a.theta, to, &error);
     if (code == ML3_OK) printf("%s: %s\n", a.kind->rollouts ? "policy" : "model", to);
   }
-  free(a.task);
-  ml3_meta_work_free(a.work);
-  ml3_meta_free(a.meta);
-  ml3_loss_free(a.loss);
-  if (a.problem) a.problem->free(a.problem);
+  ml3_lab_adapting_close(&a);
   if (code == ML3_ERR_ARGUMENT) return cli_fail("adapt", &error), CLI_USAGE;
   return code == ML3_OK ? CLI_DONE : cli_fail("adapt", &error);
 }

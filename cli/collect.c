@@ -1,14 +1,13 @@
 /* ml3 collect: episodes of an environment under random actions or a trained policy, as a data set in Minari's layout.
    ml3 data: what is in such a data set, after reading all of it. */
 #define _POSIX_C_SOURCE 200809L
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agents/learn/policy.h"
+#include "base/file.h"
 #include "cli/console.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
@@ -48,20 +47,6 @@ static void act(void *user, int step, const double *obs, const double *state, do
 }
 
 /* ---- where it goes ------------------------------------------------------------------------------------------------ */
-
-/* The folders above the path. */
-static int make_parents(const char *path, ml3_error *error) {
-  char folder[ML3_LAB_PATH_MAX];
-  snprintf(folder, sizeof folder, "%s", path);
-  for (char *c = folder + 1; *c; c++) {
-    if (*c != '/' || c[1] == '\0') continue;
-    *c = '\0';
-    if (mkdir(folder, 0755) && errno != EEXIST)
-      return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s", folder, strerror(errno));
-    *c = '/';
-  }
-  return ML3_OK;
-}
 
 /* The id of a data set in that folder where none is given: its last part, with -v0 where it has no version. */
 static void name_set(const char *path, char *id, size_t size) {
@@ -159,7 +144,7 @@ static int write_set(collecting *c, const char *policy, const char *path, bool f
       .id = id, .algorithm = c->actor.theta ? "policy" : "random", .description = description, .replace = force};
   if (!force && access(path, F_OK) == 0)
     return ml3_error_set(error, ML3_ERR_IO, "'%s' exists already; choose another --output, or --force", path);
-  int code = make_parents(path, error);
+  int code = ml3_file_make_parents(path, error);
   if (code == ML3_OK && !(c->writer = ml3_dataset_create(path, c->actor.spec, &info, error))) code = error->code;
   if (code != ML3_OK) return code;
   code = collect_all(c, quiet, error);

@@ -6,12 +6,16 @@
 #include "cli/interrupt.h"
 
 static void print_message(void *user, const char *sentence) {
-  const cli_console *console = user;
-  fprintf(stderr, "ml3%s%s: %s\n", console ? " " : "", console ? console->verb : "", sentence);
+  cli_console *console = user;
+  if (console && console->busy)
+    cli_progress_say(&console->progress, "%s", sentence);
+  else
+    fprintf(stderr, "ml3%s%s: %s\n", console ? " " : "", console ? console->verb : "", sentence);
 }
 
 static void begin(void *user, const char *what, int64_t total) {
   cli_console *console = user;
+  console->busy = true;
   cli_progress_begin(&console->progress, what, (long)total, console->quiet);
 }
 
@@ -20,6 +24,7 @@ static void update(void *user, int64_t done, const char *note) {
 }
 
 static void end(void *user) {
+  ((cli_console *)user)->busy = false;
   cli_progress_end(&((cli_console *)user)->progress);
 }
 

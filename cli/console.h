@@ -8,6 +8,7 @@
 /* The progress line of what the lab does before a verb's own work, and its table of callbacks. */
 typedef struct cli_console {
   const char *verb; /* of messages: "ml3 train: ..." */
+  bool busy;        /* between begin and end: the progress line may be on the terminal */
   bool quiet;       /* no progress; messages are printed all the same */
   cli_progress progress;
   ml3_lab_callbacks callbacks; /* whose user is this console: it may not move */

@@ -1,16 +1,15 @@
 /* Live policies for the viewer: see live.h. */
-#define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agents/problems/model_free.h"
 #include "cli/console.h"
 #include "cli/live_internal.h"
+#include "lab/learners.h"
 #include "lab/policies.h"
-#include "lab/run_environment.h"
+#include "lab/policy_open.h"
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
@@ -162,54 +161,41 @@ cli_live *cli_live_of_environment(const char *name, ml3_error *error) {
 
 /* ---- policies trained elsewhere ------------------------------------------------------------------------------------ */
 
-static bool has_file(const char *folder, const char *name) {
-  char path[ML3_LAB_PATH_MAX];
-  ml3_lab_run_path(folder, name, path);
-  return access(path, F_OK) == 0;
-}
-
-/* One more actor: the policy of that run. */
-int cli_live_add(cli_live *l, const char *folder, ml3_error *error) {
-  char path[ML3_LAB_PATH_MAX];
-  ml3_lab_config config;
-  const int k = l->source.actors;
-  if (k >= ML3_VIEW_ACTORS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "there is no room for '%s': %d policies are shown", folder, k);
-  if (!ml3_lab_run_is(folder) || !has_file(folder, "policy.safetensors"))
-    return ml3_error_set(
-        error, ML3_ERR_IO,
-        "'%s' is no run with a policy.safetensors; `ml3 train --set method=ppo` or `ml3 adapt` make one", folder);
-  int code = ml3_lab_run_config(folder, &config, &cli_messages, error);
-  if (code == ML3_OK && strcmp(config.environment, l->source.spec->name) != 0)
-    code = ml3_error_set(error, ML3_ERR_ARGUMENT, "the policy of '%s' is for environment '%s'; '%s' is shown", folder,
-                         config.environment, l->source.spec->name);
-  cli_live_actor *a = &l->actors[k];
-  *a = (cli_live_actor){.kind = ACTOR_LOADED, .name = ml3_lab_method_label(&config), .updates = -1};
+/* One more actor: a policy that was found, in the environment that is shown. */
+static int add_policy(cli_live *l, const ml3_lab_policy *p, ml3_error *error) {
+  cli_live_actor *a = &l->actors[l->source.actors];
+  const bool learned = p->in_run && ml3_lab_learner_kind(&p->config);
+  *a = (cli_live_actor){
+      .kind = ACTOR_LOADED, .name = learned ? ml3_lab_method_label(&p->config) : "policy", .updates = -1};
   l->source.actors++;
-  if (code == ML3_OK && !(a->policy = calloc(1, sizeof *a->policy)))
-    code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy");
-  if (code == ML3_OK) code = ml3_lab_policy_init(&config, l->source.spec, a->policy, error);
-  if (code == ML3_OK && !(a->theta = calloc((size_t)ml3_policy_size(a->policy), sizeof *a->theta)))
-    code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy");
-  ml3_lab_run_path(folder, "policy.safetensors", path);
-  return code == ML3_OK ? ml3_policy_load(a->policy, a->theta, path, error) : code;
+  if (!(a->policy = calloc(1, sizeof *a->policy)))
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy");
+  return ml3_policy_open(p->path, l->source.spec, a->policy, &a->theta, error);
 }
 
-cli_live *cli_live_of_policy(const char *folder, const cli_options *options, ml3_error *error) {
-  char path[ML3_LAB_PATH_MAX];
-  ml3_lab_config config;
-  ml3_lab_config_defaults(&config);
-  ml3_lab_run_path(folder, "config.yaml", path);
-  if (ml3_lab_config_read(&config, path, error) != ML3_OK ||
-      ml3_lab_run_environment_find(folder, &config, error) != ML3_OK ||
-      cli_options_apply(options, &config, error) != ML3_OK)
-    return NULL;                                          /* cli_live_add tells when the environment has changed */
-  ml3_env_spec *narrow = ml3_lab_env_new(&config, error); /* the tasks that it has learned */
-  cli_live *l = narrow ? live_of_spec(narrow, config.environment, error) : NULL;
+int cli_live_add(cli_live *l, const char *folder, ml3_error *error) {
+  ml3_lab_policy p;
+  if (l->source.actors >= ML3_VIEW_ACTORS)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "there is no room for '%s': %d policies are shown", folder,
+                         l->source.actors);
+  int code = ml3_lab_policy_find(&p, folder, NULL, &cli_messages, error);
+  if (code == ML3_OK && strcmp(p.config.environment, l->source.spec->name) != 0)
+    code = ml3_error_set(error, ML3_ERR_ARGUMENT, "the policy of '%s' is for environment '%s'; '%s' is shown", folder,
+                         p.config.environment, l->source.spec->name);
+  return code == ML3_OK ? add_policy(l, &p, error) : code;
+}
+
+cli_live *cli_live_of_policy(const char *file, const char *environment, const cli_options *options, ml3_error *error) {
+  ml3_lab_policy p;
+  if (ml3_lab_policy_find(&p, file, environment, &cli_messages, error) != ML3_OK ||
+      cli_options_apply(options, &p.config, error) != ML3_OK)
+    return NULL;
+  ml3_env_spec *narrow = ml3_lab_env_new(&p.config, error); /* the tasks that it has learned */
+  cli_live *l = narrow ? live_of_spec(narrow, p.config.environment, error) : NULL;
   if (!l) return free(narrow), NULL;
   l->narrow = narrow;
-  l->source.horizon = (int)config.horizon;
-  if (cli_live_add(l, folder, error) != ML3_OK) {
+  l->source.horizon = (int)p.config.horizon;
+  if (add_policy(l, &p, error) != ML3_OK) {
     cli_live_free(l);
     return NULL;
   }
@@ -217,12 +203,8 @@ cli_live *cli_live_of_policy(const char *folder, const cli_options *options, ml3
   const cli_live_actor first = l->actors[0];
   l->actors[0] = l->actors[k];
   l->actors[k] = first;
-  snprintf(l->title, sizeof l->title, "ml3: %.60s, %.60s", folder, config.environment);
+  snprintf(l->title, sizeof l->title, "ml3: %.60s, %.60s", file, p.config.environment);
   return l;
-}
-
-bool cli_live_is_policy(const char *folder) {
-  return ml3_lab_run_is(folder) && has_file(folder, "policy.safetensors") && !has_file(folder, "loss.safetensors");
 }
 
 void cli_live_free(cli_live *l) {

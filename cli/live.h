@@ -18,10 +18,9 @@ typedef enum cli_cast {
 cli_live *cli_live_of_run(const char *folder, const cli_options *options, cli_cast cast, ml3_error *error);
 /* An environment alone: random actions, none, and iLQR where the goal is a state. */
 cli_live *cli_live_of_environment(const char *name, ml3_error *error);
-/* A run that has a policy and no learned loss (`ml3 train --set method=ppo`): its policy in its environment, beside what an
-   environment alone shows. */
-bool cli_live_is_policy(const char *folder);
-cli_live *cli_live_of_policy(const char *folder, const cli_options *options, ml3_error *error);
+/* The policy of a run (`ml3 train --set method=ppo`) or of a FILE.safetensors, in that environment (NULL: the run's; see
+   lab/policy_open.h), beside what an environment alone shows. */
+cli_live *cli_live_of_policy(const char *file, const char *environment, const cli_options *options, ml3_error *error);
 /* One more to look at: the policy of that run, of the same environment. */
 int cli_live_add(cli_live *live, const char *folder, ml3_error *error);
 void cli_live_free(cli_live *live);

@@ -15,6 +15,7 @@
 static const cli_verb verbs[] = {
     {"train", "meta-train a learned loss", cli_train},
     {"adapt", "train a fresh policy with a learned loss", cli_adapt},
+    {"evaluate", "what a policy does in many episodes of held-out tasks", cli_evaluate},
     {"compare", "learned loss, task gradient and iLQR on the same held-out tasks", cli_compare},
     {"inspect", "the landscape of a learned loss beside the task loss", cli_inspect},
     {"plan", "iLQR on an environment: open loop or receding horizon, with a log", cli_plan},

@@ -85,9 +85,10 @@ static bool keep_arguments(cli_options *o, poptContext context) {
 
 /* What popt cannot know. -1, or an exit code. */
 static int check(const cli_options *o, const cli_verb_texts *texts) {
-  const bool several = strstr(texts->usage, "...") != NULL,
-             none = texts->usage[0] == '\0' || strncmp(texts->usage, "[O", 2) == 0;
-  const int allowed = none ? 0 : several ? CLI_ARGUMENTS_MAX : 1;
+  const char *end = strstr(texts->usage, "[OPTIONS]"); /* behind the words of the usage, a blank after each */
+  int allowed = *texts->usage && !end ? 1 : 0;
+  for (const char *c = texts->usage; end && c < end; c++) allowed += *c == ' ';
+  if (strstr(texts->usage, "...")) allowed = CLI_ARGUMENTS_MAX;
   if (o->argument_count > allowed) {
     fprintf(stderr, "ml3 %s: unexpected argument '%s'; see `ml3 %s --help`\n", texts->verb, o->arguments[allowed],
             texts->verb);

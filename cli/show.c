@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
+#include "lab/policy_open.h"
 #include "lab/zoo.h"
 
 /* ---- what both take -------------------------------------------------------------------------------------------- */
@@ -30,7 +31,7 @@ static const char *const overlays[] = {"none", "labels", "plots", "all", NULL};
 
 typedef struct shown {
   int task, width, height, map;
-  const char *layout, *overlay, *camera, *with;
+  const char *layout, *overlay, *camera, *with, *policy;
 } shown;
 
 /* The options that both verbs have; view is filled from them. */
@@ -56,7 +57,8 @@ static int fill(const shown *given, const cli_live *live, ml3_view_options *view
   return ML3_OK;
 }
 
-static cli_live *open_main(const cli_options *o, cli_cast cast, ml3_error *error) {
+static cli_live *open_main(const cli_options *o, const shown *given, cli_cast cast, ml3_error *error) {
+  if (given->policy) return cli_live_of_policy(given->policy, o->argument, o, error);
   if (!o->argument) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "which run or environment? `ml3 list` shows them");
     return NULL;
@@ -64,14 +66,14 @@ static cli_live *open_main(const cli_options *o, cli_cast cast, ml3_error *error
   char folder[ML3_LAB_PATH_MAX];
   const char *where = ml3_lab_zoo_folder(o->argument, folder, error);
   if (!where) return NULL;
-  if (cli_live_is_policy(where)) return cli_live_of_policy(where, o, error);
+  if (ml3_lab_run_is_policy(where)) return cli_live_of_policy(where, NULL, o, error);
   if (ml3_lab_run_is(where) || (strchr(where, '/') && !ml3_lab_is_mjcf(where)))
     return cli_live_of_run(where, o, cast, error);
   return cli_live_of_environment(where, error);
 }
 
 static cli_live *open_live(const cli_options *o, const shown *given, cli_cast cast, ml3_error *error) {
-  cli_live *live = open_main(o, cast, error);
+  cli_live *live = open_main(o, given, cast, error);
   if (!live || !given->with || cli_live_add(live, given->with, error) == ML3_OK) return live;
   cli_live_free(live);
   return NULL;
@@ -99,6 +101,8 @@ int cli_view(int argc, const char **argv) {
   const char *trace = NULL;
   const struct poptOption own[] = {
       {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"},
+      {"policy", 'p', POPT_ARG_STRING, &given.policy, 0,
+       "a trained policy, a run's or a FILE.safetensors, in ENVIRONMENT (its run's)", "POLICY"},
       {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"},
       {"layout", 'l', POPT_ARG_STRING, &given.layout, 0, "single, ghosts or tiles (ghosts)", "NAME"},
       {"camera", '\0', POPT_ARG_STRING, &given.camera, 0, "a camera of the scene by name or number, free, or track",
@@ -115,7 +119,7 @@ int cli_view(int argc, const char **argv) {
   char notes[2048];
   key_notes(notes, sizeof notes);
   int answer = cli_options_read(
-      &options, argc, argv, own, "RUN|zoo:NAME|ENVIRONMENT|FILE.xml [OPTIONS]",
+      &options, argc, argv, own, "[RUN|zoo:NAME|ENVIRONMENT|FILE.xml] [OPTIONS]",
       "Opens a window on a held-out task of a run. Two pupils start from the same untrained policy: u lets the\n"
       "learned loss teach one of them, o its opponent the other; the environment's reward is shown, not used.\n"
       "Beside them: the untrained policy, iLQR, the pupil one update ago. An environment plays random actions.",
@@ -139,13 +143,16 @@ static int on_progress(void *user, int done, int total) {
   return cli_interrupted();
 }
 
-/* RUN/rollouts.mp4, which may be an earlier one, or the name of the environment or of the zoo's loss. */
+/* RUN/rollouts.mp4, which may be an earlier one, or the name of the environment or of the zoo's loss; of a policy alone its own. */
 static int choose_output(const char *argument, int force, char *path, ml3_error *error) {
-  if (ml3_lab_run_is(argument)) {
+  if (argument && ml3_lab_run_is(argument)) {
     ml3_lab_run_path(argument, "rollouts.mp4", path);
     return ML3_OK;
   }
-  snprintf(path, ML3_LAB_PATH_MAX, "%.900s.mp4", argument + (ml3_lab_zoo_is(argument) ? 4 : 0));
+  if (argument)
+    snprintf(path, ML3_LAB_PATH_MAX, "%.900s.mp4", argument + (ml3_lab_zoo_is(argument) ? 4 : 0));
+  else
+    strcpy(path, "policy.mp4");
   return cli_output_check(path, "--output", force, error);
 }
 
@@ -159,6 +166,8 @@ int cli_record(int argc, const char **argv) {
        "FILE.mp4, FILE.gif, FILE.png for the last state, or a folder for frames (RUN/rollouts.mp4)", "PATH"},
       CLI_FORCE_OPTION(&force),
       {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"},
+      {"policy", 'p', POPT_ARG_STRING, &given.policy, 0,
+       "a trained policy, a run's or a FILE.safetensors, in ENVIRONMENT (its run's)", "POLICY"},
       {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"},
       {"layout", 'l', POPT_ARG_STRING, &given.layout, 0, "single (one after the other), ghosts or tiles (ghosts)",
        "NAME"},
@@ -172,7 +181,7 @@ int cli_record(int argc, const char **argv) {
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(
-      &options, argc, argv, own, "RUN|zoo:NAME|ENVIRONMENT|FILE.xml [OPTIONS]",
+      &options, argc, argv, own, "[RUN|zoo:NAME|ENVIRONMENT|FILE.xml] [OPTIONS]",
       "Writes a held-out task of a run as video (through ffmpeg) or as PNG frames: the untrained policy, the learned\n"
       "loss after each number of updates in test.steps, its opponent and iLQR. Needs no display.",
       NULL);

@@ -19,6 +19,7 @@ const cli_verb *cli_verb_find(const char *name);
 /* argv[0] is the verb. The answer is the exit code; the verb has printed what there is to say. */
 int cli_train(int argc, const char **argv);
 int cli_adapt(int argc, const char **argv);
+int cli_evaluate(int argc, const char **argv);
 int cli_compare(int argc, const char **argv);
 int cli_inspect(int argc, const char **argv);
 int cli_plan(int argc, const char **argv);

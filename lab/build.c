@@ -9,6 +9,8 @@
 #include "base/file.h"
 #include "base/real.h"
 #include "envs/env.h"
+#include "lab/json.h"
+#include "lab/presets.h"
 #include "lab/run_folder.h"
 #include "lab/tensorboard.h"
 #include "nn/machine.h"
@@ -20,7 +22,8 @@ static const char *const keys[PARTS] = {"ml3",    "precision", "build",         
 
 static void describe(char parts[PARTS][PART_TEXT]) {
   size_t size;
-  char *program = ml3_file_read("/proc/self/exe", (size_t)1 << 30, &size, NULL);
+  char path[800], *program = NULL;
+  if (ml3_lab_own_file(path, sizeof path)) program = ml3_file_read(path, (size_t)1 << 30, &size, NULL);
   snprintf(parts[VERSION], PART_TEXT, "%s", ML3_VERSION);
   snprintf(parts[PRECISION], PART_TEXT, "%s", ML3_REAL_NAME);
   snprintf(parts[BUILD], PART_TEXT, program ? "%08x" : "unknown", program ? ml3_lab_crc32c(program, size) : 0);
@@ -55,19 +58,6 @@ static void tell_difference(const json_t *before, char parts[PARTS][PART_TEXT], 
   }
 }
 
-static int save(json_t *builds, const char *path, ml3_error *error) {
-  char *text = json_dumps(builds, JSON_INDENT(2));
-  ml3_file file;
-  if (!text) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
-  int code = ml3_file_create(&file, path, error);
-  if (code == ML3_OK) {
-    fprintf(file.stream, "%s\n", text);
-    code = ml3_file_commit(&file, error);
-  }
-  free(text);
-  return code;
-}
-
 int ml3_lab_build_keep(const char *folder, int64_t step, bool resumed, const ml3_lab_callbacks *callbacks,
                        ml3_error *error) {
   char path[ML3_LAB_PATH_MAX], parts[PARTS][PART_TEXT], difference[512];
@@ -86,7 +76,7 @@ int ml3_lab_build_keep(const char *folder, int64_t step, bool resumed, const ml3
   json_t *now = json_pack("{s:I}", "from_step", (json_int_t)step);
   for (int i = 0; i < PARTS && now; i++) json_object_set_new(now, keys[i], json_string(parts[i]));
   int code = now && json_array_append_new(builds, now) == 0
-                 ? save(builds, path, error)
+                 ? ml3_lab_json_save(builds, path, error)
                  : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
   json_decref(builds);
   return code;

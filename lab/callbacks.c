@@ -4,14 +4,27 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void ml3_lab_message(const ml3_lab_callbacks *c, const char *format, ...) {
+typedef void (*speaker)(void *user, const char *sentence);
+
+static void say(speaker speak, void *user, const char *format, va_list arguments) {
   char sentence[1024];
-  va_list arguments;
-  if (!c || !c->message) return;
-  va_start(arguments, format);
+  if (!speak) return;
   vsnprintf(sentence, sizeof sentence, format, arguments);
+  speak(user, sentence);
+}
+
+void ml3_lab_message(const ml3_lab_callbacks *c, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  say(c ? c->message : NULL, c ? c->user : NULL, format, arguments);
   va_end(arguments);
-  c->message(c->user, sentence);
+}
+
+void ml3_lab_detail(const ml3_lab_callbacks *c, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  say(c ? c->detail : NULL, c ? c->user : NULL, format, arguments);
+  va_end(arguments);
 }
 
 void ml3_lab_begin(const ml3_lab_callbacks *c, const char *what, int64_t total) {

@@ -1,10 +1,39 @@
 /* From a configuration to library objects: see experiment.h. */
 #include "lab/experiment.h"
 
-#include "lab/learners.h"
-
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "lab/learners.h"
+#include "lab/presets.h"
+#include "lab/run_environment.h"
+
+ml3_experiment *ml3_lab_experiment_new(const char *name, const char *const *settings, int count,
+                                       const ml3_lab_callbacks *callbacks, ml3_error *error) {
+  ml3_experiment *e = calloc(1, sizeof *e);
+  if (!e) {
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an experiment");
+    return NULL;
+  }
+  const bool is_run = name && ml3_lab_run_is(name);
+  int code = is_run ? ml3_lab_run_config(name, &e->config, callbacks, error)
+                    : ml3_lab_preset_begin(&e->config, name, settings, count, error);
+  if (code == ML3_OK && is_run) code = ml3_lab_config_set_all(&e->config, settings, count, error);
+  if (code == ML3_OK) {
+    char idle[160];
+    for (int i = 0; ml3_lab_config_idle(&e->config, i, idle, sizeof idle); i++)
+      ml3_lab_message(callbacks, "a setting has no effect: %s", idle);
+    e->config.callbacks = NULL; /* they are of this call */
+    return e;
+  }
+  free(e);
+  return NULL;
+}
+
+void ml3_lab_experiment_free(ml3_experiment *e) {
+  free(e);
+}
 
 /* The column of that name, or a negative code with the names there are. */
 static int find_feature(const ml3_problem *p, const char *key, const char *name, ml3_error *error) {
@@ -142,23 +171,4 @@ ml3_compare_settings ml3_lab_compare_settings_of(const ml3_lab_config *c) {
                             .ilqr_restarts = (int)ML3_LAB_GET(c, compare)->ilqr_restarts};
   for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)ML3_LAB_GET(c, test)->steps.values[i];
   return s;
-}
-
-int ml3_lab_try(const ml3_lab_config *config, ml3_error *error) {
-  ml3_lab_config tried = *config;
-  tried.from_checkpoint = true; /* what learns first, such as an expert, would learn here for nothing */
-  if (ml3_lab_learner_kind(&tried)) {
-    ml3_learner *learner = ml3_lab_learner_new(&tried, error);
-    ml3_learner_free(learner);
-    return learner ? ML3_OK : error->code;
-  }
-  ml3_problem *problem = ml3_lab_problem_new(&tried, error);
-  ml3_trainer_settings settings;
-  if (!problem) return error->code;
-  int code = ml3_lab_trainer_settings(&tried, problem, &settings, error);
-  ml3_trainer *trainer = code == ML3_OK ? ml3_trainer_new(problem, &settings, error) : NULL;
-  if (code == ML3_OK && !trainer) code = error->code;
-  ml3_trainer_free(trainer);
-  problem->free(problem);
-  return code;
 }

@@ -9,8 +9,14 @@
 #include "lab/methods.h"
 #include "lab/problems.h"
 #include "lab/run_folder.h"
+#include "lab/training.h"
 #include "metaloss/options.h"
 #include "metaloss/trainer.h"
+
+/* What the public calls work on (training.h). */
+struct ml3_experiment {
+  ml3_lab_config config;
+};
 
 /* Threads for this process: `threads`, or of several ranks its share of the cores; 0: all. */
 int ml3_lab_threads(const ml3_lab_config *config);

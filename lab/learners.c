@@ -68,6 +68,14 @@ ml3_learner_settings ml3_lab_learner_settings(const ml3_lab_config *c, const ml3
   return s;
 }
 
+bool ml3_lab_learner_task(const ml3_lab_config *c, const ml3_env_spec *env, double *task) {
+  if (ML3_LAB_GET(c, learner)->task < 0 || env->task_dim > ML3_POLICY_MAX_OBS) return false;
+  ml3_random random =
+      ml3_random_stream((uint64_t)c->seed, ML3_PURPOSE_TEST, (uint32_t)ML3_LAB_GET(c, learner)->task, 0);
+  ml3_env_sample_task(env, &random, task);
+  return true;
+}
+
 ml3_learner *ml3_lab_learner_new(const ml3_lab_config *c, ml3_error *error) {
   ml3_env_spec *env = ml3_lab_env_new(c, error);
   const ml3_learner_kind *kind = env ? ml3_lab_learner_kind(c) : NULL;
@@ -78,12 +86,7 @@ ml3_learner *ml3_lab_learner_new(const ml3_lab_config *c, ml3_error *error) {
     return NULL;
   }
   ml3_learner_settings s = ml3_lab_learner_settings(c, env, &policy);
-  if (ML3_LAB_GET(c, learner)->task >= 0 && env->task_dim <= ML3_POLICY_MAX_OBS) {
-    ml3_random random =
-        ml3_random_stream((uint64_t)c->seed, ML3_PURPOSE_TEST, (uint32_t)ML3_LAB_GET(c, learner)->task, 0);
-    ml3_env_sample_task(env, &random, task);
-    s.task = task;
-  }
+  if (ml3_lab_learner_task(c, env, task)) s.task = task;
   s.owned = env;
   return ml3_learner_new(kind, &s, error);
 }

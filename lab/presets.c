@@ -1,8 +1,9 @@
 /* Presets: see presets.h. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* dladdr */
 #include "lab/presets.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,25 +15,29 @@
 #include "lab/problems.h"
 #include "lab/run_environment.h"
 
-/* The folder that this program lies in. */
-static bool program_folder(char *folder, size_t size) {
-  const ssize_t n = readlink("/proc/self/exe", folder, size - 1);
-  if (n <= 0) return false;
-  folder[n] = '\0';
-  char *slash = strrchr(folder, '/');
-  if (slash) *slash = '\0';
-  return slash != NULL;
+const char *ml3_lab_own_file(char *path, size_t size) {
+  static const char here;
+  Dl_info where;
+  if (dladdr(&here, &where) && where.dli_fname && strstr(where.dli_fname, "/libml3.")) {
+    snprintf(path, size, "%s", where.dli_fname);
+    return path;
+  }
+  const ssize_t n = readlink("/proc/self/exe", path, size - 1);
+  path[n > 0 ? n : 0] = '\0';
+  return n > 0 ? path : NULL;
 }
 
 bool ml3_lab_share_find(const char *kind, const char *name, char *path, size_t size) {
-  /* The build's, links into the source, and the installed one's; for a root without /proc, where packages put it. */
-  static const char *const beside[] = {"/share/ml3", "/../share/ml3"};
+  /* The build's, links into the source, the installed one's, beside a program or a library; for a root without /proc, where packages
+     put it. */
+  static const char *const beside[] = {"/share/ml3", "/../share/ml3", "/../../share/ml3"};
   static const char *const in_system[] = {"/usr/share/ml3", "/usr/local/share/ml3"};
-  char program[800];
-  const bool known = program_folder(program, sizeof program);
-  for (int i = 0; i < 2; i++) {
-    snprintf(path, size, "%s%s/%s%s%.200s", known ? program : "", known ? beside[i] : in_system[i], kind,
-             name ? "/" : "", name ? name : "");
+  char own[800];
+  char *slash = ml3_lab_own_file(own, sizeof own) ? strrchr(own, '/') : NULL;
+  if (slash) *slash = '\0';
+  for (int i = 0; i < (slash ? 3 : 2); i++) {
+    snprintf(path, size, "%s%s/%s%s%.200s", slash ? own : "", slash ? beside[i] : in_system[i], kind, name ? "/" : "",
+             name ? name : "");
     if (access(path, R_OK) == 0) return true;
   }
   return false;

@@ -1,5 +1,5 @@
-/* What comes with ml3: presets (configurations to begin with) and the zoo. They lie in share/ml3 beside the program: installed,
-   or in a build, where these are links to scripts/experiments and zoo. */
+/* What comes with ml3: presets (configurations to begin with) and the zoo. They lie in share/ml3 beside the program or libml3.so:
+   installed, or in a build, where these are links to scripts/experiments and zoo. */
 #ifndef ML3_LAB_PRESETS_H
 #define ML3_LAB_PRESETS_H
 
@@ -9,6 +9,9 @@
 #include "lab/config.h"
 
 enum { ML3_LAB_PRESETS_MAX = 256, ML3_LAB_PRESET_NAME = 128 };
+
+/* The file that this code is in, libml3.so or the program, into path[size]; NULL: not known. */
+const char *ml3_lab_own_file(char *path, size_t size);
 
 /* The file `name` of a kind of things, "experiments" or "zoo", that comes with ml3; NULL for name: the kind's folder. Into
    path[size]; false when it is nowhere. */

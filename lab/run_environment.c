@@ -81,17 +81,6 @@ int ml3_lab_run_environment_prepare(const ml3_lab_config *c, ml3_lab_run_environ
 
 /* ---- copying ---------------------------------------------------------------------------------------------------- */
 
-/* The folders above a path below `top`. */
-static int make_parents(const char *top, const char *path, ml3_error *error) {
-  char folder[ML3_LAB_PATH_MAX];
-  for (const char *slash = strchr(path + strlen(top) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
-    if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-      return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s", folder, strerror(errno));
-  }
-  return ML3_OK;
-}
-
 static int copy_file(const kept_file *f, const char *top, ml3_error *error) {
   char path[ML3_LAB_PATH_MAX];
   ml3_file file;
@@ -104,7 +93,7 @@ static int copy_file(const kept_file *f, const char *top, ml3_error *error) {
   if (content && (size != f->bytes || ml3_lab_crc32c(content, size) != f->sum))
     code = ml3_error_set(error, ML3_ERR_IO, "'%.300s' was changed while the run was being prepared; start again",
                          f->source);
-  if (code == ML3_OK) code = make_parents(top, path, error);
+  if (code == ML3_OK) code = ml3_file_make_parents(path, error);
   if (code == ML3_OK) code = ml3_file_create(&file, path, error);
   if (code == ML3_OK) {
     fwrite(f->text ? f->text : content, 1, size, file.stream);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "lab/json.h"
 #include "lab/run_environment_internal.h"
 #include "lab/tensorboard.h"
 
@@ -113,7 +114,6 @@ static json_t *file_as_json(const kept_file *f) {
 
 int environment_write(const ml3_lab_run_environment *e, const char *folder, ml3_error *error) {
   char path[ML3_LAB_PATH_MAX];
-  ml3_file file;
   ml3_lab_run_path(folder, "manifest.json", path);
   json_t *files = json_array(), *json = json_pack("{s:s}", "environment", e->name);
   bool good = files && json;
@@ -125,15 +125,9 @@ int environment_write(const ml3_lab_run_environment *e, const char *folder, ml3_
   }
   good = good && json_object_set(json, "files", files) == 0;
   json_decref(files);
-  char *text = good ? json_dumps(json, JSON_INDENT(2)) : NULL;
+  const int code = good ? ml3_lab_json_save(json, path, error)
+                        : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
   json_decref(json);
-  if (!text) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for '%s'", path);
-  int code = ml3_file_create(&file, path, error);
-  if (code == ML3_OK) {
-    fprintf(file.stream, "%s\n", text);
-    code = ml3_file_commit(&file, error);
-  }
-  free(text);
   return code;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "lab/environments.h"
 #include "lab/experiment.h"
 #include "lab/problems.h"
@@ -27,15 +28,6 @@ bool ml3_lab_run_is(const char *folder) {
   struct stat info;
   ml3_lab_run_path(folder, "config.yaml", path);
   return stat(path, &info) == 0;
-}
-
-/* Makes the folders above the last part of a path, as far as they are missing. */
-static void make_parents(const char *path) {
-  char part[ML3_LAB_PATH_MAX];
-  for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-    snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
-    mkdir(part, 0755); /* what fails here fails below with a message */
-  }
 }
 
 static int tell_no_folder(const char *folder, int reason, ml3_error *error) {
@@ -70,7 +62,7 @@ int ml3_lab_run_create(const char *wanted, const ml3_lab_config *config, bool fo
     else
       snprintf(folder, ML3_LAB_PATH_MAX, "runs/%s-%.200s-seed%lld-%d", date, ml3_lab_problem_title(config),
                (long long)config->seed, number);
-    make_parents(folder);
+    ml3_file_make_parents(folder, NULL); /* what fails here fails below with a message */
     if (mkdir(folder, 0755) == 0) return ML3_OK;
     if (errno != EEXIST || (wanted && !force)) return tell_no_folder(folder, errno, error);
     if (wanted) return ML3_OK;

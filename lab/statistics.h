@@ -6,6 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A mean and the ends of its interval. */
 typedef struct ml3_lab_interval {
   double mean, low, high;
 } ml3_lab_interval;
@@ -50,5 +55,9 @@ ml3_lab_interval ml3_lab_share_interval(const double *x, int n, int trials);
    differences are chance. A unit is a pair, or with by_group a group's mean difference. All sign patterns where there are
    at most 16 units, else 10000 random ones, the observed one counted among them. 1 when nothing differs. */
 double ml3_lab_paired_test(const double *x, const double *y, int groups, int size, bool by_group, uint64_t seed);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

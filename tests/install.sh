@@ -54,6 +54,9 @@ cmake -S "$source/examples" -B "$prefix/examples" -DCMAKE_PREFIX_PATH="$prefix_n
 cmake --build "$prefix/examples" >"$prefix/log" 2>&1 || { cat "$prefix/log"; fail "the examples do not build"; }
 "$prefix/examples/environment" >"$prefix/log" || fail "examples/environment: $(cat "$prefix/log")"
 "$prefix/examples/problem" 20 >"$prefix/log" || fail "examples/problem: $(cat "$prefix/log")"
+"$prefix/examples/lab" "$prefix/by_lab" >"$prefix/log" 2>&1 || fail "examples/lab: $(cat "$prefix/log")"
+grep -q '^learned loss, 5 updates' "$prefix/log" || fail "examples/lab compares no learned loss: $(cat "$prefix/log")"
+[ -s "$prefix/by_lab/summary.json" ] || fail "examples/lab leaves no whole run"
 
 # ---- the command, from elsewhere
 cd "$prefix"

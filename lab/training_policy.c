@@ -1,0 +1,151 @@
+/* What a training of a policy by a learner does in each of its updates, and leaves. metrics.csv has a line an update, by the
+   names of CleanRL; its charts/SPS (environment steps a second of this process) is all that depends on the clock. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "lab/evaluate_internal.h"
+#include "lab/json.h"
+#include "lab/learners.h"
+#include "lab/training_internal.h"
+
+/* The step of a line is the number of environment steps (CleanRL's global_step); of updates where there are none. */
+static const char *const metrics[] = {
+    "charts/updates",       "charts/episodic_return", "charts/episodic_length", "charts/success",
+    "charts/passed",        "charts/distance",        "charts/diverged",        "charts/SPS",
+    "charts/learning_rate", "losses/policy_loss",     "losses/value_loss",      "losses/entropy",
+    "losses/old_approx_kl", "losses/approx_kl",       "losses/clipfrac",        "losses/explained_variance"};
+enum { METRICS = sizeof metrics / sizeof *metrics, JUDGED = 100 };
+
+static ml3_lab_run_progress progress(const training *t) {
+  return (ml3_lab_run_progress){.done = t->learner->updates};
+}
+
+static int64_t wanted(const training *t) {
+  return ML3_LAB_GET(&t->config, learner)->updates;
+}
+
+static int64_t logged(const training *t) {
+  return t->learner->env_steps ? t->learner->env_steps : t->learner->updates;
+}
+
+static const ml3_env_spec *env(const training *t) {
+  return t->learner->settings.env;
+}
+
+static int open(training *t, ml3_error *error) {
+  t->last_return = NAN;
+  t->learner = ml3_lab_learner_new(&t->config, error);
+  return t->learner ? ML3_OK : error->code;
+}
+
+static void close(training *t) {
+  ml3_learner_free(t->learner);
+}
+
+static int save(const training *t, const char *path, ml3_error *error) {
+  return ml3_learner_save(t->learner, path, error);
+}
+
+static int load(training *t, const char *path, ml3_error *error) {
+  const int code = ml3_learner_load(t->learner, path, error);
+  t->begun_env_steps = t->learner->env_steps;
+  return code;
+}
+
+static int step(training *t, ml3_error *error) {
+  ml3_learner_report r;
+  int code = ml3_learner_update(t->learner, &r, error);
+  if (code != ML3_OK) return code;
+  const double sps = r.env_steps ? (double)(r.env_steps - t->begun_env_steps) / (ml3_clock_s() - t->begun_s) : NAN;
+  const double values[METRICS] = {(double)r.updates,
+                                  r.episode_return,
+                                  r.episode_length,
+                                  r.success,
+                                  r.passed,
+                                  r.distance,
+                                  r.diverged,
+                                  sps,
+                                  r.rate,
+                                  r.policy_loss,
+                                  r.value_loss,
+                                  r.entropy,
+                                  r.old_approx_kl,
+                                  r.approx_kl,
+                                  r.clip_fraction,
+                                  r.explained_variance};
+  if (r.episodes) t->last_return = r.episode_return;
+  return training_write_metrics(t, values, error);
+}
+
+static void note(const training *t, char *text, size_t size) {
+  snprintf(text, size, "return %.2f", t->last_return);
+}
+
+static int keep(training *t, ml3_error *error) {
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(t->folder, "policy.safetensors", path);
+  return ml3_policy_save(&t->learner->policy, t->learner->parameters, path, error);
+}
+
+/* What the policy does in 100 episodes: on the task of the learner, or on held-out tasks one each. */
+static int judge(const training *t, ml3_lab_evaluation *found, ml3_error *error) {
+  const ml3_learner *l = t->learner;
+  const ml3_lab_judging judging = {.env = l->settings.env,
+                                   .policy = &l->policy,
+                                   .theta = l->kind->uniform ? NULL : l->parameters,
+                                   .task = l->task,
+                                   .horizon = l->settings.horizon,
+                                   .seed = (uint64_t)t->config.seed,
+                                   .tasks = l->task ? 1 : JUDGED,
+                                   .starts = l->task ? JUDGED : 1};
+  return ml3_lab_judge(&judging, found, error);
+}
+
+static int summarize(training *t, ml3_lab_result *result, json_t *json, ml3_error *error) {
+  const ml3_learner *l = t->learner;
+  const double seconds = ml3_clock_s() - t->begun_s;
+  const double steps = (double)(l->env_steps - t->begun_env_steps);
+  ml3_lab_evaluation found;
+  const int code = judge(t, &found, error);
+  if (code != ML3_OK) return code;
+  result->is_policy = true;
+  result->steps = l->updates;
+  result->judged = JUDGED, result->judged_diverged = found.diverged;
+  result->episode_return = found.episode_return.mean, result->distance = found.distance.mean;
+  result->success = found.success.mean, result->passed = found.passed.mean;
+  result->env_steps = l->env_steps, result->diverged = l->diverged;
+  result->steps_per_second = seconds > 0 ? steps / seconds : 0;
+  ml3_lab_evaluation_free(&found);
+
+  json_object_set_new(json, "environment", json_string(t->config.environment));
+  json_object_set_new(json, "method", json_string(l->kind->name));
+  json_object_set_new(json, "seed", json_integer((json_int_t)t->config.seed));
+  json_object_set_new(json, "updates", json_integer((json_int_t)l->updates));
+  json_object_set_new(json, "env_steps", json_integer((json_int_t)l->env_steps));
+  json_object_set_new(json, "diverged_episodes", json_integer((json_int_t)l->diverged));
+  ml3_lab_json_add(json, "seconds", seconds);
+  ml3_lab_json_add(json, "env_steps_per_second", result->steps_per_second);
+  ml3_lab_json_add(json, "return", result->episode_return);
+  ml3_lab_json_add(json, "success", result->success);
+  ml3_lab_json_add(json, "passed", result->passed);
+  ml3_lab_json_add(json, "distance", result->distance);
+  json_object_set_new(json, "judged_diverged", json_integer(found.diverged));
+  return ML3_OK;
+}
+
+const training_kind training_policy = {.step_name = "update",
+                                       .metrics = metrics,
+                                       .metric_count = METRICS,
+                                       .open = open,
+                                       .close = close,
+                                       .save = save,
+                                       .load = load,
+                                       .progress = progress,
+                                       .wanted = wanted,
+                                       .logged = logged,
+                                       .env = env,
+                                       .step = step,
+                                       .note = note,
+                                       .keep = keep,
+                                       .summarize = summarize};
