@@ -31,7 +31,7 @@ static const struct {
 } own[] = {
     {"mountain_car_goal", TARGETS "policy.normalize=false inner.newton=5 outer.steps=40 outer.epochs=5 outer.rate=2e-3 "
                                   "outer.warmup=5 validation.every=10"},
-    {"pendulum", /* as the preset pendulum_model_based */
+    {"pendulum_swing_up", /* as the preset pendulum_model_based */
      "problem=model_based policy.hidden=[64] policy.bias=false policy.obs_scale=[1,0.5] inner.steps=10 inner.rate=0.3 "
      "inner.weights=last outer.steps=500 cost.kind=reach cost.from_step=40 validation.every=40 validation.tasks=32 "
      "validation.select=task_loss"},
@@ -53,7 +53,7 @@ static const struct {
 } learners[] = {
     {"mountain_car", "learner.rate=1e-3 learner.normalize_reward=true learner.updates=300"},
     {"ant_goal", "policy.log_std=-1 learner.rate=1e-3 learner.discount=0.95 learner.updates=400"},
-    {"pendulum", "learner.rate=1e-3 learner.normalize_reward=true learner.discount=0.97 learner.updates=500"},
+    {"pendulum_swing_up", "learner.rate=1e-3 learner.normalize_reward=true learner.discount=0.97 learner.updates=500"},
 };
 
 #define COUNT(table) (sizeof table / sizeof *table)

@@ -118,7 +118,7 @@ void ml3_model_based_own_demonstrations(ml3_problem *p, ml3_demonstrations *demo
 }
 
 const ml3_dynamics *ml3_model_based_dynamics(const ml3_env_spec *env, ml3_error *error) {
-  static const char *const endings[] = {"_goal", "_joints", "_hanging"};
+  static const char *const endings[] = {"_goal", "_joints"};
   char name[128];
   const size_t length = strlen(env->name);
   size_t stem = length;

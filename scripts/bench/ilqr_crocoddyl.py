@@ -105,7 +105,7 @@ def starts(horizon, limit):
 
 
 def time_pendulum(repeats):
-    """From zero controls, as `ml3 plan pendulum` with the same weights does."""
+    """From zero controls, as `ml3 plan pendulum_swing_up` with the same weights does."""
     problem = pendulum_problem()
     us = [np.zeros(1)] * PENDULUM["horizon"]
     for kind in (crocoddyl.SolverBoxDDP, crocoddyl.SolverBoxFDDP):

@@ -395,7 +395,7 @@ def make_episodes():
     back = [episode("mountain_car", mountain_car, actions[:n]) for n in (60, 8)]
     there = next(n for n in range(1, 61) if mountain_car(actions[:n])[3][-1])
     cases = back + [episode("mountain_car", mountain_car, actions[:there])]
-    cases.append(episode("pendulum", pendulum, [2.0 * (-1) ** (t // 20) for t in range(70)]))
+    cases.append(episode("pendulum_swing_up", pendulum, [2.0 * (-1) ** (t // 20) for t in range(70)]))
     kinds = {(c["success"], c["passed"]) for c in cases}
     assert kinds == {(False, True), (False, False), (True, True)}, kinds
     write("episodes", {"episodes": cases})
