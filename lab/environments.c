@@ -47,6 +47,11 @@ static const char *const mountain_car =
     "policy.hidden=[200] policy.activation=identity policy.bias=false policy.obs_scale=[0.2,1] cost.from_step=15 "
     "extra.kind=exploration_goal extra.goal=[-0.947,-0.0055]";
 
+/* Where reward tells nothing before the goal is reached for the first time: many environments, and some entropy. */
+#define PATIENT                                                                                               \
+  "learner.envs=16 learner.entropy_weight=0.01 learner.normalize_reward=true learner.epochs=4 "               \
+  "learner.minibatches=16 learner.rate=1e-3 "
+
 /* A policy by itself: what PPO needs that its usual settings are not enough for. */
 static const struct {
   const char *environment, *settings;
@@ -54,6 +59,8 @@ static const struct {
     {"mountain_car", "learner.rate=1e-3 learner.normalize_reward=true learner.updates=300"},
     {"ant_goal", "policy.log_std=-1 learner.rate=1e-3 learner.discount=0.95 learner.updates=400"},
     {"pendulum_swing_up", "learner.rate=1e-3 learner.normalize_reward=true learner.discount=0.97 learner.updates=500"},
+    {"acrobot", PATIENT "learner.updates=60"},
+    {"mountain_car_discrete", PATIENT "learner.lambda=0.98 learner.updates=150"},
 };
 
 #define COUNT(table) (sizeof table / sizeof *table)
