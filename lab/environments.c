@@ -31,6 +31,10 @@ static const struct {
 } own[] = {
     {"mountain_car_goal", TARGETS "policy.normalize=false inner.newton=5 outer.steps=40 outer.epochs=5 outer.rate=2e-3 "
                                   "outer.warmup=5 validation.every=10"},
+    /* By what is there for discrete actions: how likely the choice was, and its advantage. */
+    {"cart_pole", "problem=model_free horizon=200 policy.hidden=[32] loss.inputs=[log_prob,credit] loss.hidden=[32,32] "
+                  "inner.rate=1 rollout.episodes=4 rollout.outer_episodes=4 rollout.discount=0.99 outer.steps=60 "
+                  "outer.tasks=8 outer.rate=3e-3 validation.every=10 validation.tasks=16"},
     {"pendulum_swing_up", /* as the preset pendulum_model_based */
      "problem=model_based policy.hidden=[64] policy.bias=false policy.obs_scale=[1,0.5] inner.steps=10 inner.rate=0.3 "
      "inner.weights=last outer.steps=500 cost.kind=reach cost.from_step=40 validation.every=40 validation.tasks=32 "

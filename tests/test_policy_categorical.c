@@ -209,5 +209,5 @@ Test(categorical, learned_losses_see_what_there_is_of_a_choice) {
                    "ones; state, log_prob, credit and goal are possible");
   cr_expect_null(problem_of("log_prob action", ML3_MODEL_FREE_NONE));
   cr_expect_null(problem_of(NULL, ML3_MODEL_FREE_ENERGY));
-  cr_expect_not_null(strstr(error.message, "'cart_pole' takes one of 2 discrete actions"), "%s", error.message);
+  cr_expect_not_null(strstr(error.message, "'cart_pole' takes one of 2 discrete ones"), "%s", error.message);
 }

@@ -156,8 +156,11 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
                          s->env->name);
   const bool by_actions = s->extra == ML3_MODEL_FREE_ENERGY || s->extra == ML3_MODEL_FREE_DEMONSTRATIONS ||
                           s->extra == ML3_MODEL_FREE_ADVICE;
-  if (by_actions && ml3_env_need_continuous(s->env, "extra.kind: what compares actions", error) != ML3_OK)
-    return ML3_ERR_ARGUMENT;
+  if (by_actions && s->env->choices)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "extra.kind: energy, demonstration and advice compare actions as numbers, and environment '%s' "
+                         "takes one of %d discrete ones",
+                         s->env->name, s->env->choices);
   if (s->taught && s->extra != ML3_MODEL_FREE_ADVICE)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "the loss's targets are to be taught on '%s', but the extra information is not advice", s->env->name);
