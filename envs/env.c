@@ -210,7 +210,7 @@ void ml3_env_draw_action(const ml3_env_spec *spec, ml3_random *random, double *a
 
 int ml3_env_need_continuous(const ml3_env_spec *spec, const char *what, ml3_error *error) {
   if (!spec->choices) return ML3_OK;
-  return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
+  return ml3_error_set(error, ML3_ERR_ARGUMENT,
                        "%s needs derivatives by the action, and environment '%s' takes one of %d discrete actions", what,
                        spec->name, spec->choices);
 }

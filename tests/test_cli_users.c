@@ -61,6 +61,8 @@ Test(cli_users, a_policy_by_itself_has_settings_of_its_own_whatever_preset_has_t
   expect("config pendulum_swing_up --set method=ppo", 0, "normalize_reward: true");
   expect("config mountain_car_continuous --set method=maml", 0, "obs_scale: [0.1, 40]");
   expect("config pendulum_swing_up --set problem=model_free", 0, "kind: gaussian");
+  expect("config cart_pole --set method=ppo", 0, "kind: categorical"); /* its actions are discrete */
+  expect("config acrobot --set method=maml", 0, "kind: categorical");
   expect("config pendulum_swing_up", 0, "obs_scale: [1, 0.5]"); /* its preset's */
 }
 
