@@ -1,17 +1,17 @@
-/* Gymnasium's Acrobot-v1, step for step: two links that hang from a pivot; a torque of -1, 0 or 1 N m (actions 0, 1, 2) at the
-   joint between them must swing the tip up (Sutton 1996; the equations of Sutton and Barto's book). q1 is the first link's angle
-   from hanging, q2 the second's from the first; both links weigh 1 kg, are 1 m long with their centre in the middle, and have a
-   moment of inertia of 1 kg m^2.
+/* Gymnasium's Acrobot-v1, step for step: two links that hang from a pivot; a torque of -1, 0 or 1 N m (actions 0, 1,
+   2) at the joint between them must swing the tip up (Sutton 1996; the equations of Sutton and Barto's book). q1 is
+   the first link's angle from hanging, q2 the second's from the first; both links weigh 1 kg, are 1 m long with their
+   centre in the middle, and have a moment of inertia of 1 kg m^2.
 
      d1  = m (c^2 + (l^2 + c^2 + 2 l c cos q2)) + 2 I,   d2 = m (c^2 + l c cos q2) + I
      p2  = m c g cos(q1 + q2 - pi/2)
      p1  = -m l c q2.^2 sin q2 - 2 m l c q2. q1. sin q2 + (m c + m l) g cos(q1 - pi/2) + p2
      q2.. = (u + d2/d1 p1 - m l c q1.^2 sin q2 - p2) / (m c^2 + I - d2^2/d1),   q1.. = -(d2 q2.. + p1) / d1
 
-   by one Runge-Kutta step of fourth order over 0.2 s; then both angles are brought within +-pi and the velocities within
-   +-4 pi and +-9 pi. The episode ends where the tip is more than 1 m above the pivot: -cos q1 - cos(q1 + q2) > 1. Reward -1 a step,
-   0 for the last. Observed are cosine and sine of the angles and the velocities, in single precision as there; an episode begins
-   in single precision, the state is in double precision. */
+   by one Runge-Kutta step of fourth order over 0.2 s; then both angles are brought within +-pi and the velocities
+   within +-4 pi and +-9 pi. The episode ends where the tip is more than 1 m above the pivot: -cos q1 - cos(q1 + q2) >
+   1. Reward -1 a step, 0 for the last. Observed are cosine and sine of the angles and the velocities, in single
+   precision as there; an episode begins in single precision, the state is in double precision. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -52,8 +52,7 @@ static void derive(const double *task, const double *s, double torque, double *d
   const double p2 = m * c * g * cos(s[ANGLE_1] + s[ANGLE_2] - PI / 2);
   const double p1 = -m * l * c * (v2 * v2) * sine - 2 * m * l * c * v2 * v1 * sine +
                     (m * c + m * l) * g * cos(s[ANGLE_1] - PI / 2) + p2;
-  ds[VELOCITY_2] =
-      (torque + d2 / d1 * p1 - m * l * c * (v1 * v1) * sine - p2) / (m * (c * c) + inertia - d2 * d2 / d1);
+  ds[VELOCITY_2] = (torque + d2 / d1 * p1 - m * l * c * (v1 * v1) * sine - p2) / (m * (c * c) + inertia - d2 * d2 / d1);
   ds[VELOCITY_1] = -(d2 * ds[VELOCITY_2] + p1) / d1;
   ds[ANGLE_1] = v1, ds[ANGLE_2] = v2;
 }
@@ -100,7 +99,8 @@ static void step(ml3_env *env, const double *action, ml3_env_result *result) {
 
 static void observe(const ml3_env *env, double *obs) {
   const double *s = ((const acrobot *)env->data)->s;
-  const double all[] = {cos(s[ANGLE_1]), sin(s[ANGLE_1]), cos(s[ANGLE_2]), sin(s[ANGLE_2]), s[VELOCITY_1], s[VELOCITY_2]};
+  const double all[] = {cos(s[ANGLE_1]), sin(s[ANGLE_1]), cos(s[ANGLE_2]),
+                        sin(s[ANGLE_2]), s[VELOCITY_1],   s[VELOCITY_2]};
   for (int i = 0; i < 6; i++) obs[i] = ml3_single(all[i]);
 }
 

@@ -1,12 +1,12 @@
-/* Gymnasium's CartPole-v1, step for step: a cart that is pushed to the left (0) or to the right (1) so that the pole on it stands
-   (Barto, Sutton and Anderson 1983). q is the pole's angle from upright, l half its length.
+/* Gymnasium's CartPole-v1, step for step: a cart that is pushed to the left (0) or to the right (1) so that the pole
+   on it stands (Barto, Sutton and Anderson 1983). q is the pole's angle from upright, l half its length.
 
      w  = (F + m l q.^2 sin q) / M                       M = cart's mass + m, F = +-10 N
      q.. = (g sin q - w cos q) / (l (4/3 - m cos^2 q / M)),   x.. = w - m l q.. cos q / M
 
-   by an explicit Euler step of 0.02 s. The episode ends where |x| > 2.4 m or |q| > 12 degrees, which is no success. Reward 1 a step,
-   the last one too; 0 for steps from a state that is beyond these limits already. Observations are in single precision, as there;
-   the state is in double precision. */
+   by an explicit Euler step of 0.02 s. The episode ends where |x| > 2.4 m or |q| > 12 degrees, which is no success.
+   Reward 1 a step, the last one too; 0 for steps from a state that is beyond these limits already. Observations are
+   in single precision, as there; the state is in double precision. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -17,7 +17,18 @@
 
 static const double DT = 0.02, POSITION_LIMIT = 2.4, ANGLE_LIMIT = 12 * 2 * 3.14159265358979323846 / 360;
 
-enum { START_X, START_X_VELOCITY, START_ANGLE, START_ANGLE_VELOCITY, GRAVITY, CART, POLE, HALF_LENGTH, FORCE, TASK_DIM };
+enum {
+  START_X,
+  START_X_VELOCITY,
+  START_ANGLE,
+  START_ANGLE_VELOCITY,
+  GRAVITY,
+  CART,
+  POLE,
+  HALF_LENGTH,
+  FORCE,
+  TASK_DIM
+};
 enum { X, X_VELOCITY, ANGLE, ANGLE_VELOCITY, STATE_DIM };
 
 typedef struct cart_pole {
@@ -53,8 +64,7 @@ static double accelerate(const double *task, const double *s, double action, dou
   const double total = task[POLE] + task[CART], moment = task[POLE] * task[HALF_LENGTH];
   const double force = action == 1 ? task[FORCE] : -task[FORCE], c = cos(s[ANGLE]), n = sin(s[ANGLE]);
   const double w = (force + moment * (s[ANGLE_VELOCITY] * s[ANGLE_VELOCITY]) * n) / total;
-  const double pole =
-      (task[GRAVITY] * n - c * w) / (task[HALF_LENGTH] * (4.0 / 3.0 - task[POLE] * (c * c) / total));
+  const double pole = (task[GRAVITY] * n - c * w) / (task[HALF_LENGTH] * (4.0 / 3.0 - task[POLE] * (c * c) / total));
   *cart = w - moment * pole * c / total;
   return pole;
 }
@@ -99,7 +109,8 @@ static void linearize(ml3_env *env, const double *action, double *a, double *b) 
   const double c = cos(s[ANGLE]), n = sin(s[ANGLE]), l = task[HALF_LENGTH];
   double cart;
   const double pole = accelerate(task, s, action[0], &cart);
-  const double w = cart + moment * pole * c / total, w_angle = moment * v * v * c / total, w_v = 2 * moment * v * n / total;
+  const double w = cart + moment * pole * c / total, w_angle = moment * v * v * c / total,
+               w_v = 2 * moment * v * n / total;
   const double below = l * (4.0 / 3.0 - task[POLE] * c * c / total), below_angle = 2 * l * task[POLE] * c * n / total;
   const double pole_angle = (task[GRAVITY] * c + n * w - c * w_angle - pole * below_angle) / below;
   const double pole_v = -c * w_v / below;
@@ -122,11 +133,11 @@ static void pose(const ml3_env *env, double *qpos, int nq) {
 
 /* ---- specification ------------------------------------------------------------------------------------ */
 
-#define FIELDS(POSITION, ANGLE)                                                                           \
-  {.name = "position", .unit = "m", .low = -(POSITION), .high = POSITION},                                \
-      {.name = "velocity", .unit = "m/s", .low = -INFINITY, .high = INFINITY},                            \
-      {.name = "angle", .unit = "rad", .low = -(ANGLE), .high = ANGLE}, {                                 \
-    .name = "angular_velocity", .unit = "rad/s", .low = -INFINITY, .high = INFINITY                       \
+#define FIELDS(POSITION, ANGLE)                                                     \
+  {.name = "position", .unit = "m", .low = -(POSITION), .high = POSITION},          \
+      {.name = "velocity", .unit = "m/s", .low = -INFINITY, .high = INFINITY},      \
+      {.name = "angle", .unit = "rad", .low = -(ANGLE), .high = ANGLE}, {           \
+    .name = "angular_velocity", .unit = "rad/s", .low = -INFINITY, .high = INFINITY \
   }
 
 /* Twice what ends an episode, in single precision, as in Gymnasium. */
@@ -141,14 +152,10 @@ static const ml3_env_field goal_fields[] = {{.name = "angle", .unit = "rad", .lo
 #define START(NAME, UNIT) \
   { .name = NAME, .unit = UNIT, .value = 0, .low = -0.05, .high = 0.05 }
 static const ml3_env_parameter task_parameters[TASK_DIM] = {
-    [START_X] = START("start_position", "m"),
-    [START_X_VELOCITY] = START("start_velocity", "m/s"),
-    [START_ANGLE] = START("start_angle", "rad"),
-    [START_ANGLE_VELOCITY] = START("start_angular_velocity", "rad/s"),
-    [GRAVITY] = FIXED("gravity", "m/s^2", 9.8),
-    [CART] = FIXED("cart_mass", "kg", 1),
-    [POLE] = FIXED("pole_mass", "kg", 0.1),
-    [HALF_LENGTH] = FIXED("half_length", "m", 0.5),
+    [START_X] = START("start_position", "m"),    [START_X_VELOCITY] = START("start_velocity", "m/s"),
+    [START_ANGLE] = START("start_angle", "rad"), [START_ANGLE_VELOCITY] = START("start_angular_velocity", "rad/s"),
+    [GRAVITY] = FIXED("gravity", "m/s^2", 9.8),  [CART] = FIXED("cart_mass", "kg", 1),
+    [POLE] = FIXED("pole_mass", "kg", 0.1),      [HALF_LENGTH] = FIXED("half_length", "m", 0.5),
     [FORCE] = FIXED("force", "N", 10),
 };
 

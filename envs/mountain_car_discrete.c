@@ -1,10 +1,11 @@
-/* Gymnasium's MountainCar-v0, step for step: the mountain car with three actions, to the left (0), none (1), to the right (2).
+/* Gymnasium's MountainCar-v0, step for step: the mountain car with three actions, to the left (0), none (1), to the
+   right (2).
 
      v' = v + 0.001 (a - 1) - 0.0025 cos 3p,  p' = p + v'
 
-   then the clamps: v' to +-0.07; p' to -1.2 and 0.6; v' = 0 where p' = -1.2 and v' < 0 (an inelastic wall). Reward -1 a step. The
-   goal, p' >= 0.5 and v' >= the goal's velocity, ends the episode. Time is counted in steps; Gymnasium shows 30 a second.
-   Observations are in single precision, as there; the state is in double precision. */
+   then the clamps: v' to +-0.07; p' to -1.2 and 0.6; v' = 0 where p' = -1.2 and v' < 0 (an inelastic wall). Reward -1
+   a step. The goal, p' >= 0.5 and v' >= the goal's velocity, ends the episode. Time is counted in steps; Gymnasium
+   shows 30 a second. Observations are in single precision, as there; the state is in double precision. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -82,7 +83,8 @@ static double distance(const ml3_env *env) {
   return fmax(0, env->task[GOAL_POSITION] - ((const car *)env->data)->p);
 }
 
-/* The true derivative by the state: 0 through a clamp that acts, and 1 on its bound, as inside. By a choice there is none. */
+/* The true derivative by the state: 0 through a clamp that acts, and 1 on its bound, as inside. By a choice there is
+   none. */
 static void linearize(ml3_env *env, const double *action, double *a, double *b) {
   const car *c = env->data;
   const double v = faster(env->task, c, action[0]), p = c->p + clip(v, -SPEED_MAX, SPEED_MAX);

@@ -2,10 +2,10 @@
 
      v' = clip(v + (3 g / (2 l) sin q + 3 / (m l^2) clip(u, -2, 2)) dt, -8, 8),   q' = q + v' dt
 
-   Reward of a step, of where it began: -(q^2 + 0.1 v^2 + 0.001 u^2) with q brought into [-pi, pi) and u as it acts. What is
-   observed is cos q, sin q and v, in single precision as there; the state is in double precision. The episode runs its 200 steps
-   whatever happens. Tasks begin anywhere on the circle at up to 1 rad/s; without a task it hangs at rest. Success, which
-   Gymnasium does not know, is within 0.1 rad of upright at less than 0.5 rad/s. */
+   Reward of a step, of where it began: -(q^2 + 0.1 v^2 + 0.001 u^2) with q brought into [-pi, pi) and u as it acts.
+   What is observed is cos q, sin q and v, in single precision as there; the state is in double precision. The episode
+   runs its 200 steps whatever happens. Tasks begin anywhere on the circle at up to 1 rad/s; without a task it hangs
+   at rest. Success, which Gymnasium does not know, is within 0.1 rad of upright at less than 0.5 rad/s. */
 #include <math.h>
 #include <stdlib.h>
 

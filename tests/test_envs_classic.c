@@ -1,5 +1,5 @@
-/* Gymnasium's classic control: CartPole-v1, Acrobot-v1, MountainCar-v0 and Pendulum-v1, against recorded steps of theirs
-   (scripts/parity); and discrete actions. */
+/* Gymnasium's classic control: CartPole-v1, Acrobot-v1, MountainCar-v0 and Pendulum-v1, against recorded steps of
+   theirs (scripts/parity); and discrete actions. */
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <math.h>
@@ -36,11 +36,13 @@ static void row(const json_t *episode, const char *name, size_t t, double *x, in
   for (int i = 0; i < count && json_is_array(r); i++) x[i] = json_number_value(json_array_get(r, (size_t)i));
 }
 
-static void expect_row(const json_t *episode, const char *name, size_t t, const double *x, int count, double tolerance) {
+static void expect_row(const json_t *episode, const char *name, size_t t, const double *x, int count,
+                       double tolerance) {
   double expected[OBS_MAX] = {0};
   row(episode, name, t, expected, count);
   for (int i = 0; i < count; i++)
-    cr_assert_float_eq(x[i], expected[i], tolerance, "%s %zu, entry %d: %.17g, not %.17g", name, t, i, x[i], expected[i]);
+    cr_assert_float_eq(x[i], expected[i], tolerance, "%s %zu, entry %d: %.17g, not %.17g", name, t, i, x[i],
+                       expected[i]);
 }
 
 /* Every step from the recorded state: the acrobot's errors in the last place would grow. Returns how many steps. */
@@ -90,11 +92,21 @@ Test(classic, have_gymnasiums_horizons_and_limits) {
   static const struct {
     int task;
     const char *constant, *parameter; /* or an entry of the state, whose upper bound it is */
-  } pairs[] = {{0, "gravity", "gravity"},          {0, "masscart", "cart_mass"},      {0, "masspole", "pole_mass"},
-               {0, "length", "half_length"},       {0, "force_mag", "force"},         {1, "MAX_VEL_1", "velocity_1"},
-               {1, "MAX_VEL_2", "velocity_2"},     {2, "max_position", "position"},   {2, "max_speed", "velocity"},
-               {2, "goal_position", "goal_position"}, {2, "force", "force"},          {2, "gravity", "gravity"},
-               {3, "max_speed", "velocity"},       {3, "g", "gravity"},               {3, "m", "mass"},
+  } pairs[] = {{0, "gravity", "gravity"},
+               {0, "masscart", "cart_mass"},
+               {0, "masspole", "pole_mass"},
+               {0, "length", "half_length"},
+               {0, "force_mag", "force"},
+               {1, "MAX_VEL_1", "velocity_1"},
+               {1, "MAX_VEL_2", "velocity_2"},
+               {2, "max_position", "position"},
+               {2, "max_speed", "velocity"},
+               {2, "goal_position", "goal_position"},
+               {2, "force", "force"},
+               {2, "gravity", "gravity"},
+               {3, "max_speed", "velocity"},
+               {3, "g", "gravity"},
+               {3, "m", "mass"},
                {3, "l", "length"}};
   for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
     json_t *root = recording(tasks[pairs[i].task].file), *constants = json_object_get(root, "constants");
@@ -110,7 +122,8 @@ Test(classic, have_gymnasiums_horizons_and_limits) {
   }
 }
 
-/* ---- discrete actions ------------------------------------------------------------------------------------------------ */
+/* ---- discrete actions
+   ------------------------------------------------------------------------------------------------ */
 
 Test(discrete, actions_that_are_no_choice_are_refused_and_change_nothing) {
   const double bad[] = {2, -1, 0.5, NAN, INFINITY};
@@ -142,8 +155,9 @@ Test(discrete, a_batch_names_the_row_whose_action_is_no_choice) {
     ml3_env_batch_reset(batch, obs);
     action[66] = 5;
     cr_expect_eq(ml3_env_batch_step(batch, action, obs, reward, terminated, truncated, NULL, &error), ML3_ERR_NUMERIC);
-    cr_expect(strstr(error.message, "row 66 of the batch, step 0: the action (direction) is 5; a whole number from 0 to"),
-              "%s", error.message);
+    cr_expect(
+        strstr(error.message, "row 66 of the batch, step 0: the action (direction) is 5; a whole number from 0 to"),
+        "%s", error.message);
     cr_expect(isnan(reward[66]) && !isnan(reward[65]));
     ml3_env_batch_free(batch);
   }

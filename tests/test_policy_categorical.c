@@ -1,5 +1,5 @@
-/* Categorical policies: what they draw and how likely it is, their files, what they are refused for. Their gradients and whole
-   updates are compared with numbers from outside in test_oracle_learner.c. */
+/* Categorical policies: what they draw and how likely it is, their files, what they are refused for. Their gradients
+   and whole updates are compared with numbers from outside in test_oracle_learner.c. */
 #define _POSIX_C_SOURCE 200809L
 #include <criterion/criterion.h>
 #include <math.h>
@@ -48,11 +48,13 @@ Test(categorical, refuses_to_be_gaussian_and_an_environment_of_numbers) {
   cr_expect_str_eq(error.message,
                    "policy: a Gaussian one for an environment that takes one of 3 discrete actions; categorical fits");
   cr_expect_eq(ml3_policy_expects(env_of("acrobot"), false, "gaussian", &error), ML3_ERR_ARGUMENT);
-  cr_expect_str_eq(error.message, "policy.kind is gaussian, and environment 'acrobot' takes one of 3 discrete actions; "
-                                  "categorical fits");
+  cr_expect_str_eq(error.message,
+                   "policy.kind is gaussian, and environment 'acrobot' takes one of 3 discrete actions; "
+                   "categorical fits");
   cr_expect_eq(ml3_policy_expects(env_of("reacher"), true, "categorical", &error), ML3_ERR_ARGUMENT);
-  cr_expect_str_eq(error.message, "policy.kind is categorical, and environment 'reacher' takes numbers, not one of n "
-                                  "discrete actions; gaussian fits");
+  cr_expect_str_eq(error.message,
+                   "policy.kind is categorical, and environment 'reacher' takes numbers, not one of n "
+                   "discrete actions; gaussian fits");
   ml3_policy_make_gaussian(&car, ML3_POLICY_GAUSSIAN, 0, &error);
   cr_expect_null(ml3_sampler_new(env_of("mountain_car_discrete"), &car, 2, 0, 1, &error));
   cr_expect_not_null(strstr(error.message, "takes one of 3"), "%s", error.message);
@@ -179,7 +181,8 @@ Test(categorical, parameters_that_are_no_numbers_are_told) {
   free(theta);
 }
 
-/* ---- model-free problems ---------------------------------------------------------------------------------------------- */
+/* ---- model-free problems
+   ---------------------------------------------------------------------------------------------- */
 
 static ml3_problem *problem_of(const char *inputs, ml3_model_free_extra extra) {
   const ml3_model_free_settings s = {.env = env_of("cart_pole"),

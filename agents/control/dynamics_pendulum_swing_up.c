@@ -14,8 +14,5 @@ static ml3_node step(const ml3_dynamics *dynamics, ml3_nn_graph *g, ml3_node con
   return ml3_nn_concat_cols(g, next, 2);
 }
 
-const ml3_dynamics ml3_dynamics_pendulum_swing_up = {.environment = "pendulum_swing_up",
-                                                     .variant = "pendulum_hanging",
-                                                     .state_dim = 2,
-                                                     .action_dim = 1,
-                                                     .step = step};
+const ml3_dynamics ml3_dynamics_pendulum_swing_up = {
+    .environment = "pendulum_swing_up", .variant = "pendulum_hanging", .state_dim = 2, .action_dim = 1, .step = step};

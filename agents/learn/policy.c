@@ -1,4 +1,5 @@
-/* Policies: an MLP on normalised observations, deterministic, the mean of a Gaussian or logits; as numbers and as a graph. */
+/* Policies: an MLP on normalised observations, deterministic, the mean of a Gaussian or logits; as numbers and as a
+   graph. */
 #include "agents/learn/policy_categorical.h"
 
 #include <math.h>
@@ -46,7 +47,8 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
 int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double log_std_init, ml3_error *error) {
   if (policy->choices)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "policy: a Gaussian one for an environment that takes one of %d discrete actions; categorical fits",
+                         "policy: a Gaussian one for an environment that takes one of %d discrete actions; "
+                         "categorical fits",
                          policy->choices);
   if (!(log_std_init >= policy->log_std_min && log_std_init <= policy->log_std_max))
     return ml3_error_set(error, ML3_ERR_ARGUMENT,

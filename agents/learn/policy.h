@@ -41,7 +41,7 @@ typedef enum ml3_squash {
 
 /* A policy's shape, bounds and normalisation; its parameters are elsewhere. */
 typedef struct ml3_policy {
-  ml3_mlp net; /* inputs: observation, goal; outputs: actions, and their log_std where they depend on the state; logits */
+  ml3_mlp net; /* inputs: observation, goal; outputs: actions, and log_std where they depend on the state; or logits */
   ml3_policy_kind kind;
   int obs_dim, goal_dim, action_dim;                           /* goal_dim 0: the goal is not an input */
   int choices;                                                 /* of a categorical policy; else 0 */
@@ -55,8 +55,8 @@ typedef struct ml3_policy {
   double output_gain; /* of ml3_policy_draw: the last layer's parameters times this; 1 from ml3_policy_init */
 } ml3_policy;
 
-/* A policy for that environment: its observation in, its action and bounds out. Deterministic, and categorical where actions
-   are discrete. */
+/* A policy for that environment: its observation in, its action and bounds out. Deterministic, and categorical where
+   actions are discrete. */
 int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
                     ml3_activation activation, bool bias, ml3_error *error);
 /* Makes it Gaussian, sigma starting at exp(log_std_init). */
@@ -84,8 +84,8 @@ int ml3_mlp_draw_orthogonal(const ml3_mlp *mlp, double gain, ml3_random *random,
 
 /* ---- one observation -------------------------------------------------------------------------------- */
 
-/* action[action_dim]: the deterministic policy's, the Gaussian's mean, or the likeliest choice. goal may be NULL where it is no
-   input. */
+/* action[action_dim]: the deterministic policy's, the Gaussian's mean, or the likeliest choice. goal may be NULL where
+   it is no input. */
 void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, const double *goal,
                     double *action);
 

@@ -2,8 +2,8 @@
 
      log pi(k|s) = logit_k - log sum_j exp logit_j,   entropy = - sum_k pi(k|s) log pi(k|s)
 
-   An action is the number k of a choice. The policy's own action, by which it is judged, is the most probable one; of equals
-   the first. */
+   An action is the number k of a choice. The policy's own action, by which it is judged, is the most probable one; of
+   equals the first. */
 #include <math.h>
 
 #include "agents/learn/policy_categorical.h"
@@ -12,10 +12,11 @@ int ml3_policy_expects(const ml3_env_spec *env, ml3_policy_kind kind, ml3_error 
   const bool categorical = kind == ML3_POLICY_CATEGORICAL;
   if (categorical == (env->choices > 0)) return ML3_OK;
   if (categorical)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "policy.kind is categorical, and environment '%s' takes numbers, not one of n discrete actions; "
-                         "gaussian fits",
-                         env->name);
+    return ml3_error_set(
+        error, ML3_ERR_ARGUMENT,
+        "policy.kind is categorical, and environment '%s' takes numbers, not one of n discrete actions; "
+        "gaussian fits",
+        env->name);
   return ml3_error_set(error, ML3_ERR_ARGUMENT,
                        "policy.kind is %s, and environment '%s' takes one of %d discrete actions; categorical fits",
                        ml3_policy_kind_name(kind), env->name, env->choices);

@@ -20,8 +20,8 @@ static char *shape_of(const ml3_policy *p) {
   json_t *hidden = json_array();
   for (int i = 0; i < p->net.depth; i++) json_array_append_new(hidden, json_integer(p->net.hidden[i]));
   json_t *json = json_pack("{s:s, s:i, s:i, s:i, s:o, s:s, s:b, s:s}", "kind", kind_names[p->kind], "observations",
-                           p->obs_dim, "goal", p->goal_dim, "actions", p->choices ? p->choices : p->action_dim, "hidden", hidden, "activation",
-                           ml3_activation_name(p->net.activation), "bias", (int)p->net.bias, "squash",
+                           p->obs_dim, "goal", p->goal_dim, "actions", p->choices ? p->choices : p->action_dim,
+                           "hidden", hidden, "activation", ml3_activation_name(p->net.activation), "bias", (int)p->net.bias, "squash",
                            p->squash == ML3_SQUASH_TANH ? "tanh" : "clamp");
   char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
   json_decref(json);

@@ -158,8 +158,8 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
                           s->extra == ML3_MODEL_FREE_ADVICE;
   if (by_actions && s->env->choices)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "extra.kind: energy, demonstration and advice compare actions as numbers, and environment '%s' "
-                         "takes one of %d discrete ones",
+                         "extra.kind: energy, demonstration and advice compare actions as numbers, and environment "
+                         "'%s' takes one of %d discrete ones",
                          s->env->name, s->env->choices);
   if (s->taught && s->extra != ML3_MODEL_FREE_ADVICE)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
@@ -191,8 +191,8 @@ static int choose_inputs(model_free *m, ml3_error *error) {
           (int)length, at);
     if (discrete && (found == SEES_MEAN || found == SEES_LOG_STD || found == SEES_ACTION))
       return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                           "loss.inputs: '%s' is of continuous actions, and environment '%s' takes one of %d discrete ones; "
-                           "state, log_prob, credit and goal are possible",
+                           "loss.inputs: '%s' is of continuous actions, and environment '%s' takes one of %d discrete "
+                           "ones; state, log_prob, credit and goal are possible",
                            feature_names[found], m->settings.env->name, m->settings.env->choices);
     m->sees[found] = true;
     at += length;

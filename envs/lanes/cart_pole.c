@@ -27,8 +27,7 @@ void ML3_LANES(cart_pole)(const ml3_env_lanes *lanes) {
     const double mass = task[POLE * N + i], l = task[HALF_LENGTH * N + i], total = mass + task[CART * N + i];
     const double force = action[i] == 1 ? task[FORCE * N + i] : -task[FORCE * N + i];
     const double w = (force + mass * l * (qv[i] * qv[i]) * s[i]) / total;
-    const double pole =
-        (task[GRAVITY * N + i] * s[i] - c[i] * w) / (l * (4.0 / 3.0 - mass * (c[i] * c[i]) / total));
+    const double pole = (task[GRAVITY * N + i] * s[i] - c[i] * w) / (l * (4.0 / 3.0 - mass * (c[i] * c[i]) / total));
     const double before = (fabs(x[i]) > position_limit) | (fabs(q[i]) > angle_limit);
     x[i] += dt * xv[i];
     xv[i] += dt * (w - mass * l * pole * c[i] / total);
