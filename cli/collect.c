@@ -42,8 +42,7 @@ static void act(void *user, int step, const double *obs, const double *state, do
     ml3_policy_act(&a->policy, a->theta, obs, a->goal, action);
     return;
   }
-  for (int i = 0; i < a->spec->action_dim; i++)
-    action[i] = ml3_random_uniform(&a->random, a->spec->action[i].low, a->spec->action[i].high);
+  ml3_env_draw_action(a->spec, &a->random, action);
 }
 
 /* ---- where it goes ------------------------------------------------------------------------------------------------ */

@@ -148,7 +148,7 @@ static cli_live *live_of_spec(const ml3_env_spec *spec, const char *name, ml3_er
     return NULL;
   }
   add(l, ACTOR_RANDOM, "random actions", -1);
-  add(l, ACTOR_STILL, "no action", -1);
+  add(l, ACTOR_STILL, spec->choices ? "action 0" : "no action", -1);
   if (cli_plan_possible(spec)) add(l, ACTOR_PLAN, "iLQR", -1);
   snprintf(l->title, sizeof l->title, "ml3: %.100s", name);
   return l;

@@ -20,7 +20,7 @@ struct cli_plan {
 };
 
 bool cli_plan_possible(const ml3_env_spec *spec) {
-  return ml3_env_goal_is_state(spec) && spec->state_dim + spec->action_dim <= SMALL;
+  return !spec->choices && ml3_env_goal_is_state(spec) && spec->state_dim + spec->action_dim <= SMALL;
 }
 
 static int make_solver(cli_plan *p, const double *env_task, const double *state, ml3_error *error) {

@@ -154,10 +154,7 @@ static void act_by_plan(cli_live *l, int step, const double *state, double *acti
 static void act_at_random(const cli_live *l, int step, double *action) {
   const ml3_env_spec *spec = l->source.spec;
   ml3_random random = ml3_random_stream(0, ML3_PURPOSE_ACTION, (uint32_t)l->number, (uint32_t)step);
-  for (int i = 0; i < spec->action_dim; i++) {
-    const ml3_env_field *f = &spec->action[i];
-    action[i] = ml3_random_uniform(&random, isfinite(f->low) ? f->low : -1, isfinite(f->high) ? f->high : 1);
-  }
+  ml3_env_draw_action(spec, &random, action);
 }
 
 static void act_by_policy(const cli_live *l, int k, const double *obs, double *action) {

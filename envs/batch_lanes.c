@@ -127,7 +127,7 @@ void ml3_batch_lanes_reset(ml3_env_batch *b, int k, batch_worker *w, const bool 
   if (b->handed_out) put_rows(b, k);
 }
 
-/* Actions into lanes, 0 for those that are no numbers: bad[i] then, and the first such lane is returned; -1: none.
+/* Actions into lanes, 0 for those that cannot be taken: bad[i] then, and the first such lane is returned; -1: none.
    Of rows that begin an episode in this step, [rows] `ended`, they do not matter. */
 static int read_actions(const ml3_env_spec *spec, batch_block *s, int rows, const ml3_real *actions, const bool *ended,
                         bool *bad) {
@@ -138,12 +138,13 @@ static int read_actions(const ml3_env_spec *spec, batch_block *s, int rows, cons
       s->action[k * N + i] = (double)actions[i * m + k];
       sum += 0 * s->action[k * N + i]; /* NAN as soon as one is no number */
     }
+  for (int i = 0; i < rows && spec->choices; i++) sum += !ml3_env_takes(spec, s->action[i]);
   if (sum == 0) return -1;
 
   int first = -1;
   for (int i = rows - 1; i >= 0; i--) {
     bad[i] = false;
-    for (int k = 0; k < m; k++) bad[i] = bad[i] || !isfinite(s->action[k * N + i]);
+    for (int k = 0; k < m; k++) bad[i] = bad[i] || !ml3_env_takes(spec, s->action[k * N + i]);
     for (int k = 0; k < m && bad[i]; k++) s->action[k * N + i] = 0;
     bad[i] = bad[i] && !ended[i];
     if (bad[i]) first = i;

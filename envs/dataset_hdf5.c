@@ -58,6 +58,14 @@ hid_t ml3_h5_create_group(hid_t parent, const char *name) {
   return group;
 }
 
+void ml3_h5_print_shape(char *text, size_t size, int rank, const hsize_t *dims) {
+  size_t used = 0;
+  text[0] = '\0';
+  if (rank < 1) snprintf(text, size, "no axes");
+  for (int i = 0; i < rank && used < size; i++)
+    used += (size_t)snprintf(text + used, size - used, "%s%llu", i ? " x " : "", (unsigned long long)dims[i]);
+}
+
 bool ml3_h5_write(hid_t group, const char *name, hid_t type, int rows, int cols, const void *data) {
   const int rank = cols ? 2 : 1;
   const hsize_t dims[] = {(hsize_t)rows, (hsize_t)cols}, most[] = {H5S_UNLIMITED, (hsize_t)cols};

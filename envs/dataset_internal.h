@@ -36,6 +36,9 @@ hid_t ml3_h5_create_group(hid_t parent, const char *name);
    checksums, and more of them can be appended, as Minari does. */
 bool ml3_h5_write(hid_t group, const char *name, hid_t type, int rows, int cols, const void *data);
 
+/* The shape of an array as text: "51 x 8". */
+void ml3_h5_print_shape(char *text, size_t size, int rank, const hsize_t *dims);
+
 /* One number as an attribute of a group. */
 bool ml3_h5_write_attribute(hid_t group, const char *name, hid_t type, const void *value);
 

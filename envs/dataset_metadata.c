@@ -56,6 +56,13 @@ static char *box(const ml3_env_field *fields, int count) {
   return text;
 }
 
+/* A gymnasium.spaces.Discrete in the same way. */
+static char *discrete(int choices) {
+  char *text = malloc(96);
+  if (text) snprintf(text, 96, "{\"type\": \"Discrete\", \"dtype\": \"int64\", \"start\": 0, \"n\": %d}", choices);
+  return text;
+}
+
 /* Gymnasium's EnvSpec for python/'s environment, as its to_json gives it; freed by the caller. */
 static char *env_spec(const ml3_env_spec *spec) {
   char id[160], *whole = is_model(spec->name) ? realpath(spec->name, NULL) : NULL; /* it is found from any folder */
@@ -72,7 +79,8 @@ static char *env_spec(const ml3_env_spec *spec) {
 
 static json_t *metadata(const ml3_env_spec *spec, const ml3_dataset_info *info, int episodes, long long steps,
                         long long bytes) {
-  char *obs = box(spec->obs, spec->obs_dim), *action = box(spec->action, spec->action_dim), *env = env_spec(spec);
+  char *obs = box(spec->obs, spec->obs_dim), *env = env_spec(spec);
+  char *action = spec->choices ? discrete(spec->choices) : box(spec->action, spec->action_dim);
   json_t *root = NULL;
   if (obs && action && env)
     root = json_pack("{s:s, s:s, s:i, s:I, s:s, s:f, s:s, s:s, s:s, s:s*, s:s*, s:s}", "dataset_id", info->id,

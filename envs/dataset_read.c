@@ -172,15 +172,6 @@ static int complain(const reader *r, const char *name, const char *format, ...) 
   return ml3_error_set(r->error, ML3_ERR_FORMAT, "'%s': %s %s", r->dataset->path, where, what);
 }
 
-/* The shape of an open array as text: "51 x 8". */
-static void print_shape(char *text, size_t size, int rank, const hsize_t *dims) {
-  size_t used = 0;
-  text[0] = '\0';
-  if (rank < 1) snprintf(text, size, "no axes");
-  for (int i = 0; i < rank && used < size; i++)
-    used += (size_t)snprintf(text + used, size - used, "%s%llu", i ? " x " : "", (unsigned long long)dims[i]);
-}
-
 /* Opens array `name`: numbers or truth values, [rows] or, with cols, [rows][cols]; rows -1 takes what is there. Returns
    the array and its number of rows in *rows, or a negative number with an error. */
 static hid_t open_array(const reader *r, const char *name, long long *rows, int cols) {
@@ -198,7 +189,7 @@ static hid_t open_array(const reader *r, const char *name, long long *rows, int 
   H5Sclose(space);
 
   char shape[128];
-  print_shape(shape, sizeof shape, rank, dims);
+  ml3_h5_print_shape(shape, sizeof shape, rank, dims);
   bool fits = rank == wanted && (*rows < 0 || dims[0] == (hsize_t)*rows) && (!cols || dims[1] == (hsize_t)cols) &&
               dims[0] <= ML3_DATASET_STEPS_MAX + 1;
   if (fits) *rows = (long long)dims[0];
@@ -336,13 +327,22 @@ static int judge(const reader *r, ml3_episode *e) {
   return ML3_OK;
 }
 
+static int check_choices(const reader *r, const ml3_episode *e) {
+  for (int t = 0; t < e->steps && e->spec->choices; t++)
+    if (!ml3_env_takes(e->spec, e->actions[t]))
+      return complain(r, "actions", "has %g at step %d; expected whole numbers from 0 to %d", e->actions[t], t,
+                      e->spec->choices - 1);
+  return ML3_OK;
+}
+
 static int read_arrays(const reader *r, ml3_episode *e, bool *has_states) {
   const ml3_env_spec *spec = e->spec;
   bool truncated;
   e->steps = e->capacity;
   int code = read_numbers(r, "rewards", e->steps, 0, e->rewards);
   if (code == ML3_OK) code = read_numbers(r, "observations", e->steps + 1, spec->obs_dim, e->obs);
-  if (code == ML3_OK) code = read_numbers(r, "actions", e->steps, spec->action_dim, e->actions);
+  if (code == ML3_OK) code = read_numbers(r, "actions", e->steps, spec->choices ? 0 : spec->action_dim, e->actions);
+  if (code == ML3_OK) code = check_choices(r, e);
   if (code == ML3_OK) code = read_end(r, "terminations", e->steps, &e->terminated);
   if (code == ML3_OK) code = read_end(r, "truncations", e->steps, &truncated);
   if (code == ML3_OK) code = read_task_of_infos(r, e);

@@ -178,6 +178,17 @@ static bool write_infos(hid_t group, const ml3_episode *e) {
   return good;
 }
 
+/* Choices are whole numbers, one a step. */
+static bool write_actions(hid_t group, const ml3_episode *e) {
+  if (!e->spec->choices)
+    return ml3_h5_write(group, "actions", H5T_NATIVE_DOUBLE, e->steps, e->spec->action_dim, e->actions);
+  int64_t *choices = calloc((size_t)e->steps, sizeof *choices);
+  for (int t = 0; t < e->steps && choices; t++) choices[t] = (int64_t)e->actions[t];
+  const bool good = choices && ml3_h5_write(group, "actions", H5T_NATIVE_INT64, e->steps, 0, choices);
+  free(choices);
+  return good;
+}
+
 static bool write_episode(ml3_dataset_writer *w, const ml3_episode *e) {
   char name[32];
   snprintf(name, sizeof name, "episode_%d", w->episodes);
@@ -185,7 +196,7 @@ static bool write_episode(ml3_dataset_writer *w, const ml3_episode *e) {
   if (group < 0) return false;
   bool good = write_attributes(group, e, w->episodes) &&
               ml3_h5_write(group, "observations", H5T_NATIVE_DOUBLE, e->steps + 1, e->spec->obs_dim, e->obs) &&
-              ml3_h5_write(group, "actions", H5T_NATIVE_DOUBLE, e->steps, e->spec->action_dim, e->actions) &&
+              write_actions(group, e) &&
               ml3_h5_write(group, "rewards", H5T_NATIVE_DOUBLE, e->steps, 0, e->rewards) && write_ends(group, e) &&
               write_infos(group, e);
   H5Gclose(group);

@@ -34,8 +34,9 @@ static json_t *describe_task(const ml3_env_spec *spec) {
 
 char *ml3_env_describe(const ml3_env_spec *spec) {
   json_t *root =
-      json_pack("{s:s, s:s, s:f, s:i, s:b, s:o, s:o, s:o, s:o, s:o}", "name", spec->name, "summary", spec->summary,
-                "dt_s", spec->dt_s, "horizon", spec->horizon, "scene", spec->scene_xml != NULL && spec->pose != NULL,
+      json_pack("{s:s, s:s, s:f, s:i, s:i, s:b, s:o, s:o, s:o, s:o, s:o}", "name", spec->name, "summary", spec->summary,
+                "dt_s", spec->dt_s, "horizon", spec->horizon, "choices", spec->choices, "scene",
+                spec->scene_xml != NULL && spec->pose != NULL,
                 "state", describe_fields(spec->state, spec->state_dim), "obs",
                 describe_fields(spec->obs, spec->obs_dim), "action", describe_fields(spec->action, spec->action_dim),
                 "goal", describe_fields(spec->goal, spec->goal_dim), "task", describe_task(spec));

@@ -10,7 +10,7 @@ extern "C" {
 
 /* The spec as one JSON object:
 
-     {"name": "reacher", "summary": "...", "dt_s": 0.02, "horizon": 50, "scene": true,
+     {"name": "reacher", "summary": "...", "dt_s": 0.02, "horizon": 50, "choices": 0, "scene": true,
       "state": [{"name": "shoulder_angle", "unit": "rad", "low": null, "high": null}, ...],
       "obs": [...], "action": [...], "goal": [...],
       "task": [{"name": "goal_angle", "unit": "rad", "value": 0.785, "low": -3.14, "high": 3.14}, ...]}

@@ -60,7 +60,8 @@ void ml3_env_difference(ml3_env *env, const double *action, double *a, double *b
     const entry e = {state, u, state, i, spec->state_dim, -INFINITY, INFINITY};
     difference_column(env, &e, a);
   }
-  for (int i = 0; i < spec->action_dim; i++) {
+  for (int i = 0; i < spec->state_dim && spec->choices; i++) b[i] = 0;
+  for (int i = 0; i < spec->action_dim && !spec->choices; i++) {
     const entry e = {state, u, u, i, spec->action_dim, spec->action[i].low, spec->action[i].high};
     difference_column(env, &e, b);
   }

@@ -51,10 +51,15 @@ void ml3_env_reset(ml3_env *env, const double *task, ml3_random *random) {
 
 /* ---- stepping ------------------------------------------------------------------------------------------- */
 
-/* The first entry of an action that is no finite number, or -1. */
+bool ml3_env_takes(const ml3_env_spec *spec, double action) {
+  if (!spec->choices) return isfinite(action);
+  return action >= 0 && action < spec->choices && action == floor(action);
+}
+
+/* The first entry of an action that cannot be taken, or -1. */
 static int first_unusable(const ml3_env_spec *spec, const double *action) {
   for (int i = 0; i < spec->action_dim; i++) {
-    if (!isfinite(action[i])) return i;
+    if (!ml3_env_takes(spec, action[i])) return i;
   }
   return -1;
 }
@@ -89,6 +94,11 @@ int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, con
         error, ML3_ERR_NUMERIC,
         "%s, step %d: the simulation diverged or could not go on%s%s; it is back where its task begins", what, step,
         said && *said ? ": MuJoCo says: " : "", said ? said : "");
+  if (spec->choices)
+    return ml3_error_set(
+        error, ML3_ERR_NUMERIC,
+        "%s, step %d: the action (%s) is %g; a whole number from 0 to %d is needed, and nothing was stepped", what,
+        step, spec->action[bad].name, action[bad], spec->choices - 1);
   return ml3_error_set(error, ML3_ERR_NUMERIC,
                        "%s, step %d: action %d (%s) is %g; a finite number is needed, and nothing was stepped", what,
                        step, bad, spec->action[bad].name, action[bad]);
@@ -188,6 +198,23 @@ bool ml3_env_push(ml3_env *env, int body, const double *point, const double *for
   if (!env->spec->push) return false;
   env->spec->push(env, body, point, force);
   return true;
+}
+
+void ml3_env_draw_action(const ml3_env_spec *spec, ml3_random *random, double *action) {
+  for (int i = 0; i < spec->action_dim; i++) {
+    const ml3_env_field *f = &spec->action[i];
+    if (spec->choices)
+      action[i] = (double)ml3_random_below(random, (uint32_t)spec->choices);
+    else
+      action[i] = ml3_random_uniform(random, isfinite(f->low) ? f->low : -1, isfinite(f->high) ? f->high : 1);
+  }
+}
+
+int ml3_env_need_continuous(const ml3_env_spec *spec, const char *what, ml3_error *error) {
+  if (!spec->choices) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                       "%s needs derivatives by the action, and environment '%s' takes one of %d discrete actions",
+                       what, spec->name, spec->choices);
 }
 
 void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *task) {

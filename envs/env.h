@@ -42,8 +42,8 @@ typedef struct ml3_env_result {
   bool terminated; /* the task itself ended: goal, failure */
   bool truncated;  /* the time limit was reached */
   int code;        /* ML3_OK; ML3_ENV_LOST_CONTACTS: the step is made, but not as it should have been; ML3_ERR_NUMERIC:
-                      the action was no number (nothing happened), or the simulation diverged or MuJoCo gave up
-                      (terminated; it is back where its task begins), and the reward is NAN. Errors are negative */
+                      the action was no number or no choice (nothing happened), or the simulation diverged or MuJoCo gave
+                      up (terminated; it is back where its task begins), and the reward is NAN. Errors are negative */
 } ml3_env_result;
 
 /* A step's code where MuJoCo had no room for some contacts or constraints and left them out: bodies may pass through each
@@ -90,6 +90,8 @@ typedef struct ml3_env_spec {
   int horizon;         /* steps until truncation */
 
   int state_dim, obs_dim, action_dim, goal_dim, task_dim;
+  int choices; /* 0: actions are numbers between their bounds. n: discrete actions; action_dim is 1, and an action one of
+                  the whole numbers 0 .. n - 1, which the bounds say too */
   const ml3_env_field *state, *obs, *action, *goal; /* [their dim] */
   const ml3_env_parameter *task;                    /* [task_dim] */
 
@@ -117,7 +119,8 @@ typedef struct ml3_env_spec {
   double (*distance)(const ml3_env *env); /* to the goal, in the goal's unit */
   bool (*success)(const ml3_env *env);    /* is the goal reached in this state */
   /* a[state_dim][state_dim] = ds'/ds and b[state_dim][action_dim] = ds'/du of one step from the present
-     state under action; the state is unchanged afterwards. NULL: centred differences of step are used. */
+     state under action; the state is unchanged afterwards. By a choice there is no derivative: b is 0. NULL: centred
+     differences of step are used. */
   void (*linearize)(ml3_env *env, const double *action, double *a, double *b);
 
   /* For pictures. The MJCF of the scene, as text; with `pose` an analytic environment says where its
@@ -178,8 +181,9 @@ ml3_env *ml3_env_clone(const ml3_env *env, ml3_error *error);
 void ml3_env_reset(ml3_env *env, const double *task, ml3_random *random);
 
 /* One step. Truncation by spec->horizon is added here. Stepping on after the end is allowed (planners
-   do); `truncated` then stays true. An action that is no finite number leaves everything as it was: result.code. Where the
-   simulation diverges or the reward is no finite number, result.code says so, and the task begins again. */
+   do); `truncated` then stays true. An action that is no finite number, or none of the choices, leaves everything as it
+   was: result.code. Where the simulation diverges or the reward is no finite number, result.code says so, and the task
+   begins again. */
 ml3_env_result ml3_env_step(ml3_env *env, const double *action);
 
 /* The same; a negative result.code is returned, with a sentence that names environment, step and action. */
@@ -225,6 +229,15 @@ void ml3_env_warn(ml3_env *env, ml3_env_warning kind, int count, const char *tex
 /* For the hand in a window: point[3] and force[3] in the scene's world. False where the environment has no such thing. */
 bool ml3_env_move_goal(ml3_env *env, const double *point);
 bool ml3_env_push(ml3_env *env, int body, const double *point, const double *force);
+
+/* Can a number of an action be that? Where it cannot, a step is refused. */
+bool ml3_env_takes(const ml3_env_spec *spec, double action);
+
+/* A uniform action: within its bounds (+-1 where there are none), or one of the choices. action[action_dim]. */
+void ml3_env_draw_action(const ml3_env_spec *spec, ml3_random *random, double *action);
+
+/* For what needs derivatives by actions, such as iLQR: ML3_OK, or a sentence that `what` cannot be with discrete ones. */
+int ml3_env_need_continuous(const ml3_env_spec *spec, const char *what, ml3_error *error);
 
 /* A task drawn from the ranges. task[task_dim]. */
 void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *task);

@@ -1,5 +1,6 @@
 /* Comparisons over seeds: see comparison.h. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "agents/compare/method.h"
 #include "lab/compare_open.h"
@@ -22,11 +23,13 @@ static int on_progress(void *user, int done, int total) {
   return ml3_lab_interrupted(callbacks);
 }
 
-/* Those that are asked for, or the usual ones. */
-static int choose_methods(comparing *c, bool has_run, ml3_error *error) {
+/* Those that are asked for, or the usual ones, which are without iLQR where actions are discrete. */
+static int choose_methods(comparing *c, const ml3_arena *arena, ml3_error *error) {
+  const bool has_run = arena->loss_count > 0, usual = c->settings->method_count == 0;
   enum { RUN = sizeof with_run / sizeof *with_run, ENVIRONMENT = sizeof with_environment / sizeof *with_environment };
   c->methods = c->settings->method_count ? c->settings->methods : has_run ? with_run : with_environment;
   c->method_count = c->settings->method_count ? c->settings->method_count : has_run ? RUN : ENVIRONMENT;
+  while (usual && arena->env->choices && strncmp(c->methods[c->method_count - 1], "ilqr", 4) == 0) c->method_count--;
   for (int i = 0; i < c->method_count; i++)
     if (!ml3_method_find(c->methods[i], error)) return error->code;
   return ML3_OK;
@@ -44,7 +47,7 @@ static int compare_seed(comparing *c, int seed, ml3_error *error) {
   ml3_lab_compared *opened = calloc(1, sizeof *opened);
   if (!opened) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to compare");
   int code = ml3_lab_compared_open(opened, c->settings, seed, error);
-  if (code == ML3_OK && seed == 0) code = choose_methods(c, opened->arena.loss_count > 0, error);
+  if (code == ML3_OK && seed == 0) code = choose_methods(c, &opened->arena, error);
   if (code == ML3_OK) code = ml3_compare_check(&opened->arena, c->methods, c->method_count, error);
   if (code == ML3_OK && seed == 0) {
     all->settings = opened->arena.settings;

@@ -117,9 +117,13 @@ static int open_environment(ml3_lab_compared *c, const ml3_lab_compare_settings 
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "--with %.200s is compared with a run's loss; '%.100s' is an environment", s->with, name);
   int code = ml3_lab_config_set(&c->config, "method=ppo", error); /* the policy that learners begin with */
-  if (code == ML3_OK) code = apply_sets(c, s, error);
   const ml3_env_spec *env = code == ML3_OK ? ml3_env_find(name, error) : NULL;
   if (!env) return error->code;
+  char named[ML3_LAB_PATH_MAX];
+  snprintf(named, sizeof named, "environment=%.200s", name);
+  if (env->choices) code = ml3_lab_config_set(&c->config, named, error); /* what fits discrete actions */
+  if (code == ML3_OK) code = apply_sets(c, s, error);
+  if (code != ML3_OK) return code;
   c->arena = (ml3_arena){.env = env, .horizon = c->config.horizon ? (int)c->config.horizon : env->horizon};
   return ML3_OK;
 }

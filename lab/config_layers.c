@@ -84,6 +84,8 @@ static void refresh(ml3_lab_config *c) {
   const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(c->problem, NULL);
   put_all(c, &s, kind ? kind->defaults : NULL, ML3_LAB_FROM_PROBLEM);
   put_all(c, &s, ml3_lab_learner_defaults(c), ML3_LAB_FROM_METHOD);
+  const ml3_env_spec *env = ml3_lab_is_mjcf(c->environment) ? NULL : ml3_env_find(c->environment, NULL);
+  if (env && env->choices) put_all(c, &s, "policy.kind=categorical", ML3_LAB_FROM_ENVIRONMENT);
   if (!c->whole)
     put_all(c, &s, ml3_lab_environment_defaults(c->environment, c->problem, ml3_lab_trains_policy(c)),
             ML3_LAB_FROM_ENVIRONMENT);

@@ -31,7 +31,11 @@ static const struct {
 } own[] = {
     {"mountain_car_goal", TARGETS "policy.normalize=false inner.newton=5 outer.steps=40 outer.epochs=5 outer.rate=2e-3 "
                                   "outer.warmup=5 validation.every=10"},
-    {"pendulum", /* as the preset pendulum_model_based */
+    /* By what is there for discrete actions: how likely the choice was, and its advantage. */
+    {"cart_pole", "problem=model_free horizon=200 policy.hidden=[32] loss.inputs=[log_prob,credit] loss.hidden=[32,32] "
+                  "inner.rate=1 rollout.episodes=4 rollout.outer_episodes=4 rollout.discount=0.99 outer.steps=60 "
+                  "outer.tasks=8 outer.rate=3e-3 validation.every=10 validation.tasks=16"},
+    {"pendulum_swing_up", /* as the preset pendulum_model_based */
      "problem=model_based policy.hidden=[64] policy.bias=false policy.obs_scale=[1,0.5] inner.steps=10 inner.rate=0.3 "
      "inner.weights=last outer.steps=500 cost.kind=reach cost.from_step=40 validation.every=40 validation.tasks=32 "
      "validation.select=task_loss"},
@@ -47,13 +51,22 @@ static const char *const mountain_car =
     "policy.hidden=[200] policy.activation=identity policy.bias=false policy.obs_scale=[0.2,1] cost.from_step=15 "
     "extra.kind=exploration_goal extra.goal=[-0.947,-0.0055]";
 
+/* Where reward tells nothing before the goal is reached for the first time: many environments, and some entropy. */
+#define PATIENT                                                                                               \
+  "learner.envs=16 learner.entropy_weight=0.01 learner.normalize_reward=true learner.epochs=4 "               \
+  "learner.minibatches=16 learner.rate=1e-3 "
+
 /* A policy by itself: what PPO needs that its usual settings are not enough for. */
 static const struct {
   const char *environment, *settings;
 } learners[] = {
     {"mountain_car", "learner.rate=1e-3 learner.normalize_reward=true learner.updates=300"},
     {"ant_goal", "policy.log_std=-1 learner.rate=1e-3 learner.discount=0.95 learner.updates=400"},
-    {"pendulum", "learner.rate=1e-3 learner.normalize_reward=true learner.discount=0.97 learner.updates=500"},
+    {"pendulum_swing_up", "learner.rate=1e-3 learner.normalize_reward=true learner.discount=0.97 learner.updates=500"},
+    {"acrobot", PATIENT "learner.updates=60"},
+    {"pendulum", "learner.envs=4 learner.steps=1024 learner.minibatches=16 learner.rate=1e-3 learner.discount=0.9 "
+                 "learner.normalize_reward=true learner.updates=75"},
+    {"mountain_car_discrete", PATIENT "learner.lambda=0.98 learner.updates=150"},
 };
 
 #define COUNT(table) (sizeof table / sizeof *table)

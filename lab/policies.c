@@ -79,7 +79,9 @@ static int make_relative(const ml3_key_names *pairs, const ml3_env_spec *env, ml
 
 int ml3_lab_policy_init(const ml3_lab_config *c, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
   int widths[ML3_MLP_MAX_DEPTH];
-  int code = ml3_lab_copy_widths(&ML3_LAB_GET(c, policy)->hidden, widths, "policy.hidden", error);
+  const ml3_policy_kind kind = (ml3_policy_kind)ML3_LAB_GET(c, policy)->kind;
+  int code = ml3_policy_expects(env, kind, error);
+  if (code == ML3_OK) code = ml3_lab_copy_widths(&ML3_LAB_GET(c, policy)->hidden, widths, "policy.hidden", error);
   if (code == ML3_OK)
     code = ml3_policy_init(policy, env, widths, ML3_LAB_GET(c, policy)->hidden.count,
                            (ml3_activation)ML3_LAB_GET(c, policy)->activation, ML3_LAB_GET(c, policy)->bias, error);
@@ -94,9 +96,8 @@ int ml3_lab_policy_init(const ml3_lab_config *c, const ml3_env_spec *env, ml3_po
   for (int i = 0; i < ML3_LAB_GET(c, policy)->obs_scale.count; i++)
     policy->scale[i] = ML3_LAB_GET(c, policy)->obs_scale.values[i];
   if ((code = make_relative(&ML3_LAB_GET(c, policy)->relative, env, policy, error)) != ML3_OK) return code;
-  if (ML3_LAB_GET(c, policy)->kind != ML3_POLICY_DETERMINISTIC)
-    code = ml3_policy_make_gaussian(policy, (ml3_policy_kind)ML3_LAB_GET(c, policy)->kind,
-                                    ML3_LAB_GET(c, policy)->log_std, error);
+  if (kind == ML3_POLICY_GAUSSIAN || kind == ML3_POLICY_GAUSSIAN_STATE)
+    code = ml3_policy_make_gaussian(policy, kind, ML3_LAB_GET(c, policy)->log_std, error);
   return code == ML3_OK && ML3_LAB_GET(c, policy)->goal ? ml3_policy_add_goal(policy, env, error) : code;
 }
 

@@ -153,8 +153,9 @@ static ml3_problem *make_in(const ml3_lab_config *c, const ml3_env_spec *env, co
 
 static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
   ml3_env_spec *env = ml3_lab_env_new(c, error);
-  if (env && !ML3_LAB_GET(c, dynamics)->kind &&
-      !ml3_model_based_dynamics(env, error)) { /* of all mistakes the first to tell */
+  if (env && (ml3_env_need_continuous(env, "problem model_based", error) != ML3_OK ||
+              (!ML3_LAB_GET(c, dynamics)->kind &&
+               !ml3_model_based_dynamics(env, error)))) { /* of all mistakes the first to tell */
     free(env);
     return NULL;
   }

@@ -74,15 +74,6 @@ static ml3_node predict(const supervised *s, ml3_nn_graph *g, ml3_node theta, ml
   return ml3_mlp_build(g, &s->settings.model, theta, 0, x);
 }
 
-/* log softmax of each row; the greatest entry is taken off first, as a number. */
-static ml3_node log_softmax(ml3_nn_graph *g, ml3_node logits) {
-  ml3_node greatest = ml3_nn_slice_cols(g, logits, 0, 1);
-  for (int i = 1; i < ml3_nn_cols(g, logits); i++)
-    greatest = ml3_nn_max(g, greatest, ml3_nn_slice_cols(g, logits, i, 1));
-  ml3_node shifted = ml3_nn_sub(g, logits, ml3_nn_stop_gradient(g, greatest));
-  return ml3_nn_sub(g, shifted, ml3_nn_log(g, ml3_nn_sum_cols(g, ml3_nn_exp(g, shifted))));
-}
-
 static ml3_node as_column(ml3_nn_graph *g, ml3_node x) {
   return ml3_nn_view(g, x, 0, ml3_nn_rows(g, x) * ml3_nn_cols(g, x), 1);
 }
@@ -93,7 +84,7 @@ static ml3_node build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node t
   ml3_node x = x_of(s, g, data, INNER), y = y_of(s, g, data, INNER), f = predict(s, g, theta, x);
   (void)context;
   if (s->settings.classification) {
-    ml3_node log_p = log_softmax(g, f);
+    ml3_node log_p = ml3_nn_log_softmax(g, f);
     ml3_node loss = ml3_nn_scale(g, ml3_nn_mul(g, y, log_p), -outputs);
     ml3_node columns[4] = {as_column(g, ml3_nn_exp(g, log_p)), as_column(g, log_p), as_column(g, y),
                            as_column(g, loss)};
@@ -119,7 +110,7 @@ static ml3_node mean_square(ml3_nn_graph *g, ml3_node x) {
 static ml3_node build_loss_on(const supervised *s, ml3_nn_graph *g, ml3_node theta, ml3_node data, int which) {
   ml3_node y = y_of(s, g, data, which), f = predict(s, g, theta, x_of(s, g, data, which));
   if (!s->settings.classification) return mean_square(g, ml3_nn_sub(g, f, y));
-  return ml3_nn_scale(g, ml3_nn_dot(g, y, log_softmax(g, f)), -1.0 / points_of(s, which));
+  return ml3_nn_scale(g, ml3_nn_dot(g, y, ml3_nn_log_softmax(g, f)), -1.0 / points_of(s, which));
 }
 
 static ml3_node build_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,

@@ -105,6 +105,7 @@ ml3_node ml3_nn_gather_rows(ml3_nn_graph *g, ml3_node x, ml3_node index);
 /* ---- compositions -------------------------------------------------------------------------------- */
 ml3_node ml3_nn_dot(ml3_nn_graph *g, ml3_node a, ml3_node b); /* sum of a*b -> [1,1] */
 ml3_node ml3_nn_norm(ml3_nn_graph *g, ml3_node x);            /* Frobenius -> [1,1]; gradient 0 at 0 */
+ml3_node ml3_nn_log_softmax(ml3_nn_graph *g, ml3_node logits); /* of each row, without overflow */
 
 /* ---- differentiate ------------------------------------------------------------------------------- */
 /* out[i] = d y / d wrt[i], of wrt[i]'s shape; y is [1,1]. A wrt that y does not depend on gets an exact

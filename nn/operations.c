@@ -110,6 +110,15 @@ ml3_node ml3_nn_mean(ml3_nn_graph *g, ml3_node x) {
 ml3_node ml3_nn_dot(ml3_nn_graph *g, ml3_node a, ml3_node b) { return ml3_nn_sum(g, ml3_nn_mul(g, a, b)); }
 ml3_node ml3_nn_norm(ml3_nn_graph *g, ml3_node x) { return ml3_nn_sqrt(g, ml3_nn_sum(g, ml3_nn_square(g, x))); }
 
+/* The greatest entry of a row is taken off first, as a number. */
+ml3_node ml3_nn_log_softmax(ml3_nn_graph *g, ml3_node logits) {
+  ml3_node greatest = ml3_nn_slice_cols(g, logits, 0, 1);
+  for (int i = 1; i < ml3_nn_cols(g, logits); i++)
+    greatest = ml3_nn_max(g, greatest, ml3_nn_slice_cols(g, logits, i, 1));
+  ml3_node shifted = ml3_nn_sub(g, logits, ml3_nn_stop_gradient(g, greatest));
+  return ml3_nn_sub(g, shifted, ml3_nn_log(g, ml3_nn_sum_cols(g, ml3_nn_exp(g, shifted))));
+}
+
 /* ---- parts --------------------------------------------------------------------------------------- */
 
 ml3_node ml3_nn_view(ml3_nn_graph *g, ml3_node x, int offset, int rows, int cols) {

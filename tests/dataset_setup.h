@@ -44,6 +44,7 @@ static inline void act(void *user, int step, const double *obs, const double *st
   (void)obs, (void)state;
   ml3_random random = ml3_random_stream(1, ML3_PURPOSE_ACTION, (uint32_t)p->number, (uint32_t)step);
   for (int i = 0; i < p->spec->action_dim; i++) action[i] = ml3_random_uniform(&random, -1, 1);
+  if (p->spec->choices) ml3_env_draw_action(p->spec, &random, action);
 }
 
 /* Number k of an environment, from a task of its own; the third one is short. */

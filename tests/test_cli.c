@@ -289,7 +289,7 @@ Test(cli, stops_early_when_nothing_gets_better) {
 }
 
 Test(cli, plans_a_swing_up_and_tells_where_the_time_goes) {
-  cr_assert_eq(ml3("plan pendulum --quiet"), 0, "%s", output);
+  cr_assert_eq(ml3("plan pendulum_swing_up --quiet"), 0, "%s", output);
   cr_expect_not_null(strstr(output, ", success"), "%s", output);
   cr_assert_eq(ml3("plan mountain_car --time 2 --json"), 0, "%s", output);
   long steps = 0, linearizations = 0;

@@ -58,25 +58,27 @@ Test(cli_users, a_policy_by_itself_has_settings_of_its_own_whatever_preset_has_t
               "%s", output);
   }
   expect("config mountain_car --set method=ppo", 0, "hidden: [64, 64]");
-  expect("config pendulum --set method=ppo", 0, "normalize_reward: true");
+  expect("config pendulum_swing_up --set method=ppo", 0, "normalize_reward: true");
   expect("config mountain_car_continuous --set method=maml", 0, "obs_scale: [0.1, 40]");
-  expect("config pendulum --set problem=model_free", 0, "kind: gaussian");
-  expect("config pendulum", 0, "obs_scale: [1, 0.5]"); /* its preset's */
+  expect("config pendulum_swing_up --set problem=model_free", 0, "kind: gaussian");
+  expect("config cart_pole --set method=ppo", 0, "kind: categorical"); /* its actions are discrete */
+  expect("config acrobot --set method=maml", 0, "kind: categorical");
+  expect("config pendulum_swing_up", 0, "obs_scale: [1, 0.5]"); /* its preset's */
 }
 
 /* ---- keys --------------------------------------------------------------------------------------------------------- */
 
 Test(cli_users, a_configuration_shows_the_keys_in_force_alone) {
-  expect_none("config pendulum", "goal: [");
-  expect_none("config pendulum", "0.947");
-  expect_none("config pendulum", "sine:");
+  expect_none("config pendulum_swing_up", "goal: [");
+  expect_none("config pendulum_swing_up", "0.947");
+  expect_none("config pendulum_swing_up", "sine:");
   expect_none("config reacher_model_free", "sine:");
   expect_none("config reacher_model_free", "from_step");
   expect_none("config reacher", "table:");
   expect_none("config sine", "policy:");
   expect_none("config sine", "environment");
   expect_none("config digits_maml", "activation: elu");
-  expect_none("config pendulum --set method=ppo", "inner:");
+  expect_none("config pendulum_swing_up --set method=ppo", "inner:");
   expect_none("config pointmass_model_based", "\n  transitions:");
   expect("config pointmass_ensemble", 0, "\n  transitions:");
   expect("config mountain_car", 0, "goal: [-0.947, -0.0055]");
@@ -86,8 +88,8 @@ Test(cli_users, a_key_of_another_problem_is_told_with_whose_it_is) {
   expect("config reacher_model_free --set sine.grid=false", 2, "sine.grid is a key of problem 'sine', and the problem is 'model_free'");
   expect("config sine --set outer.clip=0.1", 2, "did you mean 'outer.clip_norm'?");
   expect("config pointmass_model_free --set cost.kind=final", 2, "a key of problem 'model_based'");
-  expect("config pendulum --set classes.ways=2", 2, "a key of problem 'digits' or 'idx'");
-  expect("config pendulum --set sine.gird=1", 2, "did you mean 'sine.grid'? But sine.grid is a key of problem 'sine'");
+  expect("config pendulum_swing_up --set classes.ways=2", 2, "a key of problem 'digits' or 'idx'");
+  expect("config pendulum_swing_up --set sine.gird=1", 2, "did you mean 'sine.grid'? But sine.grid is a key of problem 'sine'");
   write_file("a.yaml", "problem: sine\nrollout: {starts: 2}\nouter: {steps: 1}\n"); /* short, were it taken */
   expect("train a.yaml -o new", 2, "a.yaml:2: rollout.starts is a key of problem 'model_based', and the problem is 'sine'");
   expect("train sine -o new --set method=ppo", 2, "problem 'sine' has none");
@@ -97,11 +99,11 @@ Test(cli_users, a_key_of_another_problem_is_told_with_whose_it_is) {
 }
 
 Test(cli_users, a_key_of_another_method_is_said_to_have_no_effect) {
-  expect("config pendulum --set method=ppo --set inner.rate=1", 0, "--set has no effect on inner.rate, with method 'ppo'");
+  expect("config pendulum_swing_up --set method=ppo --set inner.rate=1", 0, "--set has no effect on inner.rate, with method 'ppo'");
   expect("config mountain_car --set extra.points=3", 2, "a key of problem 'sine', 'digits', 'idx' or 'table'");
   expect("config mountain_car --set extra.kind=none --set extra.goal=[1,2]", 0, "extra.goal, which needs extra.kind=exploration_goal");
   expect_none("config mountain_car --set extra.kind=none", "no effect");
-  expect_none("config pendulum --quiet --set method=ppo --set inner.rate=1", "no effect");
+  expect_none("config pendulum_swing_up --quiet --set method=ppo --set inner.rate=1", "no effect");
 }
 
 Test(cli_users, settings_mean_the_same_in_any_order) {

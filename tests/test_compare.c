@@ -196,7 +196,7 @@ Test(compare, errors_are_in_the_world_and_not_in_the_models) {
 
 Test(compare, any_environment_can_be_planned_in) {
   static const char *const methods[] = {"random", "ilqr", "ilqr_mpc"};
-  static const char *const names[] = {"pendulum", "reacher", "pointmass"};
+  static const char *const names[] = {"pendulum_swing_up", "reacher", "pointmass"};
   for (int e = 0; e < 3; e++) {
     ml3_arena arena = arena_of(names[e], 1);
     if (e) arena.horizon = 15; /* reward costs are expensive to expand */

@@ -70,6 +70,39 @@ Test(dataset, keeps_apart_what_the_environment_ended_and_what_was_cut) {
   ml3_env_free(env);
 }
 
+/* One whole number a step, as Minari has gymnasium.spaces.Discrete. */
+Test(dataset, of_discrete_actions_comes_back_and_takes_no_other_numbers) {
+  const ml3_env_spec *spec = ml3_env_find("acrobot", NULL);
+  ml3_episode *written = play("acrobot", 2);
+  ml3_dataset_writer *w = ml3_dataset_create(path, spec, &info, &error);
+  cr_assert_eq(ml3_dataset_append(w, written, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_dataset_commit(w, &error), 0);
+  json_t *root = json_load_file(json, 0, NULL);
+  cr_expect_str_eq(json_string_value(json_object_get(root, "action_space")),
+                   "{\"type\": \"Discrete\", \"dtype\": \"int64\", \"start\": 0, \"n\": 3}");
+  json_decref(root);
+  ml3_dataset *d = ml3_dataset_open(path, NULL, &error);
+  ml3_episode *read = ml3_dataset_episode(d, 0, &error);
+  cr_assert_not_null(read, "%s", error.message);
+  expect_same(written, read);
+  ml3_dataset_close(d);
+
+  hid_t h5 = H5Fopen(file, H5F_ACC_RDWR, H5P_DEFAULT), set = H5Dopen2(h5, "episode_0/actions", H5P_DEFAULT);
+  hid_t space = H5Dget_space(set), type = H5Dget_type(set);
+  cr_expect_eq(H5Sget_simple_extent_ndims(space), 1);
+  cr_expect_eq(H5Tget_class(type), H5T_INTEGER);
+  int64_t choices[7] = {0, 1, 2, 0, 3};
+  cr_assert_geq(H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, choices), 0);
+  H5Tclose(type), H5Sclose(space), H5Dclose(set), H5Fclose(h5);
+  d = ml3_dataset_open(path, NULL, &error);
+  cr_assert_null(ml3_dataset_episode(d, 0, &error));
+  cr_expect_not_null(strstr(error.message, "actions has 3 at step 4; expected whole numbers from 0 to 2"), "%s",
+                     error.message);
+  ml3_dataset_close(d);
+  ml3_episode_free(written);
+  ml3_episode_free(read);
+}
+
 Test(dataset, opens_by_its_folder_its_data_folder_and_its_file) {
   char data[128];
   snprintf(data, sizeof data, "%s/data", path);

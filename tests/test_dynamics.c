@@ -55,7 +55,7 @@ static void expect_same_steps(fixture *f, const double *low, const double *high)
 }
 
 Test(dynamics, of_the_pendulum_step_as_it_does) {
-  fixture f = open_model("pendulum");
+  fixture f = open_model("pendulum_swing_up");
   expect_same_steps(&f, (double[STATE]){-7, -8}, (double[STATE]){7, 8});
   close_model(&f);
 }

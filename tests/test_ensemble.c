@@ -109,7 +109,7 @@ Test(ensemble, says_what_is_wrong) {
   ml3_real before = e->context[0];
   cr_expect_eq(ml3_ensemble_fit(e, bad, &fit, NULL, &error), ML3_ERR_NUMERIC);
   cr_expect_eq(e->context[0], before, "left as it was");
-  cr_expect_null(ml3_transitions_explore(spec_of("pendulum"), NULL, ML3_EXPLORE_STATES, 1, 10, 0, &error));
+  cr_expect_null(ml3_transitions_explore(spec_of("pendulum_swing_up"), NULL, ML3_EXPLORE_STATES, 1, 10, 0, &error));
   cr_expect_not_null(strstr(error.message, "no bounds"));
   ml3_transitions_free(few);
   ml3_transitions_free(bad);

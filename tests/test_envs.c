@@ -18,6 +18,7 @@ static void wave(void *user, int step, const double *obs, const double *state, d
   const ml3_env_spec *spec = user;
   (void)obs, (void)state;
   for (int i = 0; i < spec->action_dim; i++) action[i] = 1.2 * spec->action[i].high * sin(0.3 * step + i);
+  if (spec->choices) action[0] = step / 3 % spec->choices;
 }
 
 /* ---- registry ---------------------------------------------------------------------------------------- */
@@ -226,11 +227,12 @@ Test(envs, go_on_from_a_full_state_with_the_same_bits) {
 
 /* Exact where exact is promised, and the same through MuJoCo: against centred differences of the step with another
    step size. Left out are Gymnasium's car, which rounds its state to single precision, and the walker, whose feet meet
-   the ground: a kink. */
+   the ground: a kink; and discrete actions (test_envs_classic.c). */
 Test(envs, linearize_like_centred_differences) {
   for (int k = 0; k < ml3_env_count(); k++) {
     const ml3_env_spec *spec = ml3_env_at(k);
     if (strcmp(spec->name, "mountain_car_continuous") == 0 || strcmp(spec->name, "ant_goal") == 0) continue;
+    if (spec->choices) continue;
     const int n = spec->state_dim, m = spec->action_dim;
     ml3_env *env = ml3_env_new(spec, NULL);
     ml3_random random = ml3_random_stream(10, ML3_PURPOSE_RESET, 1, 2);
@@ -261,11 +263,12 @@ Test(envs, linearize_like_centred_differences) {
 }
 
 /* At an action's bound, beyond which it is clipped, the derivative is the one from within, and beyond it 0. The car that
-   rounds its state to single precision and the walker are left out as above. */
+   rounds its state to single precision, the walker and discrete actions are left out as above. */
 Test(envs, linearize_one_sidedly_where_an_action_is_at_its_bound) {
   for (int k = 0; k < ml3_env_count(); k++) {
     const ml3_env_spec *spec = ml3_env_at(k);
     if (strcmp(spec->name, "mountain_car_continuous") == 0 || strcmp(spec->name, "ant_goal") == 0) continue;
+    if (spec->choices) continue;
     const int n = spec->state_dim, m = spec->action_dim;
     ml3_env *env = ml3_env_new(spec, NULL);
     for (int sign = -1; sign <= 1; sign += 2) {
@@ -314,7 +317,7 @@ static void run_batch(const ml3_env_spec *spec, int threads, trace *t) {
   ml3_env_batch_reset(batch, t->obs[0]);
   for (int s = 0; s < STEPS; s++) {
     ml3_real actions[ROWS * 8];
-    for (int i = 0; i < ROWS * spec->action_dim; i++) actions[i] = (ml3_real)(0.2 * sin(0.4 * s + i));
+    for (int i = 0; i < ROWS * spec->action_dim; i++) actions[i] = (ml3_real)(spec->choices ? i % 2 : 0.2 * sin(0.4 * s + i));
     ml3_env_batch_step(batch, actions, t->obs[s + 1], t->rewards[s], t->terminated[s], t->truncated[s], t->final_obs[s],
                        NULL);
   }

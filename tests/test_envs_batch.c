@@ -68,7 +68,8 @@ static void choose(const ml3_env_spec *spec, int count, int step, ml3_real *acti
   const int m = spec->action_dim;
   for (int i = 0; i < count; i++)
     for (int k = 0; k < m; k++)
-      actions[i * m + k] = (ml3_real)(1.2 * spec->action[k].high * sin(0.9 * i + 0.37 * step + 2 * k));
+      actions[i * m + k] = (ml3_real)(spec->choices ? (i + step / 3) % spec->choices
+                                                    : 1.2 * spec->action[k].high * sin(0.9 * i + 0.37 * step + 2 * k));
 }
 
 static int step(ml3_env_batch *b, arrays *a, ml3_error *error) {
@@ -128,8 +129,9 @@ Test(batch, steps_like_single_instances) {
       step(b, &a, NULL);
       ml3_env_observe(env, obs);
       double tolerance = spec->step_lanes ? 1e-6 : 0;
+      const ml3_real *seen = result.terminated || result.truncated ? a.final_obs : a.obs;
       for (int k = 0; k < spec->obs_dim; k++)
-        cr_assert_float_eq(a.obs[4 * spec->obs_dim + k], (ml3_real)obs[k], tolerance, "%s step %d entry %d", spec->name,
+        cr_assert_float_eq(seen[4 * spec->obs_dim + k], (ml3_real)obs[k], tolerance, "%s step %d entry %d", spec->name,
                            t, k);
       cr_assert_float_eq(a.rewards[4], (ml3_real)result.reward, tolerance);
       if (result.terminated || result.truncated) break;
@@ -147,6 +149,7 @@ Test(lanes, step_like_the_environment_to_rounding) {
     const ml3_env_spec *spec = ml3_env_at(e);
     if (!spec->step_lanes) continue;
     ml3_env_batch *b = open_batch(spec, MANY, 1);
+    ml3_env_batch_set_autoreset(b, ML3_AUTORESET_DISABLED);
     ml3_env *env = ml3_env_new(spec, NULL);
     ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
     for (int round = 0; round < 40; round++) {
@@ -154,11 +157,13 @@ Test(lanes, step_like_the_environment_to_rounding) {
       ml3_env_batch_reset(b, a.obs);
       for (int i = 0; i < MANY; i++) {
         for (int k = 0; k < spec->state_dim; k++)
-          before[i][k] = ml3_random_uniform(&random, spec->state[k].low, spec->state[k].high);
+          before[i][k] = ml3_random_uniform(&random, fmax(spec->state[k].low, -3), fmin(spec->state[k].high, 3));
         ml3_env_set_state(ml3_env_batch_at(b, i), before[i]);
         for (int k = 0; k < spec->action_dim; k++)
           a.actions[i * spec->action_dim + k] =
-              (ml3_real)ml3_random_uniform(&random, 1.5 * spec->action[k].low, 1.5 * spec->action[k].high);
+              (ml3_real)(spec->choices
+                             ? (double)ml3_random_below(&random, (uint32_t)spec->choices)
+                             : ml3_random_uniform(&random, 1.5 * spec->action[k].low, 1.5 * spec->action[k].high));
       }
       step(b, &a, NULL);
       for (int i = 0; i < MANY; i++) {
@@ -266,9 +271,11 @@ Test(batch, names_the_first_row_whose_action_is_no_number_and_leaves_it_as_it_wa
     a.actions[68 * m + m - 1] = (ml3_real)-INFINITY;
     cr_assert_eq(step(b, &a, &error), ML3_ERR_NUMERIC);
     snprintf(expected, sizeof expected,
-             "environment '%s', row 66 of the batch, step 3: action 0 (%s) is nan; a finite number is needed, and "
-             "nothing was stepped",
-             spec->name, spec->action[0].name);
+             "environment '%s', row 66 of the batch, step 3: %s (%s) is nan; a %s needed, and nothing was stepped",
+             spec->name, spec->choices ? "the action" : "action 0", spec->action[0].name,
+             spec->choices == 0   ? "finite number is"
+             : spec->choices == 2 ? "whole number from 0 to 1 is"
+                                  : "whole number from 0 to 2 is");
     cr_assert_str_eq(error.message, expected);
     for (int i = 0; i < 70; i++) {
       bool bad = i == 66 || i == 68;

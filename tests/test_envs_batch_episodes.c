@@ -39,7 +39,8 @@ static int step(ml3_env_batch *b, arrays *a, ml3_error *error) {
 static void choose(const ml3_env_spec *spec, int t, ml3_real *actions) {
   for (int i = 0; i < ROWS; i++)
     for (int k = 0; k < spec->action_dim; k++)
-      actions[i * spec->action_dim + k] = (ml3_real)(spec->action[k].high * sin(0.9 * i + 0.37 * t + 2 * k));
+      actions[i * spec->action_dim + k] = 
+          (ml3_real)(spec->choices ? (i + t / 3) % spec->choices : spec->action[k].high * sin(0.9 * i + 0.37 * t + 2 * k));
 }
 
 /* ---- single instances, as Gymnasium's SyncVectorEnv has them --------------------------------------------------------- */

@@ -10,8 +10,9 @@ static void look_for_more(const ml3_env_spec *spec, int steps, uint32_t stream, 
   ml3_env *env = ml3_env_new(spec, NULL);
   ml3_random random = ml3_random_stream(3, ML3_PURPOSE_USER, stream, 0);
   double obs[64], action[16], task[64];
+  bool ended = false;
   for (int t = 0, hold = 0; t < steps && !*found; t++) {
-    if (t % spec->horizon == 0) {
+    if (ended || t % spec->horizon == 0) {
       ml3_env_sample_task(spec, &random, task);
       ml3_env_reset(env, task, &random);
       hold = 1 + (int)ml3_random_below(&random, 30);
@@ -21,7 +22,10 @@ static void look_for_more(const ml3_env_spec *spec, int steps, uint32_t stream, 
       action[i] = ml3_random_below(&random, 2) ? ml3_random_uniform(&random, low, high)
                                                : (ml3_random_below(&random, 2) ? low : high);
     }
-    if (ml3_env_step(env, action).code != ML3_OK) snprintf(found, 160, "%.60s: step %d failed", spec->name, t);
+    if (spec->choices && t % hold == 0) ml3_env_draw_action(spec, &random, action);
+    const ml3_env_result result = ml3_env_step(env, action);
+    ended = spec->choices && result.terminated; /* a cart is followed no further */
+    if (result.code != ML3_OK) snprintf(found, 160, "%.60s: step %d failed", spec->name, t);
     ml3_env_observe(env, obs);
     for (int i = 0; i < spec->obs_dim; i++)
       if (!(obs[i] >= spec->obs[i].low && obs[i] <= spec->obs[i].high))

@@ -1,4 +1,4 @@
-/* The pendulum's tasks: anywhere on the circle, as Gymnasium's Pendulum-v1 begins; by default it hangs at rest. */
+/* The pendulums' tasks: anywhere on the circle, or near where it hangs; by default it hangs at rest. */
 #include <criterion/criterion.h>
 #include <math.h>
 
@@ -6,10 +6,10 @@
 
 TestSuite(envs_pendulum, .timeout = 60);
 
-Test(envs_pendulum, starts_anywhere_on_the_circle) {
+static void look_at_starts(const char *name) {
   enum { TASKS = 4000, PARTS = 8 };
   const double pi = 3.14159265358979323846;
-  const ml3_env_spec *spec = ml3_env_find("pendulum", NULL);
+  const ml3_env_spec *spec = ml3_env_find(name, NULL);
   int angles[PARTS] = {0}, velocities[PARTS] = {0};
   double task[16];
   cr_assert(spec && spec->task_dim <= 16);
@@ -26,14 +26,19 @@ Test(envs_pendulum, starts_anywhere_on_the_circle) {
   }
 }
 
+Test(envs_pendulum, starts_anywhere_on_the_circle) {
+  look_at_starts("pendulum");
+  look_at_starts("pendulum_swing_up");
+}
+
 Test(envs_pendulum, hangs_at_rest_by_default) {
-  static const char *const names[] = {"pendulum", "pendulum_hanging"};
-  for (int i = 0; i < 2; i++) {
+  static const char *const names[] = {"pendulum_swing_up", "pendulum_hanging", "pendulum"};
+  for (int i = 0; i < 3; i++) {
     ml3_env *env = ml3_env_new(ml3_env_find(names[i], NULL), NULL);
     double state[2];
     cr_assert_not_null(env, "%s", names[i]);
     ml3_env_get_state(env, state);
-    cr_expect(state[0] == 0 && state[1] == 0);
+    cr_expect(state[0] == (i == 2 ? 3.14159265358979323846 : 0) && state[1] == 0); /* from where its angle counts */
     ml3_env_free(env);
   }
 }

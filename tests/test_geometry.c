@@ -54,7 +54,7 @@ static void check_geometry(ml3_env *env, const ml3_geometry *at) {
 }
 
 Test(geometry, tells_what_the_environment_shows_of_its_states) {
-  static const char *const names[] = {"pendulum", "pointmass", "pointmass_goal", "reacher", "reacher_joints"};
+  static const char *const names[] = {"pendulum_swing_up", "pointmass", "pointmass_goal", "reacher", "reacher_joints"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     ml3_error error = {0};
     const ml3_env_spec *spec = ml3_env_find(names[i], &error);
@@ -112,7 +112,7 @@ Test(geometry, of_the_pendulum_does_not_count_turns) {
   ml3_geometry at;
   const double pi = 3.14159265358979323846, goal[2] = {pi, 0};
   double to_goal[ML3_STATE_MAX];
-  cr_assert_eq(ml3_geometry_init(&at, ml3_env_find("pendulum", NULL), &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_geometry_init(&at, ml3_env_find("pendulum_swing_up", NULL), &error), 0, "%s", error.message);
   for (int turns = -2; turns <= 2; turns++) {
     cr_expect_float_eq(ml3_geometry_to_goal(&at, (double[2]){(2 * turns + 1) * pi, 0.5}, goal, to_goal), 0, 1e-9);
     cr_expect_float_eq(ml3_geometry_to_goal(&at, (double[2]){2 * turns * pi, 0.5}, goal, to_goal), 2, 1e-9);

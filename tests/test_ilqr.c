@@ -278,7 +278,7 @@ static void close_solver(solver *s) {
 }
 
 Test(ilqr, a_solve_that_begins_at_its_optimum_converges_at_the_cost_of_one_iteration) {
-  const char *names[] = {"pendulum", "pointmass", "mountain_car", "mountain_car_goal", "pointmass_goal"};
+  const char *names[] = {"pendulum_swing_up", "pointmass", "mountain_car", "mountain_car_goal", "pointmass_goal"};
   for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
     ml3_error error = {0};
     const ml3_env_spec *spec = ml3_env_find(names[k], &error);

@@ -101,7 +101,7 @@ Test(ilqr_cost, a_reward_is_expanded_by_differences_on_every_environment) {
 /* At an action's bound the other side is clipped: the derivative is that from within. */
 Test(ilqr_cost, a_reward_is_expanded_one_sidedly_at_an_actions_bound) {
   ml3_error error = {0};
-  ml3_env *env = ml3_env_new(ml3_env_find("pendulum", &error), &error);
+  ml3_env *env = ml3_env_new(ml3_env_find("pendulum_swing_up", &error), &error);
   ml3_ilqr_cost cost = ml3_ilqr_reward(env, 0, &error);
   cr_assert_not_null(cost.evaluate, "%s", error.message);
   for (int sign = -1; sign <= 1; sign += 2) {
@@ -224,7 +224,7 @@ Test(ilqr_cost, a_graphs_model_agrees_with_its_environment) {
 
 Test(ilqr_cost, a_reward_of_too_many_entries_is_refused_with_a_sentence) {
   ml3_error error = {0};
-  ml3_env *env = ml3_env_new(ml3_env_find("pendulum", &error), &error);
+  ml3_env *env = ml3_env_new(ml3_env_find("pendulum_swing_up", &error), &error);
   ml3_env_spec large = *env->spec;
   large.state_dim = 800;
   const ml3_env many = {.spec = &large, .task = env->task};

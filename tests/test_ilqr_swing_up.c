@@ -33,7 +33,7 @@ typedef struct pendulum {
 
 static pendulum make_pendulum(void) {
   ml3_error error = {0};
-  const ml3_env_spec *spec = ml3_env_find("pendulum", &error);
+  const ml3_env_spec *spec = ml3_env_find("pendulum_swing_up", &error);
   cr_assert_not_null(spec, "%s", error.message);
   pendulum p = {.env = ml3_env_new(spec, &error), .cost = ml3_ilqr_goal(&tracking)};
   p.model = ml3_model_of_env(p.env, &error);
@@ -226,7 +226,7 @@ Test(ilqr_swing_up, an_angle_goes_the_shortest_way_to_its_goal) {
 Test(ilqr_swing_up, goals_are_moved_by_whole_turns_and_only_where_angles_have_no_bounds) {
   const double pi = 3.14159265358979323846;
   ml3_error error = {0};
-  const ml3_env_spec *pendulum = ml3_env_find("pendulum", &error), *car = ml3_env_find("mountain_car", &error);
+  const ml3_env_spec *pendulum = ml3_env_find("pendulum_swing_up", &error), *car = ml3_env_find("mountain_car", &error);
   const struct {
     double angle, goal;
   } cases[] = {{0, pi}, {0.3, pi}, {-0.3, pi}, {-1, -pi}, {-3, -pi}, {3, pi}, {12, 3 * pi}, {-12, -3 * pi}, {7, 3 * pi}};
@@ -244,10 +244,10 @@ Test(ilqr_swing_up, goals_are_moved_by_whole_turns_and_only_where_angles_have_no
 
 Test(ilqr_swing_up, a_goal_is_a_state_where_its_entries_are_by_name) {
   ml3_error error = {0};
-  cr_expect(ml3_env_goal_is_state(ml3_env_find("pendulum", &error)));
+  cr_expect(ml3_env_goal_is_state(ml3_env_find("pendulum_swing_up", &error)));
   cr_expect(ml3_env_goal_is_state(ml3_env_find("pointmass", &error)));
   cr_expect(!ml3_env_goal_is_state(ml3_env_find("reacher", &error)));
-  ml3_env_spec other = *ml3_env_find("pendulum", &error);
+  ml3_env_spec other = *ml3_env_find("pendulum_swing_up", &error);
   static const ml3_env_field place[2] = {{"goal_x", "m", -INFINITY, INFINITY}, {"goal_y", "m", -INFINITY, INFINITY}};
   other.goal = place;
   cr_expect(!ml3_env_goal_is_state(&other), "as many entries are not the same entries");

@@ -71,10 +71,11 @@ static ml3_learner *make(const json_t *json, const char *kind) {
   ml3_real widths[2];
   read_list(c, "hidden", 2, widths);
   const int hidden[2] = {(int)widths[0], (int)widths[1]};
-  const ml3_env_spec *env = ml3_env_find("pointmass", &error);
+  const ml3_env_spec *env = ml3_env_find(json_string_value(json_object_get(c, "environment")), &error);
   cr_assert_not_null(env, "%s", error.message);
   cr_assert_eq(ml3_policy_init(&policy, env, hidden, 2, ML3_TANH, true, &error), 0, "%s", error.message);
-  cr_assert_eq(ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, 0, &error), 0, "%s", error.message);
+  if (!env->choices)
+    cr_assert_eq(ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, 0, &error), 0, "%s", error.message);
   ml3_learner_settings s = ml3_learner_defaults(env, &policy);
   s.seed = (uint64_t)json_integer_value(json_object_get(c, "seed"));
   s.envs = (int)number(c, "envs"), s.steps = (int)number(c, "steps");
@@ -144,8 +145,17 @@ Test(ppo, makes_the_oracles_updates_with_shuffles_a_remainder_and_normalised_rew
 Test(ppo, makes_the_oracles_updates_where_minibatches_have_one_row) {
   replay("ppo_single_rows", "ppo");
 }
+Test(ppo, has_the_oracles_gradient_with_a_categorical_policy) {
+  replay("ppo_categorical_gradient", "ppo");
+}
+Test(ppo, makes_the_oracles_updates_with_a_categorical_policy) {
+  replay("ppo_categorical", "ppo");
+}
 Test(reinforce, makes_the_oracles_updates) {
   replay("reinforce", "reinforce");
+}
+Test(reinforce, makes_the_oracles_updates_with_a_categorical_policy) {
+  replay("reinforce_categorical", "reinforce");
 }
 
 Test(advantages, are_the_oracles) {

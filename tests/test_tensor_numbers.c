@@ -232,7 +232,7 @@ Test(tensor_numbers, a_checkpoint_with_one_is_refused) {
 
 Test(tensor_numbers, an_ensemble_with_one_is_refused) {
   ml3_error error = {0};
-  const ml3_env_spec *spec = ml3_env_find("pendulum", &error);
+  const ml3_env_spec *spec = ml3_env_find("pendulum_swing_up", &error);
   cr_assert_not_null(spec, "%s", error.message);
   const ml3_ensemble_settings settings = ml3_ensemble_defaults();
   ml3_ensemble *e = ml3_ensemble_new(spec, &settings, 1, &error);
@@ -252,7 +252,7 @@ Test(tensor_numbers, an_ensemble_with_one_is_refused) {
 Test(tensor_numbers, sizes_beyond_a_file_are_told) {
   ml3_error error = {0};
   ml3_nn_tensors *t = ml3_nn_tensors_new();
-  const ml3_env_spec *spec = ml3_env_find("pendulum", &error);
+  const ml3_env_spec *spec = ml3_env_find("pendulum_swing_up", &error);
   const ml3_real least = (ml3_real)1e-3;
   int64_t shape[5 + ML3_MLP_MAX_DEPTH] = {spec->state_dim, spec->action_dim, ML3_ENSEMBLE_MAX_MEMBERS, 0, 8};
   for (int i = 0; i < ML3_MLP_MAX_DEPTH; i++) shape[5 + i] = ML3_MLP_MAX_WIDTH;

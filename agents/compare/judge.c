@@ -15,8 +15,7 @@ static void play(void *user, int step, const double *obs, const double *state, d
     ml3_policy_play(&p->mean, step, obs, state, action);
     return;
   }
-  for (int i = 0; i < p->env->action_dim; i++)
-    action[i] = ml3_random_uniform(&p->random, p->env->action[i].low, p->env->action[i].high);
+  ml3_env_draw_action(p->env, &p->random, action);
 }
 
 static void record(ml3_episode *episode, ml3_env *env, const ml3_policy *policy, const ml3_real *theta,

@@ -37,7 +37,8 @@ static int prepare(const ml3_method *method, const ml3_arena *arena, const ml3_c
   const options *o = method->options;
   const ml3_compare_settings *s = &arena->settings;
   (void)loss;
-  if (o->model != LEARNED) return ML3_OK;
+  const int continuous = ml3_env_need_continuous(arena->env, "it", error);
+  if (continuous != ML3_OK || o->model != LEARNED) return continuous;
   const ml3_ensemble_settings shape = ml3_ensemble_defaults();
   ml3_ensemble_fit_settings fit = ml3_ensemble_fit_defaults(s->seed);
   ml3_ensemble_fit_report report;

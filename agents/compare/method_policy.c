@@ -30,8 +30,7 @@ const ml3_method ml3_method_untrained = {.name = "untrained",
 static void play_random(void *user, int step, const double *obs, const double *state, double *action) {
   ml3_trial *t = user;
   (void)step, (void)obs, (void)state;
-  for (int i = 0; i < t->arena->env->action_dim; i++)
-    action[i] = ml3_random_uniform(&t->random, t->arena->env->action[i].low, t->arena->env->action[i].high);
+  ml3_env_draw_action(t->arena->env, &t->random, action);
 }
 
 static int run_random(const ml3_method *method, ml3_trial *t, ml3_error *error) {

@@ -15,6 +15,7 @@ typedef struct ml3_dynamics ml3_dynamics;
 /* A differentiable model of an environment: one step as a graph. */
 struct ml3_dynamics {
   const char *environment; /* the one it is a model of */
+  const char *variant;     /* another one with these equations; or NULL */
   int state_dim, action_dim;
   int context_size; /* numbers it needs from outside, such as learned parameters; 0: none */
   /* state [rows, state_dim], action [rows, action_dim], context [1, context_size] (ML3_NN_NONE when that is 0)
@@ -26,8 +27,8 @@ struct ml3_dynamics {
 /* The analytic model of that environment; NULL with a sentence when there is none. */
 const ml3_dynamics *ml3_dynamics_find(const char *environment, ml3_error *error);
 
-extern const ml3_dynamics ml3_dynamics_mountain_car, ml3_dynamics_mountain_car_continuous, ml3_dynamics_pendulum,
-    ml3_dynamics_pointmass, ml3_dynamics_reacher;
+extern const ml3_dynamics ml3_dynamics_mountain_car, ml3_dynamics_mountain_car_continuous,
+    ml3_dynamics_pendulum_swing_up, ml3_dynamics_pointmass, ml3_dynamics_reacher;
 
 #ifdef __cplusplus
 }

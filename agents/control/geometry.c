@@ -195,7 +195,7 @@ static int init_joints(ml3_geometry *geometry, ml3_error *error) {
 static const struct {
   const char *environment;
   int (*init)(ml3_geometry *geometry, ml3_error *error);
-} others[] = {{"pendulum", init_pendulum},
+} others[] = {{"pendulum_swing_up", init_pendulum},
               {"pendulum_hanging", init_pendulum},
               {"reacher", init_reacher},
               {"reacher_goal", init_reacher},

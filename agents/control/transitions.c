@@ -80,8 +80,7 @@ static void explore(void *user, int step, const double *obs, const double *state
   explorer *e = user;
   (void)obs, (void)state;
   if (step % e->hold) return; /* the one before is still in place */
-  for (int i = 0; i < e->spec->action_dim; i++)
-    action[i] = ml3_random_uniform(&e->random, e->spec->action[i].low, e->spec->action[i].high);
+  ml3_env_draw_action(e->spec, &e->random, action);
 }
 
 static void begin_episode(ml3_env *env, const double *task, double *drawn, ml3_random *random) {

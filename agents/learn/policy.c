@@ -1,5 +1,6 @@
-/* Policies: an MLP on normalised observations, deterministic or the mean of a Gaussian; as numbers and as a graph. */
-#include "agents/learn/policy.h"
+/* Policies: an MLP on normalised observations, deterministic, the mean of a Gaussian or logits; as numbers and as a
+   graph. */
+#include "agents/learn/policy_categorical.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,9 +11,10 @@ static const double INPUT_LIMIT = 10; /* deviations that an input may be away fr
 
 int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
                     ml3_activation activation, bool bias, ml3_error *error) {
-  if (env->action_dim > ML3_POLICY_MAX_ACTIONS)
+  const int actions = env->choices ? env->choices : env->action_dim;
+  if (actions > ML3_POLICY_MAX_ACTIONS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d actions; policies have at most %d",
-                         env->name, env->action_dim, ML3_POLICY_MAX_ACTIONS);
+                         env->name, actions, ML3_POLICY_MAX_ACTIONS);
   if (env->obs_dim > ML3_POLICY_MAX_OBS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d observations; policies take at most %d",
                          env->name, env->obs_dim, ML3_POLICY_MAX_OBS);
@@ -21,13 +23,15 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
                          ML3_MLP_MAX_DEPTH);
 
   *policy = (ml3_policy){.net = {.inputs = env->obs_dim,
-                                 .outputs = env->action_dim,
+                                 .outputs = actions,
                                  .depth = depth,
                                  .activation = activation,
                                  .output = ML3_IDENTITY,
                                  .bias = bias},
                          .obs_dim = env->obs_dim,
+                         .kind = env->choices ? ML3_POLICY_CATEGORICAL : ML3_POLICY_DETERMINISTIC,
                          .action_dim = env->action_dim,
+                         .choices = env->choices,
                          .log_std_min = -5,
                          .log_std_max = 2,
                          .output_gain = 1};
@@ -41,6 +45,11 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
 }
 
 int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double log_std_init, ml3_error *error) {
+  if (policy->choices)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "policy: a Gaussian one for an environment that takes one of %d discrete actions; "
+                         "categorical fits",
+                         policy->choices);
   if (!(log_std_init >= policy->log_std_min && log_std_init <= policy->log_std_max))
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "policy: the logarithm of the standard deviation starts at %g; %g to %g are possible",
@@ -137,6 +146,10 @@ void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const doubl
   double x[ML3_POLICY_MAX_OBS], y[2 * ML3_POLICY_MAX_ACTIONS];
   for (int i = 0; i < policy->net.inputs; i++) x[i] = input(policy, obs, goal, i);
   ml3_mlp_forward(&policy->net, theta, x, y);
+  if (policy->choices) {
+    action[0] = ml3_categorical_likeliest(y, policy->choices);
+    return;
+  }
   for (int i = 0; i < policy->action_dim; i++) {
     if (policy->squash == ML3_SQUASH_TANH)
       y[i] = middle(policy, i) + half(policy, i) * tanh((y[i] - middle(policy, i)) / half(policy, i));
@@ -195,7 +208,12 @@ static ml3_node build_log_std(ml3_nn_graph *g, const ml3_policy *policy, ml3_nod
 
 ml3_policy_nodes ml3_policy_build_from_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node x) {
   ml3_node raw = ml3_mlp_build(g, &policy->net, theta, 0, x);
-  ml3_policy_nodes nodes = {.mean = build_mean(g, policy, raw), .log_std = ML3_NN_NONE};
+  ml3_policy_nodes nodes = {.mean = ML3_NN_NONE, .log_std = ML3_NN_NONE, .log_probs = ML3_NN_NONE};
+  if (policy->choices) {
+    nodes.log_probs = ml3_nn_log_softmax(g, raw);
+    return nodes;
+  }
+  nodes.mean = build_mean(g, policy, raw);
   if (policy->kind != ML3_POLICY_DETERMINISTIC) nodes.log_std = build_log_std(g, policy, theta, raw);
   return nodes;
 }
@@ -237,6 +255,7 @@ ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node th
 
 ml3_node ml3_policy_build_log_prob(ml3_nn_graph *g, ml3_policy_nodes at, ml3_node actions) {
   const double log_2pi = 1.8378770664093454836;
+  if (at.log_probs != ML3_NN_NONE) return ml3_categorical_build_log_prob(g, at.log_probs, actions);
   ml3_node off = ml3_nn_mul(g, ml3_nn_sub(g, actions, at.mean), ml3_nn_exp(g, ml3_nn_neg(g, at.log_std)));
   ml3_node each = ml3_nn_add(g, ml3_nn_scale(g, ml3_nn_square(g, off), 0.5), at.log_std);
   return ml3_nn_neg(g, ml3_nn_sum_cols(g, ml3_nn_shift(g, each, 0.5 * log_2pi)));
@@ -251,6 +270,7 @@ ml3_node ml3_policy_build_shares(ml3_nn_graph *g, const ml3_policy *policy, ml3_
 
 ml3_node ml3_policy_build_entropy(ml3_nn_graph *g, ml3_policy_nodes at) {
   const double half_log_2pi_e = 1.4189385332046727418;
+  if (at.log_probs != ML3_NN_NONE) return ml3_categorical_build_entropy(g, at.log_probs);
   return ml3_nn_sum_cols(g, ml3_nn_shift(g, at.log_std, half_log_2pi_e));
 }
 

@@ -6,7 +6,8 @@
      Gaussian       action ~ N(squash(net(x)), sigma^2), sigma = exp(log_std): one number an action at the end of theta,
                     or a second half of the network's outputs, kept within [log_std_min, log_std_max]; beyond them the
                     gradient of a free one passes as if there were no bounds, so that it can come back
-     linear         either of them without hidden layers
+     categorical    action ~ softmax(net(x)) among an environment's discrete actions (policy_categorical.c)
+     linear         any of them without hidden layers
 
    theta is one flat vector: the network's parameters, then the log_std that do not depend on the state. What does not
    depend on theta (shapes, bounds, the observations' normalisation) is the policy; both are in policy.safetensors.
@@ -24,11 +25,12 @@ extern "C" {
 
 enum { ML3_POLICY_MAX_ACTIONS = 32, ML3_POLICY_MAX_OBS = 256 };
 
-/* What a policy makes of an observation: an action, or a Gaussian of actions. */
+/* What a policy makes of an observation: an action, a Gaussian of actions, or the probabilities of discrete ones. */
 typedef enum ml3_policy_kind {
   ML3_POLICY_DETERMINISTIC,
   ML3_POLICY_GAUSSIAN,      /* log_std are parameters */
-  ML3_POLICY_GAUSSIAN_STATE /* log_std depend on the state */
+  ML3_POLICY_GAUSSIAN_STATE, /* log_std depend on the state */
+  ML3_POLICY_CATEGORICAL     /* where the environment's actions are discrete: the one kind there is then */
 } ml3_policy_kind;
 
 /* How the network's output x is kept within [low, high]. Clamp is for deterministic policies: a Gaussian's mean is x. */
@@ -39,9 +41,10 @@ typedef enum ml3_squash {
 
 /* A policy's shape, bounds and normalisation; its parameters are elsewhere. */
 typedef struct ml3_policy {
-  ml3_mlp net; /* inputs: observation, goal; outputs: actions, and their log_std where they depend on the state */
+  ml3_mlp net; /* inputs: observation, goal; outputs: actions, and log_std where they depend on the state; or logits */
   ml3_policy_kind kind;
   int obs_dim, goal_dim, action_dim;                           /* goal_dim 0: the goal is not an input */
+  int choices;                                                 /* of a categorical policy; else 0 */
   double shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS]; /* [inputs]; 0 and 1 from ml3_policy_init */
   int minus
       [ML3_POLICY_MAX_OBS]; /* [inputs] 1 + the input that is taken away from it first; 0 from ml3_policy_init: none */
@@ -52,11 +55,15 @@ typedef struct ml3_policy {
   double output_gain; /* of ml3_policy_draw: the last layer's parameters times this; 1 from ml3_policy_init */
 } ml3_policy;
 
-/* A deterministic policy for that environment: its observation in, its action and bounds out. */
+/* A policy for that environment: its observation in, its action and bounds out. Deterministic, and categorical where
+   actions are discrete. */
 int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
                     ml3_activation activation, bool bias, ml3_error *error);
 /* Makes it Gaussian, sigma starting at exp(log_std_init). */
 int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double log_std_init, ml3_error *error);
+/* Does a policy of that kind fit the environment's actions? Else a sentence. */
+int ml3_policy_expects(const ml3_env_spec *env, ml3_policy_kind kind, ml3_error *error);
+const char *ml3_policy_kind_name(ml3_policy_kind kind); /* as in files and configurations: "gaussian_state" */
 /* Puts the goal behind the observation. */
 int ml3_policy_add_goal(ml3_policy *policy, const ml3_env_spec *env, ml3_error *error);
 
@@ -77,7 +84,8 @@ int ml3_mlp_draw_orthogonal(const ml3_mlp *mlp, double gain, ml3_random *random,
 
 /* ---- one observation -------------------------------------------------------------------------------- */
 
-/* action[action_dim]: the deterministic policy's, or the Gaussian's mean. goal may be NULL where it is no input. */
+/* action[action_dim]: the deterministic policy's, the Gaussian's mean, or the likeliest choice. goal may be NULL where
+   it is no input. */
 void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, const double *goal,
                     double *action);
 
@@ -89,17 +97,18 @@ double ml3_policy_half_width(const ml3_policy *policy, int action);
 
 /* ---- many, as graph ----------------------------------------------------------------------------------- */
 
-/* obs [rows, net.inputs], not yet normalised -> action or mean [rows, action_dim]. */
+/* obs [rows, net.inputs], not yet normalised -> action or mean [rows, action_dim]. Not of a categorical policy. */
 ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs);
 
-/* A Gaussian policy's outputs in a graph. */
+/* A policy's outputs in a graph; ML3_NN_NONE for what it does not have. */
 typedef struct ml3_policy_nodes {
-  ml3_node mean;    /* [rows, action_dim] */
-  ml3_node log_std; /* [rows, action_dim]; ML3_NN_NONE for a deterministic policy */
+  ml3_node mean;      /* [rows, action_dim] of all but a categorical policy */
+  ml3_node log_std;   /* [rows, action_dim] of a Gaussian policy */
+  ml3_node log_probs; /* [rows, choices] of a categorical policy */
 } ml3_policy_nodes;
 /* From inputs x that are normalised already. */
 ml3_policy_nodes ml3_policy_build_from_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node x);
-/* log pi(action | s), [rows, 1], of a Gaussian policy. */
+/* log pi(action | s), [rows, 1], of a Gaussian or categorical policy. */
 ml3_node ml3_policy_build_log_prob(ml3_nn_graph *g, ml3_policy_nodes at, ml3_node actions);
 /* Actions [rows, action_dim] as shares of half the width of their bounds. */
 ml3_node ml3_policy_build_shares(ml3_nn_graph *g, const ml3_policy *policy, ml3_node actions);

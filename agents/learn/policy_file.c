@@ -8,15 +8,20 @@
 #include "agents/learn/policy.h"
 
 static const char *const format_name = "ml3 policy 2";
-static const char *const kind_names[] = {"deterministic", "gaussian", "gaussian_state"};
+static const char *const kind_names[] = {"deterministic", "gaussian", "gaussian_state", "categorical"};
+enum { KINDS = sizeof kind_names / sizeof *kind_names };
+
+const char *ml3_policy_kind_name(ml3_policy_kind kind) {
+  return kind_names[kind];
+}
 
 /* The shape as text: two policies fit when theirs are the same. */
 static char *shape_of(const ml3_policy *p) {
   json_t *hidden = json_array();
   for (int i = 0; i < p->net.depth; i++) json_array_append_new(hidden, json_integer(p->net.hidden[i]));
   json_t *json = json_pack("{s:s, s:i, s:i, s:i, s:o, s:s, s:b, s:s}", "kind", kind_names[p->kind], "observations",
-                           p->obs_dim, "goal", p->goal_dim, "actions", p->action_dim, "hidden", hidden, "activation",
-                           ml3_activation_name(p->net.activation), "bias", (int)p->net.bias, "squash",
+                           p->obs_dim, "goal", p->goal_dim, "actions", p->choices ? p->choices : p->action_dim,
+                           "hidden", hidden, "activation", ml3_activation_name(p->net.activation), "bias", (int)p->net.bias, "squash",
                            p->squash == ML3_SQUASH_TANH ? "tanh" : "clamp");
   char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
   json_decref(json);
@@ -134,7 +139,7 @@ static int from_shape(const json_t *shape, const ml3_env_spec *env, ml3_policy *
   const char *activations[ML3_SIGMOID + 1], *squash = json_string_value(json_object_get(shape, "squash"));
   for (int i = 0; i <= ML3_SIGMOID; i++) activations[i] = ml3_activation_name((ml3_activation)i);
   int activation = index_of(json_string_value(json_object_get(shape, "activation")), activations, ML3_SIGMOID + 1);
-  int kind = index_of(json_string_value(json_object_get(shape, "kind")), kind_names, 3);
+  int kind = index_of(json_string_value(json_object_get(shape, "kind")), kind_names, KINDS);
   const json_t *widths = json_object_get(shape, "hidden");
   int hidden[ML3_MLP_MAX_DEPTH] = {0}, depth = (int)json_array_size(widths);
   if (activation < 0 || kind < 0 || depth > ML3_MLP_MAX_DEPTH)
@@ -142,8 +147,10 @@ static int from_shape(const json_t *shape, const ml3_env_spec *env, ml3_policy *
   for (int i = 0; i < depth; i++) hidden[i] = (int)json_integer_value(json_array_get(widths, (size_t)i));
 
   bool bias = json_is_true(json_object_get(shape, "bias"));
-  int code = ml3_policy_init(p, env, hidden, depth, (ml3_activation)activation, bias, error);
-  if (!code && kind != ML3_POLICY_DETERMINISTIC) code = ml3_policy_make_gaussian(p, (ml3_policy_kind)kind, 0, error);
+  int code = ml3_policy_expects(env, (ml3_policy_kind)kind, error);
+  if (!code) code = ml3_policy_init(p, env, hidden, depth, (ml3_activation)activation, bias, error);
+  if (!code && kind != ML3_POLICY_DETERMINISTIC && kind != ML3_POLICY_CATEGORICAL)
+    code = ml3_policy_make_gaussian(p, (ml3_policy_kind)kind, 0, error);
   if (!code && json_integer_value(json_object_get(shape, "goal")) > 0) code = ml3_policy_add_goal(p, env, error);
   if (!code) p->squash = squash && strcmp(squash, "tanh") == 0 ? ML3_SQUASH_TANH : ML3_SQUASH_CLAMP;
   return code;

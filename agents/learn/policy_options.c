@@ -6,8 +6,9 @@
 
 #define AT(field) offsetof(ml3_policy_options, field)
 static const ml3_key keys[] = {
-    {"policy.kind", ML3_KEY_CHOICE, AT(kind), "deterministic", 0, 0, "deterministic|gaussian|gaussian_state", NULL,
-     "gaussian: deviations are parameters; gaussian_state: they depend on the state"},
+    {"policy.kind", ML3_KEY_CHOICE, AT(kind), "deterministic", 0, 0,
+     "deterministic|gaussian|gaussian_state|categorical", NULL,
+     "gaussian: deviations are parameters; gaussian_state: they depend on the state; categorical: discrete actions"},
     {"policy.log_std", ML3_KEY_REAL, AT(log_std), "-0.5", -5, 2, NULL, NULL,
      "where the logarithm of the deviation starts"},
     {"policy.goal", ML3_KEY_BOOL, AT(goal), "false", 0, 0, NULL, NULL, "the goal is an input, behind the observation"},

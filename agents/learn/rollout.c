@@ -1,4 +1,5 @@
-/* Rollouts of a Gaussian policy in N environments side by side: see rollout.h. */
+/* Rollouts of a policy that draws its actions in N environments side by side: see rollout.h. */
+#include "agents/learn/policy_categorical.h"
 #include "agents/learn/rollout_internal.h"
 
 #include <math.h>
@@ -65,8 +66,9 @@ static int compile(ml3_sampler *s, ml3_error *error) {
   s->in_theta = ml3_nn_input(g, 1, ml3_policy_size(s->policy));
   s->in_x = ml3_nn_input(g, s->envs, s->policy->net.inputs);
   ml3_policy_nodes at = ml3_policy_build_from_input(g, s->policy, s->in_theta, s->in_x);
-  const ml3_nn_output outputs[] = {{at.mean, 0}, {at.log_std, 0}};
-  s->program = ml3_nn_compile(g, outputs, 2, error);
+  const bool categorical = s->policy->choices > 0;
+  const ml3_nn_output outputs[] = {{categorical ? at.log_probs : at.mean, 0}, {at.log_std, 0}};
+  s->program = ml3_nn_compile(g, outputs, categorical ? 1 : 2, error);
   ml3_nn_graph_free(g);
   s->work = s->program ? ml3_nn_workspace_new(s->program, error) : NULL;
   return s->work ? ML3_OK : ml3_error_prefix(error, "the policy for '%s'", s->spec->name);
@@ -76,6 +78,10 @@ static int check(const ml3_env_spec *env, const ml3_policy *policy, int envs, in
   if (policy->kind == ML3_POLICY_DETERMINISTIC)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "rollouts need a Gaussian policy; this one is deterministic (policy.kind)");
+  if (policy->choices != env->choices)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "the policy is for one of %d discrete actions; environment '%s' takes one of %d (0: numbers)",
+                         policy->choices, env->name, env->choices);
   if (policy->obs_dim != env->obs_dim || policy->action_dim != env->action_dim)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "the policy takes %d observations and gives %d actions; environment '%s' has %d and %d",
@@ -196,10 +202,18 @@ static void put_input(const ml3_sampler *s, int i, ml3_real *x) {
   ml3_policy_input(s->policy, row, row + s->policy->obs_dim, x);
 }
 
-/* Draws environment i's action from the means and deviations; returns its log-probability. */
-static double draw_action(ml3_sampler *s, int i, const ml3_real *mean, const ml3_real *log_std, ml3_real *action) {
-  const int n = s->policy->action_dim;
+/* Draws environment i's action from what the policy's program gave; returns its log-probability. */
+static double draw_action(ml3_sampler *s, int i, ml3_real *action) {
+  const ml3_real *mean = ml3_nn_output_at(s->work, 0);
+  const int n = s->policy->action_dim, choices = s->policy->choices;
   double sum = 0;
+  if (choices) {
+    const ml3_real *log_probs = mean + i * choices;
+    const int k = ml3_categorical_draw(log_probs, choices, &s->places[i].noise);
+    s->action[i] = action[0] = (ml3_real)k;
+    return (double)log_probs[k];
+  }
+  const ml3_real *log_std = ml3_nn_output_at(s->work, 1);
   for (int k = 0; k < n; k++) {
     const double z = ml3_random_normal(&s->places[i].noise), log_sigma = log_std[i * n + k];
     action[k] = (ml3_real)(mean[i * n + k] + exp(log_sigma) * z);
@@ -314,11 +328,10 @@ int ml3_sampler_collect(ml3_sampler *s, const ml3_real *theta, ml3_normalizer *n
     if (r->obs) keep_obs(s, r, t);
     ml3_nn_bind_input(s->work, s->in_x, x);
     ml3_nn_run(s->work, 0);
-    const ml3_real *mean = ml3_nn_output_at(s->work, 0), *log_std = ml3_nn_output_at(s->work, 1);
 #pragma omp parallel for num_threads(ml3_threads(s->threads)) schedule(static) if (s->threads > 1)
     for (int i = 0; i < s->envs; i++) {
       const size_t at = (size_t)t * n + (size_t)i;
-      r->log_prob[at] = (ml3_real)draw_action(s, i, mean, log_std, r->action + at * actions);
+      r->log_prob[at] = (ml3_real)draw_action(s, i, r->action + at * actions);
       step_place(s, i, r, at);
     }
     count_ended(s, r);

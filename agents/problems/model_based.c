@@ -118,7 +118,7 @@ void ml3_model_based_own_demonstrations(ml3_problem *p, ml3_demonstrations *demo
 }
 
 const ml3_dynamics *ml3_model_based_dynamics(const ml3_env_spec *env, ml3_error *error) {
-  static const char *const endings[] = {"_goal", "_joints", "_hanging"};
+  static const char *const endings[] = {"_goal", "_joints"};
   char name[128];
   const size_t length = strlen(env->name);
   size_t stem = length;
@@ -195,6 +195,7 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
       settings->ensemble ? &settings->ensemble->dynamics : ml3_model_based_dynamics(settings->env, error);
   ml3_model_based_settings s = *settings;
   ml3_geometry geometry;
+  if (ml3_env_need_continuous(s.env, "a model-based problem", error) != ML3_OK) return NULL;
   if (!dynamics || ml3_geometry_init(&geometry, s.env, error) != ML3_OK || check(&s, error) != ML3_OK) return NULL;
 
   model_based *m = malloc(sizeof *m);

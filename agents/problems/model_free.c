@@ -8,6 +8,7 @@
 
 static const char *const feature_names[FEATURES] = {"state", "mean", "log_std", "log_prob", "credit", "goal", "action"};
 static const char *const usual_inputs = "state mean log_std log_prob credit goal";
+static const char *const discrete_inputs = "state log_prob credit goal"; /* a choice has no mean */
 
 /* ---- tasks and data --------------------------------------------------------------------------------------------- */
 
@@ -153,6 +154,13 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
   if (s->extra == ML3_MODEL_FREE_ADVICE && !s->expert)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the extra information is advice, but there is no expert of '%s'",
                          s->env->name);
+  const bool by_actions = s->extra == ML3_MODEL_FREE_ENERGY || s->extra == ML3_MODEL_FREE_DEMONSTRATIONS ||
+                          s->extra == ML3_MODEL_FREE_ADVICE;
+  if (by_actions && s->env->choices)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "extra.kind: energy, demonstration and advice compare actions as numbers, and environment "
+                         "'%s' takes one of %d discrete ones",
+                         s->env->name, s->env->choices);
   if (s->taught && s->extra != ML3_MODEL_FREE_ADVICE)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "the loss's targets are to be taught on '%s', but the extra information is not advice", s->env->name);
@@ -166,7 +174,9 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
 
 /* Reads settings.inputs into sees[]. */
 static int choose_inputs(model_free *m, ml3_error *error) {
-  const char *at = m->settings.inputs && *m->settings.inputs ? m->settings.inputs : usual_inputs;
+  const bool discrete = m->settings.env->choices > 0;
+  const char *at = discrete ? discrete_inputs : usual_inputs;
+  if (m->settings.inputs && *m->settings.inputs) at = m->settings.inputs;
   for (;;) {
     at += strspn(at, " ,");
     const size_t length = strcspn(at, " ,");
@@ -179,6 +189,11 @@ static int choose_inputs(model_free *m, ml3_error *error) {
           error, ML3_ERR_ARGUMENT,
           "loss.inputs: there is no '%.*s'; state, mean, log_std, log_prob, credit, goal and action are possible",
           (int)length, at);
+    if (discrete && (found == SEES_MEAN || found == SEES_LOG_STD || found == SEES_ACTION))
+      return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                           "loss.inputs: '%s' is of continuous actions, and environment '%s' takes one of %d discrete "
+                           "ones; state, log_prob, credit and goal are possible",
+                           feature_names[found], m->settings.env->name, m->settings.env->choices);
     m->sees[found] = true;
     at += length;
   }

@@ -32,7 +32,7 @@ class Env(gymnasium.Env):
         self._horizon = None if horizon is None else int(horizon)
         self.sample_tasks = sample_tasks
         self.observation_space = self._spec.box("obs", dtype)
-        self.action_space = self._spec.box("action", np.float32)
+        self.action_space = self._spec.actions()
         self._size = (int(width), int(height))
 
         self._seed, self._episode, self._steps, self._told = None, 0, 0, False
@@ -79,8 +79,8 @@ class Env(gymnasium.Env):
     def step(self, action):
         pointer = self._open_pointer("step")
         action = np.asarray(action, dtype=np.float64)
-        if action.shape != self._action.shape:
-            raise ValueError(f"the action has shape {action.shape}; expected {self._action.shape}")
+        if action.shape != self.action_space.shape:
+            raise ValueError(f"the action has shape {action.shape}; expected {self.action_space.shape}")
         self._action[:] = action
         result = Result()
         call(lib.ml3_env_step_checked, pointer, self._action.ctypes.data, byref(result))

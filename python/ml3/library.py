@@ -171,6 +171,13 @@ class Spec:
                 raise ValueError(f"options['task'][{name!r}] is {value}; expected finite numbers")
         return [(names.index(name), value) for name, value in task.items()]
 
+    def actions(self):
+        """The space of actions: gymnasium.spaces.Discrete where they are choices, else a Box."""
+        from gymnasium.spaces import Discrete
+
+        choices = self.description["choices"]
+        return Discrete(choices) if choices else self.box("action", np.float32)
+
     def box(self, key, dtype):
         """The fields of that key as a gymnasium.spaces.Box."""
         from gymnasium.spaces import Box

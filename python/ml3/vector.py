@@ -46,7 +46,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         self.horizon = self.description["horizon"] if max_episode_steps is None else int(max_episode_steps)
         self.metadata = {**self.metadata, "autoreset_mode": AutoresetMode(autoreset_mode)}
         self.single_observation_space = self._spec.box("obs", real)
-        self.single_action_space = self._spec.box("action", np.float32)
+        self.single_action_space = self._spec.actions()
         self._open()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
@@ -193,12 +193,15 @@ class VectorEnv(gymnasium.vector.VectorEnv):
             raise ResetNeeded(
                 f"environment {ended[0]} has ended, and autoreset is disabled; reset(options={{'reset_mask': ...}}) first"
             )
-        bad = ~np.isfinite(actions).all(axis=1)
+        choices = self.description["choices"]
+        usable = np.isin(actions, np.arange(choices)) if choices else np.isfinite(actions).all(axis=1)
+        bad = ~usable
         if mode is AutoresetMode.NEXT_STEP:
             bad &= ~self._ended  # those actions are ignored
         if bad.any():
             row = int(np.argmax(bad))
-            raise ValueError(f"the action of environment {row} is {actions[row]}; expected finite numbers")
+            expected = f"a whole number from 0 to {choices - 1}" if choices else "finite numbers"
+            raise ValueError(f"the action of environment {row} is {actions[row]}; expected {expected}")
 
     def _infos(self, infos, rows):
         """As Gymnasium has them: an array a key, with a mask of the rows that have it; the others are 0."""

@@ -105,7 +105,7 @@ def starts(horizon, limit):
 
 
 def time_pendulum(repeats):
-    """From zero controls, as `ml3 plan pendulum` with the same weights does."""
+    """From zero controls, as `ml3 plan pendulum_swing_up` with the same weights does."""
     problem = pendulum_problem()
     us = [np.zeros(1)] * PENDULUM["horizon"]
     for kind in (crocoddyl.SolverBoxDDP, crocoddyl.SolverBoxFDDP):
@@ -116,7 +116,7 @@ def time_pendulum(repeats):
             began = time.perf_counter()
             solver.solve(xs, us, 2000, False)
             least = min(least, time.perf_counter() - began)
-        print(json.dumps({"engine": f"crocoddyl {kind.__name__}", "problem": "pendulum", "horizon": PENDULUM["horizon"],
+        print(json.dumps({"engine": f"crocoddyl {kind.__name__}", "problem": "pendulum_swing_up", "horizon": PENDULUM["horizon"],
                           "threads": 1, "cost": solver.cost, "iterations": solver.iter,
                           "us_iteration": 1e6 * least / solver.iter}))
 
@@ -127,7 +127,7 @@ def main(names):
         best = min(solve("pendulum", problem, kind, start, label)
                    for kind in (crocoddyl.SolverBoxDDP, crocoddyl.SolverBoxFDDP)
                    for label, start in starts(PENDULUM["horizon"], PENDULUM["torque"]))
-        print(json.dumps({"problem": "pendulum", "best": best}))
+        print(json.dumps({"problem": "pendulum_swing_up", "best": best}))
     if "cartpole" in names:
         problem, keep = cartpole_problem()
         best = min(solve("cartpole", problem, crocoddyl.SolverFDDP, start, label) for label, start in starts(50, 5.0))

@@ -2,10 +2,10 @@
 """Numbers for tests/test_oracle_learner.c: PPO, REINFORCE, generalised advantages and recorded episodes, in NumPy and float64,
 written from the papers and CleanRL's conventions, not from the C code.
 
-    python3 tests/oracle/learners.py     # writes ppo_*.json, reinforce.json, advantages.json, episodes.json beside itself
+    python3 tests/oracle/learners.py     # writes ppo_*.json, reinforce*.json, advantages.json, episodes.json beside itself
 
-Networks are tanh MLPs, a parameter vector holds layer by layer weight [out][in] and bias [out]: the policy's mean, its log_std,
-then the value net. Gradients are by hand, and checked against central differences here."""
+Networks are tanh MLPs, a parameter vector holds layer by layer weight [out][in] and bias [out]: the policy's mean and its log_std
+or its logits, then the value net. Gradients are by hand, and checked against central differences here."""
 import json
 import os
 
@@ -88,6 +88,8 @@ class Net:
 class Agent:
     """A Gaussian policy and, for PPO, a value net behind it."""
 
+    environment, inputs, actions = "pointmass", 4, 2
+
     def __init__(self, inputs, hidden, actions, value=True):
         self.policy, self.actions = Net([inputs, *hidden, actions]), actions
         self.value = Net([inputs, *hidden, 1]) if value else None
@@ -106,8 +108,19 @@ class Agent:
     def values(self, p, x):
         return self.value.forward(self.split(p)[2], x)[0][:, 0]
 
-    def entropy(self, p):
+    def entropy(self, p, x):
         return (self.split(p)[1] + 0.5 * np.log(2 * np.pi * np.e)).sum()
+
+    def entropy_gradient(self, p, x):
+        return np.concatenate([np.zeros(self.policy.size), np.ones(self.actions)])
+
+    def draw(self, random, shape):
+        return random.normal(size=(*shape, self.actions))
+
+    def start(self, random):
+        p = 0.6 * random.normal(size=self.size)
+        p[self.policy.size:self.theta_size] = [-0.5, 0.2]
+        return p
 
     def policy_gradient(self, p, x, action, weight):
         """d sum(weight * log pi) / d theta."""
@@ -117,6 +130,45 @@ class Agent:
         by_mean = weight[:, None] * z / np.exp(log_std)
         by_log_std = (weight[:, None] * (z * z - 1)).sum(0)
         return np.concatenate([self.policy.backward(net, inputs, by_mean), by_log_std])
+
+
+class Categorical(Agent):
+    """One of n actions, by the softmax of the policy net's outputs."""
+
+    environment, inputs, actions = "acrobot", 6, 3
+
+    def __init__(self, inputs, hidden, actions, value=True):
+        super().__init__(inputs, hidden, actions, value)
+        self.theta_size -= actions
+        self.size -= actions
+
+    def log_probs(self, p, x):
+        logits, inputs = self.policy.forward(self.split(p)[0], x)
+        return logits - np.log(np.exp(logits).sum(1, keepdims=True)), inputs
+
+    def log_prob(self, p, x, action):
+        return self.log_probs(p, x)[0][np.arange(len(x)), action[:, 0].astype(int)]
+
+    def entropy(self, p, x):
+        log_p, _ = self.log_probs(p, x)
+        return -(np.exp(log_p) * log_p).sum(1).mean()
+
+    def policy_gradient(self, p, x, action, weight):
+        log_p, inputs = self.log_probs(p, x)
+        by_logits = weight[:, None] * (np.eye(self.actions)[action[:, 0].astype(int)] - np.exp(log_p))
+        return self.policy.backward(self.split(p)[0], inputs, by_logits)
+
+    def entropy_gradient(self, p, x):
+        """dH / dlogit_k = -p_k (log p_k + H)."""
+        log_p, inputs = self.log_probs(p, x)
+        each = -(np.exp(log_p) * log_p).sum(1, keepdims=True)
+        return self.policy.backward(self.split(p)[0], inputs, -np.exp(log_p) * (log_p + each) / len(x))
+
+    def draw(self, random, shape):
+        return random.integers(self.actions, size=(*shape, 1)).astype(float)
+
+    def start(self, random):
+        return 0.6 * random.normal(size=self.size)
 
 
 def standardise(x):
@@ -183,12 +235,12 @@ def ppo_loss(agent, p, c, x, action, old, advantage, returns, old_value):
     else:
         value_loss = 0.5 * plain.mean()
         by_v = (v - returns) / n
-    entropy = agent.entropy(p)
+    entropy = agent.entropy(p, x)
     loss = policy_loss + c["value_weight"] * value_loss - c["entropy_weight"] * entropy
 
     gradient = np.zeros(agent.size)
     gradient[:agent.theta_size] = agent.policy_gradient(p, x, action, weight)
-    gradient[agent.policy.size:agent.theta_size] -= c["entropy_weight"]
+    gradient[:agent.theta_size] -= c["entropy_weight"] * agent.entropy_gradient(p, x)
     value_p = agent.split(p)[2]
     _, inputs = agent.value.forward(value_p, x)
     gradient[agent.theta_size:] = c["value_weight"] * agent.value.backward(value_p, inputs, by_v[:, None])
@@ -253,7 +305,7 @@ def draw_rollout(random, agent, p, c):
     """Of a policy near that of p, so that some ratios are beyond the clip; with both ends of an episode, on the last step too."""
     n, shape = agent.policy.widths[0], (c["steps"], c["envs"])
     x, rows = random.normal(size=(*shape, n)), c["steps"] * c["envs"]
-    action = random.normal(size=(*shape, agent.actions))
+    action = agent.draw(random, shape)
     log_prob = agent.log_prob(p, x.reshape(rows, n), action.reshape(rows, -1)) + 0.25 * random.normal(size=rows)
     end = np.array(c["ends"])
     return {"x": x, "action": action, "log_prob": log_prob.reshape(shape), "reward": 3 * random.normal(size=shape) - 1, "end": end,
@@ -283,16 +335,18 @@ PPO_CASES = {
     "ppo_gradient_plain_value": {"epochs": 1, "minibatches": 1, "clip_norm": 0.0, "clip_value": False},
     "ppo_updates": {"epochs": 3, "minibatches": 4, "normalize_reward": True},                     # 15 rows: 4, 4, 4 and 3
     "ppo_single_rows": {"epochs": 2, "minibatches": 12, "anneal": False},                         # 2 rows three times, then 1
+    "ppo_categorical_gradient": {"epochs": 1, "minibatches": 1, "clip_norm": 0.0, "agent": Categorical},
+    "ppo_categorical": {"epochs": 3, "minibatches": 4, "normalize_reward": True, "agent": Categorical},
 }
-INPUTS, ACTIONS = 4, 2  # pointmass
 
 
 def make_ppo():
     for k, (name, own) in enumerate(PPO_CASES.items()):
         random, c = np.random.default_rng(100 + k), {**COMMON, **own}
-        agent = Agent(INPUTS, c["hidden"], ACTIONS)
-        p = 0.6 * random.normal(size=agent.size)
-        p[agent.policy.size:agent.theta_size] = [-0.5, 0.2]
+        kind = c.pop("agent", Agent)
+        agent = kind(kind.inputs, c["hidden"], kind.actions)
+        p = agent.start(random)
+        c["environment"] = agent.environment
         learner, case = Ppo(agent, c), {"config": c, "parameters": p, "updates": []}
         for _ in range(2):
             rollout = draw_rollout(random, agent, p, c)
@@ -303,14 +357,14 @@ def make_ppo():
 
 # ---- REINFORCE (Williams 1992), the other episodes' mean as baseline --------------------------------------------------------------
 
-def make_reinforce():
-    random = np.random.default_rng(200)
+def make_reinforce(name, kind, seed):
+    random = np.random.default_rng(seed)
     c = {"envs": 3, "steps": 5, "hidden": [5, 4], "ends": [[0, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0], [2, 2, 1]], "seed": 1,
          "discount": 0.9, "lambda": 0.8, "rate": 0.02, "value_weight": 0.5, "entropy_weight": 0.1, "clip": 0.2, "updates": 4,
          "clip_value": True, "normalize_reward": False, "anneal": True, "clip_norm": 0.0, "epochs": 1, "minibatches": 1}
-    agent = Agent(INPUTS, c["hidden"], ACTIONS, value=False)
-    p = 0.6 * random.normal(size=agent.size)
-    p[agent.policy.size:] = [-0.5, 0.2]
+    agent = kind(kind.inputs, c["hidden"], kind.actions, value=False)
+    p = agent.start(random)
+    c["environment"] = agent.environment
     adam, case, rows = Adam(agent.size, c["rate"], c["updates"], True, 0), {"config": c, "parameters": p, "updates": []}, 15
     for _ in range(2):
         r = draw_rollout(random, agent, p, c)
@@ -326,15 +380,15 @@ def make_reinforce():
         x, action = r["x"].reshape(rows, -1), r["action"].reshape(rows, -1)
 
         def loss(q):
-            return -(weight * agent.log_prob(q, x, action)).mean() - c["entropy_weight"] * agent.entropy(q)
+            return -(weight * agent.log_prob(q, x, action)).mean() - c["entropy_weight"] * agent.entropy(q, x)
 
         gradient = agent.policy_gradient(p, x, action, -weight / rows)
-        gradient[agent.policy.size:] -= c["entropy_weight"]
+        gradient -= c["entropy_weight"] * agent.entropy_gradient(p, x)
         check_gradient(loss, p, gradient)
-        told = {"policy_loss": -(weight * agent.log_prob(p, x, action)).mean(), "entropy": agent.entropy(p)}
+        told = {"policy_loss": -(weight * agent.log_prob(p, x, action)).mean(), "entropy": agent.entropy(p, x)}
         p = adam.step(p, gradient)
         case["updates"].append({"rollout": r, "expected": {"first_gradient": gradient, "parameters": p, **told}})
-    write("reinforce", case)
+    write(name, case)
 
 
 def make_advantages():
@@ -395,7 +449,7 @@ def make_episodes():
     back = [episode("mountain_car", mountain_car, actions[:n]) for n in (60, 8)]
     there = next(n for n in range(1, 61) if mountain_car(actions[:n])[3][-1])
     cases = back + [episode("mountain_car", mountain_car, actions[:there])]
-    cases.append(episode("pendulum", pendulum, [2.0 * (-1) ** (t // 20) for t in range(70)]))
+    cases.append(episode("pendulum_swing_up", pendulum, [2.0 * (-1) ** (t // 20) for t in range(70)]))
     kinds = {(c["success"], c["passed"]) for c in cases}
     assert kinds == {(False, True), (False, False), (True, True)}, kinds
     write("episodes", {"episodes": cases})
@@ -403,6 +457,7 @@ def make_episodes():
 
 if __name__ == "__main__":
     make_ppo()
-    make_reinforce()
+    make_reinforce("reinforce", Agent, 200)
+    make_reinforce("reinforce_categorical", Categorical, 210)
     make_advantages()
     make_episodes()

@@ -59,8 +59,11 @@ def a_vector_is_its_environments_side_by_side():
         rng, ended = np.random.default_rng(0), 0
         for _ in range(min(2 * spec["horizon"] + 3, 300)):
             assert all((r[0] == obs).all() for r in rows) and (rows[0] == rows[1][:3]).all(), name
-            actions = rng.uniform(-1, 1, (5, *env.action_space.shape)).astype(np.float32)
-            actions = env.action_space.low + (actions + 1) / 2 * (env.action_space.high - env.action_space.low)
+            if spec["choices"]:
+                actions = rng.integers(spec["choices"], size=5)
+            else:
+                actions = rng.uniform(-1, 1, (5, *env.action_space.shape)).astype(np.float32)
+                actions = env.action_space.low + (actions + 1) / 2 * (env.action_space.high - env.action_space.low)
             obs, reward, terminated, truncated, _ = env.step(actions[0])
             steps = [v.step(actions[: v.num_envs]) for v in vectors]
             rows = [s[0] for s in steps]
@@ -118,9 +121,10 @@ def the_state_can_be_read_and_put_back():
     for name in NAMES:
         env = ml3.Env(name)
         env.reset(seed=2)
-        env.step(env.action_space.high)
+        first, last = (1, 0) if env.description["choices"] else (env.action_space.high, env.action_space.low)
+        env.step(first)
         state = env.state
-        env.step(env.action_space.low)
+        env.step(last)
         env.state = state
         assert (env.state == state).all(), name
         refuses(ValueError, "finite numbers", setattr, env, "state", [1.0])
@@ -140,6 +144,21 @@ def mistakes_are_told():
     refuses(ValueError, "shape", envs.step, [[0, 0]])
     refuses(ml3.library.Error, "at least 1", ml3.VectorEnv, "reacher", num_envs=0)
     refuses(ValueError, "render_mode", ml3.Env, "reacher", render_mode="ansi")
+
+
+@test
+def choices_are_a_discrete_space_and_no_other_number_is_taken():
+    env, envs = ml3.Env("acrobot"), ml3.VectorEnv("acrobot", num_envs=3)
+    assert env.action_space == gymnasium.spaces.Discrete(3) and env.action_space.contains(env.action_space.sample())
+    assert envs.action_space == gymnasium.spaces.MultiDiscrete([3, 3, 3])
+    env.reset(seed=0), envs.reset(seed=0)
+    before = env.state
+    for bad in (3, -1, 0.5, np.nan):
+        refuses(ml3.library.Error, "a whole number from 0 to 2 is needed", env.step, bad)
+        refuses(ValueError, "environment 1 is", envs.step, [0, bad, 0])
+    assert (env.state == before).all()
+    refuses(ValueError, "shape", env.step, [1])
+    env.step(np.int64(2)), envs.step(envs.action_space.sample())
 
 
 @test

@@ -143,7 +143,7 @@ static const char *const commands[] = {
     "train mountain_car --resume car --quiet --set outer.steps=2",
     "adapt car --force --output policy.safetensors --set threads=1",
     "compare car" TINY "--set test.tasks=1 --set test.steps=[1] --methods untrained,learned_loss,ilqr",
-    "plan pendulum --quiet",
+    "plan pendulum_swing_up --quiet",
     "inspect car --set threads=1",
     "collect reacher --quiet --episodes 1 -o set-v0",
     "data seen-v0",

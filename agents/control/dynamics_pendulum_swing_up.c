@@ -1,4 +1,4 @@
-/* The pendulum as a graph (envs/pendulum.c with its default mass, length and damping):
+/* The pendulum as a graph (envs/pendulum_swing_up.c with its default mass, length and damping):
 
      v' = v + (u - m g l sin q) / (m l^2) dt        q' = q + v' dt */
 #include "agents/control/dynamics.h"
@@ -14,4 +14,5 @@ static ml3_node step(const ml3_dynamics *dynamics, ml3_nn_graph *g, ml3_node con
   return ml3_nn_concat_cols(g, next, 2);
 }
 
-const ml3_dynamics ml3_dynamics_pendulum = {.environment = "pendulum", .state_dim = 2, .action_dim = 1, .step = step};
+const ml3_dynamics ml3_dynamics_pendulum_swing_up = {
+    .environment = "pendulum_swing_up", .variant = "pendulum_hanging", .state_dim = 2, .action_dim = 1, .step = step};
