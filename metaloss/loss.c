@@ -236,11 +236,11 @@ static double off_target(const ml3_loss *loss, const double *features, const dou
   const ml3_loss_spec *spec = &loss->spec;
   const ml3_mlp h = ml3_loss_target_net(spec);
   int others[ML3_LOSS_MAX_FEATURES];
-  double seen[ML3_LOSS_MAX_FEATURES], wanted[ML3_LOSS_MAX_TARGETS], sum = 0;
+  double seen[ML3_LOSS_MAX_FEATURES], target[ML3_LOSS_MAX_TARGETS], sum = 0;
   const int count = list_others(spec, others);
   for (int i = 0; i < count; i++) seen[i] = x[others[i]];
-  ml3_mlp_forward(&h, loss->phi + ml3_mlp_size(&spec->net), seen, wanted);
-  for (int i = 0; i < spec->target_count; i++) sum += 0.5 * pow(features[spec->targets[i]] - wanted[i], 2);
+  ml3_mlp_forward(&h, loss->phi + ml3_mlp_size(&spec->net), seen, target);
+  for (int i = 0; i < spec->target_count; i++) sum += 0.5 * pow(features[spec->targets[i]] - target[i], 2);
   return sum;
 }
 

@@ -1,4 +1,4 @@
-/* Programs and buffers of a meta-gradient: checks and making. meta_walk.c runs them. */
+/* Programs of a meta-gradient: checks and making. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,14 +66,14 @@ static int check_loss(const ml3_problem *p, const ml3_loss_spec *loss, ml3_error
   return ML3_OK;
 }
 
-/* What is wanted of the features must be what the loss has targets for. */
+/* An expert must say what all targets of the loss should be, and nothing else. */
 static int check_targets(const ml3_problem *p, const ml3_meta_settings *s, ml3_error *error) {
   const ml3_loss_spec *loss = &s->loss;
   if (!(s->target_weight >= 0) || !isfinite(s->target_weight))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the weight of the targets is %g; at least 0 is possible", s->target_weight);
-  if (s->target_weight == 0 || !p->build_wanted) return ML3_OK;
-  bool same = loss->kind == ML3_LOSS_LEARNED && loss->target_count == p->wanted;
-  for (int i = 0; same && i < p->wanted; i++) same = loss->targets[i] == p->wanted_from + i;
+  if (s->target_weight == 0 || !p->build_targets) return ML3_OK;
+  bool same = loss->kind == ML3_LOSS_LEARNED && loss->target_count == p->targets;
+  for (int i = 0; same && i < p->targets; i++) same = loss->targets[i] == p->first_target + i;
   return same ? ML3_OK
               : ml3_error_set(error, ML3_ERR_ARGUMENT,
                               "the loss's targets are held against what an expert of '%s' wants, but they are others; name in "
@@ -160,9 +160,14 @@ ml3_meta *ml3_meta_new(const ml3_problem *problem, const ml3_meta_settings *sett
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for problem '%s'", problem->name);
     return NULL;
   }
+  const size_t batch = settings->batch > 1 ? (size_t)settings->batch : 1;
   *m = (ml3_meta){.problem = problem,
                   .settings = *settings,
-                  .batch = settings->batch > 1 ? settings->batch : 1,
+                  .batch = (int)batch,
+                  .sizes = {.theta = batch * (size_t)problem->theta_size,
+                            .task = batch * (size_t)problem->task_size,
+                            .inner = batch * (size_t)problem->inner_size,
+                            .outer = batch * (size_t)problem->outer_size},
                   .passes = settings->passes > 1 ? settings->passes : 1,
                   .loss_size = shape->size,
                   .weights = weights};
@@ -195,8 +200,8 @@ const ml3_nn_program *ml3_meta_inner_program(const ml3_meta *m) {
 const ml3_nn_program *ml3_meta_outer_program(const ml3_meta *m) {
   return m->outer;
 }
-bool ml3_meta_teaches(const ml3_meta *m) {
-  return m->problem->build_wanted && m->settings.target_weight > 0;
+bool ml3_meta_has_target_loss(const ml3_meta *m) {
+  return m->problem->build_targets && m->settings.target_weight > 0;
 }
 int ml3_meta_batch(const ml3_meta *m) {
   return m->batch;
@@ -209,71 +214,4 @@ int ml3_meta_rows(const ml3_meta *m) {
 int ml3_meta_kept(const ml3_meta *m) {
   const size_t each = ml3_nn_program_report(m->inner).arena_bytes + 1, more = m->settings.keep_bytes / each;
   return more < (size_t)m->settings.inner_steps ? (int)more + 1 : m->settings.inner_steps;
-}
-
-static bool make_inner(ml3_meta_work *w, ml3_error *error) {
-  w->kept = ml3_meta_kept(w->meta);
-  w->inner = calloc((size_t)w->kept, sizeof(ml3_nn_workspace *));
-  for (int i = 0; w->inner && i < w->kept; i++)
-    if (!(w->inner[i] = ml3_nn_workspace_new(w->meta->inner, error))) return false;
-  return w->inner != NULL;
-}
-
-ml3_meta_work *ml3_meta_work_new(const ml3_meta *m, ml3_error *error) {
-  const ml3_problem *p = m->problem;
-  const size_t steps = (size_t)m->settings.inner_steps, batch = (size_t)m->batch;
-  const size_t theta = batch * (size_t)p->theta_size, phi = (size_t)m->loss_size;
-  ml3_meta_work *w = calloc(1, sizeof *w);
-  if (!w) goto no_memory;
-
-  const bool momentum = m->settings.loss.momentum > 0;
-  *w = (ml3_meta_work){
-      .meta = m,
-      .slowed = 1,
-      .outer = ml3_nn_workspace_new(m->outer, error),
-      .task = ml3_nn_workspace_new(m->task, error),
-      .features = ml3_nn_workspace_new(m->features, error),
-      .theta = calloc((steps + 1) * theta, sizeof(ml3_real)),
-      .velocity = momentum ? calloc((steps + 1) * theta, sizeof(ml3_real)) : NULL,
-      .data = calloc(steps * batch * (size_t)p->inner_size, sizeof(ml3_real)),
-      .fresh = calloc((size_t)p->outer_size, sizeof(ml3_real)),
-      .lambda = calloc(theta, sizeof(ml3_real)),
-      .nu = momentum ? calloc(theta, sizeof(ml3_real)) : NULL,
-      .piece = calloc(phi > theta ? phi : theta, sizeof(ml3_real)),
-      .grads = calloc((steps + 1) * theta, sizeof(ml3_real)),
-      .sums = calloc(2 * (size_t)m->settings.loss.net.inputs + 1, sizeof(double)),
-  };
-  if (make_inner(w, error) && w->outer && w->task && w->features && w->theta && w->data && w->fresh && w->lambda &&
-      w->piece && w->grads && w->sums && (!momentum || (w->velocity && w->nu)))
-    return w;
-  ml3_meta_work_free(w);
-no_memory:
-  ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the buffers of problem '%s'", p->name);
-  return NULL;
-}
-
-void ml3_meta_work_free(ml3_meta_work *w) {
-  if (!w) return;
-  for (int i = 0; w->inner && i < w->kept; i++) ml3_nn_workspace_free(w->inner[i]);
-  free(w->inner);
-  ml3_nn_workspace_free(w->outer);
-  ml3_nn_workspace_free(w->task);
-  ml3_nn_workspace_free(w->features);
-  free(w->theta);
-  free(w->velocity);
-  free(w->data);
-  free(w->fresh);
-  free(w->lambda);
-  free(w->nu);
-  free(w->piece);
-  free(w->grads);
-  free(w->sums);
-  free(w);
-}
-
-ml3_nn_workspace *ml3_meta_inner_workspace(ml3_meta_work *w) {
-  return w->inner[0];
-}
-ml3_nn_workspace *ml3_meta_outer_workspace(ml3_meta_work *w) {
-  return w->outer;
 }

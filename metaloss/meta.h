@@ -5,7 +5,7 @@
                   I: the (weighted) mean of M_phi over the rows of F(theta_k; D_k), or the task's own inner loss (loss.h)
      objective    J = sum_k w_k L(theta_k),  L = task_weight * L_task + extra_weight * L_extra
                   and for a loss with targets h (loss.h), where an expert says what they should be, the mean over k < K of
-                  target_weight * T(D_k, phi),  T: the mean of 1/2 ||what is wanted - h||^2 over the rows of D_k
+                  target_weight * T(D_k, phi),  T: the mean of 1/2 ||its targets - h||^2 over the rows of D_k (DAgger, Ross et al. 2011)
 
    The gradient of J by phi is an adjoint walk back over the K steps (memory: K copies of theta and D, not of the
    computation), with lambda the adjoint of theta and nu that of v:
@@ -56,12 +56,12 @@ typedef struct ml3_meta_settings {
   double weight_list[ML3_META_MAX_WEIGHTS]; /* w_1 .. w_K, none negative, for ML3_WEIGHTS_LIST */
   int weight_count;
   double task_weight, extra_weight;
-  double target_weight; /* without effect where the problem has no build_wanted */
+  double target_weight; /* without effect where the problem has no build_targets */
   int batch;          /* tasks that one call works on; 0 or 1: one */
   bool fast_products; /* ml3_nn_graph_fast_products for the programs with the learned loss */
   size_t keep_bytes;  /* a thread: memory for forward values of earlier inner steps, which are computed again where it ends */
   ml3_derivatives derivatives;
-  bool moments; /* ml3_meta_moments is wanted */
+  bool moments; /* for ml3_meta_moments */
 } ml3_meta_settings;
 
 /* Updates in a chain of inner steps: inner_steps / passes. */

@@ -1,4 +1,4 @@
-/* What meta.c (making), meta_walk.c (running) and meta_programs.c (what is run) share. */
+/* What meta.c (checks, making), meta_programs.c (what is run), meta_work.c (buffers) and meta_walk.c (running) share. */
 #ifndef ML3_METALOSS_META_INTERNAL_H
 #define ML3_METALOSS_META_INTERNAL_H
 
@@ -11,9 +11,9 @@ enum {
   INNER_GRAD_THETA,    /* a constant unless derivatives are exact */
   INNER_VELOCITY,      /* a constant without momentum, as is */
   INNER_GRAD_VELOCITY, /* this one */
-  INNER_SUMS,          /* of the network's inputs, where moments are wanted; else a constant, as are */
+  INNER_SUMS,          /* of the network's inputs, with moments; else a constant, as are */
   INNER_SQUARES,       /* their squares */
-  INNER_TAUGHT,        /* [batch, 1]: each task's share of J by target_weight; else a constant */
+  INNER_TARGET_LOSS,        /* [batch, 1]: each task's share of J by target_weight; else a constant */
   INNER_OUTPUTS
 };
 enum { OUTER_TASK, OUTER_LOSS, OUTER_GRADIENT };
@@ -23,6 +23,9 @@ struct ml3_meta {
   ml3_meta_settings settings;
   int batch;  /* tasks in the inner program */
   int passes; /* >= 1 */
+  struct {
+    size_t theta, task, inner, outer;
+  } sizes; /* numbers in theta, task, D and D' of the whole batch */
   int loss_size, rows;
   double *weights; /* [K + 1] w_k */
   ml3_nn_program *inner, *outer, *task, *features;
@@ -51,11 +54,23 @@ struct ml3_meta_work {
   int64_t rows;       /* that are in the sums */
 };
 
+/* theta_k [batch][theta_size] of every task, and v_k, or NULL without momentum. */
+typedef struct ml3_optimizees {
+  ml3_real *theta, *velocity;
+} ml3_optimizees;
+
+/* meta_work.c: where things lie in the buffers. */
+ml3_optimizees ml3_meta_optimizees(const ml3_meta_work *w, int k);
+ml3_real *ml3_meta_gradient_slot(const ml3_meta_work *w, int k);     /* grad L(theta_k), [batch][theta_size] */
+ml3_real *ml3_meta_inner_slot(const ml3_meta_work *w, int k);        /* D_k [batch][inner_size]: the passes of an update share it */
+ml3_real *ml3_meta_outer_slot(const ml3_meta_work *w, int k, int i); /* D' of task i under theta_k, [outer_size]: behind all D
+                                                                        in what is stored, else one place for all */
+
 /* meta_newton.c: the Gauss-Newton step of every task of the batch, [1, batch * theta_size]. */
 ml3_node ml3_meta_build_newton(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows, ml3_node gradient);
 
 /* Whether the targets of the loss are held against what an expert wants. */
-bool ml3_meta_teaches(const ml3_meta *m);
+bool ml3_meta_has_target_loss(const ml3_meta *m);
 
 /* The programs and the numbers of their inputs. */
 int ml3_meta_compile(ml3_meta *m, ml3_error *error);

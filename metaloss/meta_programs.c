@@ -33,12 +33,12 @@ static ml3_node batch_rows(const ml3_meta *m, ml3_nn_graph *g) {
   return ml3_nn_concat_rows(g, rows, m->batch);
 }
 
-/* target_weight / K times the mean off what is wanted, each task's: [batch, 1]. */
-static ml3_node batch_taught(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows) {
-  ml3_node wanted[ML3_META_MAX_BATCH];
-  for (int i = 0; i < m->batch; i++) wanted[i] = m->problem->build_wanted(m->problem, g, data_of(m, g, i));
+/* target_weight / K times the mean squared distance of h from an expert's targets, each task's: [batch, 1]. */
+static ml3_node batch_target_losses(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows) {
+  ml3_node targets[ML3_META_MAX_BATCH];
+  for (int i = 0; i < m->batch; i++) targets[i] = m->problem->build_targets(m->problem, g, data_of(m, g, i));
   ml3_node off = ml3_loss_build_off_target(g, &m->settings.loss, m->in_phi, m->in_shift, m->in_scale, rows,
-                                           ml3_nn_concat_rows(g, wanted, m->batch));
+                                           ml3_nn_concat_rows(g, targets, m->batch));
   return ml3_nn_scale(g, ml3_nn_sum_cols(g, ml3_nn_view(g, off, 0, m->batch, m->rows)),
                       m->settings.target_weight / m->settings.inner_steps / m->rows);
 }
@@ -84,16 +84,16 @@ static void make_inputs(ml3_meta *m, ml3_nn_graph *g) {
 /* The inner step and its pullback, as outputs[INNER_OUTPUTS]; value is the sum of the tasks' inner losses. */
 static void build_step(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows, ml3_node value, ml3_nn_output *outputs) {
   const double momentum = m->settings.loss.momentum;
-  ml3_node gradient, velocity, grads[3], rate = batch_rate(m, g), nothing = ml3_nn_constant(g, 1, 1, 0), taught = nothing;
+  ml3_node gradient, velocity, grads[3], rate = batch_rate(m, g), nothing = ml3_nn_constant(g, 1, 1, 0), target_loss = nothing;
   ml3_nn_gradient(g, value, &m->in_theta, 1, &gradient);
   if (m->settings.loss.newton) gradient = ml3_meta_build_newton(m, g, rows, gradient);
   velocity = momentum > 0 ? ml3_nn_add(g, ml3_nn_scale(g, m->in_velocity, momentum), gradient) : gradient;
   ml3_node step = ml3_nn_mul(g, velocity, rate);
   ml3_node s = ml3_nn_neg(g, ml3_nn_dot(g, step, m->in_lambda));
   if (momentum > 0) s = ml3_nn_add(g, s, ml3_nn_dot(g, velocity, m->in_nu));
-  if (ml3_meta_teaches(m)) {
-    taught = batch_taught(m, g, rows);
-    s = ml3_nn_add(g, s, ml3_nn_sum(g, taught));
+  if (ml3_meta_has_target_loss(m)) {
+    target_loss = batch_target_losses(m, g, rows);
+    s = ml3_nn_add(g, s, ml3_nn_sum(g, target_loss));
   }
   const ml3_node wrt[3] = {m->in_phi, m->in_velocity, m->in_theta};
   const bool exact = m->settings.derivatives == ML3_DERIVATIVES_EXACT;
@@ -105,7 +105,7 @@ static void build_step(const ml3_meta *m, ml3_nn_graph *g, ml3_node rows, ml3_no
   outputs[INNER_GRAD_THETA] = (ml3_nn_output){exact ? grads[2] : nothing, exact ? 2 : 0};
   outputs[INNER_VELOCITY] = (ml3_nn_output){momentum > 0 ? velocity : nothing, 0};
   outputs[INNER_GRAD_VELOCITY] = (ml3_nn_output){momentum > 0 ? grads[1] : nothing, momentum > 0 ? 2 : 0};
-  outputs[INNER_TAUGHT] = (ml3_nn_output){taught, 0};
+  outputs[INNER_TARGET_LOSS] = (ml3_nn_output){target_loss, 0};
   outputs[INNER_SUMS] = outputs[INNER_SQUARES] = (ml3_nn_output){nothing, 0};
 }
 

@@ -24,6 +24,31 @@ static int run(const ml3_meta *m, ml3_nn_workspace *w, int stage, ml3_error *err
   return ML3_ERR_ARGUMENT;
 }
 
+/* One walk: what its call was given. */
+typedef struct walk {
+  ml3_meta_work *work;
+  const ml3_meta *meta;
+  ml3_nn_workspace *judge; /* of L, or of L_task alone */
+  const ml3_loss *loss;    /* NULL where no inner step is taken */
+  const ml3_real *task;    /* [batch][task_size] */
+  ml3_random *random;      /* [batch] */
+  ml3_error *error;
+} walk;
+
+static walk begin_walk(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, ml3_random *random,
+                       ml3_error *error) {
+  return (walk){w, w->meta, w->outer, loss, task, random, error};
+}
+
+/* D_k as inner steps read it: where the problem collects nothing, the tasks themselves. */
+static const ml3_real *inner_data(const walk *x, int k) {
+  return x->meta->problem->collect ? ml3_meta_inner_slot(x->work, k) : x->task;
+}
+
+static const ml3_real *task_of(const walk *x, int i) {
+  return x->task + (size_t)i * (size_t)x->meta->problem->task_size;
+}
+
 /* The workspace of inner step k. Steps too early to be kept share the last one, which is free again when the walk back
    comes to them. */
 static ml3_nn_workspace *inner_of(const ml3_meta_work *w, int k) {
@@ -31,125 +56,129 @@ static ml3_nn_workspace *inner_of(const ml3_meta_work *w, int k) {
   return w->inner[from_last < w->kept ? from_last : w->kept - 1];
 }
 
-/* D_k of every task: the tasks themselves, or data collected under theta. */
-static int inner_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random, int k,
-                      const ml3_real **data, ml3_error *error) {
-  const ml3_meta *m = w->meta;
+/* ---- data ------------------------------------------------------------------------------------------------- */
+
+/* Fills D_k of every task under theta, where it is neither the task nor there already. */
+static int collect_inner(const walk *x, const ml3_real *theta, int k) {
+  const ml3_meta *m = x->meta;
   const ml3_problem *p = m->problem;
-  *data = task;
-  if (!p->collect) return ML3_OK;
-  ml3_real *fresh = (w->store ? w->store : w->data) + (size_t)(k - k % m->passes) * (size_t)m->batch * (size_t)p->inner_size;
-  *data = fresh;
-  if (k % m->passes != 0 || (w->store && w->filled)) return ML3_OK;
+  ml3_real *fresh = ml3_meta_inner_slot(x->work, k);
+  if (!p->collect || k % m->passes != 0 || (x->work->store && x->work->filled)) return ML3_OK;
   int code = ML3_OK;
   for (int i = 0; i < m->batch && code == ML3_OK; i++)
-    code = p->collect(p, task + (size_t)i * (size_t)p->task_size, theta + (size_t)i * (size_t)p->theta_size, &random[i],
-                      fresh + (size_t)i * (size_t)p->inner_size, NULL, error);
-  if (code == ML3_OK && !ml3_nn_all_finite(fresh, (size_t)m->batch * (size_t)p->inner_size))
-    return not_finite(m, "the data of the rollouts", k, error);
+    code = p->collect(p, task_of(x, i), theta + (size_t)i * (size_t)p->theta_size, &x->random[i],
+                      fresh + (size_t)i * (size_t)p->inner_size, NULL, x->error);
+  if (code == ML3_OK && !ml3_nn_all_finite(fresh, m->sizes.inner))
+    return not_finite(m, "the data of the rollouts", k, x->error);
   return code;
 }
 
-/* D' under theta_k; out of D, where that is not NULL. `place` is where D' belongs in what is stored. */
-static int outer_data(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, const ml3_real *inner, int place,
-                      ml3_random *random, int k, const ml3_real **data, ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  const ml3_problem *p = m->problem;
-  *data = task;
-  if (!p->collect) return ML3_OK;
-  ml3_real *fresh = w->fresh;
-  if (w->store)
-    fresh = w->store + (size_t)m->settings.inner_steps * (size_t)m->batch * (size_t)p->inner_size +
-            (size_t)place * (size_t)p->outer_size;
-  *data = fresh;
-  if (w->store && w->filled) return ML3_OK;
-  int code = inner ? p->reuse(p, task, inner, fresh, error) : p->collect(p, task, theta, random, NULL, fresh, error);
+/* Is D' under theta_k made out of D_k? After the last update there is no D. */
+static bool reuses(const walk *x, int k) {
+  return x->meta->problem->reuse && x->judge == x->work->outer && k < x->meta->settings.inner_steps;
+}
+
+/* D' of task i under theta, into its slot; *data is that, or the task where the problem collects nothing. */
+static int collect_outer(const walk *x, int k, int i, const ml3_real *theta, const ml3_real **data) {
+  const ml3_problem *p = x->meta->problem;
+  ml3_real *fresh = ml3_meta_outer_slot(x->work, k, i);
+  *data = p->collect ? fresh : task_of(x, i);
+  if (!p->collect || (x->work->store && x->work->filled)) return ML3_OK;
+  const int code = reuses(x, k)
+                       ? p->reuse(p, task_of(x, i), ml3_meta_inner_slot(x->work, k) + (size_t)i * (size_t)p->inner_size,
+                                  fresh, x->error)
+                       : p->collect(p, task_of(x, i), theta, &x->random[i], NULL, fresh, x->error);
   if (code == ML3_OK && !ml3_nn_all_finite(fresh, (size_t)p->outer_size))
-    return not_finite(m, "the data of the rollouts that judge", k, error);
+    return not_finite(x->meta, "the data of the rollouts that judge", k, x->error);
   return code;
 }
 
-static void bind_inner(const ml3_meta *m, ml3_nn_workspace *w, const ml3_loss *loss, const ml3_real *theta,
-                       const ml3_real *data) {
+/* ---- inner steps and losses --------------------------------------------------------------------------------- */
+
+static void bind_inner(const walk *x, ml3_nn_workspace *w, const ml3_real *theta, const ml3_real *data) {
+  const ml3_meta *m = x->meta;
   ml3_nn_bind_input(w, m->in_theta, theta);
   ml3_nn_bind_input(w, m->in_data, data);
   ml3_nn_bind_input(w, m->in_context, m->problem->context);
-  if (!loss) return;
-  ml3_nn_bind_input(w, m->in_phi, loss->phi);
-  ml3_nn_bind_input(w, m->in_shift, loss->shift);
-  ml3_nn_bind_input(w, m->in_scale, loss->scale);
+  if (!x->loss) return;
+  ml3_nn_bind_input(w, m->in_phi, x->loss->phi);
+  ml3_nn_bind_input(w, m->in_shift, x->loss->shift);
+  ml3_nn_bind_input(w, m->in_scale, x->loss->scale);
 }
 
-/* theta_next and, with momentum, velocity_next: the inner step from theta and velocity, for every task. Leaves the forward
-   values for the pullback. */
-static int inner_step(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *theta, const ml3_real *velocity,
-                      const ml3_real *data, ml3_real *theta_next, ml3_real *velocity_next, int k, ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  ml3_nn_workspace *inner = inner_of(w, k);
-  bind_inner(m, inner, loss, theta, data);
-  ml3_nn_bind_output(inner, INNER_THETA, theta_next);
-  if (w->velocity) {
-    ml3_nn_bind_input(inner, m->in_velocity, velocity);
-    ml3_nn_bind_output(inner, INNER_VELOCITY, velocity_next);
+/* The inner step of every task with D_k. Leaves the forward values for the pullback. */
+static int run_step(const walk *x, int k, ml3_optimizees from, ml3_optimizees to) {
+  const ml3_meta *m = x->meta;
+  ml3_nn_workspace *inner = inner_of(x->work, k);
+  bind_inner(x, inner, from.theta, inner_data(x, k));
+  ml3_nn_bind_output(inner, INNER_THETA, to.theta);
+  if (x->work->velocity) {
+    ml3_nn_bind_input(inner, m->in_velocity, from.velocity);
+    ml3_nn_bind_output(inner, INNER_VELOCITY, to.velocity);
   }
-  ml3_nn_bind_input(inner, m->in_slowed, &w->slowed);
-  int code = run(m, inner, 0, error);
+  ml3_nn_bind_input(inner, m->in_slowed, &x->work->slowed);
+  return run(m, inner, 0, x->error);
+}
+
+/* The same, with finite numbers or an error. */
+static int inner_step(const walk *x, int k, ml3_optimizees from, ml3_optimizees to) {
+  const int code = run_step(x, k, from, to);
   if (code != ML3_OK) return code;
-  if (!isfinite(ml3_nn_output_at(inner, INNER_VALUE)[0]))
-    return not_finite(m, loss->spec.kind == ML3_LOSS_LEARNED ? "the learned loss" : "the task's inner loss", k, error);
-  if (!ml3_nn_all_finite(theta_next, (size_t)(m->batch * m->problem->theta_size)))
-    return not_finite(m, "the updated parameter vector", k, error);
+  const bool learned = x->loss->spec.kind == ML3_LOSS_LEARNED;
+  if (!isfinite(ml3_nn_output_at(inner_of(x->work, k), INNER_VALUE)[0]))
+    return not_finite(x->meta, learned ? "the learned loss" : "the task's inner loss", k, x->error);
+  if (!ml3_nn_all_finite(to.theta, x->meta->sizes.theta))
+    return not_finite(x->meta, "the updated parameter vector", k, x->error);
   return ML3_OK;
 }
 
-/* value and, unless NULL, gradient of L (outer) or L_task (task) at theta. */
-static int loss_at(ml3_meta_work *w, ml3_nn_workspace *outer, const ml3_real *task, const ml3_real *theta,
-                   const ml3_real *inner, int place, ml3_random *random, int k, double *value, ml3_real *gradient,
-                   ml3_error *error) {
-  const ml3_meta *m = w->meta;
+/* value and, unless NULL, gradient of the judge's loss of task i at theta. */
+static int loss_at(const walk *x, int k, int i, const ml3_real *theta, double *value, ml3_real *gradient) {
+  const ml3_meta *m = x->meta;
   const ml3_real *data;
-  int code = outer_data(w, task, theta, inner, place, random, k, &data, error);
+  int code = collect_outer(x, k, i, theta, &data);
   if (code != ML3_OK) return code;
 
-  ml3_nn_bind_input(outer, m->out_theta, theta);
-  ml3_nn_bind_input(outer, m->out_data, data);
-  ml3_nn_bind_input(outer, m->out_context, m->problem->context);
-  if ((code = run(m, outer, 0, error)) != ML3_OK) return code;
-  *value = ml3_nn_output_at(outer, OUTER_LOSS)[0];
-  if (!isfinite(*value)) return not_finite(m, "the task loss", k, error);
+  ml3_nn_bind_input(x->judge, m->out_theta, theta);
+  ml3_nn_bind_input(x->judge, m->out_data, data);
+  ml3_nn_bind_input(x->judge, m->out_context, m->problem->context);
+  if ((code = run(m, x->judge, 0, x->error)) != ML3_OK) return code;
+  *value = ml3_nn_output_at(x->judge, OUTER_LOSS)[0];
+  if (!isfinite(*value)) return not_finite(m, "the task loss", k, x->error);
   if (!gradient) return ML3_OK;
 
-  ml3_nn_bind_output(outer, OUTER_GRADIENT, gradient);
-  ml3_nn_run(outer, 1);
+  ml3_nn_bind_output(x->judge, OUTER_GRADIENT, gradient);
+  ml3_nn_run(x->judge, 1);
   if (!ml3_nn_all_finite(gradient, (size_t)m->problem->theta_size))
-    return not_finite(m, "the task loss's gradient", k, error);
+    return not_finite(m, "the task loss's gradient", k, x->error);
   return ML3_OK;
 }
 
-/* L of every task at theta_k, where w_k is not 0; out of D_k, where that is not NULL. */
-static int losses_at(ml3_meta_work *w, const ml3_real *task, const ml3_real *inner, ml3_random *random, int k,
-                     bool gradients, double *objective, double *losses, ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  const size_t inner_size = (size_t)m->problem->inner_size;
-  const size_t size = (size_t)m->problem->theta_size, task_size = (size_t)m->problem->task_size;
-  for (int i = 0; i < m->batch; i++) {
-    const size_t at = ((size_t)k * (size_t)m->batch + (size_t)i) * size;
-    double *const here = losses ? &losses[i * (m->settings.inner_steps + 1) + k] : NULL, value;
+/* ---- forward -------------------------------------------------------------------------------------------------- */
+
+/* What a walk forward finds besides theta_1 .. theta_K. */
+typedef struct found {
+  double *objective; /* [batch] J */
+  double *losses;    /* [batch][K + 1] L of theta_0 .. theta_K, NAN where w_k is 0; or NULL */
+  bool gradients;    /* and grad L(theta_k) */
+} found;
+
+/* L of every task at theta_k, where w_k is not 0. */
+static int losses_at(const walk *x, int k, const found *f) {
+  const ml3_meta *m = x->meta;
+  const size_t size = (size_t)m->problem->theta_size;
+  const ml3_real *theta = ml3_meta_optimizees(x->work, k).theta;
+  ml3_real *gradients = f->gradients ? ml3_meta_gradient_slot(x->work, k) : NULL;
+  for (size_t i = 0; i < (size_t)m->batch; i++) {
+    double *const here = f->losses ? &f->losses[i * ((size_t)m->settings.inner_steps + 1) + (size_t)k] : NULL, value;
     if (here) *here = NAN;
     if (m->weights[k] == 0) continue;
-    int code =
-        loss_at(w, w->outer, task + (size_t)i * task_size, w->theta + at, inner ? inner + (size_t)i * inner_size : NULL,
-                k * m->batch + i, &random[i], k, &value, gradients ? w->grads + at : NULL, error);
+    int code = loss_at(x, k, (int)i, theta + i * size, &value, gradients ? gradients + i * size : NULL);
     if (code != ML3_OK) return code;
-    objective[i] += m->weights[k] * value;
+    f->objective[i] += m->weights[k] * value;
     if (here) *here = value;
   }
   return ML3_OK;
-}
-
-/* Where v_k is, or NULL without momentum. */
-static ml3_real *velocity_at(const ml3_meta_work *w, int k) {
-  return w->velocity ? w->velocity + (size_t)k * (size_t)w->meta->batch * (size_t)w->meta->problem->theta_size : NULL;
 }
 
 static void add_moments(ml3_meta_work *w, int k) {
@@ -161,55 +190,62 @@ static void add_moments(ml3_meta_work *w, int k) {
   w->rows += (int64_t)m->batch * m->rows;
 }
 
-/* theta_1 .. theta_K of every task from theta, and L where w_k is not 0, with its gradient when that is wanted. */
-static int walk_forward(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta_0,
-                        ml3_random *random, bool gradients, double *objective, double *losses, ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  const size_t size = (size_t)m->batch * (size_t)m->problem->theta_size;
-  const bool moments = m->settings.moments && m->settings.loss.kind == ML3_LOSS_LEARNED;
-  if (!ml3_nn_all_finite(task, (size_t)m->batch * (size_t)m->problem->task_size))
-    return not_finite(m, "the task's data", 0, error);
-  if (!ml3_nn_all_finite(theta_0, size)) return not_finite(m, "the initial parameter vector", 0, error);
-  memcpy(w->theta, theta_0, size * sizeof *theta_0);
+/* Checks and buffers before the first step. */
+static int start_forward(const walk *x, const ml3_real *theta_0, const found *f) {
+  const ml3_meta *m = x->meta;
+  ml3_meta_work *w = x->work;
+  if (!ml3_nn_all_finite(x->task, m->sizes.task)) return not_finite(m, "the task's data", 0, x->error);
+  if (!ml3_nn_all_finite(theta_0, m->sizes.theta)) return not_finite(m, "the initial parameter vector", 0, x->error);
+  memcpy(w->theta, theta_0, m->sizes.theta * sizeof *theta_0);
   memset(w->sums, 0, 2 * (size_t)m->settings.loss.net.inputs * sizeof *w->sums);
   w->rows = 0;
-  for (int i = 0; i < m->batch; i++) objective[i] = 0;
-  for (int k = 0;; k++) {
-    ml3_real *theta = w->theta + (size_t)k * size;
-    const bool last = k == m->settings.inner_steps, reuse = m->problem->reuse && !last;
-    const ml3_real *data = NULL;
-    int code = reuse ? inner_data(w, task, theta, random, k, &data, error) : ML3_OK;
-    if (code == ML3_OK) code = losses_at(w, task, data, random, k, gradients, objective, losses, error);
+  for (int i = 0; i < m->batch; i++) f->objective[i] = 0;
+  return ML3_OK;
+}
+
+/* theta_1 .. theta_K of every task from theta_0, and what is asked for on the way. */
+static int walk_forward(const walk *x, const ml3_real *theta_0, const found *f) {
+  const ml3_meta *m = x->meta;
+  ml3_meta_work *w = x->work;
+  const bool moments = m->settings.moments && m->settings.loss.kind == ML3_LOSS_LEARNED;
+  int code = start_forward(x, theta_0, f);
+  for (int k = 0; code == ML3_OK; k++) {
+    const ml3_optimizees here = ml3_meta_optimizees(w, k);
+    const bool last = k == m->settings.inner_steps;
+    if (reuses(x, k)) code = collect_inner(x, here.theta, k);
+    if (code == ML3_OK) code = losses_at(x, k, f);
     if (code != ML3_OK || last) return code;
 
-    if (!reuse) code = inner_data(w, task, theta, random, k, &data, error);
-    if (code == ML3_OK)
-      code = inner_step(w, loss, theta, velocity_at(w, k), data, theta + size, velocity_at(w, k + 1), k, error);
+    if (!reuses(x, k)) code = collect_inner(x, here.theta, k);
+    if (code == ML3_OK) code = inner_step(x, k, here, ml3_meta_optimizees(w, k + 1));
     if (code != ML3_OK) return code;
-    for (int i = 0; ml3_meta_teaches(m) && i < m->batch; i++)
-      objective[i] += (double)ml3_nn_output_at(inner_of(w, k), INNER_TAUGHT)[i];
+    for (int i = 0; ml3_meta_has_target_loss(m) && i < m->batch; i++)
+      f->objective[i] += (double)ml3_nn_output_at(inner_of(w, k), INNER_TARGET_LOSS)[i];
     if (moments) add_moments(w, k);
   }
+  return code;
 }
+
+/* ---- back ------------------------------------------------------------------------------------------------------ */
 
 /* lambda and nu of step k from those of step k + 1; the inner program has just run that step's stages 0 and 1. */
 static void pull_back(ml3_meta_work *w, int k) {
   const ml3_meta *m = w->meta;
-  const int n = m->batch * m->problem->theta_size;
-  const ml3_real *here = w->grads + (size_t)k * (size_t)n, weight = (ml3_real)m->weights[k];
+  const size_t n = m->sizes.theta;
+  const ml3_real *here = ml3_meta_gradient_slot(w, k), weight = (ml3_real)m->weights[k];
   const ml3_derivatives derivatives = m->settings.derivatives;
 
   if (derivatives == ML3_DERIVATIVES_GREEDY) {
-    memset(w->lambda, 0, (size_t)n * sizeof *w->lambda);
-    if (w->nu) memset(w->nu, 0, (size_t)n * sizeof *w->nu);
+    memset(w->lambda, 0, n * sizeof *w->lambda);
+    if (w->nu) memset(w->nu, 0, n * sizeof *w->nu);
   } else if (derivatives == ML3_DERIVATIVES_EXACT || w->nu) {
     ml3_nn_workspace *inner = inner_of(w, k);
     ml3_nn_run(inner, 2);
     const ml3_real *by_theta = ml3_nn_output_at(inner, INNER_GRAD_THETA);
-    for (int i = 0; i < n && derivatives == ML3_DERIVATIVES_EXACT; i++) w->lambda[i] += by_theta[i];
-    if (w->nu) memcpy(w->nu, ml3_nn_output_at(inner, INNER_GRAD_VELOCITY), (size_t)n * sizeof *w->nu);
+    for (size_t i = 0; i < n && derivatives == ML3_DERIVATIVES_EXACT; i++) w->lambda[i] += by_theta[i];
+    if (w->nu) memcpy(w->nu, ml3_nn_output_at(inner, INNER_GRAD_VELOCITY), n * sizeof *w->nu);
   }
-  for (int i = 0; i < n && weight != 0; i++) w->lambda[i] += weight * here[i];
+  for (size_t i = 0; i < n && weight != 0; i++) w->lambda[i] += weight * here[i];
 }
 
 /* The gradient of a learned start: the sum over the tasks of lambda_0. */
@@ -220,22 +256,20 @@ static void add_start(const ml3_meta_work *w, const ml3_loss *loss, ml3_real *gr
 }
 
 /* lambda and grad_phi from step K back to 0. */
-static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, ml3_real *gradient,
-                     ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  const int steps = m->settings.inner_steps, n = m->batch * m->problem->theta_size;
-  const size_t inner_size = (size_t)m->batch * (size_t)m->problem->inner_size;
-  const ml3_real *last = w->grads + (size_t)steps * (size_t)n, weight = (ml3_real)m->weights[steps];
+static int walk_back(const walk *x, ml3_real *gradient) {
+  const ml3_meta *m = x->meta;
+  ml3_meta_work *w = x->work;
+  const int steps = m->settings.inner_steps;
+  const size_t n = m->sizes.theta;
+  const ml3_real *last = ml3_meta_gradient_slot(w, steps), weight = (ml3_real)m->weights[steps];
 
-  for (int i = 0; i < n; i++) w->lambda[i] = weight != 0 ? weight * last[i] : 0;
-  if (w->nu) memset(w->nu, 0, (size_t)n * sizeof *w->nu);
+  for (size_t i = 0; i < n; i++) w->lambda[i] = weight != 0 ? weight * last[i] : 0;
+  if (w->nu) memset(w->nu, 0, n * sizeof *w->nu);
   for (int k = steps - 1; k >= 0; k--) {
-    const ml3_real *data = m->problem->collect ? (w->store ? w->store : w->data) + (size_t)(k - k % m->passes) * inner_size : task;
-    ml3_real *theta = w->theta + (size_t)k * (size_t)n;
     const bool first = k == steps - 1;
     ml3_nn_workspace *inner = inner_of(w, k);
     if (steps - 1 - k >= w->kept) { /* its forward values are gone */
-      int code = inner_step(w, loss, theta, velocity_at(w, k), data, theta + n, velocity_at(w, k + 1), k, error);
+      int code = inner_step(x, k, ml3_meta_optimizees(w, k), ml3_meta_optimizees(w, k + 1));
       if (code != ML3_OK) return code;
     }
     ml3_nn_bind_input(inner, m->in_lambda, w->lambda);
@@ -243,117 +277,77 @@ static int walk_back(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *tas
     ml3_nn_bind_output(inner, INNER_GRAD_PHI, first ? gradient : w->piece);
     ml3_nn_run(inner, 1);
     if (!first) ml3_nn_add_to(gradient, w->piece, (size_t)m->loss_size);
-    if (k == 0 && !loss->spec.learn_start) break;
+    if (k == 0 && !x->loss->spec.learn_start) break;
     pull_back(w, k);
-    if (!ml3_nn_all_finite(w->lambda, (size_t)n)) return not_finite(m, "the adjoint", k, error);
+    if (!ml3_nn_all_finite(w->lambda, n)) return not_finite(m, "the adjoint", k, x->error);
   }
-  if (loss->spec.learn_start) add_start(w, loss, gradient);
-  return ml3_nn_all_finite(gradient, (size_t)m->loss_size) ? ML3_OK : not_finite(m, "the meta-gradient", 0, error);
+  if (x->loss->spec.learn_start) add_start(w, x->loss, gradient);
+  return ml3_nn_all_finite(gradient, (size_t)m->loss_size) ? ML3_OK : not_finite(m, "the meta-gradient", 0, x->error);
 }
 
 /* ---- the calls of meta.h -------------------------------------------------------------------------------- */
 
-void ml3_meta_begin(ml3_meta_work *w, const ml3_loss *loss, ml3_real *theta) {
-  const size_t size = (size_t)w->meta->problem->theta_size, batch = (size_t)w->meta->batch;
-  const ml3_real *start = ml3_loss_start(loss);
-  for (size_t i = 0; i < batch && start; i++) memcpy(theta + i * size, start, size * sizeof *theta);
-  if (w->velocity) memset(w->velocity, 0, batch * size * sizeof *w->velocity);
-}
-
-void ml3_meta_slow(ml3_meta_work *w, double factor) {
-  w->slowed = (ml3_real)factor;
-}
-
-size_t ml3_meta_data_size(const ml3_meta *m) {
-  const size_t steps = (size_t)m->settings.inner_steps, batch = (size_t)m->batch;
-  return batch * (steps * (size_t)m->problem->inner_size + (steps + 1) * (size_t)m->problem->outer_size);
-}
-
-void ml3_meta_use_data(ml3_meta_work *w, ml3_real *data, bool filled) {
-  w->store = data;
-  w->filled = filled;
-}
-
-ml3_real *ml3_meta_velocity(ml3_meta_work *w) {
-  return w->velocity;
-}
-
-const ml3_real *ml3_meta_adapted(const ml3_meta_work *w, const ml3_real **velocity) {
-  const int steps = w->meta->settings.inner_steps;
-  if (velocity) *velocity = velocity_at(w, steps);
-  return w->theta + (size_t)steps * (size_t)w->meta->batch * (size_t)w->meta->problem->theta_size;
-}
-
-int64_t ml3_meta_moments(const ml3_meta_work *w, const double **sums, const double **squares) {
-  *sums = w->sums;
-  *squares = w->sums + w->meta->settings.loss.net.inputs;
-  return w->rows;
-}
-
 int ml3_meta_gradient(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
                       ml3_random *random, ml3_real *gradient, double *objective, double *losses, ml3_error *error) {
   double unused[ML3_META_MAX_BATCH];
-  int code = walk_forward(w, loss, task, theta, random, true, objective ? objective : unused, losses, error);
-  if (code == ML3_OK) code = walk_back(w, loss, task, gradient, error);
+  const walk x = begin_walk(w, loss, task, random, error);
+  const found f = {.objective = objective ? objective : unused, .losses = losses, .gradients = true};
+  int code = walk_forward(&x, theta, &f);
+  if (code == ML3_OK) code = walk_back(&x, gradient);
   w->store = NULL;
   return code;
 }
 
 int ml3_meta_objective(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
                        ml3_random *random, ml3_real *adapted, double *objective, ml3_error *error) {
-  const size_t size = (size_t)w->meta->batch * (size_t)w->meta->problem->theta_size;
-  const size_t steps = (size_t)w->meta->settings.inner_steps;
-  int code = walk_forward(w, loss, task, theta, random, false, objective, NULL, error);
-  if (adapted && code == ML3_OK) memcpy(adapted, w->theta + steps * size, size * sizeof *adapted);
+  const walk x = begin_walk(w, loss, task, random, error);
+  const found f = {.objective = objective};
+  int code = walk_forward(&x, theta, &f);
+  if (adapted && code == ML3_OK) memcpy(adapted, ml3_meta_adapted(w, NULL), w->meta->sizes.theta * sizeof *adapted);
   return code;
 }
 
 int ml3_meta_adapt(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, ml3_real *theta, ml3_random *random,
                    double *value, ml3_error *error) {
-  const size_t bytes = (size_t)w->meta->batch * (size_t)w->meta->problem->theta_size * sizeof *theta;
-  const ml3_real *data;
-  int code = inner_data(w, task, theta, random, 0, &data, error);
+  const size_t bytes = w->meta->sizes.theta * sizeof *theta;
+  const walk x = begin_walk(w, loss, task, random, error);
+  const ml3_optimizees from = {theta, w->velocity}, to = {w->theta, ml3_meta_optimizees(w, 1).velocity};
+  int code = collect_inner(&x, theta, 0);
   for (int i = 0; i < w->meta->passes && code == ML3_OK; i++) {
-    code = inner_step(w, loss, theta, velocity_at(w, 0), data, w->theta, velocity_at(w, 1), 0, error);
+    code = inner_step(&x, 0, from, to);
     if (code != ML3_OK) break;
     if (value && i == 0) *value = ml3_nn_output_at(inner_of(w, 0), INNER_VALUE)[0];
-    memcpy(theta, w->theta, bytes);
-    if (w->velocity) memcpy(w->velocity, velocity_at(w, 1), bytes);
+    memcpy(theta, to.theta, bytes);
+    if (w->velocity) memcpy(w->velocity, to.velocity, bytes);
   }
   return code;
 }
 
 int ml3_meta_inner_loss(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task, const ml3_real *theta,
                         ml3_random *random, double *value, ml3_error *error) {
-  ml3_nn_workspace *inner = inner_of(w, 0);
-  const ml3_real *data;
-  int code = inner_data(w, task, theta, random, 0, &data, error);
+  const walk x = begin_walk(w, loss, task, random, error);
+  const ml3_optimizees from = {(ml3_real *)theta, w->velocity}, to = {w->theta, w->nu};
+  int code = collect_inner(&x, theta, 0);
+  if (code == ML3_OK) code = run_step(&x, 0, from, to);
   if (code != ML3_OK) return code;
-  bind_inner(w->meta, inner, loss, theta, data);
-  ml3_nn_bind_output(inner, INNER_THETA, w->theta);
-  if (w->velocity) {
-    ml3_nn_bind_input(inner, w->meta->in_velocity, w->velocity);
-    ml3_nn_bind_output(inner, INNER_VELOCITY, w->nu);
-  }
-  ml3_nn_bind_input(inner, w->meta->in_slowed, &w->slowed);
-  if ((code = run(w->meta, inner, 0, error)) != ML3_OK) return code;
-  *value = ml3_nn_output_at(inner, INNER_VALUE)[0];
+  *value = ml3_nn_output_at(inner_of(w, 0), INNER_VALUE)[0];
   return isfinite(*value) ? ML3_OK : not_finite(w->meta, "the inner loss", 0, error);
 }
 
 int ml3_meta_task_gradient(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random,
                            double *value, ml3_real *gradient, ml3_error *error) {
   double unused;
-  return loss_at(w, w->task, task, theta, NULL, 0, random, 0, value ? value : &unused, gradient, error);
+  walk x = begin_walk(w, NULL, task, random, error);
+  x.judge = w->task;
+  return loss_at(&x, 0, 0, theta, value ? value : &unused, gradient);
 }
 
 int ml3_meta_features(ml3_meta_work *w, const ml3_real *task, const ml3_real *theta, ml3_random *random,
                       ml3_real *features, ml3_error *error) {
-  const ml3_meta *m = w->meta;
-  const ml3_real *data;
-  int code = inner_data(w, task, theta, random, 0, &data, error);
+  const walk x = begin_walk(w, NULL, task, random, error);
+  int code = collect_inner(&x, theta, 0);
   if (code != ML3_OK) return code;
-  bind_inner(m, w->features, NULL, theta, data);
+  bind_inner(&x, w->features, theta, inner_data(&x, 0));
   ml3_nn_bind_output(w->features, 0, features);
-  return run(m, w->features, 0, error);
+  return run(w->meta, w->features, 0, error);
 }

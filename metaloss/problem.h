@@ -60,10 +60,10 @@ struct ml3_problem {
   ml3_node (*build_extra_loss)(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                ml3_node context);
 
-  /* What an expert would have `wanted` of the features be, from column `wanted_from` on, in each row of D -> [rows, wanted]: extra
-     information at meta-train time for a loss whose targets these are. NULL: nobody knows. */
-  ml3_node (*build_wanted)(const ml3_problem *p, ml3_nn_graph *g, ml3_node data);
-  int wanted_from, wanted;
+  /* An expert's targets for that many features, from column `first_target` on, in each row of D -> [rows, targets]: extra
+     information at meta-train time for a loss with targets there. NULL: there is no expert. */
+  ml3_node (*build_targets)(const ml3_problem *p, ml3_nn_graph *g, ml3_node data);
+  int first_target, targets;
 
   /* Draws a task of that split and initial parameters: task[task_size], theta[theta_size]. */
   void (*sample)(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta);

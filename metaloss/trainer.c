@@ -72,7 +72,7 @@ static void try_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_
   if (b->code != ML3_OK && b->halved == 0) b->error = now;
 }
 
-/* With shorter inner steps, if that is wanted, until its numbers are finite. */
+/* With shorter inner steps, if settings.numerics says so, until its numbers are finite. */
 static void run_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_real *gradient) {
   enum { HALVINGS_MAX = 4 };
   batch_task *b = &t->train.items[i];

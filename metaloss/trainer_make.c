@@ -122,7 +122,7 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
   const ml3_trainer_settings *s = &t->settings;
   ml3_random init = ml3_random_stream(s->seed, ML3_PURPOSE_INIT, 0, 0);
 
-  if (s->meta.target_weight > 0 && !p->build_wanted)
+  if (s->meta.target_weight > 0 && !p->build_targets)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "outer.target_weight is %g, but nobody says what the loss's targets should be on '%s', as a model-free "
                          "problem's expert does (extra.kind=advice); set outer.target_weight=0",

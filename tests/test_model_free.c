@@ -107,8 +107,8 @@ static void check_gradient_in_passes(const ml3_model_free_settings *s, int steps
   settings.passes = passes;
   if (s->taught) {
     settings.target_weight = 2;
-    settings.loss.target_count = p->wanted;
-    for (int i = 0; i < p->wanted; i++) settings.loss.targets[i] = p->wanted_from + i;
+    settings.loss.target_count = p->targets;
+    for (int i = 0; i < p->targets; i++) settings.loss.targets[i] = p->first_target + i;
   }
   ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
   ml3_loss *loss = ml3_loss_new(&settings.loss, &random, &error);
@@ -215,7 +215,7 @@ Test(model_free_gradient, agrees_with_differences_with_advice) {
   ml3_expert_free(expert);
 }
 
-/* What is wanted in a row of D is the expert's mean there. */
+/* An expert's targets in a row of D are the expert's mean there. */
 Test(model_free, an_expert_tells_what_the_targets_should_be) {
   ml3_error error = {0};
   ml3_model_free_settings s = make_settings();
@@ -229,12 +229,12 @@ Test(model_free, an_expert_tells_what_the_targets_should_be) {
   ml3_real task[32], theta[512], *data = calloc((size_t)p->inner_size, sizeof *data);
   p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
   cr_assert_eq(p->collect(p, task, theta, &random, data, NULL, &error), 0, "%s", error.message);
-  const ml3_real *wanted = data + p->inner_size - rows * 2;
+  const ml3_real *targets = data + p->inner_size - rows * 2;
   for (int r = 0; r < rows; r++) {
     double obs[10], action[2];
     for (int i = 0; i < 10; i++) obs[i] = data[r * 10 + i]; /* neither scaled nor relative: what is seen is what there is */
     ml3_policy_act(&expert->policy, expert->theta, obs, NULL, action);
-    for (int k = 0; k < 2; k++) cr_expect_float_eq(wanted[r * 2 + k], action[k], 1e-5);
+    for (int k = 0; k < 2; k++) cr_expect_float_eq(targets[r * 2 + k], action[k], 1e-5);
   }
   ml3_meta_settings settings = meta_settings(p, 1, 1);
   settings.target_weight = 1;

@@ -274,10 +274,10 @@ static int make(model_free *m, ml3_error *error) {
   p->inner_size = inner_rows(m) * (row + 1) + s->env->goal_dim;
   p->outer_size = outer_rows(m) * row;
   if (s->taught) {
-    p->build_wanted = ml3_model_free_build_wanted;
+    p->build_targets = ml3_model_free_build_targets;
     for (int f = 0; f < SEES_MEAN; f++)
-      if (m->sees[f]) p->wanted_from += ml3_model_free_feature_width(m, f);
-    p->wanted = m->sees[SEES_MEAN] ? actions(m) : 0;
+      if (m->sees[f]) p->first_target += ml3_model_free_feature_width(m, f);
+    p->targets = m->sees[SEES_MEAN] ? actions(m) : 0;
     p->inner_size += inner_rows(m) * actions(m);
   }
   switch (s->extra) {

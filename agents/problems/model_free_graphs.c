@@ -109,8 +109,8 @@ ml3_node ml3_model_free_build_advice(const ml3_problem *p, ml3_nn_graph *g, ml3_
   return build_off_expert(m, g, theta, x, expert, NULL);
 }
 
-ml3_node ml3_model_free_build_wanted(const ml3_problem *p, ml3_nn_graph *g, ml3_node data) {
-  return ml3_nn_view(g, data, wanted_offset(self(p)), inner_rows(self(p)), actions(self(p)));
+ml3_node ml3_model_free_build_targets(const ml3_problem *p, ml3_nn_graph *g, ml3_node data) {
+  return ml3_nn_view(g, data, targets_offset(self(p)), inner_rows(self(p)), actions(self(p)));
 }
 
 /* Behind the advantages: x [steps][inputs], action [steps][m], weights [steps], 0 for a task without demonstration. */

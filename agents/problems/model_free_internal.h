@@ -68,7 +68,7 @@ static inline int old_offset(const model_free *m) {
 static inline int extra_offset(const model_free *m) {
   return old_offset(m) + outer_rows(m);
 }
-static inline int wanted_offset(const model_free *m) {
+static inline int targets_offset(const model_free *m) {
   return inner_rows(m) * (inputs(m) + actions(m) + 3) + m->settings.env->goal_dim;
 }
 static inline const ml3_real *task_goal(const model_free *m, const ml3_real *task) {
@@ -92,7 +92,7 @@ ml3_node ml3_model_free_build_energy(const ml3_problem *p, ml3_nn_graph *g, ml3_
                                      ml3_node context);
 ml3_node ml3_model_free_build_advice(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                      ml3_node context);
-ml3_node ml3_model_free_build_wanted(const ml3_problem *p, ml3_nn_graph *g, ml3_node data);
+ml3_node ml3_model_free_build_targets(const ml3_problem *p, ml3_nn_graph *g, ml3_node data);
 ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                         ml3_node context);
 

@@ -198,7 +198,7 @@ static int collect_inner(const model_free *m, crew *c, const ml3_real *task, con
     ml3_rewards_to_go(r, r->reward, m->settings.discount, credit);
   ml3_real *goal = put(advantage + inner_rows(m), r->log_prob, (size_t)inner_rows(m));
   put(goal, task_goal(m, task), (size_t)m->settings.env->goal_dim);
-  if (m->settings.taught) put_advice(m, r, task, to + wanted_offset(m));
+  if (m->settings.taught) put_advice(m, r, task, to + targets_offset(m));
   return ML3_OK;
 }
 
