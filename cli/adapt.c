@@ -42,9 +42,10 @@ static int add_row(ml3_lab_adapting *a, ml3_lab_table *table, int updates, doubl
 }
 
 static int adapt(ml3_lab_adapting *a, int task, int updates, ml3_error *error) {
-  ml3_lab_adapting_begin(a, task);
+  int code = ml3_lab_adapting_begin(a, task, error);
+  if (code != ML3_OK) return code;
   ml3_lab_table *table = make_table(a->kind, a->problem, a->loss);
-  int code = table ? add_row(a, table, 0, 0, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
+  code = table ? add_row(a, table, 0, 0, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   for (int k = 1; k <= updates && code == ML3_OK; k++) {
     double value;
     code = ml3_lab_adapting_step(a, &value, error);

@@ -30,12 +30,13 @@ const ml3_real *cli_inspect_theta(const inspecting *s, int k) {
 int cli_inspect_learn(inspecting *s, int number, ml3_error *error) {
   const size_t n = (size_t)s->problem->theta_size;
   ml3_random random = ml3_random_stream((uint64_t)s->config.seed, ML3_PURPOSE_TEST, (uint32_t)number, 0);
-  s->problem->sample(s->problem, ML3_SPLIT_TEST, &random, s->task, s->theta);
+  int code = s->problem->sample(s->problem, ML3_SPLIT_TEST, &random, s->task, s->theta, error);
+  if (code != ML3_OK) return code;
   s->random = random;
   ml3_meta_begin(s->work, s->loss, s->theta);
   for (int k = 0; k < s->updates; k++) {
     memcpy(s->theta + (size_t)(k + 1) * n, s->theta + (size_t)k * n, n * sizeof *s->theta);
-    int code = ml3_meta_adapt(s->work, s->loss, s->task, s->theta + (size_t)(k + 1) * n, &random, NULL, error);
+    code = ml3_meta_adapt(s->work, s->loss, s->task, s->theta + (size_t)(k + 1) * n, &random, NULL, error);
     if (code != ML3_OK) return code;
   }
   return ML3_OK;

@@ -94,7 +94,8 @@ int cli_live_start_run(void *user, int task, double *env_task, double *state, ml
   cli_live *l = user;
   ml3_random random = ml3_random_stream(l->compare.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
   l->number = task;
-  l->problem->sample(l->problem, ML3_SPLIT_TEST, &random, l->task, l->theta_0);
+  const int code = l->problem->sample(l->problem, ML3_SPLIT_TEST, &random, l->task, l->theta_0, error);
+  if (code != ML3_OK) return code;
   l->begin = random;
   if (l->model_free) {
     ml3_env *env = ml3_env_new(l->source.spec, error);
@@ -128,7 +129,7 @@ int cli_live_start_environment(void *user, int task, double *env_task, double *s
 void cli_live_goal_moved(void *user, const double *env_task, const double *state) {
   cli_live *l = user;
   note_task(l, env_task);
-  if (l->problem && !l->model_free) ml3_model_based_set_start(l->problem, l->task, 0, env_task, state);
+  if (l->problem && !l->model_free) ml3_model_based_set_start(l->problem, l->task, 0, env_task, state, NULL);
 }
 
 /* ---- acting ------------------------------------------------------------------------------------------------------ */

@@ -36,8 +36,9 @@ static ml3_node task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta,
   return ml3_nn_mean(g, ml3_nn_square(g, r));
 }
 
-static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
-  (void)p, (void)split;
+static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                  ml3_error *error) {
+  (void)p, (void)split, (void)error;
   const double a = ml3_random_uniform(random, -2, 2), b = ml3_random_uniform(random, -1, 1);
   for (int i = 0; i < POINTS; i++) {
     const double x = ml3_random_uniform(random, -1, 1), clean_x = ml3_random_uniform(random, -1, 1);
@@ -49,6 +50,7 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
     task[ROW_CLEAN_Y * POINTS + i] = (ml3_real)(a * clean_x + b);
   }
   theta[0] = theta[1] = 0;
+  return ML3_OK;
 }
 
 static const char *const feature_names[] = {"residual"};
@@ -93,7 +95,7 @@ static int judge(const ml3_trainer *trainer, double *learned, double *squares, m
   for (int i = 0; i < TEST_TASKS && code == ML3_OK; i++) {
     ml3_real task[ROWS * POINTS], theta[2];
     ml3_random random = ml3_random_stream(0, ML3_PURPOSE_TEST, (uint32_t)i, 0);
-    problem.sample(&problem, ML3_SPLIT_TEST, &random, task, theta);
+    code = problem.sample(&problem, ML3_SPLIT_TEST, &random, task, theta, error);
     ml3_meta_begin(work, ml3_trainer_best_loss(trainer), theta);
     for (int k = 0; k < STEPS && code == ML3_OK; k++)
       code = ml3_meta_adapt(work, ml3_trainer_best_loss(trainer), task, theta, &random, NULL, error);

@@ -59,10 +59,11 @@ void ml3_lab_adapting_close(ml3_lab_adapting *a) {
   if (a->problem) a->problem->free(a->problem);
 }
 
-void ml3_lab_adapting_begin(ml3_lab_adapting *a, int task) {
+int ml3_lab_adapting_begin(ml3_lab_adapting *a, int task, ml3_error *error) {
   a->random = ml3_random_stream((uint64_t)a->config.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
-  a->problem->sample(a->problem, ML3_SPLIT_TEST, &a->random, a->task, a->theta);
-  ml3_meta_begin(a->work, a->loss, a->theta);
+  const int code = a->problem->sample(a->problem, ML3_SPLIT_TEST, &a->random, a->task, a->theta, error);
+  if (code == ML3_OK) ml3_meta_begin(a->work, a->loss, a->theta);
+  return code;
 }
 
 int ml3_lab_adapting_step(ml3_lab_adapting *a, double *value, ml3_error *error) {
@@ -83,8 +84,8 @@ static void report(const ml3_lab_callbacks *c, int update, double value, const m
 
 static int adapt(ml3_lab_adapting *a, const ml3_lab_adapt_settings *s, ml3_outcome *outcome, ml3_error *error) {
   double value = NAN;
-  ml3_lab_adapting_begin(a, s->task);
-  int code = ml3_lab_adapting_judge(a, outcome, error);
+  int code = ml3_lab_adapting_begin(a, s->task, error);
+  if (code == ML3_OK) code = ml3_lab_adapting_judge(a, outcome, error);
   for (int k = 0; code == ML3_OK; k++) {
     report(s->callbacks, k, value, outcome);
     if (k == s->updates) break;

@@ -25,7 +25,7 @@ int ml3_lab_adapting_make(ml3_lab_adapting *a, ml3_error *error);
 void ml3_lab_adapting_close(ml3_lab_adapting *a);
 
 /* A fresh policy or model for that held-out task. */
-void ml3_lab_adapting_begin(ml3_lab_adapting *a, int task);
+int ml3_lab_adapting_begin(ml3_lab_adapting *a, int task, ml3_error *error);
 /* One update; value (may be NULL): the loss before it. */
 int ml3_lab_adapting_step(ml3_lab_adapting *a, double *value, ml3_error *error);
 /* How it does now. */

@@ -164,8 +164,7 @@ static int evaluate_policy(const ml3_lab_evaluate_settings *s, const char *what,
 /* ---- fresh policies, by a learned loss ----------------------------------------------------------------------------- */
 
 static int adapt_to(ml3_lab_adapting *a, int task, int updates, ml3_outcome *outcome, ml3_error *error) {
-  int code = ML3_OK;
-  ml3_lab_adapting_begin(a, task);
+  int code = ml3_lab_adapting_begin(a, task, error);
   for (int k = 0; k < updates && code == ML3_OK; k++) code = ml3_lab_adapting_step(a, NULL, error);
   return code == ML3_OK ? ml3_lab_adapting_judge(a, outcome, error) : code;
 }

@@ -81,11 +81,10 @@ static int make_bench(bench *b, const ml3_problem *p, const ml3_rule *rules, int
   return ML3_OK;
 }
 
-static ml3_random draw_task(bench *b, uint64_t seed, ml3_split split, int task) {
+static int draw_task(bench *b, uint64_t seed, ml3_split split, int task, ml3_random *random, ml3_error *error) {
   const ml3_purpose purpose = split == ML3_SPLIT_TEST ? ML3_PURPOSE_TEST : ML3_PURPOSE_VALIDATION;
-  ml3_random random = ml3_random_stream(seed, purpose, (uint32_t)task, 0);
-  b->problem->sample(b->problem, split, &random, b->task, b->theta_0);
-  return random;
+  *random = ml3_random_stream(seed, purpose, (uint32_t)task, 0);
+  return b->problem->sample(b->problem, split, random, b->task, b->theta_0, error);
 }
 
 /* Updates by that rule from theta_0, judged at each number of steps: out[step_count]. */
@@ -129,15 +128,18 @@ static ml3_outcome *grid_at(const testing *j, int task, int momentum, int rate) 
 }
 
 /* The task loss on validation task i, at every momentum and step size. */
-static void run_grid(testing *j, bench *b, int i) {
+static int run_grid(testing *j, bench *b, int i, ml3_error *error) {
   const ml3_meta_test_settings *s = j->settings;
-  ml3_random random = draw_task(b, s->seed, ML3_SPLIT_VALIDATION, i);
+  ml3_random random;
+  const int code = draw_task(b, s->seed, ML3_SPLIT_VALIDATION, i, &random, error);
+  if (code != ML3_OK) return code;
   for (int m = 0; m < j->descent_count; m++)
     for (int rate = 0; rate < GRID; rate++) {
       ml3_real log_rate;
       const ml3_loss loss = with_rate(&j->descents[m], &log_rate, grid_rate(rate));
       run(b, b->task_loss[m], &loss, s, random, grid_at(j, i, m, rate));
     }
+  return ML3_OK;
 }
 
 /* What does best after the step-th number of updates, of the first so many momenta. */
@@ -168,9 +170,11 @@ static ml3_outcome run_choice(const testing *j, bench *b, choice c, ml3_random r
   return out[step];
 }
 
-static void run_task(testing *j, bench *b, int task) {
+static int run_task(testing *j, bench *b, int task, ml3_error *error) {
   const ml3_meta_test_settings *s = j->settings;
-  ml3_random random = draw_task(b, s->seed, ML3_SPLIT_TEST, task);
+  ml3_random random;
+  const int code = draw_task(b, s->seed, ML3_SPLIT_TEST, task, &random, error);
+  if (code != ML3_OK) return code;
   ml3_outcome out[ML3_META_TEST_MAX_STEPS];
   ml3_meta_test_row *row = j->result->rows;
   if (b->problem->evaluate(b->problem, b->task, b->theta_0, &row->outcome[task], NULL) != ML3_OK)
@@ -187,6 +191,7 @@ static void run_task(testing *j, bench *b, int task) {
   for (int i = 0; i < s->step_count; i++, row++) row->outcome[task] = run_choice(j, b, j->best[i], random, i);
   for (int i = 0; i < s->step_count && j->descent_count > 1; i++, row++)
     row->outcome[task] = run_choice(j, b, j->best_of_all[i], random, i);
+  return ML3_OK;
 }
 
 static bool add_row(ml3_meta_test *c, const char *method, int updates) {
@@ -219,28 +224,29 @@ static ml3_meta_test *make_rows(const testing *j) {
 }
 
 /* Work items 0 .. count - 1 over threads. */
-static int over_threads(testing *j, int count, void (*work)(testing *j, bench *b, int item), int before, int total,
+static int over_threads(testing *j, int count, int (*work)(testing *j, bench *b, int item, ml3_error *error), int before, int total,
                         int (*progress)(void *user, int done, int total), void *user, ml3_error *error) {
   int code = ML3_OK, done = before, stop = 0;
 #pragma omp parallel num_threads(ml3_threads(j->settings->threads))
   {
     bench b;
     ml3_error local = {0};
-    const int made = make_bench(&b, j->problem, j->rules, j->rule_count, j->descents, j->descent_count, &local);
+    int mine = make_bench(&b, j->problem, j->rules, j->rule_count, j->descents, j->descent_count, &local);
+    const bool made = mine == ML3_OK;
 #pragma omp for schedule(dynamic, 1)
     for (int i = 0; i < count; i++) {
-      if (made == ML3_OK && !stop) work(j, &b, i);
+      if (mine == ML3_OK && !stop) mine = work(j, &b, i, &local);
 #pragma omp critical
       {
-        if (made != ML3_OK && code == ML3_OK) {
-          code = made;
+        if (mine != ML3_OK && code == ML3_OK) {
+          code = mine;
           if (error) *error = local;
         }
         done++;
         if (progress && !stop && code == ML3_OK) stop = progress(user, done, total);
       }
     }
-    if (made == ML3_OK) drop_bench(&b);
+    if (made) drop_bench(&b);
   }
   return code == ML3_OK && stop ? ml3_error_set(error, ML3_ERR_INTERRUPTED, "the comparison was interrupted") : code;
 }

@@ -65,8 +65,9 @@ struct ml3_problem {
   ml3_node (*build_targets)(const ml3_problem *p, ml3_nn_graph *g, ml3_node data);
   int first_target, targets;
 
-  /* Draws a task of that split and initial parameters: task[task_size], theta[theta_size]. */
-  void (*sample)(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta);
+  /* Draws a task of that split and initial parameters: task[task_size], theta[theta_size]. Thread-safe. */
+  int (*sample)(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                ml3_error *error);
 
   /* Fresh data under theta: inner[inner_size] when outer is NULL, else outer[outer_size]. NULL: D is the task. */
   int (*collect)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,

@@ -48,10 +48,11 @@ static ml3_node build_mean_square(const ml3_problem *p, ml3_nn_graph *g, ml3_nod
 
 /* ---- tasks and judging -------------------------------------------------------------------------------------------- */
 
-static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
+static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                  ml3_error *error) {
   const ml3_shaped_sine_settings *s = self(p);
   const double goal = ml3_random_uniform(random, s->goal.low, s->goal.high);
-  (void)split; /* one distribution: goals that were not drawn before */
+  (void)error, (void)split; /* one distribution: goals that were not drawn before */
   for (int i = 0; i < s->points; i++) {
     double x = -5 + 10.0 * i / s->points;
     task[i] = (ml3_real)x;
@@ -60,6 +61,7 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
   task[2 * s->points] = (ml3_real)goal;
   theta[0] = (ml3_real)ml3_random_uniform(random, s->start.low, s->start.high);
   if (s->both_signs && ml3_random_below(random, 2)) theta[0] = -theta[0];
+  return ML3_OK;
 }
 
 static int evaluate(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_outcome *outcome,

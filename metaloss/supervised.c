@@ -141,12 +141,15 @@ static ml3_node build_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node
 
 /* ---- tasks and judging -------------------------------------------------------------------------------------------- */
 
-static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
+static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                  ml3_error *error) {
   const supervised *s = self(p);
   ml3_samples inner = samples_of(s, task, INNER), outer = samples_of(s, task, OUTER),
               extra = samples_of(s, task, EXTRA);
+  (void)error;
   s->source.draw(s->source.user, split, random, &inner, &outer, &extra);
   ml3_mlp_init(&s->settings.model, random, theta);
+  return ML3_OK;
 }
 
 static int greatest(const double *x, int n) {

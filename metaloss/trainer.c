@@ -17,10 +17,6 @@ static void clip_task(const ml3_trainer *t, ml3_real *gradient) {
   for (int j = 0; j < t->loss->size; j++) gradient[j] *= factor;
 }
 
-static ml3_random task_stream(const ml3_trainer *t, int i, int64_t outer_step) {
-  return ml3_random_stream(t->settings.seed, ML3_PURPOSE_TRAIN, (uint32_t)i, (uint32_t)outer_step);
-}
-
 /* Is task i drawn anew at this outer step? Lives end at different steps, so that a batch has optimizees of all ages. */
 static bool born_now(const ml3_trainer *t, int i) {
   const int64_t lifetime = t->settings.lifetime, phase = i * lifetime / t->settings.tasks;
@@ -32,15 +28,16 @@ static bool goes_on(const ml3_trainer *t, int i) {
 }
 
 /* Task i and its optimizee: drawn, or as the last outer step left them. */
-static ml3_random draw(ml3_trainer *t, int i) {
+static int draw(ml3_trainer *t, int i, ml3_random *random, ml3_error *error) {
   batch_task *b = &t->train.items[i];
   const size_t size = (size_t)t->problem->theta_size;
   if (t->lives.birth && born_now(t, i)) t->lives.birth[i] = t->outer_step;
-  ml3_random random = task_stream(t, i, goes_on(t, i) ? t->lives.birth[i] : t->outer_step);
-  t->problem->sample(t->problem, ML3_SPLIT_TRAIN, &random, b->task, b->theta);
-  if (!goes_on(t, i)) return random;
+  const int64_t birth = t->lives.birth ? t->lives.birth[i] : t->outer_step;
+  const int code = ml3_trainer_draw(t, ML3_DRAWS_TASK, i, birth, b, random, error);
+  if (code != ML3_OK || !goes_on(t, i)) return code;
   memcpy(b->theta, t->lives.theta + (size_t)i * size, size * sizeof *b->theta);
-  return task_stream(t, i, t->outer_step);
+  *random = ml3_trainer_stream(t, ML3_DRAWS_TASK, i, t->outer_step);
+  return ML3_OK;
 }
 
 /* The batch of `work` before its first step: tasks from `first` on. */
@@ -64,11 +61,14 @@ static void keep(ml3_trainer *t, int i, const ml3_meta_work *work, int place) {
 
 static void try_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_real *gradient) {
   batch_task *b = &t->train.items[i];
-  ml3_random random = epoch == 0 ? draw(t, i) : task_stream(t, i, t->outer_step); /* later ones have their data */
+  ml3_random random = {0}; /* of later epochs, which have their data: not used */
   ml3_error now = {0};
-  begin(t, i, 1, work);
-  if (t->stored) ml3_meta_use_data(work, t->stored + (size_t)i * ml3_meta_data_size(t->meta), epoch > 0);
-  b->code = ml3_meta_gradient(work, t->loss, b->task, b->theta, &random, gradient, &b->objective, NULL, &now);
+  b->code = epoch == 0 ? draw(t, i, &random, &now) : ML3_OK;
+  if (b->code == ML3_OK) {
+    begin(t, i, 1, work);
+    if (t->stored) ml3_meta_use_data(work, t->stored + (size_t)i * ml3_meta_data_size(t->meta), epoch > 0);
+    b->code = ml3_meta_gradient(work, t->loss, b->task, b->theta, &random, gradient, &b->objective, NULL, &now);
+  }
   if (b->code != ML3_OK && b->halved == 0) b->error = now;
 }
 
@@ -103,7 +103,8 @@ static bool run_together(ml3_trainer *t, int first, ml3_meta_work *work) {
   ml3_random random[ML3_META_MAX_BATCH];
   double objective[ML3_META_MAX_BATCH];
   ml3_error error = {0};
-  for (int i = 0; i < t->train.unit; i++) random[i] = draw(t, first + i);
+  for (int i = 0; i < t->train.unit; i++)
+    if (draw(t, first + i, &random[i], &error) != ML3_OK) return false;
   begin(t, first, t->train.unit, work);
   if (ml3_meta_gradient(work, t->loss, b->task, b->theta, random, b->gradient, objective, NULL, &error) != ML3_OK)
     return false;
@@ -143,9 +144,13 @@ int ml3_trainer_mean_objective(const batch *b, double *objective) {
 }
 
 const batch_task *ml3_trainer_first_failure(const batch *b) {
-  for (int i = 0; i < b->count; i++)
-    if (b->items[i].code != ML3_OK) return &b->items[i];
-  return NULL;
+  const batch_task *first = NULL;
+  for (int i = 0; i < b->count; i++) {
+    const batch_task *item = &b->items[i];
+    if (item->code != ML3_OK && item->code != ML3_ERR_NUMERIC) return item;
+    if (item->code != ML3_OK && !first) first = item;
+  }
+  return first;
 }
 
 const batch_task *ml3_trainer_first_trouble(const batch *b) {

@@ -39,9 +39,9 @@ int ml3_trainer_first_features(ml3_trainer *t, ml3_error *error) {
   int code = features ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory to look at the features");
   for (int i = 0; i < ML3_TRAINER_FIRST_TASKS && code == ML3_OK; i++) {
     batch_task *b = &t->train.items[0];
-    ml3_random random = ml3_random_stream(t->settings.seed, ML3_PURPOSE_INIT, (uint32_t)i + 1, 0);
-    p->sample(p, ML3_SPLIT_TRAIN, &random, b->task, b->theta);
-    code = ml3_meta_features(t->works[0], b->task, b->theta, &random, features, error);
+    ml3_random random;
+    code = ml3_trainer_draw(t, ML3_DRAWS_FIRST_FEATURES, i, 0, b, &random, error);
+    if (code == ML3_OK) code = ml3_meta_features(t->works[0], b->task, b->theta, &random, features, error);
     for (int r = 0; r < rows && code == ML3_OK; r++) add_row(&t->running, &t->loss->spec, features + (size_t)r * cols);
   }
   free(features);

@@ -4,20 +4,17 @@
 
 #include "metaloss/trainer_internal.h"
 
-/* Tasks of rounds are not those of outer steps. */
-static const uint32_t FIRST_STREAM = 1u << 30;
-
 static int gather_task(ml3_trainer *t, int i, ml3_error *error) {
   const ml3_problem *p = t->problem;
   batch_task *b = &t->train.items[0];
   ml3_meta_work *work = t->works[0];
-  ml3_random random =
-      ml3_random_stream(t->settings.seed, ML3_PURPOSE_TRAIN, FIRST_STREAM + (uint32_t)i, (uint32_t)t->outer_step);
-  p->sample(p, ML3_SPLIT_TRAIN, &random, b->task, b->theta);
+  ml3_random random;
+  int code = ml3_trainer_draw(t, ML3_DRAWS_GATHER, i, t->outer_step, b, &random, error);
+  if (code != ML3_OK) return code;
   ml3_meta_begin(work, t->loss, b->theta);
   const int updates = ml3_meta_updates(&t->settings.meta);
   for (int k = 0; k <= updates; k++) {
-    int code = p->gather(p, b->task, b->theta, error);
+    code = p->gather(p, b->task, b->theta, error);
     if (code != ML3_OK) return code;
     if (k < updates &&
         ml3_meta_adapt(work, t->loss, b->task, b->theta, &random, NULL, NULL) != ML3_OK)

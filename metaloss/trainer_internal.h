@@ -1,4 +1,4 @@
-/* What the trainer's files share: trainer_make.c, trainer.c (an outer step), trainer_features.c (normalisation),
+/* What the trainer's files share: trainer_make.c, trainer_draws.c (random numbers), trainer.c (an outer step), trainer_features.c (normalisation),
    trainer_validation.c, trainer_ranks.c and trainer_checkpoint.c. */
 #ifndef ML3_METALOSS_TRAINER_INTERNAL_H
 #define ML3_METALOSS_TRAINER_INTERNAL_H
@@ -60,6 +60,21 @@ struct ml3_trainer {
   ml3_trainer_report best_report;
 };
 
+/* trainer_draws.c */
+typedef enum ml3_draws {
+  ML3_DRAWS_LOSS,           /* the initial loss */
+  ML3_DRAWS_START,          /* the optimizee at which a learned start begins */
+  ML3_DRAWS_FIRST_FEATURES, /* tasks whose features give shift and scale */
+  ML3_DRAWS_TASK,           /* a task of an outer step. One that lives on is that of the step at which it was drawn, while
+                               its data come from the stream of the present step */
+  ML3_DRAWS_GATHER,         /* a task of a round of data for a learned model */
+  ML3_DRAWS_VALIDATION
+} ml3_draws;
+ml3_random ml3_trainer_stream(const ml3_trainer *t, ml3_draws phase, int i, int64_t outer_step);
+/* Task i of that phase and its optimizee into b; *random goes on behind them. */
+int ml3_trainer_draw(const ml3_trainer *t, ml3_draws phase, int i, int64_t outer_step, batch_task *b, ml3_random *random,
+                     ml3_error *error);
+
 /* trainer_make.c: the scaling that the problem has measured, or that a checkpoint has brought back, into the losses */
 int ml3_trainer_keep_scaling(ml3_trainer *t, ml3_error *error);
 
@@ -73,18 +88,18 @@ void ml3_trainer_merge_moments(ml3_trainer *t); /* the batch's into the running 
 /* trainer_gather.c: a round of data and learning from it, when there is one before the next outer step */
 int ml3_trainer_gather(ml3_trainer *t, ml3_error *error);
 
-enum { ML3_TRAINER_TOLD = 11 }; /* numbers that ranks tell of a task, at most */
+enum { ML3_TRAINER_SHARED = 11 }; /* numbers of a task that ranks share, at most */
 
-/* trainer_ranks.c: over several ranks what the own tasks have come to is told to all */
+/* trainer_ranks.c: over several ranks, an allgather of what their tasks have come to */
 int ml3_trainer_share_batch(
     ml3_trainer *t, batch *b,
     ml3_error *error); /* codes, objectives, outcomes, moments; sentences of the first with trouble */
-int ml3_trainer_sum_gradients(ml3_trainer *t, ml3_error *error);     /* items[0].gradient: of all units */
+int ml3_trainer_sum_gradients(ml3_trainer *t, ml3_error *error);     /* allreduce: items[0].gradient of all units */
 int ml3_trainer_share_lives(const ml3_trainer *t, ml3_error *error); /* before a checkpoint */
 
 /* Mean over the tasks that succeeded; their number is returned. */
 int ml3_trainer_mean_objective(const batch *b, double *objective);
 const batch_task *ml3_trainer_first_trouble(const batch *b); /* a failure or smaller steps; or NULL */
-const batch_task *ml3_trainer_first_failure(const batch *b); /* or NULL */
+const batch_task *ml3_trainer_first_failure(const batch *b); /* that is not one of numbers, else of any kind; or NULL */
 
 #endif

@@ -83,13 +83,14 @@ static bool make_state(ml3_trainer *t) {
 }
 
 /* A learned start begins at an initial optimizee. */
-static void draw_start(ml3_trainer *t) {
-  ml3_random random = ml3_random_stream(t->settings.seed, ML3_PURPOSE_INIT, 0, 1);
+static int draw_start(ml3_trainer *t, ml3_error *error) {
+  ml3_random random;
   batch_task *b = &t->train.items[0];
   ml3_real *start = ml3_loss_start(t->loss);
-  if (!start) return;
-  t->problem->sample(t->problem, ML3_SPLIT_TRAIN, &random, b->task, b->theta);
-  memcpy(start, b->theta, (size_t)t->problem->theta_size * sizeof *start);
+  if (!start) return ML3_OK;
+  const int code = ml3_trainer_draw(t, ML3_DRAWS_START, 0, 0, b, &random, error);
+  if (code == ML3_OK) memcpy(start, b->theta, (size_t)t->problem->theta_size * sizeof *start);
+  return code;
 }
 
 /* What threads need besides when validation takes other numbers of updates than training: the loss after the last counts. */
@@ -113,14 +114,14 @@ static bool make_shared(ml3_trainer *t) {
   const size_t tasks = (size_t)(s->tasks > s->validation_tasks ? s->tasks : s->validation_tasks);
   if (!s->ranks) return true;
   t->received = calloc((size_t)t->loss->size, sizeof *t->received);
-  t->shared = calloc(tasks * ML3_TRAINER_TOLD, sizeof *t->shared);
+  t->shared = calloc(tasks * ML3_TRAINER_SHARED, sizeof *t->shared);
   return t->received && t->shared;
 }
 
 static int make_parts(ml3_trainer *t, ml3_error *error) {
   const ml3_problem *p = t->problem;
   const ml3_trainer_settings *s = &t->settings;
-  ml3_random init = ml3_random_stream(s->seed, ML3_PURPOSE_INIT, 0, 0);
+  ml3_random init = ml3_trainer_stream(t, ML3_DRAWS_LOSS, 0, 0);
 
   if (s->meta.target_weight > 0 && !p->build_targets)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
@@ -155,7 +156,7 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
 
   if (p->feature_names && s->meta.loss.kind == ML3_LOSS_LEARNED) ml3_loss_name_features(t->loss, p->feature_names);
   if ((code = ml3_trainer_keep_scaling(t, error)) != ML3_OK) return code;
-  draw_start(t);
+  if (draw_start(t, error) != ML3_OK) return error ? error->code : ML3_ERR_ARGUMENT;
   if (s->normalize != ML3_NORMALIZE_NONE && s->meta.loss.kind == ML3_LOSS_LEARNED)
     code = ml3_trainer_first_features(t, error);
   ml3_loss_copy(t->best, t->loss);

@@ -5,7 +5,7 @@
 
 #include "metaloss/trainer_internal.h"
 
-/* A task as ranks tell of it; outcomes are of validation alone. */
+/* A task as ranks share it; outcomes are of validation alone. */
 enum {
   CODE,
   HALVED,
@@ -18,13 +18,13 @@ enum {
   STEPS,
   MODEL_STEP,
   MODEL_HORIZON,
-  TOLD_MOST
+  SHARED_MOST
 };
-_Static_assert((int)TOLD_MOST == (int)ML3_TRAINER_TOLD, "room for all");
+_Static_assert((int)SHARED_MOST == (int)ML3_TRAINER_SHARED, "room for all");
 
 static void pack(const batch_task *item, double *to, int count) {
   const ml3_outcome *o = &item->outcome;
-  const double all[TOLD_MOST] = {[CODE] = item->code,
+  const double all[SHARED_MOST] = {[CODE] = item->code,
                                  [HALVED] = item->halved,
                                  [OBJECTIVE] = item->objective,
                                  [TASK_LOSS] = o->task_loss,
@@ -40,7 +40,7 @@ static void pack(const batch_task *item, double *to, int count) {
 
 static void unpack(batch_task *item, const double *from, int count) {
   item->code = (int)from[CODE], item->halved = (int)from[HALVED], item->objective = from[OBJECTIVE];
-  if (count != TOLD_MOST) return;
+  if (count != SHARED_MOST) return;
   item->outcome = (ml3_outcome){.task_loss = from[TASK_LOSS],
                                 .episode_return = from[RETURN],
                                 .distance = from[DISTANCE],
@@ -58,7 +58,7 @@ static int share_error(const ml3_trainer *t, const batch *b, const batch_task *i
 }
 
 int ml3_trainer_share_batch(ml3_trainer *t, batch *b, ml3_error *error) {
-  const int count = b == &t->validation ? TOLD_MOST : OBJECTIVE + 1, units = b->count / b->unit;
+  const int count = b == &t->validation ? SHARED_MOST : OBJECTIVE + 1, units = b->count / b->unit;
   if (!t->shared) return ML3_OK;
   for (int i = 0; i < b->count; i++) pack(&b->items[i], t->shared + (size_t)i * (size_t)count, count);
   int code = ml3_ranks_share(t->settings.ranks, t->shared, units, (size_t)(b->unit * count) * sizeof(double), error);

@@ -10,11 +10,11 @@ static void validate_task(ml3_trainer *t, int i, ml3_meta_work *work) {
   const ml3_problem *p = t->problem;
   batch_task *b = &t->validation.items[i];
   ml3_real *adapted = b->gradient;
-  ml3_random random = ml3_random_stream(t->settings.seed, ML3_PURPOSE_VALIDATION, (uint32_t)i, 0);
-  p->sample(p, ML3_SPLIT_VALIDATION, &random, b->task, b->theta);
-  ml3_meta_begin(work, t->loss, b->theta);
+  ml3_random random;
   b->outcome = (ml3_outcome){0};
-  b->code = ml3_meta_objective(work, t->loss, b->task, b->theta, &random, adapted, &b->objective, &b->error);
+  b->code = ml3_trainer_draw(t, ML3_DRAWS_VALIDATION, i, 0, b, &random, &b->error);
+  ml3_meta_begin(work, t->loss, b->theta);
+  if (b->code == ML3_OK) b->code = ml3_meta_objective(work, t->loss, b->task, b->theta, &random, adapted, &b->objective, &b->error);
   b->model = (ml3_model_error){NAN, NAN};
   if (b->code == ML3_OK && p->evaluate) b->code = p->evaluate(p, b->task, adapted, &b->outcome, &b->error);
   if (b->code == ML3_OK && p->measure) b->code = p->measure(p, b->task, adapted, &b->model, &b->error);

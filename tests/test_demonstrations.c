@@ -157,7 +157,7 @@ Test(demonstrations, that_end_early_count_by_their_own_steps_in_a_model_based_pr
     ml3_random random = ml3_random_stream(2, ML3_PURPOSE_USER, draw, 0);
     double env_task[64], state[64];
     int i = 0;
-    p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+    p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
     ml3_model_based_start(p, task, 0, env_task, state);
     while (i < EPISODES && fabs(d->task[i * s.env->task_dim + 2] - env_task[2]) > 1e-6) i++;
     cr_assert_lt(i, EPISODES);
@@ -191,14 +191,14 @@ Test(demonstrations, that_end_early_count_by_their_own_steps_in_a_model_free_pro
   int seen[EPISODES] = {0};
   for (uint32_t draw = 0; draw < 12; draw++) {
     ml3_random random = ml3_random_stream(2, ML3_PURPOSE_USER, draw, 0);
-    p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+    p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
     const int i = (int)task[s.env->task_dim + s.env->goal_dim];
     seen[i]++;
     const double expected = by_hand(d, i, &s.policy, theta, NULL) / 2;
     cr_expect_float_eq(extra_alone(p, task, theta), expected, 1e-5 * (1 + expected), "episode %d", i);
   }
   for (int i = 0; i < EPISODES; i++) cr_expect_gt(seen[i], 0, "episode %d was not drawn", i);
-  p->sample(p, ML3_SPLIT_TEST, &(ml3_random){0}, task, theta);
+  p->sample(p, ML3_SPLIT_TEST, &(ml3_random){0}, task, theta, NULL);
   cr_expect_eq(extra_alone(p, task, theta), 0, "held-out tasks have no expert");
   p->free(p);
   ml3_demonstrations_free(d);

@@ -51,7 +51,7 @@ static fixture open_fixture(const ml3_meta_settings *settings, int starts) {
   f.work = ml3_meta_work_new(f.meta, &error);
   f.loss = ml3_loss_new(&settings->loss, &f.random, &error);
   cr_assert(f.work && f.loss, "%s", error.message);
-  f.problem->sample(f.problem, ML3_SPLIT_TRAIN, &f.random, f.task, f.theta);
+  f.problem->sample(f.problem, ML3_SPLIT_TRAIN, &f.random, f.task, f.theta, NULL);
   ml3_real *start = ml3_loss_start(f.loss);
   if (start) memcpy(start, f.theta, (size_t)f.problem->theta_size * sizeof *start);
   ml3_meta_begin(f.work, f.loss, f.theta);
@@ -393,7 +393,7 @@ static void check_batch(ml3_meta_settings settings) {
            *together = piece + loss->size;
   double objective, objectives[BATCH], losses[4], all_losses[BATCH][4], norm = 0;
   for (size_t i = 0; i < BATCH; i++) {
-    problem->sample(problem, ML3_SPLIT_TRAIN, &random, task + i * task_size, theta + i * theta_size);
+    problem->sample(problem, ML3_SPLIT_TRAIN, &random, task + i * task_size, theta + i * theta_size, NULL);
     streams[i] = ml3_random_stream(5, ML3_PURPOSE_USER, (uint32_t)i, 0);
   }
   cr_assert_eq(ml3_meta_gradient(all, loss, task, theta, streams, together, objectives, all_losses[0], &error), 0, "%s",

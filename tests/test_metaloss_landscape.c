@@ -19,7 +19,7 @@ Test(landscape, has_the_losses_at_its_points) {
   ml3_loss *loss = ml3_loss_new(&settings.loss, &random, &error);
   ml3_real task[64], theta[N], a[N], b[N], at[N];
   double learned[WIDTH * HEIGHT], of_task[WIDTH * HEIGHT];
-  problem->sample(problem, ML3_SPLIT_TEST, &random, task, theta);
+  problem->sample(problem, ML3_SPLIT_TEST, &random, task, theta, NULL);
   ml3_landscape_direction(problem, theta, &random, a);
   ml3_landscape_direction(problem, theta, &random, b);
   ml3_landscape l = {.width = WIDTH,
@@ -59,7 +59,7 @@ Test(landscape, leaves_a_hole_where_a_loss_is_not_finite) {
   ml3_loss *loss = ml3_loss_new(&settings.loss, &random, &error);
   ml3_real task[64], theta[N], a[N] = {0};
   double learned[2], of_task[2];
-  problem->sample(problem, ML3_SPLIT_TEST, &random, task, theta);
+  problem->sample(problem, ML3_SPLIT_TEST, &random, task, theta, NULL);
   ml3_landscape l = {
       .width = 2, .height = 1, .x_low = -1, .x_high = 1, .origin = theta, .a = a, .learned = learned, .task = of_task};
   task[0] = (ml3_real)NAN;

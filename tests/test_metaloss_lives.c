@@ -92,7 +92,7 @@ Test(trainer, carries_an_optimizee_on_until_its_life_ends) {
     ml3_trainer_report report;
     double objective;
     if (n % LIFE == 0) {
-      problem->sample(problem, ML3_SPLIT_TRAIN, &random, task, theta);
+      problem->sample(problem, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
       ml3_meta_begin(work, ml3_trainer_loss(t), theta);
     }
     cr_assert_eq(ml3_meta_objective(work, ml3_trainer_loss(t), task, theta, &random, NULL, &objective, &error), 0);
@@ -137,7 +137,7 @@ Test(trainer, normalises_by_everything_it_has_seen) {
     ml3_random random = i < FIRST ? ml3_random_stream(s.seed, ML3_PURPOSE_INIT, (uint32_t)i + 1, 0)
                                   : ml3_random_stream(s.seed, ML3_PURPOSE_TRAIN, (uint32_t)task_number, (uint32_t)step);
     ml3_real task[64], theta[64], rows[ROWS * 4];
-    problem->sample(problem, ML3_SPLIT_TRAIN, &random, task, theta);
+    problem->sample(problem, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
     cr_assert_eq(ml3_meta_features(work, task, theta, &random, rows, &error), 0);
     for (int j = 0; j < ROWS * 4; j++) seen[i][j / 4][j % 4] = rows[j];
   }

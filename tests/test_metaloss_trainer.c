@@ -73,12 +73,15 @@ Test(trainer, gives_the_same_bits_on_any_number_of_threads_in_batches) {
   problem->free(problem);
 }
 
-static void (*all_samples)(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta);
+static int (*all_samples)(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                          ml3_error *error);
 
 /* Every so often a start that is not a number. */
-static void spoilt_samples(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
-  all_samples(p, split, random, task, theta);
+static int spoilt_samples(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                          ml3_error *error) {
+  const int code = all_samples(p, split, random, task, theta, error);
   if (ml3_random_uniform(random, 0, 1) < 0.2) task[0] = (ml3_real)NAN;
+  return code;
 }
 
 Test(trainer, leaves_a_spoilt_task_out_and_keeps_the_rest_of_its_batch) {
@@ -238,7 +241,7 @@ Test(model_based, judges_in_the_environment_what_the_model_predicts) {
     ml3_random random = ml3_random_stream(9, ML3_PURPOSE_USER, (uint32_t)i, 0);
     ml3_outcome outcome;
     double predicted;
-    problem->sample(problem, ML3_SPLIT_TRAIN, &random, task, theta);
+    problem->sample(problem, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
     cr_assert_eq(ml3_meta_task_gradient(work, task, theta, &random, &predicted, NULL, &error), 0, "%s", error.message);
     cr_assert_eq(problem->evaluate(problem, task, theta, &outcome, &error), 0, "%s", error.message);
     cr_expect_float_eq(predicted, outcome.task_loss, 1e-4);

@@ -23,10 +23,17 @@ static ml3_node build_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node 
   return ml3_nn_square(g, ml3_nn_sub(g, theta, data));
 }
 
-static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
+/* Tasks that can be drawn; negative: any number. */
+static int samples_left = -1;
+
+static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                  ml3_error *error) {
   (void)p, (void)split;
+  if (samples_left == 0) return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "there are no more tasks");
+  samples_left -= samples_left > 0;
   task[0] = (ml3_real)ml3_random_uniform(random, -1, 1);
   theta[0] = 0;
+  return ML3_OK;
 }
 
 /* A judgement that fails may have begun to fill the outcome. */
@@ -49,9 +56,8 @@ static const ml3_problem problem = {.name = "half",
                                     .sample = sample,
                                     .evaluate = evaluate};
 
-static ml3_trainer *make_trainer(ml3_select select) {
-  ml3_error error = {0};
-  const ml3_trainer_settings s = {
+static ml3_trainer_settings settings_of(ml3_select select) {
+  return (ml3_trainer_settings){
       .meta = {.loss = {.net = {.inputs = 1, .outputs = 1, .depth = 1, .hidden = {8}, .activation = ML3_TANH, .bias = true},
                         .rate = 0.1},
                .inner_steps = 1,
@@ -61,6 +67,11 @@ static ml3_trainer *make_trainer(ml3_select select) {
       .tasks = 4,
       .validation_tasks = TASKS,
       .select = select};
+}
+
+static ml3_trainer *make_trainer(ml3_select select) {
+  ml3_error error = {0};
+  const ml3_trainer_settings s = settings_of(select);
   ml3_trainer *t = ml3_trainer_new(&problem, &s, &error);
   cr_assert_not_null(t, "%s", error.message);
   judged = (ml3_outcome){.task_loss = 10, .episode_return = -100, .distance = 10, .success = 1, .env_steps = 5};
@@ -225,4 +236,27 @@ Test(metaloss_sizes, a_task_of_too_many_samples_is_told) {
   cr_expect_eq(error.code, ML3_ERR_ARGUMENT);
   cr_expect_not_null(strstr(error.message, "a task of 200000 samples of 8192 numbers; fewer than 2^30"), "%s",
                      error.message);
+}
+
+/* Drawing a task may fail, as where an environment cannot be made: whoever draws passes the sentence on. */
+Test(validation, passes_on_why_a_task_could_not_be_drawn) {
+  ml3_trainer_settings s = settings_of(ML3_SELECT_LOSS);
+  s.normalize = ML3_NORMALIZE_FIRST;
+  const struct {
+    int first, step, validation; /* tasks that can be drawn when it is made, for a step, for a validation */
+  } cases[] = {{5, 0, 0}, {1000, 2, 1000}, {1000, 1000, 3}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    ml3_error error = {0};
+    ml3_trainer_report report;
+    samples_left = cases[i].first;
+    ml3_trainer *t = ml3_trainer_new(&problem, &s, &error);
+    int code = t ? ML3_OK : error.code;
+    samples_left = cases[i].step;
+    if (code == ML3_OK) code = ml3_trainer_step(t, &report, &error);
+    samples_left = cases[i].validation;
+    if (code == ML3_OK) code = ml3_trainer_validate(t, &report, &error);
+    cr_expect_eq(code, ML3_ERR_UNAVAILABLE, "case %zu", i);
+    cr_expect_str_eq(error.message, "there are no more tasks", "case %zu: %s", i, error.message);
+    ml3_trainer_free(t);
+  }
 }

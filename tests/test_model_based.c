@@ -54,7 +54,7 @@ static fixture open_fixture(const ml3_model_based_settings *settings) {
   f.task = calloc((size_t)f.problem->task_size, sizeof *f.task);
   f.theta = calloc((size_t)f.problem->theta_size, sizeof *f.theta);
   ml3_random random = ml3_random_stream(4, ML3_PURPOSE_TEST, 0, 0);
-  f.problem->sample(f.problem, ML3_SPLIT_TEST, &random, f.task, f.theta);
+  f.problem->sample(f.problem, ML3_SPLIT_TEST, &random, f.task, f.theta, NULL);
   return f;
 }
 
@@ -64,6 +64,34 @@ static void close_fixture(fixture *f) {
   ml3_meta_work_free(f->work);
   ml3_meta_free(f->meta);
   f->problem->free(f->problem);
+}
+
+static int (*create_really)(ml3_env *env, ml3_error *error);
+static int creations = -1; /* that succeed; negative: all */
+
+static int create_some(ml3_env *env, ml3_error *error) {
+  if (creations == 0) return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "there is no room for another");
+  creations -= creations > 0;
+  return create_really(env, error);
+}
+
+/* Tasks are drawn by an environment, which may fail to come into being. */
+Test(model_based, says_why_a_task_cannot_be_drawn) {
+  ml3_model_based_settings s = settings_of("pointmass");
+  ml3_env_spec env = *s.env;
+  create_really = env.create, env.create = create_some, s.env = &env;
+  fixture f = open_fixture(&s);
+  ml3_error error = {0};
+  ml3_random random = ml3_random_stream(4, ML3_PURPOSE_TEST, 0, 0);
+  double env_task[ML3_STATE_MAX], state[ML3_STATE_MAX];
+  ml3_model_based_start(f.problem, f.task, 0, env_task, state);
+  creations = 0;
+  cr_expect_eq(f.problem->sample(f.problem, ML3_SPLIT_TEST, &random, f.task, f.theta, &error), ML3_ERR_UNAVAILABLE);
+  cr_expect_str_eq(error.message, "environment 'pointmass': there is no room for another");
+  cr_expect_eq(ml3_model_based_set_start(f.problem, f.task, 0, env_task, state, &error), ML3_ERR_UNAVAILABLE);
+  creations = -1;
+  cr_expect_eq(f.problem->sample(f.problem, ML3_SPLIT_TEST, &random, f.task, f.theta, &error), ML3_OK);
+  close_fixture(&f);
 }
 
 /* The cost of the imagined rollout and of the real one, whose model is nearly exact. */
@@ -388,7 +416,7 @@ Test(model_based, imitates_demonstrations_from_a_data_set) {
   extra_alone x = weigh_extra_alone(p);
   ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
   ml3_real *task = calloc((size_t)(p->task_size + 2 * p->theta_size), sizeof *task), *theta = task + p->task_size;
-  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
   double objective, off = 0, env_task[ML3_STATE_MAX], state[ML3_STATE_MAX];
   cr_assert_eq(ml3_meta_objective(x.work, x.loss, task, theta, &random, NULL, &objective, &error), 0, "%s",
                error.message);
@@ -401,7 +429,7 @@ Test(model_based, imitates_demonstrations_from_a_data_set) {
     off += (pow(action[0] - expert[0], 2) + pow(action[1] - expert[1], 2)) / 20;
   }
   cr_expect_float_eq(objective, off, 1e-4, "%g, by hand %g", objective, off);
-  p->sample(p, ML3_SPLIT_TEST, &random, task, theta);
+  p->sample(p, ML3_SPLIT_TEST, &random, task, theta, NULL);
   cr_assert_eq(ml3_meta_objective(x.work, x.loss, task, theta, &random, NULL, &objective, &error), 0);
   cr_expect_eq(objective, 0, "held-out tasks have no expert");
   free_extra_alone(&x);
@@ -421,7 +449,7 @@ Test(model_based, energy_is_the_mean_of_the_actions_squares) {
   extra_alone x = weigh_extra_alone(p);
   ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
   ml3_real *task = calloc((size_t)(p->task_size + p->theta_size), sizeof *task), *theta = task + p->task_size;
-  p->sample(p, ML3_SPLIT_TEST, &random, task, theta);
+  p->sample(p, ML3_SPLIT_TEST, &random, task, theta, NULL);
   double objective, energy = 0;
   cr_assert_eq(ml3_meta_objective(x.work, x.loss, task, theta, &random, NULL, &objective, &error), 0, "%s",
                error.message);

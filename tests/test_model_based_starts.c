@@ -50,7 +50,7 @@ static void open_fixture(fixture *f, const char *name, ml3_cost_kind cost) {
   f->task = calloc((size_t)f->problem->task_size, sizeof *f->task);
   f->theta = calloc((size_t)f->problem->theta_size, sizeof *f->theta);
   ml3_random random = ml3_random_stream(4, ML3_PURPOSE_TEST, 0, 0);
-  f->problem->sample(f->problem, ML3_SPLIT_TEST, &random, f->task, f->theta);
+  f->problem->sample(f->problem, ML3_SPLIT_TEST, &random, f->task, f->theta, NULL);
 }
 
 static void close_fixture(fixture *f) {
@@ -100,7 +100,7 @@ Test(model_based, a_goal_that_is_moved_moves_for_all_starts) {
   ml3_env_reset(env, task, &none);
   ml3_env_get_state(env, state); /* entries 2 and 3 are the target */
   ml3_env_free(env);
-  ml3_model_based_set_start(f.problem, f.task, 0, task, state);
+  ml3_model_based_set_start(f.problem, f.task, 0, task, state, NULL);
   ml3_model_based_start(f.problem, f.task, 2, other, now);
   cr_expect_float_eq(other[angle], task[angle], 1e-6);
   for (int i = 0; i < 6; i++)

@@ -116,7 +116,7 @@ static void check_gradient_in_passes(const ml3_model_free_settings *s, int steps
   ml3_real *gradient = calloc((size_t)loss->size, sizeof *gradient);
   fixed_inner = calloc((size_t)p->inner_size, sizeof *fixed_inner);
   fixed_outer = calloc((size_t)p->outer_size, sizeof *fixed_outer);
-  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
   cr_assert_eq(p->collect(p, task, theta, &random, fixed_inner, NULL, &error), 0, "%s", error.message);
   cr_assert_eq(p->collect(p, task, theta, &random, NULL, fixed_outer, &error), 0, "%s", error.message);
   p->collect = collect_fixed;
@@ -227,7 +227,7 @@ Test(model_free, an_expert_tells_what_the_targets_should_be) {
   ml3_problem *p = make_problem(&s);
   const int rows = 3 * 6;
   ml3_real task[32], theta[512], *data = calloc((size_t)p->inner_size, sizeof *data);
-  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
   cr_assert_eq(p->collect(p, task, theta, &random, data, NULL, &error), 0, "%s", error.message);
   const ml3_real *targets = data + p->inner_size - rows * 2;
   for (int r = 0; r < rows; r++) {
@@ -259,7 +259,7 @@ Test(model_free, the_task_loss_is_the_score_function_surrogate) {
   const ml3_policy *policy = &ml3_model_free_settings_of(p)->policy;
   ml3_random random = ml3_random_stream(7, ML3_PURPOSE_USER, 0, 0), again;
   ml3_real task[32], theta[512], *data = calloc((size_t)p->outer_size, sizeof *data);
-  p->sample(p, ML3_SPLIT_TEST, &random, task, theta);
+  p->sample(p, ML3_SPLIT_TEST, &random, task, theta, NULL);
   again = random;
   cr_assert_eq(p->collect(p, task, theta, &random, NULL, data, &error), 0, "%s", error.message);
   const int rows = 4 * 6;
@@ -299,7 +299,7 @@ Test(model_free, the_task_loss_of_older_data_has_a_clipped_ratio) {
   const ml3_policy *policy = &ml3_model_free_settings_of(p)->policy;
   ml3_random random = ml3_random_stream(7, ML3_PURPOSE_USER, 0, 0);
   ml3_real task[32], theta[512], *gradient = calloc((size_t)p->theta_size, sizeof *gradient);
-  p->sample(p, ML3_SPLIT_TEST, &random, task, theta);
+  p->sample(p, ML3_SPLIT_TEST, &random, task, theta, NULL);
   fixed_outer = calloc((size_t)p->outer_size, sizeof *fixed_outer);
   cr_assert_eq(p->collect(p, task, theta, &random, NULL, fixed_outer, &error), 0, "%s", error.message);
   p->collect = collect_fixed;
@@ -345,7 +345,7 @@ Test(model_free, data_is_fresh_every_time_and_the_same_from_the_same_stream) {
   ml3_random random = ml3_random_stream(8, ML3_PURPOSE_USER, 0, 0), again;
   const size_t bytes = (size_t)p->inner_size * sizeof(ml3_real);
   ml3_real task[32], theta[512], *a = malloc(bytes), *b = malloc(bytes), *c = malloc(bytes);
-  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
   again = random;
   cr_assert_eq(p->collect(p, task, theta, &random, a, NULL, &error), 0);
   cr_assert_eq(p->collect(p, task, theta, &random, b, NULL, &error), 0);
@@ -504,8 +504,8 @@ Test(model_free, lets_an_expert_guide_in_training_alone) {
   ml3_real task[32], theta[512], other[512], *a = malloc((size_t)p->inner_size * sizeof *a),
                                              *b = malloc((size_t)p->inner_size * sizeof *b);
   for (int split = ML3_SPLIT_TRAIN; split <= ML3_SPLIT_TEST; split++) {
-    p->sample(p, (ml3_split)split, &random, task, other);
-    p->sample(p, (ml3_split)split, &random, task, theta);
+    p->sample(p, (ml3_split)split, &random, task, other, NULL);
+    p->sample(p, (ml3_split)split, &random, task, theta, NULL);
     ml3_random first = ml3_random_stream(9, ML3_PURPOSE_USER, 0, 0), second = first;
     cr_assert_eq(p->collect(p, task, theta, &first, a, NULL, &error), 0, "%s", error.message);
     cr_assert_eq(p->collect(p, task, other, &second, b, NULL, &error), 0, "%s", error.message);
@@ -718,7 +718,7 @@ Test(model_free, episodes_of_an_update_serve_the_task_loss) {
   ml3_real *task = calloc((size_t)p->task_size, sizeof *task), *theta = calloc((size_t)p->theta_size, sizeof *theta);
   ml3_real *inner = calloc((size_t)p->inner_size, sizeof *inner), *outer = calloc((size_t)p->outer_size, sizeof *outer);
   ml3_real *apart = calloc((size_t)p->outer_size, sizeof *apart);
-  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta);
+  p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
   ml3_random again = random;
   cr_assert_eq(p->collect(p, task, theta, &random, inner, NULL, &error), 0, "%s", error.message);
   cr_assert_eq(p->collect(p, task, theta, &again, NULL, apart, &error), 0, "%s", error.message);

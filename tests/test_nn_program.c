@@ -246,7 +246,7 @@ Test(memory, nothing_is_allocated_while_programs_run) {
   const ml3_nn_optimizer_settings adam = ml3_nn_adam(1e-3);
   ml3_nn_optimizer_init(&optimizer, &adam, (size_t)loss->size, &error);
   for (int i = 0; i < 4; i++)
-    problem->sample(problem, ML3_SPLIT_TRAIN, &random[i], task + i * problem->task_size, theta + i * problem->theta_size);
+    problem->sample(problem, ML3_SPLIT_TRAIN, &random[i], task + i * problem->task_size, theta + i * problem->theta_size, NULL);
 
   cr_expect_gt(allocations, 20, "the calls are counted");
   const long before = allocations;

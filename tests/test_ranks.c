@@ -187,11 +187,14 @@ typedef struct training {
   int steps, spoilt; /* every so many-th task is no number; 0: none */
 } training;
 
-static void (*all_samples)(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta);
+static int (*all_samples)(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                          ml3_error *error);
 
-static void spoilt_samples(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
-  all_samples(p, split, random, task, theta);
+static int spoilt_samples(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                          ml3_error *error) {
+  const int code = all_samples(p, split, random, task, theta, error);
   if (ml3_random_uniform(random, 0, 1) < 0.2) task[0] = (ml3_real)NAN;
+  return code;
 }
 
 static ml3_problem *make_problem(bool spoilt) {
@@ -350,9 +353,11 @@ Test(ranks, all_are_told_of_a_member_that_cannot_be_fitted) {
 
 /* ---- failures ------------------------------------------------------------------------------------------------------ */
 
-static void spoil_all(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
-  all_samples(p, split, random, task, theta);
+static int spoil_all(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                     ml3_error *error) {
+  const int code = all_samples(p, split, random, task, theta, error);
   task[0] = (ml3_real)NAN;
+  return code;
 }
 
 static void step_once(member *m) {

@@ -84,7 +84,7 @@ static void check_gradient_with(ml3_problem *problem, double extra_weight, int b
   ml3_real *task = calloc((size_t)problem->task_size, sizeof *task),
            *theta = calloc((size_t)problem->theta_size, sizeof *theta);
   ml3_real *gradient = calloc((size_t)loss->size, sizeof *gradient);
-  problem->sample(problem, ML3_SPLIT_TRAIN, &random, task, theta);
+  problem->sample(problem, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
   double objective, norm = 0;
   cr_assert_eq(ml3_meta_gradient(work, loss, task, theta, &random, gradient, &objective, NULL, &error), 0, "%s",
                error.message);
@@ -198,7 +198,7 @@ static void check_judgement(ml3_problem *problem) {
     ml3_random random = ml3_random_stream(4, ML3_PURPOSE_USER, i, 0);
     ml3_outcome outcome;
     double value;
-    problem->sample(problem, ML3_SPLIT_TEST, &random, task, theta);
+    problem->sample(problem, ML3_SPLIT_TEST, &random, task, theta, NULL);
     cr_assert_eq(ml3_meta_task_gradient(work, task, theta, &random, &value, NULL, &error), 0);
     cr_assert_eq(problem->evaluate(problem, task, theta, &outcome, &error), 0, "%s", error.message);
     cr_expect_float_eq(outcome.task_loss, value, 1e-5 * fmax(1, value), "%s: %g, judged %g", problem->name, value,
@@ -271,7 +271,7 @@ Test(supervised, classes_of_meta_test_are_never_drawn_for_meta_training) {
   for (uint32_t i = 0; i < 60; i++) {
     const ml3_split split = i % 2 ? ML3_SPLIT_TEST : ML3_SPLIT_TRAIN;
     ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, i, 0);
-    p->sample(p, split, &random, task, theta);
+    p->sample(p, split, &random, task, theta, NULL);
     int classes[3] = {-1, -1, -1};
     for (int which = 0; which < 2; which++) { /* six samples to learn from, eight others; all different */
       const int points = which ? 8 : 6;
@@ -325,7 +325,7 @@ static void check_rows(bool grouped) {
   for (uint32_t i = 0; i < 900; i++) {
     ml3_random random = ml3_random_stream(6, ML3_PURPOSE_USER, i, 0);
     const int split = (int)(i % 3);
-    p->sample(p, (ml3_split)split, &random, task, theta);
+    p->sample(p, (ml3_split)split, &random, task, theta, NULL);
     for (int k = 0; k < 6; k++) {
       const double x = k < 3 ? task[k] : task[3 + k];
       for (int j = 0; j < k; j++) cr_expect(x != (double)(j < 3 ? task[j] : task[3 + j]), "a row twice in a task");
@@ -369,7 +369,7 @@ Test(supervised, initial_parameters_are_drawn_alike_for_training_and_test) {
   double squares[3] = {0};
   for (uint32_t i = 0; i < 3000; i++) {
     ml3_random random = ml3_random_stream(7, ML3_PURPOSE_USER, i, 0);
-    p->sample(p, (ml3_split)(i % 3), &random, task, theta);
+    p->sample(p, (ml3_split)(i % 3), &random, task, theta, NULL);
     for (int j = 0; j < p->theta_size; j++)
       squares[i % 3] += (double)theta[j] * (double)theta[j] / p->theta_size / 1000;
   }

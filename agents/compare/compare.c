@@ -84,31 +84,41 @@ static void disturb(const bench *b, int task) {
 }
 
 /* Draws the task; the stream goes on where the drawing ended. */
-static ml3_random draw(const bench *b, int task) {
+static int draw(const bench *b, int task, ml3_random *random, ml3_error *error) {
   const ml3_arena *arena = b->arena;
   const ml3_problem *p = arena->play.problem;
-  ml3_random random = ml3_random_stream(arena->settings.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
+  *random = ml3_random_stream(arena->settings.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
+  int code = ML3_OK;
   if (p)
-    p->sample(p, ML3_SPLIT_TEST, &random, b->task, b->theta_0);
+    code = p->sample(p, ML3_SPLIT_TEST, random, b->task, b->theta_0, error);
   else
-    ml3_env_sample_task(arena->env, &random, b->env_task);
+    ml3_env_sample_task(arena->env, random, b->env_task);
+  if (code != ML3_OK) return ml3_error_prefix(error, "task %d", task);
   if (!p || !arena->play.get(p, b->task, b->env_task, b->start)) {
-    ml3_env_reset(b->world, b->env_task, &random);
+    ml3_env_reset(b->world, b->env_task, random);
     ml3_env_get_state(b->world, b->start);
   }
   disturb(b, task);
-  return random;
+  return ML3_OK;
 }
 
-static ml3_trial make_trial(const bench *b, const entry *e, int task, ml3_random random, ml3_compare_points *points) {
+/* The same task of the problem that a loss has of its own. */
+static int put_other(const bench *b, const entry *e, int task, ml3_error *error) {
+  ml3_random theta = ml3_random_stream(b->arena->settings.seed, ML3_PURPOSE_TEST, (uint32_t)task, 1);
+  const int code = e->play->put(e->play->problem, b->env_task, b->start, b->other_task, error);
+  if (code != ML3_OK) return code;
+  disturb_task(b, e->play, b->other_task, b->other_world_task);
+  ml3_policy_draw(e->play->policy, &theta, b->other_theta_0);
+  return ML3_OK;
+}
+
+static bool has_own(const bench *b, const entry *e) {
+  return e->play != &b->arena->play;
+}
+
+static ml3_trial make_trial(const bench *b, const entry *e, ml3_random random, ml3_compare_points *points) {
   const ml3_problem *p = e->play->problem;
-  const bool own = e->play != &b->arena->play; /* a loss with a problem of its own, which is put the same task */
-  if (own) {
-    ml3_random theta = ml3_random_stream(b->arena->settings.seed, ML3_PURPOSE_TEST, (uint32_t)task, 1);
-    e->play->put(p, b->env_task, b->start, b->other_task);
-    disturb_task(b, e->play, b->other_task, b->other_world_task);
-    ml3_policy_draw(e->play->policy, &theta, b->other_theta_0);
-  }
+  const bool own = has_own(b, e);
   return (ml3_trial){.arena = b->arena,
                      .loss = e->loss,
                      .play = e->play,
@@ -139,11 +149,13 @@ static int run_trial(const entry *e, ml3_trial *t, ml3_error *error) {
 }
 
 static int run_task(const bench *b, const lineup *l, ml3_compare *c, int task, ml3_error *error) {
-  const ml3_random random = draw(b, task);
-  int code = ML3_OK;
+  ml3_random random;
+  int code = draw(b, task, &random, error);
   for (int i = 0; i < l->count && code == ML3_OK; i++) {
-    ml3_trial t = make_trial(b, &l->entries[i], task, random, &c->series[i].trials[task]);
-    code = run_trial(&l->entries[i], &t, error);
+    const entry *e = &l->entries[i];
+    if (has_own(b, e)) code = put_other(b, e, task, error);
+    ml3_trial t = make_trial(b, e, random, &c->series[i].trials[task]);
+    if (code == ML3_OK) code = run_trial(e, &t, error);
     if (code != ML3_OK) ml3_error_prefix(error, "%s on task %d", l->entries[i].label, task);
   }
   return code;
@@ -284,12 +296,14 @@ int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int
   for (int i = 0; i < capacity; i++) episodes[i] = NULL;
   if (code == ML3_OK) code = ml3_compare_line_up(&l, arena, methods, method_count, error);
   if (code == ML3_OK && (code = make_bench(&b, arena, error)) == ML3_OK) {
-    const ml3_random random = draw(&b, task);
+    ml3_random random;
+    code = draw(&b, task, &random, error);
     for (int i = 0; i < l.count && code == ML3_OK; i++) {
       ml3_compare_points points = {0};
-      ml3_trial t = make_trial(&b, &l.entries[i], task, random, &points);
+      if (has_own(&b, &l.entries[i])) code = put_other(&b, &l.entries[i], task, error);
+      ml3_trial t = make_trial(&b, &l.entries[i], random, &points);
       t.kept = episodes, t.kept_count = &count, t.kept_capacity = capacity, t.last_only = last_only;
-      code = run_trial(&l.entries[i], &t, error);
+      if (code == ML3_OK) code = run_trial(&l.entries[i], &t, error);
       free(points.points);
     }
     drop_bench(&b);

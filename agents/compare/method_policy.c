@@ -194,18 +194,22 @@ static bool descend(descent *d, const ml3_real *task, task_step step, ml3_random
   return true;
 }
 
-static double mean_task_loss(descent *d, const ml3_compare_settings *s, task_step step) {
+/* *mean: infinite where some gradient is not finite. */
+static int mean_task_loss(descent *d, const ml3_compare_settings *s, task_step step, double *mean, ml3_error *error) {
   double sum = 0, value;
+  *mean = INFINITY;
   for (int i = 0; i < RATE_TASKS; i++) {
     ml3_random random = ml3_random_stream(s->seed, ML3_PURPOSE_VALIDATION, (uint32_t)i, 0);
-    d->problem->sample(d->problem, ML3_SPLIT_VALIDATION, &random, d->task, d->theta);
+    const int code = d->problem->sample(d->problem, ML3_SPLIT_VALIDATION, &random, d->task, d->theta, error);
+    if (code != ML3_OK) return code;
     begin_descent(d);
     for (int k = 0; k < s->steps[s->step_count - 1]; k++)
-      if (!descend(d, d->task, step, &random)) return INFINITY;
-    if (ml3_meta_task_gradient(d->work, d->task, d->theta, &random, &value, NULL, NULL) != ML3_OK) return INFINITY;
+      if (!descend(d, d->task, step, &random)) return ML3_OK;
+    if (ml3_meta_task_gradient(d->work, d->task, d->theta, &random, &value, NULL, NULL) != ML3_OK) return ML3_OK;
     sum += value / RATE_TASKS;
   }
-  return sum;
+  *mean = sum;
+  return ML3_OK;
 }
 
 /* The best of two step sizes a decade, 1e-5 .. 10, then of the quarters of a decade beside it: RATES, with each of the first so
@@ -213,23 +217,24 @@ static double mean_task_loss(descent *d, const ml3_compare_settings *s, task_ste
 static int choose_step(const ml3_meta *meta, const ml3_compare_settings *settings, int momentum_count, task_step *step,
                        ml3_error *error) {
   descent d;
-  const int code = open_descent(&d, meta, error);
+  int code = open_descent(&d, meta, error);
   if (code != ML3_OK) return code;
   double best = INFINITY;
   *step = (task_step){1e-5, 0};
-  for (int m = 0; m < momentum_count; m++) {
+  for (int m = 0; m < momentum_count && code == ML3_OK; m++) {
     int nearest = -20;
     double least = INFINITY;
-    for (int i = 0; i < RATES; i++) {
+    for (int i = 0; i < RATES && code == ML3_OK; i++) {
       const int quarter = i < HALF_DECADES ? 2 * i - 20 : i == HALF_DECADES ? nearest - 1 : nearest + 1;
       const task_step candidate = {pow(10, quarter / 4.0), momenta[m]};
-      const double loss = mean_task_loss(&d, settings, candidate);
+      double loss;
+      code = mean_task_loss(&d, settings, candidate, &loss, error);
       if (loss < least && i < HALF_DECADES) least = loss, nearest = quarter;
       if (loss < best) best = loss, *step = candidate;
     }
   }
   close_descent(&d);
-  return ML3_OK;
+  return code;
 }
 
 int ml3_compare_task_rate(const ml3_meta *meta, const ml3_compare_settings *settings, double *rate, ml3_error *error) {

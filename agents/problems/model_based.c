@@ -20,7 +20,8 @@ static void put_demonstration(const model_based *m, int number, ml3_real *task) 
   ml3_demonstrations_weigh(d, number, to);
 }
 
-static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
+static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                  ml3_error *error) {
   const model_based *m = ml3_model_based_self(p);
   const ml3_env_spec *spec = m->settings.env;
   double env_task[ML3_STATE_MAX], state[ML3_STATE_MAX], goal[ML3_STATE_MAX];
@@ -28,8 +29,9 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
   const ml3_demonstrations *shown = split == ML3_SPLIT_TRAIN ? m->settings.demonstrations : NULL;
   const int number = shown ? (int)ml3_random_below(random, (uint32_t)shown->count) : -1;
   memset(task, 0, (size_t)p->task_size * sizeof *task);
-  ml3_env *env = ml3_env_new(spec, NULL);
-  for (int start = 0; env && start < m->settings.starts; start++) {
+  ml3_env *env = ml3_env_new(spec, error);
+  if (!env) return error ? error->code : ML3_ERR_MEMORY;
+  for (int start = 0; start < m->settings.starts; start++) {
     if (start) /* the same task from another start */
       ml3_task_draw_start(spec, random, env_task);
     else
@@ -47,6 +49,7 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
   ml3_env_free(env);
   if (shown) put_demonstration(m, number, task);
   ml3_policy_draw(&m->settings.policy, random, theta);
+  return ML3_OK;
 }
 
 void ml3_model_based_start(const ml3_problem *problem, const ml3_real *task, int start, double *env_task,
@@ -70,13 +73,14 @@ static bool is_moving(const model_based *m, int entry) {
   return false;
 }
 
-void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
-                               const double *state) {
+int ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
+                              const double *state, ml3_error *error) {
   const model_based *m = ml3_model_based_self(problem);
   const ml3_env_spec *spec = m->settings.env;
   double goal[ML3_STATE_MAX];
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
-  ml3_env *env = ml3_env_new(spec, NULL);
+  ml3_env *env = ml3_env_new(spec, error);
+  if (!env) return error ? error->code : ML3_ERR_MEMORY;
   for (int k = 0; k < m->settings.starts; k++) {
     for (int i = 0; i < spec->task_dim; i++)
       if (k == start || strncmp(spec->task[i].name, "start_", 6) != 0)
@@ -84,11 +88,11 @@ void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int s
     for (int i = 0; i < spec->state_dim; i++)
       if (k == start || !is_moving(m, i)) task[k * spec->state_dim + i] = (ml3_real)state[i];
   }
-  if (!env) return;
   ml3_env_reset(env, env_task, &none);
   ml3_env_goal(env, goal);
   for (int i = 0; i < spec->goal_dim; i++) ml3_model_based_goal(m, task)[i] = (ml3_real)goal[i];
   ml3_env_free(env);
+  return ML3_OK;
 }
 
 static int save(const ml3_problem *p, const ml3_real *theta, const char *path, ml3_error *error) {

@@ -92,8 +92,8 @@ const ml3_model_based_settings *ml3_model_based_settings_of(
 
 /* The reverse: puts start number `start` there; what all starts share, such as the goal, becomes that environment
    task's. */
-void ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
-                               const double *state);
+int ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int start, const double *env_task,
+                              const double *state, ml3_error *error);
 
 /* M_phi of the state and action at time step `step` of a rollout that ends in last[state_dim]. */
 double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, const ml3_loss *loss, int step,

@@ -19,24 +19,25 @@ void ml3_model_free_task(const ml3_problem *problem, const ml3_real *task, doubl
     env_task[i] = task[i] == (ml3_real)env->task[i].value ? env->task[i].value : task[i];
 }
 
-static void put_task(const model_free *m, const double *env_task, int demonstration, ml3_real *task) {
+static int put_task(const model_free *m, const double *env_task, int demonstration, ml3_real *task, ml3_error *error) {
   const ml3_env_spec *env = m->settings.env;
   double goal[ML3_POLICY_MAX_OBS] = {0};
-  crew *c = ml3_model_free_take_crew(m, NULL);
-  if (c) {
-    ml3_sampler_goal(c->inner, env_task, goal);
-    ml3_model_free_return_crew(m, c);
-  }
+  crew *c = ml3_model_free_take_crew(m, error);
+  if (!c) return error ? error->code : ML3_ERR_MEMORY;
+  ml3_sampler_goal(c->inner, env_task, goal);
+  ml3_model_free_return_crew(m, c);
   for (int i = 0; i < env->task_dim; i++) task[i] = (ml3_real)env_task[i];
   for (int i = 0; i < env->goal_dim; i++) task[env->task_dim + i] = (ml3_real)goal[i];
   task[env->task_dim + env->goal_dim] = (ml3_real)demonstration;
+  return ML3_OK;
 }
 
-void ml3_model_free_set_task(const ml3_problem *problem, const double *env_task, ml3_real *task) {
-  put_task(self(problem), env_task, -1, task);
+int ml3_model_free_set_task(const ml3_problem *problem, const double *env_task, ml3_real *task, ml3_error *error) {
+  return put_task(self(problem), env_task, -1, task, error);
 }
 
-static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta) {
+static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                  ml3_error *error) {
   const model_free *m = self(p);
   const ml3_env_spec *env = m->settings.env;
   const ml3_demonstrations *d = m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS ? m->settings.demonstrations : NULL;
@@ -48,9 +49,11 @@ static void sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml
     demonstration = (int)ml3_random_below(random, (uint32_t)d->count);
     memcpy(env_task, d->task + demonstration * env->task_dim, (size_t)env->task_dim * sizeof *env_task);
   }
-  put_task(m, env_task, demonstration, task);
-  ml3_policy_draw(&m->settings.policy, random, theta);
+  const int code = put_task(m, env_task, demonstration, task, error);
+  if (code == ML3_OK) ml3_policy_draw(&m->settings.policy, random, theta);
+  return code;
 }
+
 /* ---- judging ---------------------------------------------------------------------------------------------------- */
 
 static const uint64_t JUDGE_KEY = 0x6a756467; /* every policy is judged from the same starts */

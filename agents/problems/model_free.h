@@ -94,7 +94,7 @@ const ml3_model_free_settings *ml3_model_free_settings_of(const ml3_problem *pro
 void ml3_model_free_task(const ml3_problem *problem, const ml3_real *task, double *env_task);
 
 /* The reverse: task[task_size] of that environment task, without demonstration. */
-void ml3_model_free_set_task(const ml3_problem *problem, const double *env_task, ml3_real *task);
+int ml3_model_free_set_task(const ml3_problem *problem, const double *env_task, ml3_real *task, ml3_error *error);
 
 /* Plays and films an episode of theta's mean from start number `start` of the task. The caller frees it. */
 ml3_episode *ml3_model_free_episode(const ml3_problem *problem, const ml3_real *task, int start, const ml3_real *theta,

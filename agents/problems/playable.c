@@ -13,10 +13,13 @@ static bool get_model_based(const ml3_problem *p, const ml3_real *task, double *
   return true;
 }
 
-static void put_model_based(const ml3_problem *p, const double *env_task, const double *start, ml3_real *task) {
+static int put_model_based(const ml3_problem *p, const double *env_task, const double *start, ml3_real *task,
+                           ml3_error *error) {
+  int code = ML3_OK;
   memset(task, 0, (size_t)p->task_size * sizeof *task);
-  for (int i = 0; i < ml3_model_based_settings_of(p)->starts; i++)
-    ml3_model_based_set_start(p, task, i, env_task, start);
+  for (int i = 0; i < ml3_model_based_settings_of(p)->starts && code == ML3_OK; i++)
+    code = ml3_model_based_set_start(p, task, i, env_task, start, error);
+  return code;
 }
 
 ml3_playable ml3_model_based_playable(const ml3_problem *problem) {
@@ -45,9 +48,10 @@ static bool get_model_free(const ml3_problem *p, const ml3_real *task, double *e
   return false;
 }
 
-static void put_model_free(const ml3_problem *p, const double *env_task, const double *start, ml3_real *task) {
+static int put_model_free(const ml3_problem *p, const double *env_task, const double *start, ml3_real *task,
+                          ml3_error *error) {
   (void)start; /* every episode draws its own */
-  ml3_model_free_set_task(p, env_task, task);
+  return ml3_model_free_set_task(p, env_task, task, error);
 }
 
 static void set_parameters_model_free(const ml3_problem *p, ml3_real *task, const double *env_task) {

@@ -26,7 +26,7 @@ typedef struct ml3_playable {
   /* env_task[task_dim] and, where the task says it, start[state_dim]: false, and the environment's reset draws it. */
   bool (*get)(const ml3_problem *problem, const ml3_real *task, double *env_task, double *start);
   /* task[task_size] of that environment's task and start. */
-  void (*put)(const ml3_problem *problem, const double *env_task, const double *start, ml3_real *task);
+  int (*put)(const ml3_problem *problem, const double *env_task, const double *start, ml3_real *task, ml3_error *error);
   /* The environment's parameters alone: what judging and rollouts in the world then take place in. */
   void (*set_parameters)(const ml3_problem *problem, ml3_real *task, const double *env_task);
   /* What the problem makes of a recorded episode; NULL: its return, distance and success are all there is. */
