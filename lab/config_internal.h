@@ -38,6 +38,9 @@ static inline void *ml3_lab_slot_edit(ml3_lab_config *config, const ml3_lab_slot
 
 bool ml3_lab_slot_in_force(const ml3_lab_config *config, const ml3_lab_scope *scope, const ml3_lab_slot *slot);
 
+/* The value at which a key that is gone did nothing; NULL: there never was such a key. */
+const char *ml3_lab_key_retired(const char *name);
+
 /* The same of owners that is named; an error with the nearest key, one in force if possible, where there is none. where, here and
    below: what errors begin with. */
 int ml3_lab_key_find(const ml3_lab_config *config, const ml3_lab_scope *scope, const char *where, const char *name,

@@ -48,6 +48,8 @@ static int check_once(const reader *r, const char *name, int line) {
 
 static int read_setting(reader *r, const char *name, const yaml_node_t *node) {
   const int line = line_of(node);
+  const char *idle = ml3_lab_key_retired(name);
+  if (idle && node->type == YAML_SCALAR_NODE && strcmp((const char *)node->data.scalar.value, idle) == 0) return ML3_OK;
   int code = check_once(r, name, line);
   if (code != ML3_OK) return code;
   if (r->count == ML3_LAB_KEYS_MAX)

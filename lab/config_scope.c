@@ -224,9 +224,24 @@ int ml3_lab_key_check(const ml3_lab_config *c, const ml3_lab_scope *s, const cha
       c->problem);
 }
 
+/* Keys that are gone, with the value at which they did nothing: so they stand in files of runs from before. */
+static const struct {
+  const char *name, *idle;
+} retired[] = {{"extra.guided", "0"}};
+
+const char *ml3_lab_key_retired(const char *name) {
+  for (size_t i = 0; i < sizeof retired / sizeof *retired; i++)
+    if (strcmp(retired[i].name, name) == 0) return retired[i].idle;
+  return NULL;
+}
+
 int ml3_lab_key_find(const ml3_lab_config *c, const ml3_lab_scope *s, const char *where, const char *name,
                      ml3_lab_slot *slot, ml3_error *error) {
   if (ml3_lab_slot_find(s, name, slot)) return ML3_OK;
+  if (ml3_lab_key_retired(name))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "%s: the key '%s' is gone; leave it out (a file may still say %s, at which it did nothing)", where,
+                         name, ml3_lab_key_retired(name));
   const char *nearest = nearest_key(c, s, name, false);
   if (!nearest) nearest = nearest_key(c, s, name, true);
   ml3_error foreign = {0};

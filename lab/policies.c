@@ -39,8 +39,6 @@ static const ml3_key extra_keys[] = {
      "stop"},
     {"extra.file", ML3_KEY_TEXT, AT(file), "", 0, 0, NULL, "extra.kind=demonstration|advice",
      "instead of extra.expert; demonstration: a data set (HDF5) of episodes; advice: a policy.safetensors"},
-    {"extra.guided", ML3_KEY_INT, AT(guided), "0", 0, 4096, NULL, "extra.kind=advice",
-     "advice: of rollout.episodes, in how many the expert itself acts while meta-training"},
 };
 #undef AT
 const ml3_keys ml3_extra_keys = ML3_KEYS(extra_keys, ml3_extra_options);

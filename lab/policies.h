@@ -19,7 +19,7 @@ enum { ML3_LAB_EXPERT_ILQR, ML3_LAB_EXPERT_PPO }; /* extra.expert, in the order 
 typedef struct ml3_extra_options {
   int expert;
   ml3_key_numbers goal;
-  int64_t until_step, demonstrations, expert_updates, guided;
+  int64_t until_step, demonstrations, expert_updates;
   double expert_log_std;
   char file[ML3_KEY_TEXT_MAX];
 } ml3_extra_options;

@@ -73,10 +73,10 @@ static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
       ML3_LAB_GET(c, extra)->goal.count != env->state_dim)
     code = ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
                          ML3_LAB_GET(c, extra)->goal.count, env->name, env->state_dim);
-  ml3_demonstrations *shown = NULL;
+  ml3_demonstrations *demonstrations = NULL;
   ml3_expert *expert = NULL;
   if (code == ML3_OK && s.extra == ML3_MODEL_FREE_DEMONSTRATIONS &&
-      !(shown = ml3_lab_demonstrations_new(c, env, error)))
+      !(demonstrations = ml3_lab_demonstrations_new(c, env, error)))
     code = error->code;
   if (code == ML3_OK && s.extra == ML3_MODEL_FREE_ADVICE && !(expert = ml3_lab_expert_new(c, env, error)))
     code = error->code;
@@ -84,16 +84,15 @@ static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
     free(env);
     return NULL;
   }
-  s.demonstrations = shown, s.expert = expert;
-  s.taught = ML3_LAB_GET(c, model_free)->target_weight > 0;
-  s.guided = expert ? (int)ML3_LAB_GET(c, extra)->guided : 0;
+  s.demonstrations = demonstrations, s.expert = expert;
+  s.expert_targets = ML3_LAB_GET(c, model_free)->target_weight > 0;
   for (int i = 0; i < ML3_LAB_GET(c, extra)->goal.count && i < ML3_POLICY_MAX_OBS; i++)
     s.extra_goal[i] = ML3_LAB_GET(c, extra)->goal.values[i];
   ml3_problem *problem = ml3_model_free_new(&s, error);
   if (problem) {
-    ml3_model_free_own(problem, shown, expert);
+    ml3_model_free_own(problem, demonstrations, expert);
   } else {
-    ml3_demonstrations_free(shown);
+    ml3_demonstrations_free(demonstrations);
     ml3_expert_free(expert);
   }
   return problem;

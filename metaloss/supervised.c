@@ -1,5 +1,4 @@
-/* Supervised problems: see supervised.h. A task's numbers: x and y to learn from, x and y for the task loss, x and y of
-   the extra points. */
+/* Supervised problems: see supervised.h. */
 #include "metaloss/supervised.h"
 
 #include <math.h>
@@ -7,12 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "metaloss/blocks.h"
 #include "nn/tensor_file.h"
 
 enum { FEATURES_MAX = 256 };
 
+/* Samples that are learned from, those of the task loss, the extra points: a task has x, then y of each. */
+enum { INNER = 0, OUTER = 2, EXTRA = 4, TASK_BLOCKS = 6 };
+enum { X, Y };
+
 typedef struct supervised {
   ml3_problem problem;
+  ml3_block of[TASK_BLOCKS]; /* of[INNER + X] ... */
   ml3_supervised_settings settings;
   ml3_sample_source source;
   char names[FEATURES_MAX][16];
@@ -29,23 +34,16 @@ const ml3_supervised_settings *ml3_supervised_settings_of(const ml3_problem *p) 
 
 /* ---- where a task's samples are --------------------------------------------------------------------------------- */
 
-/* Those that are learned from, those of the task loss, the extra points. */
-enum { INNER, OUTER, EXTRA };
-
-static int points_of(const supervised *s, int which) {
-  if (which == EXTRA) return s->settings.extra == ML3_EXTRA_NOTHING ? 0 : s->settings.extra_points;
-  return which == INNER ? s->settings.inner_points : s->settings.outer_points;
-}
-
-static int row_size(const supervised *s) {
-  return s->settings.model.inputs + s->settings.model.outputs;
-}
-
-/* Where x begins; y follows it. */
-static int offset_of(const supervised *s, int which) {
-  int offset = 0;
-  for (int i = INNER; i < which; i++) offset += points_of(s, i) * row_size(s);
-  return offset;
+/* Numbers of a task. */
+static int lay_out(supervised *s) {
+  const ml3_supervised_settings *of = &s->settings;
+  const int extra = of->extra == ML3_EXTRA_NOTHING ? 0 : of->extra_points;
+  const int points[TASK_BLOCKS] = {[INNER] = of->inner_points, [OUTER] = of->outer_points, [EXTRA] = extra};
+  for (int i = INNER; i <= EXTRA; i += 2) {
+    s->of[i + X] = ml3_block_of(points[i], of->model.inputs);
+    s->of[i + Y] = ml3_block_of(points[i], of->model.outputs);
+  }
+  return ml3_blocks_lay_out(s->of, TASK_BLOCKS);
 }
 
 /* The samples of the task loss: those that are learned from when there are no others. */
@@ -53,21 +51,19 @@ static int judged(const supervised *s) {
   return s->settings.outer_points ? OUTER : INNER;
 }
 
-static ml3_samples samples_of(const supervised *s, ml3_real *task, int which) {
-  int points = points_of(s, which);
-  ml3_real *x = task + offset_of(s, which);
-  return (ml3_samples){.x = x, .y = x + points * s->settings.model.inputs, .points = points};
+static ml3_samples samples_of(const supervised *s, const ml3_real *task, int which) {
+  const ml3_block *of = s->of + which;
+  return (ml3_samples){.x = ml3_block_in(of[X], task), .y = ml3_block_in(of[Y], task), .points = of[X].rows};
 }
 
 /* ---- graphs ------------------------------------------------------------------------------------------------------ */
 
 static ml3_node x_of(const supervised *s, ml3_nn_graph *g, ml3_node data, int which) {
-  return ml3_nn_view(g, data, offset_of(s, which), points_of(s, which), s->settings.model.inputs);
+  return ml3_block_view(g, s->of[which + X], data);
 }
 
 static ml3_node y_of(const supervised *s, ml3_nn_graph *g, ml3_node data, int which) {
-  int points = points_of(s, which), inputs = s->settings.model.inputs;
-  return ml3_nn_view(g, data, offset_of(s, which) + points * inputs, points, s->settings.model.outputs);
+  return ml3_block_view(g, s->of[which + Y], data);
 }
 
 static ml3_node predict(const supervised *s, ml3_nn_graph *g, ml3_node theta, ml3_node x) {
@@ -110,7 +106,7 @@ static ml3_node mean_square(ml3_nn_graph *g, ml3_node x) {
 static ml3_node build_loss_on(const supervised *s, ml3_nn_graph *g, ml3_node theta, ml3_node data, int which) {
   ml3_node y = y_of(s, g, data, which), f = predict(s, g, theta, x_of(s, g, data, which));
   if (!s->settings.classification) return mean_square(g, ml3_nn_sub(g, f, y));
-  return ml3_nn_scale(g, ml3_nn_dot(g, y, ml3_nn_log_softmax(g, f)), -1.0 / points_of(s, which));
+  return ml3_nn_scale(g, ml3_nn_dot(g, y, ml3_nn_log_softmax(g, f)), -1.0 / s->of[which + X].rows);
 }
 
 static ml3_node build_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
@@ -179,7 +175,7 @@ static int evaluate(const ml3_problem *p, const ml3_real *task, const ml3_real *
                     ml3_error *error) {
   const supervised *s = self(p);
   const ml3_mlp *model = &s->settings.model;
-  const ml3_samples on = samples_of(s, (ml3_real *)task, judged(s));
+  const ml3_samples on = samples_of(s, task, judged(s));
   double x[ML3_MLP_MAX_WIDTH], f[ML3_MLP_MAX_WIDTH];
   *outcome = (ml3_outcome){0};
   for (int i = 0; i < on.points; i++) {
@@ -272,7 +268,7 @@ ml3_problem *ml3_supervised_new(const ml3_supervised_settings *settings, const m
     return NULL;
   }
   *s = (supervised){.settings = *settings, .source = *source};
-  const int size = offset_of(s, EXTRA) + points_of(s, EXTRA) * row_size(s);
+  const int size = lay_out(s);
   s->problem = (ml3_problem){.name = settings->name,
                              .theta_size = ml3_mlp_size(&settings->model),
                              .task_size = size,

@@ -18,8 +18,8 @@ ml3_random ml3_trainer_stream(const ml3_trainer *t, ml3_draws phase, int i, int6
   return ml3_random_stream(t->settings.seed, of[phase].purpose, of[phase].task, of[phase].step);
 }
 
-int ml3_trainer_draw(const ml3_trainer *t, ml3_draws phase, int i, int64_t outer_step, batch_task *b, ml3_random *random,
-                     ml3_error *error) {
+int ml3_trainer_draw(const ml3_trainer *t, ml3_draws phase, int i, int64_t outer_step, batch_task *b,
+                     ml3_random *random, ml3_error *error) {
   const ml3_split split = phase == ML3_DRAWS_VALIDATION ? ML3_SPLIT_VALIDATION : ML3_SPLIT_TRAIN;
   *random = ml3_trainer_stream(t, phase, i, outer_step);
   return t->problem->sample(t->problem, split, random, b->task, b->theta, error);

@@ -128,6 +128,13 @@ Test(cli_users, a_configuration_of_every_key_is_read_as_it_was) {
   expect("config car.yaml", 0, "obs_scale: []"); /* what a run's file lacks is not the environment's */
 }
 
+/* A key that is gone may stand in a run's file with the value at which it did nothing; another value says so. */
+Test(cli_users, a_key_that_is_gone_is_read_where_it_did_nothing) {
+  cr_assert_eq(shell("sed 's/guided: 0/guided: 2/' " ML3_TEST_DATA "/data/config_of_every_key.yaml > guided.yaml"), 0);
+  expect("config guided.yaml", 2, "guided.yaml:74: the key 'extra.guided' is gone; leave it out");
+  expect("config reacher_model_free --set extra.guided=0", 2, "the key 'extra.guided' is gone; leave it out");
+}
+
 /* ---- runs of policies ------------------------------------------------------------------------------------------------ */
 
 static void make_policies(void) {

@@ -105,7 +105,7 @@ static void check_gradient_in_passes(const ml3_model_free_settings *s, int steps
   ml3_problem *p = make_problem(s);
   ml3_meta_settings settings = meta_settings(p, steps, 0.7);
   settings.passes = passes;
-  if (s->taught) {
+  if (s->expert_targets) {
     settings.target_weight = 2;
     settings.loss.target_count = p->targets;
     for (int i = 0; i < p->targets; i++) settings.loss.targets[i] = p->first_target + i;
@@ -142,7 +142,7 @@ static void check_gradient_in_passes(const ml3_model_free_settings *s, int steps
     cr_expect_leq(fabs((up - down) / width - gradient[i]), tolerance * norm, "phi[%d]: %g is not %g", i,
                   (double)gradient[i], (up - down) / width);
   }
-  if (s->taught) check_batch(p, &settings, loss, task, theta, gradient, objective, tolerance * norm);
+  if (s->expert_targets) check_batch(p, &settings, loss, task, theta, gradient, objective, tolerance * norm);
   free(task), free(theta), free(gradient), free(fixed_inner), free(fixed_outer);
   ml3_meta_work_free(work);
   ml3_meta_free(meta);
@@ -208,7 +208,7 @@ Test(model_free_gradient, agrees_with_differences_with_advice) {
   s.extra = ML3_MODEL_FREE_ADVICE;
   s.expert = expert;
   check_gradient(&s, 2);
-  s.taught = true;
+  s.expert_targets = true;
   check_gradient(&s, 2);
   s.inputs = "mean, log_std, credit";
   check_gradient_in_passes(&s, 4, 2);
@@ -223,7 +223,7 @@ Test(model_free, an_expert_tells_what_the_targets_should_be) {
   ml3_expert *expert = ml3_expert_new(&s.policy, &error);
   ml3_random random = ml3_random_stream(8, ML3_PURPOSE_USER, 0, 0);
   ml3_policy_draw(&s.policy, &random, expert->theta);
-  s.extra = ML3_MODEL_FREE_ADVICE, s.expert = expert, s.taught = true;
+  s.extra = ML3_MODEL_FREE_ADVICE, s.expert = expert, s.expert_targets = true;
   ml3_problem *p = make_problem(&s);
   const int rows = 3 * 6;
   ml3_real task[32], theta[512], *data = calloc((size_t)p->inner_size, sizeof *data);
@@ -487,37 +487,6 @@ Test(model_free, names_what_the_loss_sees) {
   s.extra = ML3_MODEL_FREE_ADVICE;
   cr_expect_null(ml3_model_free_new(&s, &error));
   cr_expect(strstr(error.message, "there is no expert"), "%s", error.message);
-}
-
-/* Where an expert guides all of an update's episodes, these do not depend on the policy; in validation they do. */
-Test(model_free, lets_an_expert_guide_in_training_alone) {
-  ml3_error error = {0};
-  ml3_model_free_settings s = make_settings();
-  ml3_expert *expert = ml3_expert_new(&s.policy, &error);
-  ml3_random random = ml3_random_stream(8, ML3_PURPOSE_USER, 0, 0);
-  ml3_policy_draw(&s.policy, &random, expert->theta);
-  s.extra = ML3_MODEL_FREE_ADVICE;
-  s.expert = expert;
-  s.guided = s.rollouts;
-  ml3_problem *p = make_problem(&s);
-  const size_t rows = 3 * 6, seen = rows * (10 + 2) * sizeof(ml3_real); /* observations and actions */
-  ml3_real task[32], theta[512], other[512], *a = malloc((size_t)p->inner_size * sizeof *a),
-                                             *b = malloc((size_t)p->inner_size * sizeof *b);
-  for (int split = ML3_SPLIT_TRAIN; split <= ML3_SPLIT_TEST; split++) {
-    p->sample(p, (ml3_split)split, &random, task, other, NULL);
-    p->sample(p, (ml3_split)split, &random, task, theta, NULL);
-    ml3_random first = ml3_random_stream(9, ML3_PURPOSE_USER, 0, 0), second = first;
-    cr_assert_eq(p->collect(p, task, theta, &first, a, NULL, &error), 0, "%s", error.message);
-    cr_assert_eq(p->collect(p, task, other, &second, b, NULL, &error), 0, "%s", error.message);
-    cr_expect_eq(memcmp(a, b, seen) == 0, split == ML3_SPLIT_TRAIN, "split %d", split);
-    for (size_t i = 0; i < rows * 12; i++) cr_assert(isfinite(a[i]));
-  }
-  free(a), free(b);
-  p->free(p);
-  s.guided = s.rollouts + 1;
-  cr_expect_null(ml3_model_free_new(&s, &error));
-  cr_expect(strstr(error.message, "would guide 4 of 3"), "%s", error.message);
-  ml3_expert_free(expert);
 }
 
 /* ---- the outer loop ----------------------------------------------------------------------------------------------------- */

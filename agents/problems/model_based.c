@@ -14,10 +14,10 @@
 static void put_demonstration(const model_based *m, int number, ml3_real *task) {
   const ml3_demonstrations *d = m->settings.demonstrations;
   const int obs = d->steps * d->env->obs_dim, actions = d->steps * d->env->action_dim;
-  ml3_real *to = task + ml3_model_based_demonstration_at(m);
-  for (int i = 0; i < obs; i++) *to++ = (ml3_real)d->obs[number * obs + i];
-  for (int i = 0; i < actions; i++) *to++ = (ml3_real)d->action[number * actions + i];
-  ml3_demonstrations_weigh(d, number, to);
+  ml3_real *to_obs = ml3_block_in(m->task[TASK_EXPERT_OBS], task), *to_action = ml3_block_in(m->task[TASK_EXPERT_ACTION], task);
+  for (int i = 0; i < obs; i++) to_obs[i] = (ml3_real)d->obs[number * obs + i];
+  for (int i = 0; i < actions; i++) to_action[i] = (ml3_real)d->action[number * actions + i];
+  ml3_demonstrations_weigh(d, number, ml3_block_in(m->task[TASK_EXPERT_WEIGHT], task));
 }
 
 static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
@@ -26,8 +26,8 @@ static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3
   const ml3_env_spec *spec = m->settings.env;
   double env_task[ML3_STATE_MAX], state[ML3_STATE_MAX], goal[ML3_STATE_MAX];
 
-  const ml3_demonstrations *shown = split == ML3_SPLIT_TRAIN ? m->settings.demonstrations : NULL;
-  const int number = shown ? (int)ml3_random_below(random, (uint32_t)shown->count) : -1;
+  const ml3_demonstrations *d = split == ML3_SPLIT_TRAIN ? m->settings.demonstrations : NULL;
+  const int number = d ? (int)ml3_random_below(random, (uint32_t)d->count) : -1;
   memset(task, 0, (size_t)p->task_size * sizeof *task);
   ml3_env *env = ml3_env_new(spec, error);
   if (!env) return error ? error->code : ML3_ERR_MEMORY;
@@ -36,18 +36,18 @@ static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3
       ml3_task_draw_start(spec, random, env_task);
     else
       ml3_env_sample_task(spec, random, env_task);
-    if (shown && start == 0)
-      memcpy(env_task, shown->task + number * spec->task_dim, (size_t)spec->task_dim * sizeof *env_task);
+    if (d && start == 0)
+      memcpy(env_task, d->task + number * spec->task_dim, (size_t)spec->task_dim * sizeof *env_task);
     ml3_env_reset(env, env_task, random);
     ml3_env_get_state(env, state);
-    for (int i = 0; i < spec->state_dim; i++) task[start * spec->state_dim + i] = (ml3_real)state[i];
+    for (int i = 0; i < spec->state_dim; i++) ml3_model_based_state(m, task, start)[i] = (ml3_real)state[i];
     for (int i = 0; i < spec->task_dim; i++) ml3_model_based_env(m, task, start)[i] = (ml3_real)env_task[i];
     if (start) continue;
     ml3_env_goal(env, goal);
     for (int i = 0; i < spec->goal_dim; i++) ml3_model_based_goal(m, task)[i] = (ml3_real)goal[i];
   }
   ml3_env_free(env);
-  if (shown) put_demonstration(m, number, task);
+  if (d) put_demonstration(m, number, task);
   ml3_policy_draw(&m->settings.policy, random, theta);
   return ML3_OK;
 }
@@ -57,7 +57,7 @@ void ml3_model_based_start(const ml3_problem *problem, const ml3_real *task, int
   const model_based *m = ml3_model_based_self(problem);
   const ml3_env_spec *spec = m->settings.env;
   for (int i = 0; i < spec->task_dim; i++) env_task[i] = ml3_model_based_env(m, task, start)[i];
-  for (int i = 0; i < spec->state_dim; i++) state[i] = task[start * spec->state_dim + i];
+  for (int i = 0; i < spec->state_dim; i++) state[i] = ml3_model_based_state(m, task, start)[i];
 }
 
 void ml3_model_based_set_parameters(const ml3_problem *problem, ml3_real *task, const double *env_task) {
@@ -86,7 +86,7 @@ int ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int st
       if (k == start || strncmp(spec->task[i].name, "start_", 6) != 0)
         ml3_model_based_env(m, task, k)[i] = (ml3_real)env_task[i];
     for (int i = 0; i < spec->state_dim; i++)
-      if (k == start || !is_moving(m, i)) task[k * spec->state_dim + i] = (ml3_real)state[i];
+      if (k == start || !is_moving(m, i)) ml3_model_based_state(m, task, k)[i] = (ml3_real)state[i];
   }
   ml3_env_reset(env, env_task, &none);
   ml3_env_goal(env, goal);
@@ -194,6 +194,24 @@ static void name_features(model_based *m) {
   m->problem.feature_names = m->names;
 }
 
+/* The numbers of a task, of D and of D'. */
+static void lay_out(model_based *m) {
+  const ml3_model_based_settings *s = &m->settings;
+  const ml3_env_spec *env = s->env;
+  const int steps = s->demonstrations ? s->demonstrations->steps : 0;
+  ml3_problem *p = &m->problem;
+  m->task[TASK_STARTS] = ml3_block_of(s->starts, env->state_dim);
+  m->task[TASK_GOAL] = m->recorded[RECORDED_GOAL] = ml3_block_of(1, env->goal_dim);
+  m->task[TASK_PARAMETERS] = ml3_block_of(s->starts, env->task_dim);
+  m->task[TASK_EXPERT_OBS] = ml3_block_of(steps, env->obs_dim);
+  m->task[TASK_EXPERT_ACTION] = ml3_block_of(steps, env->action_dim);
+  m->task[TASK_EXPERT_WEIGHT] = ml3_block_of(steps, 1);
+  m->recorded[RECORDED_STATES] = ml3_block_of((s->horizon + 1) * s->starts, env->state_dim);
+  p->task_size = p->inner_size = p->outer_size = ml3_blocks_lay_out(m->task, TASK_BLOCKS);
+  const int recorded = ml3_blocks_lay_out(m->recorded, RECORDED_BLOCKS);
+  if (s->recorded) p->inner_size = recorded;
+}
+
 ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error) {
   const ml3_dynamics *dynamics =
       settings->ensemble ? &settings->ensemble->dynamics : ml3_model_based_dynamics(settings->env, error);
@@ -207,15 +225,9 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the problem '%s'", s.env->name);
     return NULL;
   }
-  int size = s.starts * s.env->state_dim + s.env->goal_dim + s.starts * s.env->task_dim;
-  if (s.demonstrations) size += s.demonstrations->steps * (s.env->obs_dim + s.env->action_dim + 1);
   *m = (model_based){
       .problem = {.name = s.env->name,
                   .theta_size = ml3_policy_size(&s.policy),
-                  .task_size = size,
-                  .inner_size = size,
-                  .outer_size = size,
-
                   .context_size = dynamics->context_size,
                   .context = s.ensemble ? s.ensemble->context : NULL,
                   .build_features = ml3_model_based_features,
@@ -234,6 +246,7 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
       .settings = s,
       .dynamics = dynamics};
   m->geometry = geometry;
+  lay_out(m);
   const double rollout = (double)s.horizon * s.starts;
   m->problem.steps = (ml3_problem_steps){.inner = s.recorded ? rollout : 0,
                                          .model_inner = s.recorded ? 0 : rollout,
@@ -242,7 +255,6 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
   name_features(m);
   m->problem.net = &m->settings.policy.net;
   if (s.recorded) {
-    m->problem.inner_size = (s.horizon + 1) * s.starts * s.env->state_dim + s.env->goal_dim;
     m->problem.build_features = ml3_model_based_recorded_features;
     m->problem.collect = ml3_model_based_record;
   }

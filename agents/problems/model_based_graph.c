@@ -28,12 +28,12 @@ static ml3_node build_actions(const model_based *m, ml3_nn_graph *g, ml3_node th
 /* detach: the policy sees states as data, so that only actions carry the gradient. */
 static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node data, ml3_node context,
                              bool detach) {
-  const int n = m->settings.env->state_dim, starts = m->settings.starts, horizon = m->settings.horizon;
+  const int horizon = m->settings.horizon;
   ml3_node *states = malloc((2 * (size_t)horizon + 1) * sizeof *states), *actions = states + horizon + 1;
   if (!states) return (rollout){ml3_nn_out_of_memory(g), ML3_NN_NONE, ML3_NN_NONE};
 
-  ml3_node goal = ml3_nn_view(g, data, ml3_model_based_goal_at(m), 1, m->settings.env->goal_dim);
-  states[0] = ml3_nn_view(g, data, 0, starts, n);
+  ml3_node goal = ml3_block_view(g, m->task[TASK_GOAL], data);
+  states[0] = ml3_block_view(g, m->task[TASK_STARTS], data);
   for (int t = 0; t < horizon; t++) {
     actions[t] = build_actions(m, g, theta, detach ? ml3_nn_stop_gradient(g, states[t]) : states[t], goal);
     states[t + 1] =
@@ -114,10 +114,11 @@ ml3_node ml3_model_based_features(const ml3_problem *p, ml3_nn_graph *g, ml3_nod
 ml3_node ml3_model_based_recorded_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                            ml3_node context) {
   const model_based *m = ml3_model_based_self(p);
-  const int n = m->settings.env->state_dim, starts = m->settings.starts, rows = m->settings.horizon * starts;
+  const int starts = m->settings.starts, rows = m->settings.horizon * starts;
   (void)context;
-  ml3_node states = ml3_nn_view(g, data, 0, rows, n), last = ml3_nn_view(g, data, rows * n, starts, n);
-  ml3_node goal = ml3_nn_view(g, data, (rows + starts) * n, 1, m->settings.env->goal_dim);
+  ml3_node all = ml3_block_view(g, m->recorded[RECORDED_STATES], data);
+  ml3_node states = ml3_nn_slice_rows(g, all, 0, rows), last = ml3_nn_slice_rows(g, all, rows, starts);
+  ml3_node goal = ml3_block_view(g, m->recorded[RECORDED_GOAL], data);
   return join_features(m, g, states, build_actions(m, g, theta, states, goal), last, goal);
 }
 
@@ -165,11 +166,10 @@ ml3_node ml3_model_based_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_no
 
 /* Along the expert's path, which does not depend on theta: no rollout is needed. */
 static ml3_node build_imitation(const model_based *m, ml3_nn_graph *g, ml3_node theta, ml3_node data) {
-  const int steps = m->settings.demonstrations->steps, n = m->settings.env->obs_dim, a = m->settings.env->action_dim;
-  const int at = ml3_model_based_demonstration_at(m);
-  ml3_node obs = ml3_nn_view(g, data, at, steps, n), expert = ml3_nn_view(g, data, at + steps * n, steps, a);
-  ml3_node weights = ml3_nn_view(g, data, at + steps * (n + a), steps, 1);
-  ml3_node goal = ml3_nn_view(g, data, ml3_model_based_goal_at(m), 1, m->settings.env->goal_dim);
+  ml3_node obs = ml3_block_view(g, m->task[TASK_EXPERT_OBS], data);
+  ml3_node expert = ml3_block_view(g, m->task[TASK_EXPERT_ACTION], data);
+  ml3_node weights = ml3_block_view(g, m->task[TASK_EXPERT_WEIGHT], data);
+  ml3_node goal = ml3_block_view(g, m->task[TASK_GOAL], data);
   ml3_node off = ml3_nn_sub(g, build_policy(m, g, theta, obs, goal), expert);
   return build_energy(m, g, ml3_nn_mul(g, off, weights));
 }

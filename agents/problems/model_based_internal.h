@@ -2,20 +2,34 @@
    graphs), model_based_judge.c (episodes in the real environment),
    model_based_learn.c (the model's error, and learning it).
 
-   A task's numbers: start states [starts][n], the goal [goal_dim], then what the environment calls the task of each start
-   [starts][task_dim]; with demonstrations then an expert's observations [H][obs_dim], actions [H][m] and weights [H], 0
-   where the task has none. Rows of a rollout are time-major: all starts at t = 0, all starts at t = 1 ... */
+   Rows of a rollout are time-major: all starts at t = 0, all starts at t = 1 ... */
 #ifndef ML3_AGENTS_MODEL_BASED_INTERNAL_H
 #define ML3_AGENTS_MODEL_BASED_INTERNAL_H
 
 #include "agents/problems/model_based.h"
+#include "metaloss/blocks.h"
 
 enum { ML3_MODEL_BASED_MAX_FEATURES = ML3_POLICY_MAX_OBS + ML3_POLICY_MAX_ACTIONS + 2 + 5 * ML3_STATE_MAX };
 
 typedef struct ml3_model_check ml3_model_check; /* programs that measure the model's error */
 
+/* A task, which is D and D' as well. */
+enum {
+  TASK_STARTS, /* states [starts][n] */
+  TASK_GOAL,
+  TASK_PARAMETERS, /* what the environment calls the task of each start, [starts][task_dim] */
+  TASK_EXPERT_OBS, /* an expert's path: [H][obs_dim], its actions [H][m] and how each step counts [H]; all 0 where the */
+  TASK_EXPERT_ACTION, /* task has none */
+  TASK_EXPERT_WEIGHT,
+  TASK_BLOCKS
+};
+
+/* D of recorded rollouts. */
+enum { RECORDED_STATES /* [(H + 1) * starts][n] */, RECORDED_GOAL, RECORDED_BLOCKS };
+
 typedef struct model_based {
   ml3_problem problem;
+  ml3_block task[TASK_BLOCKS], recorded[RECORDED_BLOCKS];
   ml3_model_based_settings settings;
   const ml3_dynamics *dynamics;
   ml3_geometry geometry;
@@ -35,26 +49,21 @@ static inline const model_based *ml3_model_based_self(const ml3_problem *p) {
   return p->user;
 }
 
-/* Where parts of a task's numbers begin. */
-static inline int ml3_model_based_goal_at(const model_based *m) {
-  return m->settings.starts * m->settings.env->state_dim;
+static inline ml3_real *ml3_model_based_state(const model_based *m, const ml3_real *task, int start) {
+  return ml3_block_in(m->task[TASK_STARTS], task) + start * m->settings.env->state_dim;
 }
 static inline ml3_real *ml3_model_based_goal(const model_based *m, const ml3_real *task) {
-  return (ml3_real *)task + ml3_model_based_goal_at(m);
+  return ml3_block_in(m->task[TASK_GOAL], task);
 }
 static inline ml3_real *ml3_model_based_env(const model_based *m, const ml3_real *task, int start) {
-  return ml3_model_based_goal(m, task) + m->settings.env->goal_dim + start * m->settings.env->task_dim;
-}
-
-static inline int ml3_model_based_demonstration_at(const model_based *m) {
-  return ml3_model_based_goal_at(m) + m->settings.env->goal_dim + m->settings.starts * m->settings.env->task_dim;
+  return ml3_block_in(m->task[TASK_PARAMETERS], task) + start * m->settings.env->task_dim;
 }
 
 /* model_based_graph.c */
 ml3_node ml3_model_based_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                   ml3_node context);
 ml3_node ml3_model_based_recorded_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
-                                           ml3_node context); /* D: states [(H + 1) * starts, n], then the goal */
+                                           ml3_node context); /* D: recorded */
 ml3_node ml3_model_based_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                    ml3_node context);
 ml3_node ml3_model_based_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,

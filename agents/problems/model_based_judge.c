@@ -123,15 +123,16 @@ int ml3_model_based_record(const ml3_problem *p, const ml3_real *task, const ml3
     memcpy(outer, task, (size_t)p->outer_size * sizeof *outer);
     return ML3_OK;
   }
+  ml3_real *states = ml3_block_in(m->recorded[RECORDED_STATES], inner);
   for (int start = 0; start < starts; start++) {
     ml3_episode *e = ml3_model_based_episode(p, task, start, theta, NULL, error);
     if (!e) return error ? error->code : ML3_ERR_MEMORY;
     for (int t = 0; t <= horizon; t++) /* an episode that ended early stays where it is */
       for (int i = 0; i < n; i++)
-        inner[(t * starts + start) * n + i] = (ml3_real)e->states[(t < e->steps ? t : e->steps) * n + i];
+        states[(t * starts + start) * n + i] = (ml3_real)e->states[(t < e->steps ? t : e->steps) * n + i];
     ml3_episode_free(e);
   }
-  memcpy(inner + (horizon + 1) * starts * n, ml3_model_based_goal(m, task),
+  memcpy(ml3_block_in(m->recorded[RECORDED_GOAL], inner), ml3_model_based_goal(m, task),
          (size_t)m->settings.env->goal_dim * sizeof *inner);
   return ML3_OK;
 }

@@ -19,39 +19,54 @@ void ml3_model_free_task(const ml3_problem *problem, const ml3_real *task, doubl
     env_task[i] = task[i] == (ml3_real)env->task[i].value ? env->task[i].value : task[i];
 }
 
-static int put_task(const model_free *m, const double *env_task, int demonstration, ml3_real *task, ml3_error *error) {
+/* An expert's episode into a task. */
+static void put_demonstration(const model_free *m, int number, ml3_real *task) {
+  const ml3_demonstrations *d = m->settings.demonstrations;
   const ml3_env_spec *env = m->settings.env;
-  double goal[ML3_POLICY_MAX_OBS] = {0};
-  crew *c = ml3_model_free_take_crew(m, error);
-  if (!c) return error ? error->code : ML3_ERR_MEMORY;
-  ml3_sampler_goal(c->inner, env_task, goal);
-  ml3_model_free_return_crew(m, c);
-  for (int i = 0; i < env->task_dim; i++) task[i] = (ml3_real)env_task[i];
-  for (int i = 0; i < env->goal_dim; i++) task[env->task_dim + i] = (ml3_real)goal[i];
-  task[env->task_dim + env->goal_dim] = (ml3_real)demonstration;
-  return ML3_OK;
+  const ml3_block *blocks = m->task + TASK_DEMONSTRATION;
+  ml3_real *x = ml3_block_in(blocks[DEMONSTRATION_X], task), *action = ml3_block_in(blocks[DEMONSTRATION_ACTION], task);
+  double goal[ML3_POLICY_MAX_OBS];
+  for (int i = 0; i < env->goal_dim; i++) goal[i] = ml3_block_in(m->task[TASK_GOAL], task)[i];
+  ml3_demonstrations_weigh(d, number, ml3_block_in(blocks[DEMONSTRATION_WEIGHT], task));
+  for (int t = 0; t < d->length[number]; t++) {
+    ml3_policy_input(&m->settings.policy, d->obs + (number * d->steps + t) * env->obs_dim, goal, x + t * inputs(m));
+    for (int k = 0; k < actions(m); k++)
+      action[t * actions(m) + k] = (ml3_real)d->action[(number * d->steps + t) * actions(m) + k];
+  }
 }
 
 int ml3_model_free_set_task(const ml3_problem *problem, const double *env_task, ml3_real *task, ml3_error *error) {
-  return put_task(self(problem), env_task, -1, task, error);
+  const model_free *m = self(problem);
+  const ml3_env_spec *env = m->settings.env;
+  double goal[ML3_POLICY_MAX_OBS] = {0};
+  workspace *w = ml3_model_free_take_workspace(m, error);
+  if (!w) return error ? error->code : ML3_ERR_MEMORY;
+  ml3_sampler_goal(w->inner, env_task, goal);
+  ml3_model_free_return_workspace(m, w);
+  memset(task, 0, (size_t)problem->task_size * sizeof *task);
+  for (int i = 0; i < env->task_dim; i++) ml3_block_in(m->task[TASK_PARAMETERS], task)[i] = (ml3_real)env_task[i];
+  for (int i = 0; i < env->goal_dim; i++) ml3_block_in(m->task[TASK_GOAL], task)[i] = (ml3_real)goal[i];
+  return ML3_OK;
 }
 
 static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
                   ml3_error *error) {
   const model_free *m = self(p);
   const ml3_env_spec *env = m->settings.env;
-  const ml3_demonstrations *d = m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS ? m->settings.demonstrations : NULL;
+  const bool demonstrated = m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS && split == ML3_SPLIT_TRAIN;
   double env_task[ML3_POLICY_MAX_OBS];
-  int demonstration = -1;
+  int number = 0;
   ml3_env_sample_task(env, random, env_task);
-  if (m->settings.guided && split == ML3_SPLIT_TRAIN) demonstration = 0;
-  if (d && split == ML3_SPLIT_TRAIN) {
-    demonstration = (int)ml3_random_below(random, (uint32_t)d->count);
-    memcpy(env_task, d->task + demonstration * env->task_dim, (size_t)env->task_dim * sizeof *env_task);
+  if (demonstrated) {
+    const ml3_demonstrations *d = m->settings.demonstrations;
+    number = (int)ml3_random_below(random, (uint32_t)d->count);
+    memcpy(env_task, d->task + number * env->task_dim, (size_t)env->task_dim * sizeof *env_task);
   }
-  const int code = put_task(m, env_task, demonstration, task, error);
-  if (code == ML3_OK) ml3_policy_draw(&m->settings.policy, random, theta);
-  return code;
+  const int code = ml3_model_free_set_task(p, env_task, task, error);
+  if (code != ML3_OK) return code;
+  if (demonstrated) put_demonstration(m, number, task);
+  ml3_policy_draw(&m->settings.policy, random, theta);
+  return ML3_OK;
 }
 
 /* ---- judging ---------------------------------------------------------------------------------------------------- */
@@ -114,8 +129,8 @@ static void set_scaling(ml3_problem *p, const double *shift, const double *scale
 static void free_problem(ml3_problem *p) {
   model_free *m = p->user;
   while (m->idle) {
-    crew *next = m->idle->next;
-    ml3_model_free_free_crew(m->idle);
+    workspace *next = m->idle->next;
+    ml3_model_free_free_workspace(m->idle);
     m->idle = next;
   }
   ml3_demonstrations_free(m->demonstrations);
@@ -164,14 +179,9 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
                          "extra.kind: energy, demonstration and advice compare actions as numbers, and environment "
                          "'%s' takes one of %d discrete ones",
                          s->env->name, s->env->choices);
-  if (s->taught && s->extra != ML3_MODEL_FREE_ADVICE)
+  if (s->expert_targets && s->extra != ML3_MODEL_FREE_ADVICE)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "the loss's targets are to be taught on '%s', but the extra information is not advice", s->env->name);
-  if (s->guided < 0 || s->guided > s->rollouts || (s->guided && s->extra != ML3_MODEL_FREE_ADVICE))
-    return ml3_error_set(
-        error, ML3_ERR_ARGUMENT,
-        "an expert would guide %d of %d episodes of an update; with advice 0 to %d are possible, else 0", s->guided,
-        s->rollouts, s->rollouts);
+                         "an expert's targets are asked for on '%s', but the extra information is not advice", s->env->name);
   return ML3_OK;
 }
 
@@ -240,70 +250,88 @@ static int set_normalization(model_free *m, ml3_error *error) {
   ml3_policy *policy = &m->settings.policy, plain = *policy;
   ml3_normalizer normalizer;
   ml3_real *theta = calloc((size_t)ml3_policy_size(policy), sizeof *theta);
-  crew *c = ml3_model_free_take_crew(m, error);
-  int code = c ? ML3_OK : error->code;
-  if (c && !theta)
+  workspace *w = ml3_model_free_take_workspace(m, error);
+  int code = w ? ML3_OK : error->code;
+  if (w && !theta)
     code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d parameters of a policy", ml3_policy_size(policy));
   ml3_normalizer_init(&normalizer, policy->net.inputs);
   for (int i = 0; i < TASKS && code == ML3_OK; i++) {
     ml3_random random = ml3_random_stream(m->settings.normalize_seed, ML3_PURPOSE_INIT, (uint32_t)i, 1);
     ml3_policy_draw(policy, &random, theta);
-    ml3_sampler_reset(c->inner, NULL, (uint64_t)ml3_random_bits(&random));
+    ml3_sampler_reset(w->inner, NULL, (uint64_t)ml3_random_bits(&random));
     *policy = plain; /* acts on what it sees as it is */
-    code = ml3_sampler_collect(c->inner, theta, NULL, NULL, c->inner_rollout, error);
+    code = ml3_sampler_collect(w->inner, theta, NULL, NULL, w->inner_rollout, error);
     for (int row = 0; row < inner_rows(m) && code == ML3_OK; row++) {
       double x[ML3_POLICY_MAX_OBS];
-      for (int k = 0; k < policy->net.inputs; k++) x[k] = c->inner_rollout->x[row * policy->net.inputs + k];
+      for (int k = 0; k < policy->net.inputs; k++) x[k] = w->inner_rollout->x[row * policy->net.inputs + k];
       ml3_normalizer_add(&normalizer, x, 1);
     }
   }
   if (code == ML3_OK) ml3_normalizer_apply(&normalizer, policy);
   m->problem.steps.made = (double)TASKS * inner_rows(m);
-  if (c) ml3_model_free_return_crew(m, c);
+  if (w) ml3_model_free_return_workspace(m, w);
   free(theta);
   return code;
 }
 
+/* The numbers of a task, of D and of D'. */
+static void lay_out(model_free *m) {
+  const ml3_model_free_settings *s = &m->settings;
+  const int rows = inner_rows(m), outer = outer_rows(m), n = inputs(m), a = actions(m);
+  const int steps = s->extra == ML3_MODEL_FREE_DEMONSTRATIONS ? s->demonstrations->steps : 0;
+  const ml3_block demonstration[DEMONSTRATION_BLOCKS] = {
+      [DEMONSTRATION_X] = ml3_block_of(steps, n),
+      [DEMONSTRATION_ACTION] = ml3_block_of(steps, a),
+      [DEMONSTRATION_WEIGHT] = ml3_block_of(steps, 1)};
+
+  m->task[TASK_PARAMETERS] = ml3_block_of(1, s->env->task_dim);
+  m->task[TASK_GOAL] = ml3_block_of(1, s->env->goal_dim);
+  memcpy(m->task + TASK_DEMONSTRATION, demonstration, sizeof demonstration);
+
+  m->inner[INNER_X] = ml3_block_of(rows, n);
+  m->inner[INNER_ACTION] = ml3_block_of(rows, a);
+  m->inner[INNER_CREDIT] = m->inner[INNER_ADVANTAGE] = m->inner[INNER_LOG_PROB] = ml3_block_of(rows, 1);
+  m->inner[INNER_GOAL] = ml3_block_of(1, s->env->goal_dim);
+  m->inner[INNER_TARGETS] = ml3_block_of(s->expert_targets ? rows : 0, a);
+
+  m->outer[OUTER_X] = ml3_block_of(outer, n);
+  m->outer[OUTER_ACTION] = ml3_block_of(outer, a);
+  m->outer[OUTER_ADVANTAGE] = m->outer[OUTER_LOG_PROB] = ml3_block_of(outer, 1);
+  m->outer[OUTER_EXPLORATION] = ml3_block_of(s->extra == ML3_MODEL_FREE_EXPLORATION_GOAL ? outer : 0, 1);
+  m->outer[OUTER_ADVICE] = ml3_block_of(s->extra == ML3_MODEL_FREE_ADVICE ? outer : 0, a);
+  memcpy(m->outer + OUTER_DEMONSTRATION, demonstration, sizeof demonstration);
+
+  m->problem.task_size = ml3_blocks_lay_out(m->task, TASK_BLOCKS);
+  m->problem.inner_size = ml3_blocks_lay_out(m->inner, INNER_BLOCKS);
+  m->problem.outer_size = ml3_blocks_lay_out(m->outer, OUTER_BLOCKS);
+}
+
 static int make(model_free *m, ml3_error *error) {
+  static ml3_node (*const extra_losses[])(const ml3_problem *, ml3_nn_graph *, ml3_node, ml3_node, ml3_node) = {
+      [ML3_MODEL_FREE_EXPLORATION_GOAL] = ml3_model_free_build_exploration,
+      [ML3_MODEL_FREE_ENERGY] = ml3_model_free_build_energy,
+      [ML3_MODEL_FREE_DEMONSTRATIONS] = ml3_model_free_build_imitation,
+      [ML3_MODEL_FREE_ADVICE] = ml3_model_free_build_advice};
   const ml3_model_free_settings *s = &m->settings;
   int code = check(&m->settings, error);
   if (code == ML3_OK) code = choose_inputs(m, error);
   if (code == ML3_OK) code = name_features(m, error);
   if (code != ML3_OK) return code;
-  const int row = inputs(m) + actions(m) + 2;
   ml3_problem *p = &m->problem;
   p->theta_size = ml3_policy_size(&s->policy);
-  p->task_size = s->env->task_dim + s->env->goal_dim + 1;
-  p->inner_size = inner_rows(m) * (row + 1) + s->env->goal_dim;
-  p->outer_size = outer_rows(m) * row;
-  if (s->taught) {
+  lay_out(m);
+  if (s->expert_targets) {
     p->build_targets = ml3_model_free_build_targets;
     for (int f = 0; f < SEES_MEAN; f++)
       if (m->sees[f]) p->first_target += ml3_model_free_feature_width(m, f);
     p->targets = m->sees[SEES_MEAN] ? actions(m) : 0;
-    p->inner_size += inner_rows(m) * actions(m);
   }
-  switch (s->extra) {
-    case ML3_MODEL_FREE_EXPLORATION_GOAL:
-      p->build_extra_loss = ml3_model_free_build_exploration, p->outer_size += outer_rows(m);
-      break;
-    case ML3_MODEL_FREE_ENERGY:
-      p->build_extra_loss = ml3_model_free_build_energy;
-      break;
-    case ML3_MODEL_FREE_DEMONSTRATIONS:
-      p->build_extra_loss = ml3_model_free_build_imitation, p->outer_size += demo_steps(m) * (row - 1);
-      break;
-    case ML3_MODEL_FREE_ADVICE:
-      p->build_extra_loss = ml3_model_free_build_advice, p->outer_size += outer_rows(m) * actions(m);
-      break;
-    default:
-      break;
-  }
+  p->build_extra_loss = extra_losses[s->extra];
   if (s->reuse) p->reuse = ml3_model_free_reuse;
-  crew *c = ml3_model_free_take_crew(m, error); /* what is wrong with the policy or the environment shows here */
-  if (!c) return error ? error->code : ML3_ERR_MEMORY;
-  ml3_model_free_return_crew(m, c);
-  p->steps = (ml3_problem_steps){.inner = inner_rows(m) + s->guided * s->horizon, .outer = outer_rows(m)};
+  workspace *w = ml3_model_free_take_workspace(m, error); /* what is wrong with policy or environment shows here */
+  if (!w) return error ? error->code : ML3_ERR_MEMORY;
+  ml3_model_free_return_workspace(m, w);
+  p->steps = (ml3_problem_steps){.inner = inner_rows(m), .outer = outer_rows(m)};
   if (!s->normalize) return ML3_OK;
   p->scaled_inputs = inputs(m);
   p->get_scaling = get_scaling, p->set_scaling = set_scaling;

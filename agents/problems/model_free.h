@@ -21,10 +21,9 @@
      exploration goal  the same surrogate for the rewards - ||s_{t+1} - g_x||, t < until, instead of the environment's
      energy            mean over actions and steps of the squared mean action, as share of its bounds
      demonstrations    mean squared distance of the policy's mean from an expert's actions along its path, in half bounds
-     advice            the same, of what an expert would do in each state of those episodes of theta' (Ross et al. 2011); in
-                       `guided` of an update's episodes the expert acts itself, so that the loss learns what is on its way.
-                       With `taught` it says so for the episodes of an update as well, and the mean actions that a loss with
-                       targets wants are held against that (target_weight, meta.h)
+     advice            the same, of what an expert would do in each state of those episodes of theta' (DAgger, Ross et al.
+                       2011). With `expert_targets` it labels the states of an update as well: what the mean actions, as
+                       targets of the loss, should be there (target_weight, meta.h)
    At meta-test an update needs the learned loss with the scaling of inputs that it was learned under (metaloss/scaling.h), the
    rewards as the environment gives them, and no gradient of the task. */
 #ifndef ML3_AGENTS_MODEL_FREE_H
@@ -78,8 +77,7 @@ typedef struct ml3_model_free_settings {
   const ml3_demonstrations
       *demonstrations;      /* for ML3_MODEL_FREE_DEMONSTRATIONS: training tasks are drawn from them. Kept */
   const ml3_expert *expert; /* for ML3_MODEL_FREE_ADVICE. Kept */
-  bool taught;              /* whether it tells the loss's targets, which are all mean actions, what they should be */
-  int guided;               /* of an update's episodes, in how many the expert acts while meta-training */
+  bool expert_targets;      /* with advice: its actions are the targets of all mean actions in the states of an update */
 } ml3_model_free_settings;
 
 /* The problem frees settings->owned, not demonstrations and expert (or NULL) unless ml3_model_free_own says so. */

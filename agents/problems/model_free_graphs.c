@@ -20,17 +20,17 @@ int ml3_model_free_feature_width(const model_free *m, int feature) {
 ml3_node ml3_model_free_build_features(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                        ml3_node context) {
   const model_free *m = self(p);
-  const int rows = inner_rows(m), n = inputs(m), a = actions(m), goal = m->settings.env->goal_dim;
+  const ml3_block *d = m->inner;
   (void)context;
-  ml3_node x = ml3_nn_view(g, data, 0, rows, n), action = ml3_nn_view(g, data, rows * n, rows, a);
+  ml3_node x = ml3_block_view(g, d[INNER_X], data), action = ml3_block_view(g, d[INNER_ACTION], data);
   ml3_policy_nodes at = ml3_policy_build_from_input(g, &m->settings.policy, theta, x);
   const ml3_node all[FEATURES] = {
       [SEES_STATE] = x,
       [SEES_MEAN] = at.mean,
       [SEES_LOG_STD] = at.log_std,
       [SEES_LOG_PROB] = ml3_policy_build_log_prob(g, at, action),
-      [SEES_CREDIT] = ml3_nn_view(g, data, rows * (n + a), rows, 1),
-      [SEES_GOAL] = ml3_nn_broadcast(g, ml3_nn_view(g, data, rows * (n + a + 3), 1, goal), rows, goal),
+      [SEES_CREDIT] = ml3_block_view(g, d[INNER_CREDIT], data),
+      [SEES_GOAL] = ml3_nn_broadcast(g, ml3_block_view(g, d[INNER_GOAL], data), inner_rows(m), d[INNER_GOAL].cols),
       [SEES_ACTION] = action};
   ml3_node seen[FEATURES];
   int count = 0;
@@ -39,19 +39,29 @@ ml3_node ml3_model_free_build_features(const ml3_problem *p, ml3_nn_graph *g, ml
   return ml3_nn_concat_cols(g, seen, count);
 }
 
-/* - mean of weight * log pi(a|s) over the rows of D or D'; weight is the block of numbers at `offset`. With a clip, where
-   data may be of an older policy, weight * log pi becomes min(weight r, weight clamp(r, 1 - clip, 1 + clip)) with
-   r = pi(a|s) / pi_old(a|s): the same gradient where the policy is the one that drew. `old` is the block of log pi_old. */
-static ml3_node build_surrogate(const model_free *m, ml3_nn_graph *g, ml3_node theta, ml3_node data, int rows,
-                                int offset, int old) {
+/* What a surrogate reads of D or D'. */
+typedef struct surrogate {
+  ml3_node x, action, weight, log_prob_old;
+} surrogate;
+
+/* Those of D', with one or the other kind of advantages. */
+static surrogate view_outer(const model_free *m, ml3_nn_graph *g, ml3_node data, ml3_block weight) {
+  return (surrogate){.x = ml3_block_view(g, m->outer[OUTER_X], data),
+                     .action = ml3_block_view(g, m->outer[OUTER_ACTION], data),
+                     .weight = ml3_block_view(g, weight, data),
+                     .log_prob_old = ml3_block_view(g, m->outer[OUTER_LOG_PROB], data)};
+}
+
+/* - mean of weight * log pi(a|s) over the rows. With a clip, where data may be of an older policy, weight * log pi becomes
+   min(weight r, weight clamp(r, 1 - clip, 1 + clip)) with r = pi(a|s) / pi_old(a|s): the same gradient where the policy is the
+   one that drew. */
+static ml3_node build_surrogate(const model_free *m, ml3_nn_graph *g, ml3_node theta, surrogate of) {
   const double clip = m->settings.clip;
-  const int n = inputs(m), a = actions(m);
-  ml3_node x = ml3_nn_view(g, data, 0, rows, n), action = ml3_nn_view(g, data, rows * n, rows, a);
-  ml3_policy_nodes at = ml3_policy_build_from_input(g, &m->settings.policy, theta, x);
-  ml3_node weight = ml3_nn_view(g, data, offset, rows, 1);
+  ml3_policy_nodes at = ml3_policy_build_from_input(g, &m->settings.policy, theta, of.x);
+  const ml3_node weight = of.weight, action = of.action;
   ml3_node log_prob = ml3_policy_build_log_prob(g, at, action);
   if (clip <= 0) return ml3_nn_neg(g, ml3_nn_mean(g, ml3_nn_mul(g, weight, log_prob)));
-  ml3_node ratio = ml3_nn_exp(g, ml3_nn_sub(g, log_prob, ml3_nn_view(g, data, old, rows, 1)));
+  ml3_node ratio = ml3_nn_exp(g, ml3_nn_sub(g, log_prob, of.log_prob_old));
   ml3_node free = ml3_nn_neg(g, ml3_nn_mul(g, weight, ratio));
   ml3_node clipped = ml3_nn_neg(g, ml3_nn_mul(g, weight, ml3_nn_clamp(g, ratio, 1 - clip, 1 + clip)));
   return ml3_nn_mean(g, ml3_nn_max(g, free, clipped));
@@ -59,31 +69,35 @@ static ml3_node build_surrogate(const model_free *m, ml3_nn_graph *g, ml3_node t
 
 ml3_node ml3_model_free_build_task_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                         ml3_node context) {
+  const model_free *m = self(p);
   (void)context;
-  return build_surrogate(self(p), g, theta, data, outer_rows(self(p)), advantage_offset(self(p)), old_offset(self(p)));
+  return build_surrogate(m, g, theta, view_outer(m, g, data, m->outer[OUTER_ADVANTAGE]));
 }
 
 /* What MAML and the task's own gradient descend: the surrogate on the data of the update. */
 ml3_node ml3_model_free_build_inner_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                          ml3_node context) {
   const model_free *m = self(p);
-  const int rows = inner_rows(m);
   (void)context;
-  return build_surrogate(m, g, theta, data, rows, rows * (inputs(m) + actions(m) + 1),
-                         rows * (inputs(m) + actions(m) + 2));
+  const surrogate of = {.x = ml3_block_view(g, m->inner[INNER_X], data),
+                        .action = ml3_block_view(g, m->inner[INNER_ACTION], data),
+                        .weight = ml3_block_view(g, m->inner[INNER_ADVANTAGE], data),
+                        .log_prob_old = ml3_block_view(g, m->inner[INNER_LOG_PROB], data)};
+  return build_surrogate(m, g, theta, of);
 }
 
 ml3_node ml3_model_free_build_exploration(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                           ml3_node context) {
+  const model_free *m = self(p);
   (void)context;
-  return build_surrogate(self(p), g, theta, data, outer_rows(self(p)), extra_offset(self(p)), old_offset(self(p)));
+  return build_surrogate(m, g, theta, view_outer(m, g, data, m->outer[OUTER_EXPLORATION]));
 }
 
 ml3_node ml3_model_free_build_energy(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                      ml3_node context) {
   const model_free *m = self(p);
   (void)context;
-  ml3_node x = ml3_nn_view(g, data, 0, outer_rows(m), inputs(m));
+  ml3_node x = ml3_block_view(g, m->outer[OUTER_X], data);
   ml3_node mean = ml3_policy_build_from_input(g, &m->settings.policy, theta, x).mean;
   return ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, &m->settings.policy, mean)));
 }
@@ -98,28 +112,26 @@ static ml3_node build_off_expert(const model_free *m, ml3_nn_graph *g, ml3_node 
   return ml3_nn_mean(g, ml3_nn_square(g, ml3_policy_build_shares(g, policy, off)));
 }
 
-/* Behind the log-probabilities: what an expert would do in the same rows, [rows][m]. */
+/* What an expert would do where theta' went. */
 ml3_node ml3_model_free_build_advice(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                      ml3_node context) {
   const model_free *m = self(p);
-  const int rows = outer_rows(m);
   (void)context;
-  ml3_node x = ml3_nn_view(g, data, 0, rows, inputs(m)),
-           expert = ml3_nn_view(g, data, extra_offset(m), rows, actions(m));
+  ml3_node x = ml3_block_view(g, m->outer[OUTER_X], data), expert = ml3_block_view(g, m->outer[OUTER_ADVICE], data);
   return build_off_expert(m, g, theta, x, expert, NULL);
 }
 
 ml3_node ml3_model_free_build_targets(const ml3_problem *p, ml3_nn_graph *g, ml3_node data) {
-  return ml3_nn_view(g, data, targets_offset(self(p)), inner_rows(self(p)), actions(self(p)));
+  return ml3_block_view(g, self(p)->inner[INNER_TARGETS], data);
 }
 
-/* Behind the advantages: x [steps][inputs], action [steps][m], weights [steps], 0 for a task without demonstration. */
+/* Along an expert's episode. */
 ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                         ml3_node context) {
   const model_free *m = self(p);
-  const int steps = demo_steps(m), n = inputs(m), a = actions(m), from = extra_offset(m);
+  const ml3_block *d = m->outer + OUTER_DEMONSTRATION;
   (void)context;
-  ml3_node x = ml3_nn_view(g, data, from, steps, n), expert = ml3_nn_view(g, data, from + steps * n, steps, a);
-  ml3_node weights = ml3_nn_view(g, data, from + steps * (n + a), steps, 1);
+  ml3_node x = ml3_block_view(g, d[DEMONSTRATION_X], data), expert = ml3_block_view(g, d[DEMONSTRATION_ACTION], data);
+  ml3_node weights = ml3_block_view(g, d[DEMONSTRATION_WEIGHT], data);
   return build_off_expert(m, g, theta, x, expert, &weights);
 }

@@ -6,117 +6,101 @@
 #include "agents/learn/advantage.h"
 #include "agents/problems/model_free_internal.h"
 
-/* ---- crews ---------------------------------------------------------------------------------------------------- */
+/* ---- workspaces ------------------------------------------------------------------------------------------------ */
 
-void ml3_model_free_free_crew(crew *c) {
-  if (!c) return;
-  ml3_sampler_free(c->inner);
-  ml3_sampler_free(c->outer);
-  ml3_sampler_free(c->guide);
-  ml3_rollout_free(c->inner_rollout);
-  ml3_rollout_free(c->outer_rollout);
-  ml3_rollout_free(c->guide_rollout);
-  free(c->extra_reward);
-  free(c->value);
-  free(c->fit);
-  free(c);
+void ml3_model_free_free_workspace(workspace *w) {
+  if (!w) return;
+  ml3_sampler_free(w->inner);
+  ml3_sampler_free(w->outer);
+  ml3_rollout_free(w->inner_rollout);
+  ml3_rollout_free(w->outer_rollout);
+  free(w->extra_reward);
+  free(w->value);
+  free(w->fit);
+  free(w);
 }
 
-/* What an expert needs: to see what policies see and, where it guides, to act. */
-static bool make_expert(const model_free *m, crew *c, ml3_error *error) {
+/* An expert sees what the environment shows, not what policies make of it. */
+static bool keep_observations(const model_free *m, workspace *w, ml3_error *error) {
   const ml3_model_free_settings *s = &m->settings;
-  const int obs_dim = s->env->obs_dim;
   if (s->extra != ML3_MODEL_FREE_ADVICE) return true;
-  if (ml3_rollout_keep_obs(c->outer_rollout, obs_dim, error) != ML3_OK) return false;
-  if (s->taught && ml3_rollout_keep_obs(c->inner_rollout, obs_dim, error) != ML3_OK) return false;
-  if (!s->guided) return true;
-  const ml3_policy *policy = &s->expert->policy;
-  c->guide = ml3_sampler_new(s->env, policy, s->guided, s->horizon, 1, error);
-  c->guide_rollout = c->guide ? ml3_rollout_new(policy, s->guided, s->horizon, 0, error) : NULL;
-  return c->guide_rollout && ml3_rollout_keep_obs(c->guide_rollout, obs_dim, error) == ML3_OK;
+  if (ml3_rollout_keep_obs(w->outer_rollout, s->env->obs_dim, error) != ML3_OK) return false;
+  return !s->expert_targets || ml3_rollout_keep_obs(w->inner_rollout, s->env->obs_dim, error) == ML3_OK;
 }
 
-static crew *new_crew(const model_free *m, ml3_error *error) {
+static workspace *new_workspace(const model_free *m, ml3_error *error) {
   const ml3_model_free_settings *s = &m->settings;
-  crew *c = calloc(1, sizeof *c);
-  if (!c) {
+  workspace *w = calloc(1, sizeof *w);
+  if (!w) {
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the rollouts of '%s'", s->env->name);
     return NULL;
   }
   const int state = s->extra == ML3_MODEL_FREE_EXPLORATION_GOAL ? s->env->state_dim : 0;
-  c->inner = ml3_sampler_new(s->env, &s->policy, s->rollouts, s->horizon, 1, error);
-  c->outer = c->inner ? ml3_sampler_new(s->env, &s->policy, s->outer_rollouts, s->horizon, 1, error) : NULL;
-  c->inner_rollout = c->outer ? ml3_rollout_new(&s->policy, s->rollouts, s->horizon, 0, error) : NULL;
-  c->outer_rollout = c->inner_rollout ? ml3_rollout_new(&s->policy, s->outer_rollouts, s->horizon, state, error) : NULL;
-  c->extra_reward = calloc((size_t)outer_rows(m), sizeof *c->extra_reward);
-  if (c->outer_rollout && !make_expert(m, c, error)) {
-    ml3_model_free_free_crew(c);
+  w->inner = ml3_sampler_new(s->env, &s->policy, s->rollouts, s->horizon, 1, error);
+  w->outer = w->inner ? ml3_sampler_new(s->env, &s->policy, s->outer_rollouts, s->horizon, 1, error) : NULL;
+  w->inner_rollout = w->outer ? ml3_rollout_new(&s->policy, s->rollouts, s->horizon, 0, error) : NULL;
+  w->outer_rollout = w->inner_rollout ? ml3_rollout_new(&s->policy, s->outer_rollouts, s->horizon, state, error) : NULL;
+  w->extra_reward = calloc((size_t)outer_rows(m), sizeof *w->extra_reward);
+  if (w->outer_rollout && !keep_observations(m, w, error)) {
+    ml3_model_free_free_workspace(w);
     return NULL;
   }
   const size_t rows = (size_t)(inner_rows(m) > outer_rows(m) ? inner_rows(m) : outer_rows(m));
-  c->value = calloc(3 * rows, sizeof *c->value);
-  c->fit = calloc(ml3_baseline_size(inputs(m)), sizeof *c->fit);
-  if (c->outer_rollout && !(c->extra_reward && c->value && c->fit))
+  w->value = calloc(3 * rows, sizeof *w->value);
+  w->fit = calloc(ml3_baseline_size(inputs(m)), sizeof *w->fit);
+  if (w->outer_rollout && !(w->extra_reward && w->value && w->fit))
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the rollouts of '%s'", s->env->name);
-  if (c->outer_rollout && c->extra_reward && c->value && c->fit) {
-    c->zeros = c->value + rows;
-    c->returns = c->zeros + rows;
-    return c;
+  if (w->outer_rollout && w->extra_reward && w->value && w->fit) {
+    w->zeros = w->value + rows;
+    w->returns = w->zeros + rows;
+    return w;
   }
-  ml3_model_free_free_crew(c);
+  ml3_model_free_free_workspace(w);
   return NULL;
 }
 
-/* An idle crew, or a new one when all are at work. What a crew did before leaves no trace in what it does next. */
-crew *ml3_model_free_take_crew(const model_free *m, ml3_error *error) {
+/* An idle workspace, or a new one when all are in use. What was done in it before leaves no trace in what is done next. */
+workspace *ml3_model_free_take_workspace(const model_free *m, ml3_error *error) {
   model_free *shared = (model_free *)m; /* the list is the only part that changes */
-  crew *c;
-#pragma omp critical(ml3_model_free_crews)
+  workspace *w;
+#pragma omp critical(ml3_model_free_workspaces)
   {
-    c = shared->idle;
-    if (c) shared->idle = c->next;
+    w = shared->idle;
+    if (w) shared->idle = w->next;
   }
-  return c ? c : new_crew(m, error);
+  return w ? w : new_workspace(m, error);
 }
 
-void ml3_model_free_return_crew(const model_free *m, crew *c) {
+void ml3_model_free_return_workspace(const model_free *m, workspace *w) {
   model_free *shared = (model_free *)m;
-#pragma omp critical(ml3_model_free_crews)
+#pragma omp critical(ml3_model_free_workspaces)
   {
-    c->next = shared->idle;
-    shared->idle = c;
+    w->next = shared->idle;
+    shared->idle = w;
   }
 }
 
-static ml3_real *put(ml3_real *to, const ml3_real *from, size_t count) {
-  memcpy(to, from, count * sizeof *to);
-  return to + count;
+static void put(ml3_block block, ml3_real *data, const ml3_real *from) {
+  memcpy(ml3_block_in(block, data), from, (size_t)ml3_block_size(block) * sizeof *from);
 }
 
-/* x and action of every row; returns where to write on. */
-static ml3_real *put_rows(const model_free *m, const ml3_rollout *r, ml3_real *to) {
-  const size_t rows = (size_t)r->envs * (size_t)r->steps;
-  to = put(to, r->x, rows * (size_t)inputs(m));
-  return put(to, r->action, rows * (size_t)actions(m));
-}
-
-static int advantages(const model_free *m, crew *c, const ml3_rollout *r, const ml3_real *reward, ml3_real *out,
+static int advantages(const model_free *m, workspace *w, const ml3_rollout *r, const ml3_real *reward, ml3_real *out,
                       ml3_error *error) {
   int code = ML3_OK;
   ml3_rewards_to_go(r, reward, m->settings.discount, out);
   if (m->settings.baseline == ML3_BASELINE_EPISODES) {
     ml3_subtract_others(r, out);
-  } else if ((code = ml3_fit_baseline(r, out, c->fit, c->value, error)) ==
+  } else if ((code = ml3_fit_baseline(r, out, w->fit, w->value, error)) ==
              ML3_OK) { /* nothing is promised beyond the end */
-    ml3_generalized_advantages(r, reward, c->value, c->zeros, c->zeros, m->settings.discount, m->settings.lambda, out,
-                               c->returns);
+    ml3_generalized_advantages(r, reward, w->value, w->zeros, w->zeros, m->settings.discount, m->settings.lambda, out,
+                               w->returns);
   }
   ml3_standardize(out, (size_t)r->envs * (size_t)r->steps);
   return code;
 }
 
-static int put_exploration(const model_free *m, crew *c, ml3_real *to, ml3_error *error) {
-  const ml3_rollout *r = c->outer_rollout;
+static int put_exploration(const model_free *m, workspace *w, ml3_real *to, ml3_error *error) {
+  const ml3_rollout *r = w->outer_rollout;
   for (int t = 0; t < r->steps; t++)
     for (int i = 0; i < r->envs; i++) {
       const size_t at = (size_t)t * (size_t)r->envs + (size_t)i;
@@ -124,36 +108,22 @@ static int put_exploration(const model_free *m, crew *c, ml3_real *to, ml3_error
       double sum = 0;
       for (int k = 0; k < r->state_dim; k++)
         sum += (state[k] - m->settings.extra_goal[k]) * (state[k] - m->settings.extra_goal[k]);
-      c->extra_reward[at] = t < m->settings.extra_until_step ? (ml3_real)-sqrt(sum) : 0;
+      w->extra_reward[at] = t < m->settings.extra_until_step ? (ml3_real)-sqrt(sum) : 0;
     }
-  return advantages(m, c, r, c->extra_reward, to, error);
+  return advantages(m, w, r, w->extra_reward, to, error);
 }
 
-static void goal_of(const model_free *m, const ml3_real *task, double goal[ML3_POLICY_MAX_OBS]) {
-  for (int i = 0; i < m->settings.env->goal_dim; i++) goal[i] = task_goal(m, task)[i];
-}
-
-static void put_demonstration(const model_free *m, const ml3_real *task, ml3_real *to) {
-  const ml3_demonstrations *d = m->settings.demonstrations;
-  const ml3_env_spec *env = m->settings.env;
-  const int number = task_demonstration(m, task), steps = d->steps;
+/* What the expert would do in each row of the rollout. */
+static void put_expert_actions(const model_free *m, const ml3_rollout *r, const ml3_real *task, ml3_real *to) {
   double goal[ML3_POLICY_MAX_OBS];
-  goal_of(m, task, goal);
-  ml3_real *x = to, *action = to + steps * inputs(m);
-  memset(to, 0, (size_t)(steps * (inputs(m) + actions(m))) * sizeof *to);
-  ml3_demonstrations_weigh(d, number, action + steps * actions(m));
-  for (int t = 0; number >= 0 && t < d->length[number]; t++) {
-    ml3_policy_input(&m->settings.policy, d->obs + (number * steps + t) * env->obs_dim, goal, x + t * inputs(m));
-    for (int k = 0; k < actions(m); k++)
-      action[t * actions(m) + k] = (ml3_real)d->action[(number * steps + t) * actions(m) + k];
-  }
-}
-
-/* What the expert would do in each row. */
-static void put_advice(const model_free *m, const ml3_rollout *r, const ml3_real *task, ml3_real *to) {
-  double goal[ML3_POLICY_MAX_OBS];
-  goal_of(m, task, goal);
+  for (int i = 0; i < m->settings.env->goal_dim; i++) goal[i] = ml3_block_in(m->task[TASK_GOAL], task)[i];
   ml3_expert_advise(m->settings.expert, r->obs, goal, r->envs * r->steps, to);
+}
+
+/* The task's, which has none in validation. */
+static void put_demonstration(const model_free *m, const ml3_real *task, ml3_real *outer) {
+  for (int i = 0; i < DEMONSTRATION_BLOCKS; i++)
+    put(m->outer[OUTER_DEMONSTRATION + i], outer, ml3_block_in(m->task[TASK_DEMONSTRATION + i], task));
 }
 
 /* Episodes for an update or a task loss, all of them: where a simulation diverges the task has failed. */
@@ -164,55 +134,40 @@ static int collect_whole(ml3_sampler *s, const ml3_real *theta, ml3_rollout *r, 
                        r->envs);
 }
 
-/* The expert's episodes in place of the first ones of the update. */
-static int collect_guided(const model_free *m, crew *c, const ml3_real *task, ml3_error *error) {
-  const ml3_rollout *from = c->guide_rollout;
-  ml3_rollout *r = c->inner_rollout;
-  double goal[ML3_POLICY_MAX_OBS];
-  goal_of(m, task, goal);
-  const int code = collect_whole(c->guide, m->settings.expert->theta, c->guide_rollout, error);
-  for (int t = 0; t < r->steps && code == ML3_OK; t++)
-    for (int i = 0; i < from->envs; i++) {
-      const int at = t * r->envs + i, there = t * from->envs + i;
-      ml3_policy_input(&m->settings.policy, from->obs + there * from->obs_dim, goal, r->x + at * r->inputs);
-      if (r->obs) memcpy(r->obs + at * r->obs_dim, from->obs + there * r->obs_dim, (size_t)r->obs_dim * sizeof *r->obs);
-      put(r->action + at * r->action_dim, from->action + there * r->action_dim, (size_t)r->action_dim);
-      r->log_prob[at] = from->log_prob[there];
-      r->reward[at] = from->reward[there];
-      r->end[at] = from->end[there];
-    }
-  return code;
-}
-
-static int collect_inner(const model_free *m, crew *c, const ml3_real *task, const ml3_real *theta, ml3_real *to,
+static int collect_inner(const model_free *m, workspace *w, const ml3_real *task, const ml3_real *theta, ml3_real *to,
                          ml3_error *error) {
-  const ml3_rollout *r = c->inner_rollout;
-  int code = collect_whole(c->inner, theta, c->inner_rollout, error);
-  if (code == ML3_OK && c->guide && task_demonstration(m, task) >= 0) code = collect_guided(m, c, task, error);
+  const ml3_rollout *r = w->inner_rollout;
+  const ml3_block *d = m->inner;
+  int code = collect_whole(w->inner, theta, w->inner_rollout, error);
   if (code != ML3_OK) return code;
-  ml3_real *credit = put_rows(m, r, to), *advantage = credit + inner_rows(m);
-  if ((code = advantages(m, c, r, r->reward, advantage, error)) != ML3_OK) return code;
+  put(d[INNER_X], to, r->x);
+  put(d[INNER_ACTION], to, r->action);
+  ml3_real *credit = ml3_block_in(d[INNER_CREDIT], to), *advantage = ml3_block_in(d[INNER_ADVANTAGE], to);
+  if ((code = advantages(m, w, r, r->reward, advantage, error)) != ML3_OK) return code;
   if (m->settings.credit == ML3_CREDIT_ADVANTAGE)
-    put(credit, advantage, (size_t)inner_rows(m));
+    put(d[INNER_CREDIT], to, advantage);
   else
     ml3_rewards_to_go(r, r->reward, m->settings.discount, credit);
-  ml3_real *goal = put(advantage + inner_rows(m), r->log_prob, (size_t)inner_rows(m));
-  put(goal, task_goal(m, task), (size_t)m->settings.env->goal_dim);
-  if (m->settings.taught) put_advice(m, r, task, to + targets_offset(m));
+  put(d[INNER_LOG_PROB], to, r->log_prob);
+  put(d[INNER_GOAL], to, ml3_block_in(m->task[TASK_GOAL], task));
+  if (m->settings.expert_targets) put_expert_actions(m, r, task, ml3_block_in(d[INNER_TARGETS], to));
   return ML3_OK;
 }
 
-static int collect_outer(const model_free *m, crew *c, const ml3_real *task, const ml3_real *theta, ml3_real *to,
+static int collect_outer(const model_free *m, workspace *w, const ml3_real *task, const ml3_real *theta, ml3_real *to,
                          ml3_error *error) {
-  const ml3_rollout *r = c->outer_rollout;
-  int code = collect_whole(c->outer, theta, c->outer_rollout, error);
+  const ml3_rollout *r = w->outer_rollout;
+  const ml3_block *d = m->outer;
+  int code = collect_whole(w->outer, theta, w->outer_rollout, error);
   if (code != ML3_OK) return code;
-  ml3_real *advantage = put_rows(m, r, to);
-  if ((code = advantages(m, c, r, r->reward, advantage, error)) != ML3_OK) return code;
-  put(to + old_offset(m), r->log_prob, (size_t)outer_rows(m));
-  if (m->settings.extra == ML3_MODEL_FREE_EXPLORATION_GOAL) code = put_exploration(m, c, to + extra_offset(m), error);
-  if (m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS) put_demonstration(m, task, to + extra_offset(m));
-  if (m->settings.extra == ML3_MODEL_FREE_ADVICE) put_advice(m, r, task, to + extra_offset(m));
+  put(d[OUTER_X], to, r->x);
+  put(d[OUTER_ACTION], to, r->action);
+  if ((code = advantages(m, w, r, r->reward, ml3_block_in(d[OUTER_ADVANTAGE], to), error)) != ML3_OK) return code;
+  put(d[OUTER_LOG_PROB], to, r->log_prob);
+  if (m->settings.extra == ML3_MODEL_FREE_EXPLORATION_GOAL)
+    code = put_exploration(m, w, ml3_block_in(d[OUTER_EXPLORATION], to), error);
+  if (m->settings.extra == ML3_MODEL_FREE_ADVICE) put_expert_actions(m, r, task, ml3_block_in(d[OUTER_ADVICE], to));
+  put_demonstration(m, task, to);
   return code;
 }
 
@@ -222,12 +177,11 @@ int ml3_model_free_collect(const ml3_problem *p, const ml3_real *task, const ml3
   double env_task[ML3_POLICY_MAX_OBS];
   const uint64_t high = ml3_random_bits(random), key = high << 32 | ml3_random_bits(random);
   ml3_model_free_task(p, task, env_task);
-  crew *c = ml3_model_free_take_crew(m, error);
-  if (!c) return error ? error->code : ML3_ERR_MEMORY;
-  ml3_sampler_reset(outer ? c->outer : c->inner, env_task, key);
-  if (c->guide && !outer) ml3_sampler_reset(c->guide, env_task, ~key);
-  int code = outer ? collect_outer(m, c, task, theta, outer, error) : collect_inner(m, c, task, theta, inner, error);
-  ml3_model_free_return_crew(m, c);
+  workspace *w = ml3_model_free_take_workspace(m, error);
+  if (!w) return error ? error->code : ML3_ERR_MEMORY;
+  ml3_sampler_reset(outer ? w->outer : w->inner, env_task, key);
+  int code = outer ? collect_outer(m, w, task, theta, outer, error) : collect_inner(m, w, task, theta, inner, error);
+  ml3_model_free_return_workspace(m, w);
   return code;
 }
 
@@ -235,9 +189,11 @@ int ml3_model_free_collect(const ml3_problem *p, const ml3_real *task, const ml3
 int ml3_model_free_reuse(const ml3_problem *p, const ml3_real *task, const ml3_real *inner, ml3_real *outer,
                          ml3_error *error) {
   const model_free *m = self(p);
-  const size_t rows = (size_t)inner_rows(m), seen = rows * (size_t)(inputs(m) + actions(m));
   (void)error;
-  put(put(outer, inner, seen), inner + seen + rows, 2 * rows); /* advantage and log-probability */
-  if (m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS) put_demonstration(m, task, outer + extra_offset(m));
+  put(m->outer[OUTER_X], outer, ml3_block_in(m->inner[INNER_X], inner));
+  put(m->outer[OUTER_ACTION], outer, ml3_block_in(m->inner[INNER_ACTION], inner));
+  put(m->outer[OUTER_ADVANTAGE], outer, ml3_block_in(m->inner[INNER_ADVANTAGE], inner));
+  put(m->outer[OUTER_LOG_PROB], outer, ml3_block_in(m->inner[INNER_LOG_PROB], inner));
+  put_demonstration(m, task, outer);
   return ML3_OK;
 }

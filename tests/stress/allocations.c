@@ -157,7 +157,7 @@ static const char *const commands[] = {
     "--set dynamics.epochs=1 --set dynamics.every=1 --set dynamics.tasks=1 -o learned",
     "train free.yaml --force" TINY "--set extra.kind=demonstration --set extra.demonstrations=1 -o shown",
     "train free.yaml --force" TINY
-    "--set extra.kind=advice --set extra.guided=1 --set extra.expert=ppo --set extra.expert_updates=1 "
+    "--set extra.kind=advice --set extra.expert=ppo --set extra.expert_updates=1 "
     "--set learner.envs=2 --set learner.steps=8 --set learner.minibatches=1 --set learner.epochs=1 -o advised",
     "train pointmass --force" TINY
     "--set method=reinforce --set learner.updates=1 --set policy.hidden=[4] "
