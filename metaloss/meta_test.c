@@ -51,29 +51,29 @@ static const ml3_outcome failed = {.task_loss = INFINITY, .episode_return = -INF
 /* ---- one task -------------------------------------------------------------------------------------------------------- */
 
 /* A thread's place to work. */
-typedef struct bench {
+typedef struct workspace {
   const ml3_problem *problem;
   ml3_meta_work *rules[ML3_META_TEST_MAX_RULES], *task_loss[MOMENTA];
   ml3_real *task, *theta_0, *theta;
-} bench;
+} workspace;
 
-static void drop_bench(bench *b) {
+static void free_workspace(workspace *b) {
   for (int i = 0; i < ML3_META_TEST_MAX_RULES; i++) ml3_meta_work_free(b->rules[i]);
   for (int i = 0; i < MOMENTA; i++) ml3_meta_work_free(b->task_loss[i]);
   free(b->task);
 }
 
-static int make_bench(bench *b, const ml3_problem *p, const ml3_rule *rules, int count, const descent *d, int descents,
+static int make_workspace(workspace *b, const ml3_problem *p, const ml3_rule *rules, int count, const descent *d, int descents,
                       ml3_error *error) {
   const size_t task = (size_t)p->task_size, theta = (size_t)p->theta_size;
   bool whole = true;
-  *b = (bench){.problem = p};
+  *b = (workspace){.problem = p};
   for (int i = 0; i < descents && whole; i++) whole = (b->task_loss[i] = ml3_meta_work_new(d[i].meta, error)) != NULL;
   for (int i = 0; i < count && whole; i++) whole = (b->rules[i] = ml3_meta_work_new(rules[i].meta, error)) != NULL;
   if (whole && !(b->task = calloc(task + 2 * theta, sizeof *b->task)))
     whole = ml3_error_set(error, ML3_ERR_MEMORY, "no memory to compare methods") == ML3_OK;
   if (!whole) {
-    drop_bench(b);
+    free_workspace(b);
     return ML3_ERR_MEMORY;
   }
   b->theta_0 = b->task + task;
@@ -81,14 +81,14 @@ static int make_bench(bench *b, const ml3_problem *p, const ml3_rule *rules, int
   return ML3_OK;
 }
 
-static int draw_task(bench *b, uint64_t seed, ml3_split split, int task, ml3_random *random, ml3_error *error) {
+static int draw_task(workspace *b, uint64_t seed, ml3_split split, int task, ml3_random *random, ml3_error *error) {
   const ml3_purpose purpose = split == ML3_SPLIT_TEST ? ML3_PURPOSE_TEST : ML3_PURPOSE_VALIDATION;
   *random = ml3_random_stream(seed, purpose, (uint32_t)task, 0);
   return b->problem->sample(b->problem, split, random, b->task, b->theta_0, error);
 }
 
 /* Updates by that rule from theta_0, judged at each number of steps: out[step_count]. */
-static void run(bench *b, ml3_meta_work *work, const ml3_loss *loss, const ml3_meta_test_settings *s, ml3_random random,
+static void run(workspace *b, ml3_meta_work *work, const ml3_loss *loss, const ml3_meta_test_settings *s, ml3_random random,
                 ml3_outcome *out) {
   int done = 0, code = ML3_OK;
   memcpy(b->theta, b->theta_0, (size_t)b->problem->theta_size * sizeof *b->theta);
@@ -128,7 +128,7 @@ static ml3_outcome *grid_at(const testing *j, int task, int momentum, int rate) 
 }
 
 /* The task loss on validation task i, at every momentum and step size. */
-static int run_grid(testing *j, bench *b, int i, ml3_error *error) {
+static int run_grid(testing *j, workspace *b, int i, ml3_error *error) {
   const ml3_meta_test_settings *s = j->settings;
   ml3_random random;
   const int code = draw_task(b, s->seed, ML3_SPLIT_VALIDATION, i, &random, error);
@@ -162,7 +162,7 @@ static choice choose(const testing *j, int step, int momentum_count) {
 }
 
 /* The task loss by that choice, after the step-th number of updates. */
-static ml3_outcome run_choice(const testing *j, bench *b, choice c, ml3_random random, int step) {
+static ml3_outcome run_choice(const testing *j, workspace *b, choice c, ml3_random random, int step) {
   ml3_real log_rate;
   ml3_outcome out[ML3_META_TEST_MAX_STEPS];
   const ml3_loss loss = with_rate(&j->descents[c.momentum], &log_rate, c.rate);
@@ -170,7 +170,7 @@ static ml3_outcome run_choice(const testing *j, bench *b, choice c, ml3_random r
   return out[step];
 }
 
-static int run_task(testing *j, bench *b, int task, ml3_error *error) {
+static int run_task(testing *j, workspace *b, int task, ml3_error *error) {
   const ml3_meta_test_settings *s = j->settings;
   ml3_random random;
   const int code = draw_task(b, s->seed, ML3_SPLIT_TEST, task, &random, error);
@@ -224,14 +224,14 @@ static ml3_meta_test *make_rows(const testing *j) {
 }
 
 /* Work items 0 .. count - 1 over threads. */
-static int over_threads(testing *j, int count, int (*work)(testing *j, bench *b, int item, ml3_error *error), int before, int total,
+static int over_threads(testing *j, int count, int (*work)(testing *j, workspace *b, int item, ml3_error *error), int before, int total,
                         int (*progress)(void *user, int done, int total), void *user, ml3_error *error) {
   int code = ML3_OK, done = before, stop = 0;
 #pragma omp parallel num_threads(ml3_threads(j->settings->threads))
   {
-    bench b;
+    workspace b;
     ml3_error local = {0};
-    int mine = make_bench(&b, j->problem, j->rules, j->rule_count, j->descents, j->descent_count, &local);
+    int mine = make_workspace(&b, j->problem, j->rules, j->rule_count, j->descents, j->descent_count, &local);
     const bool made = mine == ML3_OK;
 #pragma omp for schedule(dynamic, 1)
     for (int i = 0; i < count; i++) {
@@ -246,7 +246,7 @@ static int over_threads(testing *j, int count, int (*work)(testing *j, bench *b,
         if (progress && !stop && code == ML3_OK) stop = progress(user, done, total);
       }
     }
-    if (made) drop_bench(&b);
+    if (made) free_workspace(&b);
   }
   return code == ML3_OK && stop ? ml3_error_set(error, ML3_ERR_INTERRUPTED, "the comparison was interrupted") : code;
 }

@@ -19,16 +19,16 @@ const ml3_keys ml3_compare_keys = ML3_KEYS(keys, ml3_compare_options);
 /* ---- one task ---------------------------------------------------------------------------------------------------- */
 
 /* A thread's place to work. */
-typedef struct bench {
+typedef struct workspace {
   const ml3_arena *arena;
   ml3_env *world;
   ml3_episode *episode;
   ml3_real *task, *world_task, *theta_0;                   /* of the arena's problem */
   ml3_real *other_task, *other_world_task, *other_theta_0; /* of a loss's own */
   double *env_task, *world_env_task, *start;
-} bench;
+} workspace;
 
-static void drop_bench(bench *b) {
+static void free_workspace(workspace *b) {
   ml3_env_free(b->world);
   ml3_episode_free(b->episode);
   free(b->task);
@@ -40,17 +40,17 @@ static void largest(const ml3_problem *p, size_t *task, size_t *theta) {
   if (p && (size_t)p->theta_size > *theta) *theta = (size_t)p->theta_size;
 }
 
-static int make_bench(bench *b, const ml3_arena *arena, ml3_error *error) {
+static int make_workspace(workspace *b, const ml3_arena *arena, ml3_error *error) {
   size_t task = 1, theta = 1;
   largest(arena->play.problem, &task, &theta);
   for (int i = 0; i < arena->loss_count; i++) largest(arena->losses[i].play.problem, &task, &theta);
   const size_t parameters = (size_t)arena->env->task_dim, n = (size_t)arena->env->state_dim;
-  *b = (bench){.arena = arena, .world = ml3_env_new(arena->env, error)};
+  *b = (workspace){.arena = arena, .world = ml3_env_new(arena->env, error)};
   if (b->world) b->episode = ml3_episode_new(arena->env, arena->horizon, error);
   b->task = calloc(4 * task + 2 * theta, sizeof *b->task);
   b->env_task = calloc(2 * parameters + n, sizeof *b->env_task);
   if (!b->episode || !b->task || !b->env_task) {
-    drop_bench(b);
+    free_workspace(b);
     return error && error->code ? error->code : ml3_error_set(error, ML3_ERR_MEMORY, "no memory to compare methods");
   }
   b->world_task = b->task + task;
@@ -64,13 +64,13 @@ static int make_bench(bench *b, const ml3_arena *arena, ml3_error *error) {
 }
 
 /* The same task in the world as it is. */
-static void disturb_task(const bench *b, const ml3_playable *play, const ml3_real *task, ml3_real *world_task) {
+static void disturb_task(const workspace *b, const ml3_playable *play, const ml3_real *task, ml3_real *world_task) {
   memcpy(world_task, task, (size_t)play->problem->task_size * sizeof *task);
   if (b->arena->settings.error_count) play->set_parameters(play->problem, world_task, b->world_env_task);
 }
 
 /* The world's parameters: the models' with the errors asked for. */
-static void disturb(const bench *b, int task) {
+static void disturb(const workspace *b, int task) {
   const ml3_arena *arena = b->arena;
   const ml3_compare_settings *s = &arena->settings;
   ml3_random random = ml3_random_stream(s->seed, ML3_PURPOSE_BASELINE, (uint32_t)task, 7);
@@ -84,7 +84,7 @@ static void disturb(const bench *b, int task) {
 }
 
 /* Draws the task; the stream goes on where the drawing ended. */
-static int draw(const bench *b, int task, ml3_random *random, ml3_error *error) {
+static int draw(const workspace *b, int task, ml3_random *random, ml3_error *error) {
   const ml3_arena *arena = b->arena;
   const ml3_problem *p = arena->play.problem;
   *random = ml3_random_stream(arena->settings.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
@@ -103,7 +103,7 @@ static int draw(const bench *b, int task, ml3_random *random, ml3_error *error) 
 }
 
 /* The same task of the problem that a loss has of its own. */
-static int put_other(const bench *b, const entry *e, int task, ml3_error *error) {
+static int put_other(const workspace *b, const entry *e, int task, ml3_error *error) {
   ml3_random theta = ml3_random_stream(b->arena->settings.seed, ML3_PURPOSE_TEST, (uint32_t)task, 1);
   const int code = e->play->put(e->play->problem, b->env_task, b->start, b->other_task, error);
   if (code != ML3_OK) return code;
@@ -112,49 +112,48 @@ static int put_other(const bench *b, const entry *e, int task, ml3_error *error)
   return ML3_OK;
 }
 
-static bool has_own(const bench *b, const entry *e) {
+static bool has_own(const workspace *b, const entry *e) {
   return e->play != &b->arena->play;
 }
 
-static ml3_trial make_trial(const bench *b, const entry *e, ml3_random random, ml3_compare_points *points) {
+static ml3_trial make_trial(const workspace *b, const entry *e, ml3_random random, ml3_trial_judge *judge) {
   const ml3_problem *p = e->play->problem;
   const bool own = has_own(b, e);
-  return (ml3_trial){.arena = b->arena,
-                     .loss = e->loss,
-                     .play = e->play,
-                     .shared = e->shared,
-                     .random = random,
-                     .task = own ? b->other_task
-                             : p ? b->task
-                                 : NULL,
-                     .theta_0 = own ? b->other_theta_0
-                                : p ? b->theta_0
-                                    : NULL,
-                     .env_task = b->env_task,
-                     .start = b->start,
-                     .world = b->world,
-                     .world_task = own ? b->other_world_task : b->world_task,
-                     .world_env_task = b->world_env_task,
-                     .points = points,
-                     .episode = b->episode,
-                     .label = e->label};
+  return (ml3_trial){
+      .arena = b->arena,
+      .loss = e->loss,
+      .play = e->play,
+      .shared = e->shared,
+      .random = random,
+      .task = {.numbers = own ? b->other_task
+                          : p ? b->task
+                              : NULL,
+               .env_task = b->env_task},
+      .theta_0 = own ? b->other_theta_0
+                 : p ? b->theta_0
+                     : NULL,
+      .start = b->start,
+      .world = b->world,
+      .world_task = {.numbers = own ? b->other_world_task : b->world_task, .env_task = b->world_env_task},
+      .judge = judge};
 }
 
 static int run_trial(const entry *e, ml3_trial *t, ml3_error *error) {
   ml3_trial_restart(t);
   ml3_trial_resume(t);
   const int code = e->method->run(e->method, t, error);
-  if (code == ML3_OK && t->points->count == 0) return ml3_trial_report_failure(t, 0, error);
+  if (code == ML3_OK && t->judge->points->count == 0) return ml3_trial_report_failure(t, 0, error);
   return code;
 }
 
-static int run_task(const bench *b, const lineup *l, ml3_compare *c, int task, ml3_error *error) {
+static int run_task(const workspace *b, const lineup *l, ml3_compare *c, int task, ml3_error *error) {
   ml3_random random;
   int code = draw(b, task, &random, error);
   for (int i = 0; i < l->count && code == ML3_OK; i++) {
     const entry *e = &l->entries[i];
     if (has_own(b, e)) code = put_other(b, e, task, error);
-    ml3_trial t = make_trial(b, e, random, &c->series[i].trials[task]);
+    ml3_trial_judge judge = {.points = &c->series[i].trials[task], .episode = b->episode, .label = e->label};
+    ml3_trial t = make_trial(b, e, random, &judge);
     if (code == ML3_OK) code = run_trial(e, &t, error);
     if (code != ML3_OK) ml3_error_prefix(error, "%s on task %d", l->entries[i].label, task);
   }
@@ -210,9 +209,9 @@ static int run_tasks(const ml3_arena *arena, const lineup *l, ml3_compare *c,
   int code = ML3_OK, done = 0;
 #pragma omp parallel num_threads(threads)
   {
-    bench b;
+    workspace b;
     ml3_error local = {0};
-    int mine = make_bench(&b, arena, &local);
+    int mine = make_workspace(&b, arena, &local);
     const bool made = mine == ML3_OK;
 #pragma omp for schedule(dynamic, 1)
     for (int i = 0; i < arena->settings.tasks; i++) {
@@ -231,7 +230,7 @@ static int run_tasks(const ml3_arena *arena, const lineup *l, ml3_compare *c,
           code = ml3_error_set(error, ML3_ERR_INTERRUPTED, "the comparison was interrupted");
       }
     }
-    if (made) drop_bench(&b);
+    if (made) free_workspace(&b);
   }
   return code;
 }
@@ -291,22 +290,28 @@ const ml3_compare_point *ml3_compare_within(const ml3_compare_points *trial, dou
 int ml3_compare_rollouts(const ml3_arena *arena, const char *const *methods, int method_count, int task, bool last_only,
                          ml3_episode **episodes, int capacity, ml3_error *error) {
   lineup l = {0};
-  bench b;
+  workspace b;
   int count = 0, code = ml3_compare_check(arena, methods, method_count, error);
   for (int i = 0; i < capacity; i++) episodes[i] = NULL;
   if (code == ML3_OK) code = ml3_compare_line_up(&l, arena, methods, method_count, error);
-  if (code == ML3_OK && (code = make_bench(&b, arena, error)) == ML3_OK) {
+  if (code == ML3_OK && (code = make_workspace(&b, arena, error)) == ML3_OK) {
     ml3_random random;
     code = draw(&b, task, &random, error);
     for (int i = 0; i < l.count && code == ML3_OK; i++) {
       ml3_compare_points points = {0};
       if (has_own(&b, &l.entries[i])) code = put_other(&b, &l.entries[i], task, error);
-      ml3_trial t = make_trial(&b, &l.entries[i], random, &points);
-      t.kept = episodes, t.kept_count = &count, t.kept_capacity = capacity, t.last_only = last_only;
+      ml3_trial_judge judge = {.points = &points,
+                               .episode = b.episode,
+                               .kept = episodes,
+                               .kept_count = &count,
+                               .kept_capacity = capacity,
+                               .last_only = last_only,
+                               .label = l.entries[i].label};
+      ml3_trial t = make_trial(&b, &l.entries[i], random, &judge);
       if (code == ML3_OK) code = run_trial(&l.entries[i], &t, error);
       free(points.points);
     }
-    drop_bench(&b);
+    free_workspace(&b);
   }
   ml3_compare_release(&l);
   if (code == ML3_OK) return count;

@@ -1,4 +1,4 @@
-/* What the comparison's files share: compare_lineup.c (who takes part) and compare.c. */
+/* What the comparison's files share: compare_lineup.c (who takes part), compare.c and trial.c (the judge). */
 #ifndef ML3_AGENTS_COMPARE_INTERNAL_H
 #define ML3_AGENTS_COMPARE_INTERNAL_H
 
@@ -6,6 +6,17 @@
 #include "agents/compare/method.h"
 
 enum { ML3_COMPARE_MAX_ENTRIES = ML3_COMPARE_MAX_METHODS + ML3_COMPARE_MAX_LOSSES * 4 };
+
+/* What is reported of a trial, and the clock. */
+struct ml3_trial_judge {
+  double env_steps, seconds, begun;
+  ml3_compare_points *points;
+  ml3_episode *episode; /* scratch */
+  ml3_episode **kept;   /* where episodes of points of interest go, or NULL */
+  int *kept_count, kept_capacity;
+  bool last_only; /* of them, the last point's alone */
+  const char *label;
+};
 
 /* A method with the loss it runs with. */
 typedef struct entry {

@@ -2,7 +2,7 @@
 
    run() works on one task and reports what it has at points of its own choice: after every update, after a plan. Time is
    counted from its begin and between reports (judging is not in it); steps of simulator or model are counted by
-   ml3_trial_spend, whoever takes them. A method must not look at trial->world but by acting in it. */
+   ml3_trial_spend, whoever takes them. A method must not look at trial->world or at world_task but by acting in the world. */
 #ifndef ML3_AGENTS_METHOD_H
 #define ML3_AGENTS_METHOD_H
 
@@ -12,35 +12,32 @@
 extern "C" {
 #endif
 
-typedef struct ml3_trial ml3_trial;
+typedef struct ml3_trial_judge ml3_trial_judge; /* the judge's scratch: no method's business */
+
+/* A task as a method may see it: as models have it, or as it is in the world. */
+typedef struct ml3_trial_task {
+  const ml3_real *numbers; /* the problem's; NULL without a problem */
+  const double *env_task;  /* [task_dim] */
+} ml3_trial_task;
+
 /* One method on one task. */
-struct ml3_trial {
-  const ml3_arena *arena;
+typedef struct ml3_trial {
+  /* What it may know. */
+  const ml3_arena *arena;       /* settings, and the environment as models have it */
   const ml3_compare_loss *loss; /* of methods that need one */
   const ml3_playable *play;     /* the problem that task and theta_0 are of: the loss's, else the arena's */
   const void *shared;           /* what prepare has made */
-  ml3_random random;            /* the method's own */
-
-  /* What it may know. */
-  const ml3_real *task;    /* the problem's numbers of the task; NULL without a problem */
+  ml3_trial_task task;
   const ml3_real *theta_0; /* the initial policy; NULL without a problem */
-  const double *env_task;  /* [task_dim] as models have it */
   const double *start;     /* [state_dim] */
+  ml3_random random;       /* the method's own */
 
-  /* The world, with errors of the models if there are any: to act in, and to be judged in. */
+  /* The world, with errors of the models if there are any: to act in alone. */
   ml3_env *world;
-  const ml3_real *world_task; /* the problem's numbers for it */
-  const double *world_env_task;
+  ml3_trial_task world_task;
 
-  /* Of the report. */
-  double env_steps, seconds, begun;
-  ml3_compare_points *points;
-  ml3_episode *episode; /* scratch of the judge */
-  ml3_episode **kept;   /* where episodes of points of interest go, or NULL */
-  int *kept_count, kept_capacity;
-  bool last_only; /* of them, the last point's alone */
-  const char *label;
-};
+  ml3_trial_judge *judge;
+} ml3_trial;
 
 enum { ML3_NEEDS_PROBLEM = 1, ML3_NEEDS_LOSS = 2 }; /* a loss implies a problem */
 
@@ -72,6 +69,9 @@ const ml3_method *ml3_method_find(const char *name, ml3_error *error); /* NULL w
 
 void ml3_trial_spend(ml3_trial *trial,
                      double steps); /* steps of the environment, or of a model of it, that a method has taken */
+
+/* Taken so far. */
+double ml3_trial_spent(const ml3_trial *trial);
 
 /* Would so many more steps be within the budget? */
 bool ml3_trial_affords(const ml3_trial *trial, double steps);

@@ -107,10 +107,10 @@ static int observe(void *user, const ml3_ilqr_iteration *i) {
   s->iterations++;
   if (s->iterations > CURVE_ITERATIONS && s->iterations % 10) return 0;
   plan p = {i->cost < s->best_cost ? i->actions : s->best, (size_t)s->m};
-  const double steps = t->env_steps;
-  t->env_steps = s->steps_before + (double)i->model_steps;
+  const double steps = s->steps_before + (double)i->model_steps - ml3_trial_spent(t); /* of the search that goes on */
+  ml3_trial_spend(t, steps);
   if (s->code == ML3_OK) s->code = ml3_trial_report_policy(t, s->iterations, false, play_plan, &p, s->error);
-  t->env_steps = steps;
+  ml3_trial_spend(t, -steps);
   return s->code != ML3_OK;
 }
 
@@ -131,7 +131,7 @@ static int make_model(search *s, ml3_error *error) {
   } else {
     ml3_env *env = ml3_env_new(t->arena->env, error);
     ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
-    if (env) ml3_env_reset(env, s->options->model == TRUE_WORLD ? t->world_env_task : t->env_task, &none);
+    if (env) ml3_env_reset(env, s->options->model == TRUE_WORLD ? t->world_task.env_task : t->task.env_task, &none);
     s->model = env ? ml3_model_of_env(env, error) : NULL;
     ml3_env_free(env);
   }
@@ -144,7 +144,7 @@ static int make_cost(search *s, ml3_error *error) {
   ml3_env *env = ml3_env_new(spec, error);
   if (!env) return ML3_ERR_MEMORY;
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
-  ml3_env_reset(env, t->env_task, &none);
+  ml3_env_reset(env, t->task.env_task, &none);
   if (ml3_env_goal_is_state(spec)) {
     const bool last_only = t->arena->play.last_only;
     ml3_env_goal(env, s->goal);
@@ -168,7 +168,7 @@ static int make_cost(search *s, ml3_error *error) {
 static long budget_left(const search *s) {
   const long budget = s->trial->arena->settings.budget;
   if (budget <= 0) return 0;
-  const double left = (double)budget - s->trial->env_steps;
+  const double left = (double)budget - ml3_trial_spent(s->trial);
   return left >= 1 ? (long)left : -1;
 }
 
@@ -180,7 +180,7 @@ static void try_controls(search *s) {
   if (left < 0 || (left > 0 && left < s->horizon)) return;
   const ml3_ilqr_settings d = ml3_ilqr_defaults(s->horizon);
   ml3_ilqr_set_limits(s->ilqr, d.max_iterations, left, d.regularization);
-  s->steps_before = s->trial->env_steps;
+  s->steps_before = ml3_trial_spent(s->trial);
   const int code = ml3_ilqr_solve(s->ilqr, s->trial->start, 0, s->actions, &report, NULL);
   ml3_trial_spend(s->trial, (double)report.model_steps);
   if (code != ML3_OK || !(report.cost < s->best_cost)) return;

@@ -15,9 +15,9 @@ static int steps_of(const ml3_method *method, const ml3_arena *arena) {
 
 /* No more than the budget allows: the step size falls to its end with the last. */
 static int learner_updates(const ml3_method *method, const ml3_arena *arena) {
-  const int64_t wanted = arena->settings.learner.updates, budget = arena->settings.budget;
+  const int64_t asked = arena->settings.learner.updates, budget = arena->settings.budget;
   const int64_t most = budget / ((int64_t)envs_of(method, arena) * steps_of(method, arena));
-  return (int)(budget <= 0 || wanted <= most ? wanted : most > 0 ? most : 1);
+  return (int)(budget <= 0 || asked <= most ? asked : most > 0 ? most : 1);
 }
 
 static int prepare(const ml3_method *method, const ml3_arena *arena, const ml3_compare_loss *loss, void **shared,
@@ -33,7 +33,7 @@ static ml3_learner *make_learner(const ml3_method *method, ml3_trial *t, ml3_err
   ml3_learner_settings s = c->learner;
   s.env = t->arena->env;
   s.owned = NULL;
-  s.task = t->world_env_task;
+  s.task = t->world_task.env_task;
   s.start = t->play->free_starts ? NULL : t->start;
   s.horizon = t->arena->horizon;
   s.threads = 1;

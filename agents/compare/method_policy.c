@@ -81,7 +81,7 @@ static const ml3_meta *meta_of(const ml3_arena *arena, const ml3_compare_loss *l
 
 static int run_learned_loss(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   (void)method;
-  return run_with(t, meta_of(t->arena, t->loss), t->play->in_world ? t->world_task : t->task, error);
+  return run_with(t, meta_of(t->arena, t->loss), t->play->in_world ? t->world_task.numbers : t->task.numbers, error);
 }
 
 const ml3_method ml3_method_learned_loss = {
@@ -129,7 +129,7 @@ static int prepare_recorded(const ml3_method *method, const ml3_arena *arena, co
 static int run_recorded(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   (void)method;
   const recorded *r = t->shared;
-  return run_with(t, r ? r->meta : meta_of(t->arena, t->loss), t->world_task, error);
+  return run_with(t, r ? r->meta : meta_of(t->arena, t->loss), t->world_task.numbers, error);
 }
 
 const ml3_method ml3_method_learned_loss_world = {
@@ -273,7 +273,7 @@ static int prepare_gradient(const ml3_method *method, const ml3_arena *arena, co
 static int run_gradient(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   const task_step step = *(const task_step *)t->shared;
   const double steps = t->play->gradient_steps;
-  const ml3_real *task = t->play->in_world ? t->world_task : t->task;
+  const ml3_real *task = t->play->in_world ? t->world_task.numbers : t->task.numbers;
   const int most = most_updates(t->arena);
   descent d;
   (void)method;

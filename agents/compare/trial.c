@@ -5,43 +5,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/compare/method.h"
+#include "agents/compare/compare_internal.h"
 
 #include "base/clock.h"
 
 void ml3_trial_pause(ml3_trial *t) {
-  t->seconds += ml3_clock_s() - t->begun;
+  t->judge->seconds += ml3_clock_s() - t->judge->begun;
 }
 
 void ml3_trial_resume(ml3_trial *t) {
-  t->begun = ml3_clock_s();
+  t->judge->begun = ml3_clock_s();
 }
 
 void ml3_trial_spend(ml3_trial *t, double steps) {
-  t->env_steps += steps;
+  t->judge->env_steps += steps;
+}
+
+double ml3_trial_spent(const ml3_trial *t) {
+  return t->judge->env_steps;
 }
 
 bool ml3_trial_affords(const ml3_trial *t, double steps) {
   const long budget = t->arena->settings.budget;
-  return budget <= 0 || t->env_steps + steps <= (double)budget;
+  return budget <= 0 || t->judge->env_steps + steps <= (double)budget;
 }
 
 void ml3_trial_restart(ml3_trial *t) {
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
-  ml3_env_reset(t->world, t->world_env_task, &none);
+  ml3_env_reset(t->world, t->world_task.env_task, &none);
   ml3_env_set_state(t->world, t->start);
 }
 
 static bool is_of_interest(const ml3_trial *t, int updates, bool last, bool by_updates) {
   const ml3_compare_settings *s = &t->arena->settings;
-  if (!by_updates || t->last_only) return last;
+  if (!by_updates || t->judge->last_only) return last;
   for (int i = 0; i < s->step_count; i++)
     if (s->steps[i] == updates) return true;
   return last;
 }
 
 static int add_point(ml3_trial *t, int updates, bool last, const ml3_outcome *outcome, ml3_error *error) {
-  ml3_compare_points *p = t->points;
+  ml3_compare_points *p = t->judge->points;
   if (p->count == p->capacity) {
     const int capacity = p->capacity ? 2 * p->capacity : 8;
     ml3_compare_point *grown = realloc(p->points, (size_t)capacity * sizeof *grown);
@@ -49,15 +53,18 @@ static int add_point(ml3_trial *t, int updates, bool last, const ml3_outcome *ou
     p->points = grown;
     p->capacity = capacity;
   }
-  p->points[p->count++] = (ml3_compare_point){
-      .updates = updates, .env_steps = t->env_steps, .seconds = t->seconds, .outcome = *outcome, .last = last};
+  p->points[p->count++] = (ml3_compare_point){.updates = updates,
+                                              .env_steps = t->judge->env_steps,
+                                              .seconds = t->judge->seconds,
+                                              .outcome = *outcome,
+                                              .last = last};
   return ML3_OK;
 }
 
 /* A copy of the judged episode, for viewing. */
 static int keep_episode(ml3_trial *t, int updates, bool by_updates, ml3_error *error) {
-  const ml3_episode *e = t->episode;
-  if (*t->kept_count >= t->kept_capacity) return ML3_OK;
+  const ml3_episode *e = t->judge->episode;
+  if (*t->judge->kept_count >= t->judge->kept_capacity) return ML3_OK;
   ml3_episode *copy = ml3_episode_new(e->spec, e->capacity, error);
   if (!copy) return ML3_ERR_MEMORY;
   const size_t n = (size_t)e->spec->state_dim, o = (size_t)e->spec->obs_dim, m = (size_t)e->spec->action_dim;
@@ -75,25 +82,25 @@ static int keep_episode(ml3_trial *t, int updates, bool by_updates, ml3_error *e
   copy->passed = e->passed;
   copy->success_step = e->success_step;
   if (by_updates && updates > 0)
-    snprintf(copy->label, sizeof copy->label, "%.70s, %d update%s", t->label, updates, updates == 1 ? "" : "s");
+    snprintf(copy->label, sizeof copy->label, "%.70s, %d update%s", t->judge->label, updates, updates == 1 ? "" : "s");
   else
-    snprintf(copy->label, sizeof copy->label, "%.90s", t->label);
-  t->kept[(*t->kept_count)++] = copy;
+    snprintf(copy->label, sizeof copy->label, "%.90s", t->judge->label);
+  t->judge->kept[(*t->judge->kept_count)++] = copy;
   return ML3_OK;
 }
 
 /* Judges the episode in scratch. */
 static int judge(ml3_trial *t, int updates, bool last, bool by_updates, ml3_error *error) {
-  ml3_outcome outcome = {.task_loss = -t->episode->episode_return,
-                         .episode_return = t->episode->episode_return,
-                         .distance = t->episode->final_distance,
-                         .success = t->episode->success,
-                         .passed = t->episode->passed,
-                         .env_steps = t->episode->steps};
+  ml3_outcome outcome = {.task_loss = -t->judge->episode->episode_return,
+                         .episode_return = t->judge->episode->episode_return,
+                         .distance = t->judge->episode->final_distance,
+                         .success = t->judge->episode->success,
+                         .passed = t->judge->episode->passed,
+                         .env_steps = t->judge->episode->steps};
   const ml3_playable *play = t->play;
-  if (play->judge) play->judge(play->problem, t->world_task, t->episode, &outcome);
+  if (play->judge) play->judge(play->problem, t->world_task.numbers, t->judge->episode, &outcome);
   int code = add_point(t, updates, last, &outcome, error);
-  if (code == ML3_OK && t->kept && is_of_interest(t, updates, last, by_updates))
+  if (code == ML3_OK && t->judge->kept && is_of_interest(t, updates, last, by_updates))
     code = keep_episode(t, updates, by_updates, error);
   return code;
 }
@@ -101,7 +108,7 @@ static int judge(ml3_trial *t, int updates, bool last, bool by_updates, ml3_erro
 int ml3_trial_report_policy(ml3_trial *t, int updates, bool last, ml3_env_policy policy, void *user, ml3_error *error) {
   ml3_trial_pause(t);
   ml3_trial_restart(t);
-  ml3_episode_record(t->episode, t->world, t->arena->horizon, false, policy, user);
+  ml3_episode_record(t->judge->episode, t->world, t->arena->horizon, false, policy, user);
   const int code = judge(t, updates, last, false, error);
   ml3_trial_resume(t);
   return code;
@@ -114,10 +121,11 @@ int ml3_trial_report_net(ml3_trial *t, int updates, bool last, const ml3_policy 
   ml3_trial_restart(t);
   ml3_env_goal(t->world, goal);
   ml3_policy_player player = {.policy = policy, .theta = theta, .goal = goal};
-  ml3_episode_record(t->episode, t->world, t->arena->horizon, false, ml3_policy_play, &player);
-  const ml3_compare_loss *shown = t->loss ? t->loss : t->arena->loss_count ? &t->arena->losses[0] : NULL;
-  if (t->kept && shown && t->play->value && (t->loss || !shown->play.problem)) /* with the learned loss along it */
-    t->play->value(t->play->problem, t->world_task, shown->loss, t->episode);
+  ml3_episode_record(t->judge->episode, t->world, t->arena->horizon, false, ml3_policy_play, &player);
+  const ml3_compare_loss *drawn = t->loss ? t->loss : t->arena->loss_count ? &t->arena->losses[0] : NULL;
+  if (t->judge->kept && drawn && t->play->value &&
+      (t->loss || !drawn->play.problem)) /* with the learned loss along it */
+    t->play->value(t->play->problem, t->world_task.numbers, drawn->loss, t->judge->episode);
   const int code = judge(t, updates, last, true, error);
   ml3_trial_resume(t);
   return code;
