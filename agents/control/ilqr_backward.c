@@ -31,26 +31,53 @@ typedef struct local {
   double slope, curvature, largest;  /* as in the workspace */
 } local;
 
-/* c[p][q] = or += a' b with a[r][p], b[r][q]: the one product needed, as V_ss and Q_uu are symmetric. */
-ML3_ILQR_INLINE void product(size_t p, size_t q, size_t r, bool add, const double *restrict a, const double *restrict b,
-                             double *restrict c) {
-  for (size_t i = 0; i < p; i++) {
-    for (size_t j = 0; j < q; j++) {
-      double sum = add ? c[i * q + j] : a[i] * b[j];
-      for (size_t k = add ? 0 : 1; k < r; k++) sum += a[k * p + i] * b[k * q + j];
-      c[i * q + j] = sum;
+/* x[rows][cols] */
+typedef struct matrix {
+  const double *x;
+  size_t rows, cols;
+} matrix;
+
+ML3_ILQR_INLINE matrix matrix_of(const double *x, size_t rows, size_t cols) {
+  return (matrix){.x = x, .rows = rows, .cols = cols};
+}
+
+ML3_ILQR_INLINE matrix vector_of(const double *x, size_t rows) {
+  return matrix_of(x, rows, 1);
+}
+
+/* c[a.cols][b.cols] = a' b: the one product needed, as V_ss and Q_uu are symmetric. */
+ML3_ILQR_INLINE void set_product(double *restrict c, matrix a, matrix b) {
+  const double *restrict x = a.x, *restrict y = b.x;
+  for (size_t i = 0; i < a.cols; i++) {
+    for (size_t j = 0; j < b.cols; j++) {
+      double sum = x[i] * y[j];
+      for (size_t k = 1; k < a.rows; k++) sum += x[k * a.cols + i] * y[k * b.cols + j];
+      c[i * b.cols + j] = sum;
+    }
+  }
+}
+
+/* c += a' b */
+ML3_ILQR_INLINE void add_product(double *restrict c, matrix a, matrix b) {
+  const double *restrict x = a.x, *restrict y = b.x;
+  for (size_t i = 0; i < a.cols; i++) {
+    for (size_t j = 0; j < b.cols; j++) {
+      double sum = c[i * b.cols + j];
+      for (size_t k = 0; k < a.rows; k++) sum += x[k * a.cols + i] * y[k * b.cols + j];
+      c[i * b.cols + j] = sum;
     }
   }
 }
 
 /* The same for a result that is known to be symmetric: half of it is computed. */
-ML3_ILQR_INLINE void symmetric_product(size_t p, size_t r, const double *restrict a, const double *restrict b,
-                                       double *restrict c) {
-  for (size_t i = 0; i < p; i++) {
+ML3_ILQR_INLINE void add_symmetric_product(double *restrict c, matrix a, matrix b) {
+  const double *restrict x = a.x, *restrict y = b.x;
+  const size_t n = a.cols;
+  for (size_t i = 0; i < n; i++) {
     for (size_t j = 0; j <= i; j++) {
-      double sum = c[i * p + j];
-      for (size_t k = 0; k < r; k++) sum += a[k * p + i] * b[k * p + j];
-      c[i * p + j] = c[j * p + i] = sum;
+      double sum = c[i * n + j];
+      for (size_t k = 0; k < a.rows; k++) sum += x[k * n + i] * y[k * n + j];
+      c[i * n + j] = c[j * n + i] = sum;
     }
   }
 }
@@ -60,31 +87,32 @@ ML3_ILQR_INLINE void copy(double *restrict to, const double *restrict from, size
 }
 
 ML3_ILQR_INLINE void expand_action_value(const ml3_ilqr *w, local *l, size_t t, size_t n, size_t m) {
-  const double *a = w->a + t * n * n, *b = w->b + t * n * m;
-  const double *ls = w->expansion + t * (n + m + n * n + m * m + m * n), *lu = ls + n, *lss = lu + m;
-  const double *luu = lss + n * n, *lus = luu + m * m;
-  copy(l->qs, ls, n);
-  copy(l->qu, lu, m);
-  copy(l->qss, lss, n * n);
-  copy(l->quu, luu, m * m);
-  copy(l->qus, lus, m * n);
-  product(n, n, n, false, l->vss, a, l->va);
-  product(n, m, n, false, l->vss, b, l->vb);
-  product(n, 1, n, true, a, l->vs, l->qs);
-  product(m, 1, n, true, b, l->vs, l->qu);
-  symmetric_product(n, n, a, l->va, l->qss);
-  symmetric_product(m, n, b, l->vb, l->quu);
-  product(m, n, n, true, b, l->va, l->qus);
+  const matrix a = matrix_of(w->a + t * n * n, n, n), b = matrix_of(w->b + t * n * m, n, m);
+  const matrix vs = vector_of(l->vs, n), vss = matrix_of(l->vss, n, n);
+  const matrix va = matrix_of(l->va, n, n), vb = matrix_of(l->vb, n, m);
+  const ml3_ilqr_expansion cost = ml3_ilqr_expansion_of(w->expansion, t, n, m);
+  copy(l->qs, cost.ls, n);
+  copy(l->qu, cost.lu, m);
+  copy(l->qss, cost.lss, n * n);
+  copy(l->quu, cost.luu, m * m);
+  copy(l->qus, cost.lus, m * n);
+  set_product(l->va, vss, a);
+  set_product(l->vb, vss, b);
+  add_product(l->qs, a, vs);
+  add_product(l->qu, b, vs);
+  add_symmetric_product(l->qss, a, va);
+  add_symmetric_product(l->quu, b, vb);
+  add_product(l->qus, b, va);
 
   copy(l->quu_reg, l->quu, m * m);
   copy(l->qus_reg, l->qus, m * n);
   if (w->settings.regularize_state) {
     for (size_t i = 0; i < n; i++) {
-      for (size_t j = 0; j < n; j++) l->va[i * n + j] = l->damping[i] * a[i * n + j];
-      for (size_t j = 0; j < m; j++) l->vb[i * m + j] = l->damping[i] * b[i * m + j];
+      for (size_t j = 0; j < n; j++) l->va[i * n + j] = l->damping[i] * a.x[i * n + j];
+      for (size_t j = 0; j < m; j++) l->vb[i * m + j] = l->damping[i] * b.x[i * m + j];
     }
-    symmetric_product(m, n, b, l->vb, l->quu_reg);
-    product(m, n, n, true, b, l->va, l->qus_reg);
+    add_symmetric_product(l->quu_reg, b, vb);
+    add_product(l->qus_reg, b, va);
   } else {
     for (size_t i = 0; i < m; i++) l->quu_reg[i * m + i] += l->damping[i];
   }
@@ -115,7 +143,7 @@ ML3_ILQR_INLINE void update_hessian_one(local *l, size_t n, double slope) {
 /* V_ss of any number: what is symmetric of K' (Q_us + Q_uu K) + Q_us' K, which it all is but for rounding. */
 ML3_ILQR_INLINE void update_hessian(local *l, size_t n, size_t m, const double *gains) {
   copy(l->qus_new, l->qus, m * n);
-  product(m, n, m, true, l->quu, gains, l->qus_new); /* Q_us + Q_uu K */
+  add_product(l->qus_new, matrix_of(l->quu, m, m), matrix_of(gains, m, n)); /* Q_us + Q_uu K */
   for (size_t i = 0; i < n; i++)
     for (size_t j = 0; j <= i; j++) {
       double sum = 0;
@@ -151,14 +179,14 @@ ML3_ILQR_INLINE bool minimize_over_action(ml3_ilqr *w, local *l, size_t t, size_
 
 ML3_ILQR_INLINE void update_value(local *l, size_t n, size_t m, const double *k, const double *gains, double slope) {
   copy(l->qu_new, l->qu, m);
-  product(m, 1, m, true, l->quu, k, l->qu_new); /* Q_u + Q_uu k */
+  add_product(l->qu_new, matrix_of(l->quu, m, m), vector_of(k, m)); /* Q_u + Q_uu k */
   for (size_t i = 0; i < m; i++) {
     l->slope += k[i] * l->qu[i];
     l->curvature += 0.5 * k[i] * (l->qu_new[i] - l->qu[i]);
   }
   copy(l->vs, l->qs, n);
-  product(n, 1, m, true, gains, l->qu_new, l->vs);
-  product(n, 1, m, true, l->qus, k, l->vs);
+  add_product(l->vs, matrix_of(gains, m, n), vector_of(l->qu_new, m));
+  add_product(l->vs, matrix_of(l->qus, m, n), vector_of(k, m));
   if (m == 1)
     update_hessian_one(l, n, slope);
   else

@@ -59,7 +59,7 @@ const char *ml3_ilqr_trouble(const ml3_ilqr *w, char *text, size_t size) {
 int ml3_ilqr_check_derivatives(const ml3_ilqr *w, ml3_error *error) {
   const size_t n = w->n, m = w->m;
   for (size_t t = 0; t <= w->horizon; t++) {
-    if (ml3_ilqr_all_finite(ml3_ilqr_expansion_at(w, t).ls, ml3_ilqr_expansion_size(w)) &&
+    if (ml3_ilqr_all_finite(ml3_ilqr_expansion_at(w, t).ls, ml3_ilqr_expansion_size(w->n, w->m)) &&
         (t == w->horizon ||
          (ml3_ilqr_all_finite(w->a + t * n * n, n * n) && ml3_ilqr_all_finite(w->b + t * n * m, n * m))))
       continue;

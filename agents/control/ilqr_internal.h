@@ -56,15 +56,18 @@ struct ml3_ilqr {
   long rollout_steps, linearizations;
 };
 
-static inline size_t ml3_ilqr_expansion_size(const ml3_ilqr *w) {
-  return w->n + w->m + w->n * w->n + w->m * w->m + w->m * w->n;
+static inline size_t ml3_ilqr_expansion_size(size_t n, size_t m) {
+  return n + m + n * n + m * m + m * n;
 }
 
-/* The expansion of step t. */
+/* The expansion of step t, for n and m that the compiler may know. */
+static inline ml3_ilqr_expansion ml3_ilqr_expansion_of(double *expansion, size_t t, size_t n, size_t m) {
+  double *ls = expansion + t * ml3_ilqr_expansion_size(n, m), *lu = ls + n, *lss = lu + m, *luu = lss + n * n;
+  return (ml3_ilqr_expansion){.ls = ls, .lu = lu, .lss = lss, .luu = luu, .lus = luu + m * m};
+}
+
 static inline ml3_ilqr_expansion ml3_ilqr_expansion_at(const ml3_ilqr *w, size_t t) {
-  double *ls = w->expansion + t * ml3_ilqr_expansion_size(w), *lu = ls + w->n, *lss = lu + w->m;
-  double *luu = lss + w->n * w->n;
-  return (ml3_ilqr_expansion){.ls = ls, .lu = lu, .lss = lss, .luu = luu, .lus = luu + w->m * w->m};
+  return ml3_ilqr_expansion_of(w->expansion, t, w->n, w->m);
 }
 
 /* May a piece of work that takes so many steps of the model be begun? */

@@ -67,7 +67,7 @@ static bool allocate_arrays(ml3_ilqr *w) {
       {&w->actions, T * m},
       {&w->a, T * n * n},
       {&w->b, T * n * m},
-      {&w->expansion, (T + 1) * ml3_ilqr_expansion_size(w)},
+      {&w->expansion, (T + 1) * ml3_ilqr_expansion_size(w->n, w->m)},
       {&w->feed_forward, T * m},
       {&w->gains, T * m * n},
       {&w->vs, n},
