@@ -16,7 +16,6 @@ static void find_needed(compiler *c, const ml3_nn_output *outputs, int count) {
   for (int i = 0; i < c->n; i++) {
     c->canon[i] = node(c, i)->op == OP_PASS ? c->canon[node(c, i)->a] : i;
     c->stage[i] = INT_MAX;
-    c->slot[i] = -1;
   }
   for (int i = 0; i < count; i++) {
     ml3_node x = c->canon[outputs[i].node];
@@ -137,7 +136,7 @@ static void find_places(compiler *c) {
 static bool index_slots(ml3_nn_program *p) {
   p->slots_of_root = malloc((size_t)(p->slot_count + 1) * sizeof *p->slots_of_root);
   if (!p->slots_of_root) return false;
-  for (int i = 0; i < p->slot_count; i++) p->roots[p->slots[i].root].slots++;
+  for (int i = 1; i < p->slot_count; i++) p->roots[p->slots[i].root].slots++;
   int at = 0;
   for (int r = 0; r < p->root_count; r++) {
     p->roots[r].first_slot = at;
@@ -145,7 +144,7 @@ static bool index_slots(ml3_nn_program *p) {
     p->roots[r].slots = 0;
     if (p->roots[r].input >= 0 && p->roots[r].entries > p->largest_input) p->largest_input = p->roots[r].entries;
   }
-  for (int i = 0; i < p->slot_count; i++) {
+  for (int i = 1; i < p->slot_count; i++) {
     ml3_nn_root *r = &p->roots[p->slots[i].root];
     p->slots_of_root[r->first_slot + r->slots++] = i;
   }
@@ -192,7 +191,8 @@ static bool compile(compiler *c, const ml3_nn_output *outputs, int count, char *
   p->outputs = count;
   p->output_slot = calloc((size_t)count, sizeof *p->output_slot);
   p->stage_begin = calloc((size_t)p->stages + 1, sizeof *p->stage_begin);
-  p->slots = calloc(3 * n + (size_t)count, sizeof *p->slots); /* a node, a product's two operands made ready; outputs */
+  p->slots = calloc(3 * n + (size_t)count + 1, sizeof *p->slots); /* a node, a product's two operands made ready; outputs */
+  p->slot_count = 1; /* none */
   p->roots = calloc(3 * n + (size_t)count, sizeof *p->roots);
   if (!p->output_slot || !p->stage_begin || !p->slots || !p->roots) return false;
 

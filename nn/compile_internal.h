@@ -19,12 +19,12 @@ typedef struct compiler {
   bool *stored; /* needs memory */
   bool *is_output;
   place *at;
-  int *slot;        /* of a node, -1 none yet */
-  int *reg;         /* register of a node in the group being made */
-  int *transposed;  /* slot of a node's transpose + 1 */
-  int *right_uses;  /* small products that have the node, transposed, on the right */
-  int (*packed)[4]; /* slot of a node packed for the matrix unit: by k_is_rows, right; 0 none yet, else slot + 1 */
-  ml3_node *order;  /* needed nodes that do work, by stage, level, shape */
+  ml3_nn_slot_id *slot;        /* of a node, where it has one yet; as are */
+  int *reg;                    /* register of a node in the group being made */
+  ml3_nn_slot_id *transposed;  /* of a node's transpose */
+  int *right_uses;             /* small products that have the node, transposed, on the right */
+  ml3_nn_slot_id (*packed)[4]; /* of a node packed for the matrix unit: by k_is_rows, right */
+  ml3_node *order;             /* needed nodes that do work, by stage, level, shape */
   int order_count;
   int capacity[6]; /* instructions, groups, loads, stores, micros, constants */
   bool sick;

@@ -33,19 +33,25 @@ static int add_root(compiler *c, int entries, ml3_node input) {
   return c->p->root_count++;
 }
 
-static int slot_of(compiler *c, ml3_node x) {
+static ml3_nn_slot_id add_slot(compiler *c, ml3_nn_slot slot) {
+  c->p->slots[c->p->slot_count] = slot;
+  return (ml3_nn_slot_id){c->p->slot_count++};
+}
+
+/* One in a buffer of its own. */
+static ml3_nn_slot_id add_own_slot(compiler *c, int rows, int cols) {
+  return add_slot(c, (ml3_nn_slot){.root = add_root(c, rows * cols, ML3_NN_NONE), .rows = rows, .cols = cols});
+}
+
+static ml3_nn_slot_id slot_of(compiler *c, ml3_node x) {
   x = c->canon[x];
-  if (c->slot[x] >= 0) return c->slot[x];
+  if (ml3_nn_is_slot(c->slot[x])) return c->slot[x];
 
   const ml3_nn_node *n = node(c, x);
-  ml3_node r = c->at[x].root;
-  int root;
-  if (r == x)
-    root = add_root(c, ml3_nn_entries(n), n->op == OP_INPUT ? x : ML3_NN_NONE);
-  else
-    root = c->p->slots[slot_of(c, r)].root;
-  c->p->slots[c->p->slot_count] = (ml3_nn_slot){root, c->at[x].offset, n->rows, n->cols};
-  return c->slot[x] = c->p->slot_count++;
+  const place at = c->at[x];
+  const int root = at.root == x ? add_root(c, ml3_nn_entries(n), n->op == OP_INPUT ? x : ML3_NN_NONE)
+                                : ml3_nn_slot_at(c->p, slot_of(c, at.root))->root;
+  return c->slot[x] = add_slot(c, (ml3_nn_slot){.root = root, .offset = at.offset, .rows = n->rows, .cols = n->cols});
 }
 
 /* ---- fused passes ------------------------------------------------------------------------ */
@@ -60,20 +66,21 @@ static int constant_number(compiler *c, double value) {
 
 /* How a pass of x's shape reads operand o. */
 static ml3_nn_load load_of(compiler *c, ml3_node x, ml3_node o) {
-  if (node(c, o)->op == OP_CONSTANT) return (ml3_nn_load){LOAD_CONSTANT, constant_number(c, node(c, o)->value)};
+  if (node(c, o)->op == OP_CONSTANT)
+    return (ml3_nn_load){.mode = LOAD_CONSTANT, .constant = constant_number(c, node(c, o)->value)};
   ml3_node s = source(c, o);
   const ml3_nn_node *n = node(c, s), *target = node(c, x);
   ml3_nn_load_mode mode = n->rows == target->rows && n->cols == target->cols ? LOAD_FULL
                           : n->rows == 1 && n->cols == 1                     ? LOAD_SCALAR
                           : n->rows == 1                                     ? LOAD_ROW
                                                                              : LOAD_COL;
-  return (ml3_nn_load){mode, slot_of(c, s)};
+  return (ml3_nn_load){.mode = mode, .slot = slot_of(c, s)};
 }
 
 static int load_register(compiler *c, ml3_nn_group *group, ml3_nn_load load) {
   for (int i = 0; i < group->loads; i++) {
     const ml3_nn_load *l = &c->p->loads[group->first_load + i];
-    if (l->mode == load.mode && l->slot == load.slot) return i;
+    if (l->mode == load.mode && l->slot.number == load.slot.number && l->constant == load.constant) return i;
   }
   ml3_nn_load *slot = push(c, 2, (void **)&c->p->loads, &c->p->load_count, sizeof load);
   if (!slot) return 0;
@@ -110,7 +117,7 @@ static void survey_group(compiler *c, ml3_nn_group *group, const ml3_node *nodes
     }
     last_use[x] = i;
     if (!c->stored[x]) continue;
-    int *slot = push(c, 3, (void **)&c->p->stores, &c->p->store_count, sizeof *slot);
+    ml3_nn_slot_id *slot = push(c, 3, (void **)&c->p->stores, &c->p->store_count, sizeof *slot);
     if (!slot) return;
     *slot = slot_of(c, x);
     group->stores++;
@@ -174,9 +181,6 @@ static void emit_group(compiler *c, const ml3_node *nodes, int count, int *last_
   *slot = group;
   emit(c, (ml3_nn_instruction){.kind = KIND_GROUP,
                                .stage = c->stage[nodes[0]],
-                               .dst = -1,
-                               .a = -1,
-                               .b = -1,
                                .m = first->rows,
                                .n = first->cols,
                                .k = group.micros,
@@ -185,32 +189,52 @@ static void emit_group(compiler *c, const ml3_node *nodes, int count, int *last_
 
 /* ---- the rest ---------------------------------------------------------------------------- */
 
-static ml3_nn_instruction plain(ml3_nn_kind kind, int stage, int dst, int a, int m, int n) {
-  return (ml3_nn_instruction){.kind = kind, .stage = stage, .dst = dst, .a = a, .b = -1, .m = m, .n = n};
+static ml3_nn_instruction plain(ml3_nn_kind kind, int stage, ml3_nn_slot_id dst, ml3_nn_slot_id a, int m, int n) {
+  return (ml3_nn_instruction){.kind = kind, .stage = stage, .dst = dst, .a = a, .m = m, .n = n};
 }
 
-static void emit_block(compiler *c, int stage, int dst, int a, int rows, int cols, int from_stride, int from,
-                       int to_stride, int to) {
-  ml3_nn_instruction i = plain(KIND_BLOCK, stage, dst, a, rows, cols);
-  i.from_stride = from_stride, i.from_offset = from;
-  i.to_stride = to_stride, i.to_offset = to;
+/* Rows of so many entries from a to dst. */
+typedef struct block {
+  ml3_nn_slot_id dst, a;
+  int rows, cols;
+  ml3_nn_row_layout from, to; /* in a, in dst */
+} block;
+
+static void emit_block(compiler *c, int stage, block b) {
+  ml3_nn_instruction i = plain(KIND_BLOCK, stage, b.dst, b.a, b.rows, b.cols);
+  i.from = b.from, i.to = b.to;
   emit(c, i);
 }
 
-/* The slot of x packed as an operand, with the instruction that packs it when it is the first to be wanted so. */
-static int packed_slot(compiler *c, int stage, ml3_node x, bool k_is_rows, bool right) {
-  int *known = &c->packed[c->canon[x]][2 * k_is_rows + right];
-  if (*known) return *known - 1;
+/* So many columns of a, from column `from` on, to columns of x from `to` on. */
+static void emit_columns(compiler *c, ml3_node x, ml3_node a, int cols, int from, int to) {
+  emit_block(c, c->stage[x],
+             (block){.dst = slot_of(c, x),
+                     .a = slot_of(c, a),
+                     .rows = node(c, x)->rows,
+                     .cols = cols,
+                     .from = {.offset = from, .stride = node(c, a)->cols},
+                     .to = {.offset = to, .stride = node(c, x)->cols}});
+}
+
+/* Zeros from entry `offset` of dst on. */
+static void emit_fill(compiler *c, int stage, ml3_nn_slot_id dst, int offset, int entries) {
+  emit(c,
+       (ml3_nn_instruction){.kind = KIND_FILL, .stage = stage, .dst = dst, .m = 1, .n = entries, .to.offset = offset});
+}
+
+/* The slot of x packed as an operand, with the instruction that packs it the first time. */
+static ml3_nn_slot_id packed_slot(compiler *c, int stage, ml3_node x, bool k_is_rows, bool right) {
+  ml3_nn_slot_id *slot = &c->packed[c->canon[x]][2 * k_is_rows + right];
+  if (ml3_nn_is_slot(*slot)) return *slot;
   const ml3_nn_node *n = node(c, x);
   const ml3_nn_packing packing = {n->rows, n->cols, k_is_rows, right, c->p->parts};
-  const int slot = c->p->slot_count++, entries = (int)c->p->tiles->packed_entries(&packing);
-  c->p->slots[slot] = (ml3_nn_slot){add_root(c, entries, ML3_NN_NONE), 0, 1, entries};
-  ml3_nn_instruction i = plain(KIND_PACK, stage, slot, slot_of(c, x), n->rows, n->cols);
+  *slot = add_own_slot(c, 1, (int)c->p->tiles->packed_entries(&packing));
+  ml3_nn_instruction i = plain(KIND_PACK, stage, *slot, slot_of(c, x), n->rows, n->cols);
   i.k_is_rows = k_is_rows;
   i.right = right;
   emit(c, i);
-  *known = slot + 1;
-  return slot;
+  return *slot;
 }
 
 /* Packing takes its time: only large products win it back. */
@@ -219,15 +243,13 @@ static bool suits_tiles(const compiler *c, int m, int n, int k) {
 }
 
 /* The slot of x transposed, with the instruction that does it when it is the first time. */
-static int transposed_slot(compiler *c, int stage, ml3_node x) {
-  int *known = &c->transposed[c->canon[x]];
-  if (*known) return *known - 1;
+static ml3_nn_slot_id transposed_slot(compiler *c, int stage, ml3_node x) {
+  ml3_nn_slot_id *slot = &c->transposed[c->canon[x]];
+  if (ml3_nn_is_slot(*slot)) return *slot;
   const ml3_nn_node *n = node(c, x);
-  const int slot = c->p->slot_count++;
-  c->p->slots[slot] = (ml3_nn_slot){add_root(c, ml3_nn_entries(n), ML3_NN_NONE), 0, n->cols, n->rows};
-  emit(c, plain(KIND_TRANSPOSE, stage, slot, slot_of(c, x), n->rows, n->cols));
-  *known = slot + 1;
-  return slot;
+  *slot = add_own_slot(c, n->cols, n->rows);
+  emit(c, plain(KIND_TRANSPOSE, stage, *slot, slot_of(c, x), n->rows, n->cols));
+  return *slot;
 }
 
 /* A small product with a transposed weight is slow: its sums go across vectors. Where the weight serves many time
@@ -274,18 +296,14 @@ static void emit_gaps(compiler *c, ml3_node x) {
       next = part.offset;
       after = next + ml3_nn_entries(node(c, part.node));
     }
-    if (next > at) {
-      ml3_nn_instruction i = plain(KIND_FILL, c->stage[x], slot_of(c, x), -1, 1, next - at);
-      i.to_offset = at;
-      emit(c, i);
-    }
+    if (next > at) emit_fill(c, c->stage[x], slot_of(c, x), at, next - at);
     at = after;
   }
 }
 
 static void emit_assemble(compiler *c, ml3_node x) {
   const ml3_nn_node *n = node(c, x);
-  int dst = slot_of(c, x), stage = c->stage[x], size = ml3_nn_entries(n);
+  const ml3_nn_slot_id dst = slot_of(c, x);
   emit_gaps(c, x);
   for (int i = 0; i < n->parts; i++) {
     ml3_nn_part part = c->g->parts[n->first_part + i];
@@ -293,7 +311,8 @@ static void emit_assemble(compiler *c, ml3_node x) {
     place here = {c->at[x].root, c->at[x].offset + part.offset};
     if (c->at[o].root == here.root && c->at[o].offset == here.offset) continue; /* written in place */
     int entries = ml3_nn_entries(node(c, o));
-    emit_block(c, stage, dst, slot_of(c, o), 1, entries, entries, 0, size, part.offset);
+    emit_block(c, c->stage[x],
+               (block){.dst = dst, .a = slot_of(c, o), .rows = 1, .cols = entries, .to.offset = part.offset});
   }
 }
 
@@ -311,26 +330,25 @@ static void emit_node(compiler *c, ml3_node x) {
       emit(c, plain(KIND_SUM, stage, slot_of(c, x), slot_of(c, n->a), 1, ml3_nn_entries(a)));
       break;
     case OP_SUM_ROWS:
-      emit(c, plain(KIND_SUM_ROWS, stage, slot_of(c, x), slot_of(c, n->a), a->rows, a->cols));
-      break;
     case OP_SUM_COLS:
-      emit(c, plain(KIND_SUM_COLS, stage, slot_of(c, x), slot_of(c, n->a), a->rows, a->cols));
+    case OP_TRANSPOSE: {
+      const ml3_nn_kind kind = n->op == OP_SUM_ROWS   ? KIND_SUM_ROWS
+                               : n->op == OP_SUM_COLS ? KIND_SUM_COLS
+                                                      : KIND_TRANSPOSE;
+      emit(c, plain(kind, stage, slot_of(c, x), slot_of(c, n->a), a->rows, a->cols));
       break;
-    case OP_TRANSPOSE:
-      emit(c, plain(KIND_TRANSPOSE, stage, slot_of(c, x), slot_of(c, n->a), a->rows, a->cols));
-      break;
+    }
     case OP_SLICE_COLS:
-      emit_block(c, stage, slot_of(c, x), slot_of(c, n->a), n->rows, n->cols, a->cols, n->offset, n->cols, 0);
+      emit_columns(c, x, n->a, n->cols, n->offset, 0);
       break;
     case OP_PAD_COLS:
-      emit(c, plain(KIND_FILL, stage, slot_of(c, x), -1, 1, ml3_nn_entries(n)));
-      emit_block(c, stage, slot_of(c, x), slot_of(c, n->a), n->rows, a->cols, a->cols, 0, n->cols, n->offset);
+      emit_fill(c, stage, slot_of(c, x), 0, ml3_nn_entries(n));
+      emit_columns(c, x, n->a, a->cols, 0, n->offset);
       break;
     case OP_CONCAT_COLS:
       for (int i = 0; i < n->parts; i++) {
         ml3_nn_part part = c->g->parts[n->first_part + i];
-        int cols = node(c, part.node)->cols;
-        emit_block(c, stage, slot_of(c, x), slot_of(c, part.node), n->rows, cols, cols, 0, n->cols, part.offset);
+        emit_columns(c, x, part.node, node(c, part.node)->cols, 0, part.offset);
       }
       break;
     default: { /* gather, scatter */
@@ -349,11 +367,10 @@ static void emit_outputs(compiler *c, const ml3_nn_output *outputs, int count, i
     if (outputs[i].stage != stage) continue;
     ml3_node x = c->canon[outputs[i].node];
     const ml3_nn_node *n = node(c, x);
-    int slot = slot_of(c, x);
+    ml3_nn_slot_id slot = slot_of(c, x);
     if (taken[x] || n->op == OP_INPUT || n->op == OP_VIEW || c->at[x].root != x) {
-      int root = add_root(c, ml3_nn_entries(n), ML3_NN_NONE), own = c->p->slot_count++;
-      c->p->slots[own] = (ml3_nn_slot){root, 0, n->rows, n->cols};
-      emit_block(c, stage, own, slot, 1, ml3_nn_entries(n), ml3_nn_entries(n), 0, ml3_nn_entries(n), 0);
+      const ml3_nn_slot_id own = add_own_slot(c, n->rows, n->cols);
+      emit_block(c, stage, (block){.dst = own, .a = slot, .rows = 1, .cols = ml3_nn_entries(n)});
       slot = own;
     }
     taken[x] = true;

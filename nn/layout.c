@@ -16,9 +16,9 @@ typedef struct piece {
   int death;
 } piece;
 
-static void touch(const ml3_nn_program *p, life *lives, int slot, int when) {
-  if (slot < 0) return;
-  life *l = &lives[p->slots[slot].root];
+static void touch(const ml3_nn_program *p, life *lives, ml3_nn_slot_id slot, int when) {
+  if (!ml3_nn_is_slot(slot)) return;
+  life *l = &lives[ml3_nn_slot_at(p, slot)->root];
   if (when < l->birth) l->birth = when;
   if (when > l->death) l->death = when;
 }
@@ -32,11 +32,10 @@ static void find_lives(const ml3_nn_program *p, life *lives) {
     touch(p, lives, in->b, i);
     if (in->kind != KIND_GROUP) continue;
     const ml3_nn_group *g = &p->groups[in->group];
-    for (int j = 0; j < g->loads; j++)
-      if (p->loads[g->first_load + j].mode != LOAD_CONSTANT) touch(p, lives, p->loads[g->first_load + j].slot, i);
+    for (int j = 0; j < g->loads; j++) touch(p, lives, p->loads[g->first_load + j].slot, i);
     for (int j = 0; j < g->stores; j++) touch(p, lives, p->stores[g->first_store + j], i);
   }
-  for (int i = 0; i < p->outputs; i++) lives[p->slots[p->output_slot[i]].root].death = INT_MAX;
+  for (int i = 0; i < p->outputs; i++) lives[ml3_nn_slot_at(p, p->output_slot[i])->root].death = INT_MAX;
 }
 
 /* The pieces in use, sorted by place: drops the dead, then takes the first gap that fits. */

@@ -6,9 +6,9 @@ const char *const ml3_nn_kind_name[KIND_COUNT] = {"fused", "product", "pack", "t
 
 const char *const ml3_nn_product_by_name[3] = {"loops", "panels", "blas"};
 
-static void print_slot(const ml3_nn_program *p, int slot, FILE *out) {
-  const ml3_nn_slot *s = &p->slots[slot];
-  fprintf(out, "%s%d[%dx%d]", p->roots[s->root].input >= 0 ? "in" : "t", slot, s->rows, s->cols);
+static void print_slot(const ml3_nn_program *p, ml3_nn_slot_id slot, FILE *out) {
+  const ml3_nn_slot *s = ml3_nn_slot_at(p, slot);
+  fprintf(out, "%s%d[%dx%d]", p->roots[s->root].input >= 0 ? "in" : "t", slot.number - 1, s->rows, s->cols);
 }
 
 static void print_micros(const ml3_nn_program *p, const ml3_nn_group *g, FILE *out) {
@@ -32,7 +32,7 @@ static void print_group(const ml3_nn_program *p, const ml3_nn_group *g, FILE *ou
     const ml3_nn_load *l = &p->loads[g->first_load + i];
     fprintf(out, " r%d=", i);
     if (l->mode == LOAD_CONSTANT)
-      fprintf(out, "%g", p->constants[l->slot]);
+      fprintf(out, "%g", p->constants[l->constant]);
     else
       print_slot(p, l->slot, out);
     fprintf(out, "%s", modes[l->mode]);
@@ -55,9 +55,9 @@ void ml3_nn_program_print(const ml3_nn_program *p, FILE *out) {
     }
     print_slot(p, in->dst, out);
     fprintf(out, " <- ");
-    if (in->a >= 0) print_slot(p, in->a, out);
+    if (ml3_nn_is_slot(in->a)) print_slot(p, in->a, out);
     if (in->transpose_a) fputc('\'', out);
-    if (in->b >= 0) fputc(' ', out), print_slot(p, in->b, out);
+    if (ml3_nn_is_slot(in->b)) fputc(' ', out), print_slot(p, in->b, out);
     if (in->transpose_b) fputc('\'', out);
     if (in->kind == KIND_PRODUCT) fprintf(out, "  %s", ml3_nn_product_by_name[in->by]);
     fputc('\n', out);
@@ -65,18 +65,18 @@ void ml3_nn_program_print(const ml3_nn_program *p, FILE *out) {
 }
 
 /* An arrow from whatever last wrote a slot's root, or from the input itself. */
-static void print_edge(const ml3_nn_program *p, int slot, int to, FILE *out) {
-  int root = p->slots[slot].root;
+static void print_edge(const ml3_nn_program *p, ml3_nn_slot_id slot, int to, FILE *out) {
+  int root = ml3_nn_slot_at(p, slot)->root;
   if (p->roots[root].input >= 0)
     fprintf(out, "  in%d -> i%d;\n", root, to);
   else
     for (int i = to - 1; i >= 0; i--) {
       const ml3_nn_instruction *in = &p->instructions[i];
-      bool writes = in->dst == slot;
+      bool writes = in->dst.number == slot.number;
       if (in->kind == KIND_GROUP)
         for (int j = 0; j < p->groups[in->group].stores && !writes; j++)
-          writes = p->stores[p->groups[in->group].first_store + j] == slot;
-      if (!writes && !(in->dst >= 0 && p->slots[in->dst].root == root)) continue;
+          writes = p->stores[p->groups[in->group].first_store + j].number == slot.number;
+      if (!writes && !(ml3_nn_is_slot(in->dst) && ml3_nn_slot_at(p, in->dst)->root == root)) continue;
       fprintf(out, "  i%d -> i%d;\n", i, to);
       return;
     }
@@ -91,8 +91,8 @@ void ml3_nn_program_graphviz(const ml3_nn_program *p, FILE *out) {
     const ml3_nn_instruction *in = &p->instructions[i];
     fprintf(out, "  i%d [label=\"%s\\n%d x %d\"%s];\n", i, ml3_nn_kind_name[in->kind], in->m, in->n,
             in->kind == KIND_PRODUCT || in->kind == KIND_TILES ? ", style=filled, fillcolor=lightblue" : "");
-    if (in->a >= 0) print_edge(p, in->a, i, out);
-    if (in->b >= 0) print_edge(p, in->b, i, out);
+    if (ml3_nn_is_slot(in->a)) print_edge(p, in->a, i, out);
+    if (ml3_nn_is_slot(in->b)) print_edge(p, in->b, i, out);
     if (in->kind != KIND_GROUP) continue;
     const ml3_nn_group *g = &p->groups[in->group];
     for (int j = 0; j < g->loads; j++)

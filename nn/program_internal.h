@@ -31,16 +31,30 @@ extern const char *const ml3_nn_product_by_name[3];
 /* Who computes a product. */
 typedef enum ml3_nn_product_by { BY_LOOPS, BY_PANELS, BY_BLAS } ml3_nn_product_by;
 
+/* Which slot. Number 0 is no slot, so that what is left out of an initializer is none. */
+typedef struct ml3_nn_slot_id {
+  int number;
+} ml3_nn_slot_id;
+
+static inline bool ml3_nn_is_slot(ml3_nn_slot_id s) {
+  return s.number != 0;
+}
+
+/* Where rows of a block lie within a slot, in entries. */
+typedef struct ml3_nn_row_layout {
+  int offset, stride;
+} ml3_nn_row_layout;
+
 typedef struct ml3_nn_instruction {
   ml3_nn_kind kind;
   int stage;
-  int dst, a, b; /* slots, or -1 */
+  ml3_nn_slot_id dst, a, b;
   int m, n, k;
   bool transpose_a, transpose_b;
   ml3_nn_product_by by;
-  bool k_is_rows, right;                              /* pack: see kernels/tiles.h */
-  int from_stride, from_offset, to_stride, to_offset; /* block */
-  int group;                                          /* index of the group */
+  bool k_is_rows, right; /* pack: see kernels/tiles.h */
+  ml3_nn_row_layout from, to; /* block, of a and of dst; fill: to alone */
+  int group;            /* index of the group */
 } ml3_nn_instruction;
 
 /* How a fused pass reads an operand from memory. */
@@ -48,7 +62,8 @@ typedef enum ml3_nn_load_mode { LOAD_FULL, LOAD_SCALAR, LOAD_ROW, LOAD_COL, LOAD
 
 typedef struct ml3_nn_load {
   ml3_nn_load_mode mode;
-  int slot; /* or the number of the constant */
+  ml3_nn_slot_id slot; /* none for a constant */
+  int constant;        /* its number */
 } ml3_nn_load;
 
 /* Registers: 0 .. loads-1 are loads, then stores, then temporaries in scratch. */
@@ -88,17 +103,17 @@ struct ml3_nn_program {
 
   ml3_nn_group *groups;
   ml3_nn_load *loads;
-  int *stores;
+  ml3_nn_slot_id *stores;
   ml3_nn_micro *micros;
   int group_count, load_count, store_count, micro_count;
 
-  ml3_nn_slot *slots;
+  ml3_nn_slot *slots; /* [slot_count], of which number 0 is none */
   int slot_count;
   ml3_nn_root *roots;
   int root_count;
   int *slots_of_root; /* [slot_count], grouped by root */
 
-  int *output_slot; /* [outputs] */
+  ml3_nn_slot_id *output_slot; /* [outputs] */
   int outputs;
 
   double *constants;
@@ -118,10 +133,14 @@ typedef struct ml3_nn_bad_index {
   int entry, rows; /* its place in the index; what it had to be below */
 } ml3_nn_bad_index;
 
+static inline const ml3_nn_slot *ml3_nn_slot_at(const ml3_nn_program *p, ml3_nn_slot_id s) {
+  return &p->slots[s.number];
+}
+
 struct ml3_nn_workspace {
   const ml3_nn_program *p;
   ml3_real *arena;
-  ml3_real **at;         /* [slots] where each tensor is */
+  ml3_real **at;         /* [slots] where each tensor is; NULL for none */
   ml3_real **registers;  /* [max_registers] of the pass that runs */
   ml3_real *scratch;     /* [max_temporaries][tile] */
   ml3_real *constants;   /* [constants][tile] */

@@ -8,6 +8,10 @@
 
 /* ---- workspaces ------------------------------------------------------------------------------------- */
 
+static ml3_real *at(const ml3_nn_workspace *w, ml3_nn_slot_id slot) {
+  return w->at[slot.number];
+}
+
 static void point(ml3_nn_workspace *w, int root, ml3_real *data) {
   const ml3_nn_root *r = &w->p->roots[root];
   for (int i = 0; i < r->slots; i++) {
@@ -69,11 +73,11 @@ void ml3_nn_bind_input(ml3_nn_workspace *w, ml3_node input, const ml3_real *data
 }
 
 void ml3_nn_bind_output(ml3_nn_workspace *w, int i, ml3_real *data) {
-  if (i >= 0 && i < w->p->outputs) point(w, w->p->slots[w->p->output_slot[i]].root, data);
+  if (i >= 0 && i < w->p->outputs) point(w, ml3_nn_slot_at(w->p, w->p->output_slot[i])->root, data);
 }
 
 const ml3_real *ml3_nn_output_at(const ml3_nn_workspace *w, int i) {
-  return i >= 0 && i < w->p->outputs ? w->at[w->p->output_slot[i]] : NULL;
+  return i >= 0 && i < w->p->outputs ? at(w, w->p->output_slot[i]) : NULL;
 }
 
 /* ---- fused passes ------------------------------------------------------------------------------------ */
@@ -91,10 +95,10 @@ static void load_tile(ml3_nn_workspace *w, const ml3_nn_group *g, int cols, int 
   ml3_real *scratch = w->scratch + (size_t)g->temporaries * ML3_NN_TILE;
   for (int i = 0; i < g->loads; i++, scratch += ML3_NN_TILE) {
     const ml3_nn_load *l = &p->loads[g->first_load + i];
-    const ml3_real *from = l->mode == LOAD_CONSTANT ? NULL : w->at[l->slot];
+    const ml3_real *from = at(w, l->slot);
     switch (l->mode) {
       case LOAD_FULL: w->registers[i] = (ml3_real *)from + (size_t)row * cols + col; break;
-      case LOAD_CONSTANT: w->registers[i] = w->constants + (size_t)l->slot * ML3_NN_TILE; break;
+      case LOAD_CONSTANT: w->registers[i] = w->constants + (size_t)l->constant * ML3_NN_TILE; break;
       case LOAD_SCALAR:
         if (first) p->kernels->fill(rows * width, scratch, from[0]);
         w->registers[i] = scratch;
@@ -129,7 +133,7 @@ static void run_group(ml3_nn_workspace *w, const ml3_nn_group *g) {
       const int h = row + tall <= rows ? tall : rows - row, v = col + width <= cols ? width : cols - col;
       load_tile(w, g, cols, row, col, h, v, row == 0 && col == 0);
       for (int i = 0; i < g->stores; i++)
-        r[g->loads + i] = w->at[p->stores[g->first_store + i]] + (size_t)row * cols + col;
+        r[g->loads + i] = at(w, p->stores[g->first_store + i]) + (size_t)row * cols + col;
 
       const ml3_nn_micro *m = p->micros + g->first_micro, *end = m + g->micros;
       for (; m < end; m++) p->kernels->elementwise[m->op](h * v, r[m->d], r[m->a], r[m->b], r[m->c]);
@@ -155,8 +159,8 @@ void ml3_nn_square_product(int n, const ml3_real *a, const ml3_real *b, ml3_real
 
 static void run_product(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
   const ml3_nn_kernels *k = w->p->kernels;
-  const ml3_real *a = w->at[i->a], *b = w->at[i->b];
-  ml3_real *c = w->at[i->dst];
+  const ml3_real *a = at(w, i->a), *b = at(w, i->b);
+  ml3_real *c = at(w, i->dst);
   if (i->by == BY_BLAS)
     blas_product(i->transpose_a, i->transpose_b, i->m, i->n, i->k, a, b, c);
   else if (i->by == BY_PANELS)
@@ -172,11 +176,11 @@ static void run_product(const ml3_nn_workspace *w, const ml3_nn_instruction *i) 
 #ifndef ML3_DOUBLE
 static void run_pack(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
   const ml3_nn_packing packing = {i->m, i->n, i->k_is_rows, i->right, w->p->parts};
-  w->p->tiles->pack(&packing, w->at[i->a], w->at[i->dst]);
+  w->p->tiles->pack(&packing, at(w, i->a), at(w, i->dst));
 }
 
 static void run_tiles(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
-  w->p->tiles->product(i->m, i->n, i->k, w->p->parts, w->at[i->a], w->at[i->b], w->at[i->dst]);
+  w->p->tiles->product(i->m, i->n, i->k, w->p->parts, at(w, i->a), at(w, i->b), at(w, i->dst));
 }
 #else /* the matrix unit sums in float32 */
 static void run_pack(const ml3_nn_workspace *w, const ml3_nn_instruction *i) { (void)w, (void)i; }
@@ -184,15 +188,15 @@ static void run_tiles(const ml3_nn_workspace *w, const ml3_nn_instruction *i) { 
 #endif
 
 static void run_block(const ml3_nn_workspace *w, const ml3_nn_instruction *i) {
-  const ml3_real *from = w->at[i->a] + i->from_offset;
-  ml3_real *to = w->at[i->dst] + i->to_offset;
+  const ml3_real *from = at(w, i->a) + i->from.offset;
+  ml3_real *to = at(w, i->dst) + i->to.offset;
   for (int j = 0; j < i->m; j++) {
     if (i->n == 1)
       *to = *from;
     else
       memcpy(to, from, (size_t)i->n * sizeof *to);
-    from += i->from_stride;
-    to += i->to_stride;
+    from += i->from.stride;
+    to += i->to.stride;
   }
 }
 
@@ -205,8 +209,8 @@ static int row_number(ml3_nn_workspace *w, const ml3_real *index, int j, int row
 }
 
 static void run_gather(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
-  const ml3_real *a = w->at[i->a], *index = w->at[i->b];
-  ml3_real *d = w->at[i->dst];
+  const ml3_real *a = at(w, i->a), *index = at(w, i->b);
+  ml3_real *d = at(w, i->dst);
   for (int j = 0; j < i->m; j++) {
     ml3_real *row = d + (size_t)j * i->n;
     const int from = row_number(w, index, j, i->k);
@@ -219,8 +223,8 @@ static void run_gather(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
 
 /* A row whose index is none goes nowhere: the run has failed where it was gathered. */
 static void run_scatter(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
-  const ml3_real *a = w->at[i->a], *index = w->at[i->b];
-  ml3_real *d = w->at[i->dst];
+  const ml3_real *a = at(w, i->a), *index = at(w, i->b);
+  ml3_real *d = at(w, i->dst);
   memset(d, 0, (size_t)i->k * i->n * sizeof *d);
   for (int j = 0; j < i->m; j++) {
     const int to = row_number(w, index, j, i->k);
@@ -235,11 +239,11 @@ void ml3_nn_run_one(ml3_nn_workspace *w, const ml3_nn_instruction *i) {
     case KIND_PRODUCT: run_product(w, i); break;
     case KIND_PACK: run_pack(w, i); break;
     case KIND_TILES: run_tiles(w, i); break;
-    case KIND_SUM: w->at[i->dst][0] = k->sum(i->n, w->at[i->a]); break;
-    case KIND_SUM_ROWS: k->sum_rows(i->m, i->n, w->at[i->a], w->at[i->dst]); break;
-    case KIND_SUM_COLS: k->sum_cols(i->m, i->n, w->at[i->a], w->at[i->dst]); break;
-    case KIND_TRANSPOSE: k->transpose(i->m, i->n, w->at[i->a], w->at[i->dst]); break;
-    case KIND_FILL: memset(w->at[i->dst] + i->to_offset, 0, (size_t)i->n * sizeof(ml3_real)); break;
+    case KIND_SUM: at(w, i->dst)[0] = k->sum(i->n, at(w, i->a)); break;
+    case KIND_SUM_ROWS: k->sum_rows(i->m, i->n, at(w, i->a), at(w, i->dst)); break;
+    case KIND_SUM_COLS: k->sum_cols(i->m, i->n, at(w, i->a), at(w, i->dst)); break;
+    case KIND_TRANSPOSE: k->transpose(i->m, i->n, at(w, i->a), at(w, i->dst)); break;
+    case KIND_FILL: memset(at(w, i->dst) + i->to.offset, 0, (size_t)i->n * sizeof(ml3_real)); break;
     case KIND_BLOCK: run_block(w, i); break;
     case KIND_GATHER: run_gather(w, i); break;
     case KIND_SCATTER: run_scatter(w, i); break;
