@@ -11,6 +11,7 @@
 #include "agents/control/dynamics.h"
 #include "agents/problems/model_based.h"
 #include "metaloss/meta.h"
+#include "tests/oracle_file.h"
 
 #ifdef ML3_DOUBLE
 static const double tolerance = 1e-9;
@@ -19,14 +20,6 @@ static const double tolerance = 1e-3;
 #endif
 
 /* ---- reading ------------------------------------------------------------------------------------- */
-
-static json_t *load(const char *name) {
-  char path[512];
-  snprintf(path, sizeof path, "%s/oracle/%s.json", ML3_TEST_DATA, name);
-  json_t *json = json_load_file(path, 0, NULL);
-  cr_assert_not_null(json, "cannot read %s", path);
-  return json;
-}
 
 static double number(const json_t *json, const char *key, double otherwise) {
   const json_t *x = json_object_get(json, key);
@@ -123,7 +116,7 @@ static void run(const char *name, const json_t *json, ml3_problem *problem, cons
 /* ---- mountain car: the library's own problem -------------------------------------------------------- */
 
 static void mountain_car(const char *name) {
-  json_t *json = load(name), *config = json_object_get(json, "config");
+  json_t *json = load_oracle(name), *config = json_object_get(json, "config");
   ml3_error error = {0};
   const int hidden[1] = {8};
   bool shaped = json_is_true(json_object_get(config, "shaped"));
@@ -184,7 +177,7 @@ static ml3_node sine_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta,
 }
 
 Test(sine, agrees_with_the_oracle) {
-  json_t *json = load("sine_biglr"), *config = json_object_get(json, "config");
+  json_t *json = load_oracle("sine_biglr"), *config = json_object_get(json, "config");
   ml3_mlp model = network(config, "model", ML3_RELU, ML3_IDENTITY, true);
   ml3_real task[64], theta[256];
   int n = list(config, "x", task);
@@ -235,7 +228,7 @@ static ml3_node shaped_plain_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_nod
 }
 
 static void shaped_sine(const char *name) {
-  json_t *json = load(name), *config = json_object_get(json, "config");
+  json_t *json = load_oracle(name), *config = json_object_get(json, "config");
   int n = (int)number(config, "N", 0);
   double goal = number(config, "goal", 0);
   ml3_real task[64], theta[1] = {(ml3_real)number(config, "theta0", 0)};
@@ -322,7 +315,7 @@ static ml3_node reacher_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node the
 }
 
 Test(reacher, agrees_with_the_oracle_through_a_learned_model) {
-  json_t *json = load("reacher_clamp"), *config = json_object_get(json, "config");
+  json_t *json = load_oracle("reacher_clamp"), *config = json_object_get(json, "config");
   const json_t *before = json_object_get(json_object_get(json, "extra"), "before");
   const json_t *first = json_array_get(json_object_get(before, "states"), 0);
   reacher r = {.policy = network(config, "policy", ML3_TANH, ML3_IDENTITY, true),

@@ -7,6 +7,7 @@
 
 #include "agents/learn/advantage.h"
 #include "agents/learn/learner.h"
+#include "tests/oracle_file.h"
 
 #ifdef ML3_DOUBLE
 static const double tolerance = 1e-9;
@@ -15,14 +16,6 @@ static const double tolerance = 2e-4;
 #endif
 
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
-
-static json_t *load(const char *name) {
-  char path[512];
-  snprintf(path, sizeof path, "%s/oracle/%s.json", ML3_TEST_DATA, name);
-  json_t *json = json_load_file(path, 0, NULL);
-  cr_assert_not_null(json, "cannot read %s", path);
-  return json;
-}
 
 static double number(const json_t *json, const char *key) {
   const json_t *x = json_object_get(json, key);
@@ -106,7 +99,7 @@ static void take_rollout(const json_t *json, ml3_rollout *r) {
 /* Both updates of a case from its rollouts: the first gradient (Adam's first moment is a tenth of it, clipped as it is), what is
    reported, and where the parameters are in the end. */
 static void replay(const char *name, const char *kind) {
-  json_t *json = load(name);
+  json_t *json = load_oracle(name);
   const json_t *updates = json_object_get(json, "updates"), *config = json_object_get(json, "config");
   ml3_learner *l = make(json, kind);
   const bool is_ppo = strcmp(kind, "ppo") == 0,
@@ -159,7 +152,7 @@ Test(reinforce, makes_the_oracles_updates_with_a_categorical_policy) {
 }
 
 Test(advantages, are_the_oracles) {
-  json_t *json = load("advantages");
+  json_t *json = load_oracle("advantages");
   const json_t *c = json_object_get(json, "config");
   enum { ENVS = 3, STEPS = 5, ROWS = ENVS * STEPS };
   ml3_real reward[ROWS], value[ROWS], truncated[ROWS], last[ENVS], advantage[ROWS], returns[ROWS];
@@ -215,7 +208,7 @@ static void record(json_t *expected) {
 }
 
 Test(episodes, end_where_the_oracles_do) {
-  json_t *json = load("episodes"), *one;
+  json_t *json = load_oracle("episodes"), *one;
   size_t i;
   json_array_foreach(json_object_get(json, "episodes"), i, one) record(one);
   json_decref(json);

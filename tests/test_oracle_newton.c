@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "metaloss/meta.h"
+#include "tests/oracle_file.h"
 
 enum { N = 6, X = 3, ACTIONS = 2, THETA = 8, TASK = N * (X + ACTIONS), PHI_MAX = 128, STEPS = 2 };
 
@@ -143,14 +144,8 @@ static void run(const json_t *json, const json_t *of) {
   drop(&t);
 }
 
-static json_t *load(void) {
-  json_t *json = json_load_file(ML3_TEST_DATA "/oracle/newton.json", 0, NULL);
-  cr_assert_not_null(json);
-  return json;
-}
-
 Test(oracle, gauss_newton_steps_and_their_meta_gradient_agree_with_dense_solves) {
-  json_t *json = load(), *cases = json_object_get(json, "cases");
+  json_t *json = load_oracle("newton"), *cases = json_object_get(json, "cases");
   cr_assert_eq(json_array_size(cases), 5);
   for (size_t i = 0; i < json_array_size(cases); i++) run(json, json_array_get(cases, i));
   json_decref(json);
@@ -158,7 +153,7 @@ Test(oracle, gauss_newton_steps_and_their_meta_gradient_agree_with_dense_solves)
 
 /* Without second derivatives by theta it is another gradient: of the first step they are what is left out. */
 Test(oracle, the_meta_gradient_is_not_the_first_order_one) {
-  json_t *json = load(), *of = json_array_get(json_object_get(json, "cases"), 2);
+  json_t *json = load_oracle("newton"), *of = json_array_get(json_object_get(json, "cases"), 2);
   ml3_error error = {0};
   ml3_real gradient[PHI_MAX];
   trial t;

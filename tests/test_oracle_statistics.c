@@ -5,14 +5,9 @@
 #include <stdlib.h>
 
 #include "lab/statistics.h"
+#include "tests/oracle_file.h"
 
 enum { MOST = 256 };
-
-static json_t *load(void) {
-  json_t *json = json_load_file(ML3_TEST_DATA "/oracle/statistics.json", 0, NULL);
-  cr_assert_not_null(json);
-  return json;
-}
 
 /* The list under key, null as NAN; returns its length. */
 static int list(const json_t *json, const char *key, double *x) {
@@ -43,7 +38,7 @@ static void expect_interval(ml3_lab_interval got, const json_t *json, const char
 }
 
 Test(statistics, students_quantile_is_exact_at_any_degree_of_freedom) {
-  json_t *all = load(), *row;
+  json_t *all = load_oracle("statistics"), *row;
   size_t i;
   json_array_foreach(json_object_get(all, "t_quantile"), i, row) {
     double x[MOST];
@@ -55,7 +50,7 @@ Test(statistics, students_quantile_is_exact_at_any_degree_of_freedom) {
 }
 
 Test(statistics, rates_have_wilsons_interval) {
-  json_t *all = load(), *row;
+  json_t *all = load_oracle("statistics"), *row;
   size_t i;
   json_array_foreach(json_object_get(all, "rate"), i, row) {
     double x[MOST];
@@ -69,7 +64,7 @@ Test(statistics, rates_have_wilsons_interval) {
 }
 
 Test(statistics, the_bootstrap_draws_groups_then_values) {
-  json_t *all = load(), *row;
+  json_t *all = load_oracle("statistics"), *row;
   size_t i;
   json_array_foreach(json_object_get(all, "group"), i, row) {
     double x[MOST];
@@ -82,7 +77,7 @@ Test(statistics, the_bootstrap_draws_groups_then_values) {
 }
 
 Test(statistics, means_of_few_values_have_students_interval) {
-  json_t *all = load(), *row;
+  json_t *all = load_oracle("statistics"), *row;
   size_t i;
   json_array_foreach(json_object_get(all, "sample"), i, row) {
     double x[MOST];
@@ -95,7 +90,7 @@ Test(statistics, means_of_few_values_have_students_interval) {
 }
 
 Test(statistics, shares_of_few_seeds_have_wilsons_interval_of_the_effective_trials) {
-  json_t *all = load(), *row;
+  json_t *all = load_oracle("statistics"), *row;
   size_t i;
   json_array_foreach(json_object_get(all, "share"), i, row) {
     double x[MOST];
@@ -106,7 +101,7 @@ Test(statistics, shares_of_few_seeds_have_wilsons_interval_of_the_effective_tria
 }
 
 Test(statistics, paired_differences_are_tested_by_flipping_signs) {
-  json_t *all = load(), *row;
+  json_t *all = load_oracle("statistics"), *row;
   size_t i;
   json_array_foreach(json_object_get(all, "paired"), i, row) {
     double x[MOST], y[MOST];
@@ -120,7 +115,7 @@ Test(statistics, paired_differences_are_tested_by_flipping_signs) {
 }
 
 Test(statistics, the_median_of_an_even_number_is_between_the_two_in_the_middle) {
-  json_t *all = load(), *row;
+  json_t *all = load_oracle("statistics"), *row;
   size_t i;
   json_array_foreach(json_object_get(all, "median"), i, row) {
     double x[MOST];
