@@ -257,15 +257,17 @@ int cli_run_find_supervised(const char *folder, bool *supervised, ml3_error *err
 }
 
 ml3_meta_test_settings cli_meta_test_settings(const ml3_lab_config *c) {
+  const ml3_test_options *test = ML3_LAB_GET(c, test);
+  const ml3_validation_options *validation = ML3_LAB_GET(c, validation);
+  const ml3_meta_test_options *meta_test = ML3_LAB_GET(c, meta_test);
   ml3_meta_test_settings s = {
       .seed = (uint64_t)c->seed,
-      .tasks = (int)ML3_LAB_GET(c, test)->tasks,
-      .rate_tasks = ML3_LAB_GET(c, validation)->tasks < 64 ? (int)ML3_LAB_GET(c, validation)->tasks : 64,
-      .step_count = ML3_LAB_GET(c, test)->steps.count < ML3_META_TEST_MAX_STEPS ? ML3_LAB_GET(c, test)->steps.count
-                                                                                : ML3_META_TEST_MAX_STEPS,
-      .rate = ML3_LAB_GET(c, meta_test)->rate > 0 ? ML3_LAB_GET(c, meta_test)->rate : ML3_LAB_GET(c, inner)->rate,
+      .tasks = (int)test->tasks,
+      .rate_tasks = validation->tasks < 64 ? (int)validation->tasks : 64,
+      .step_count = test->steps.count < ML3_META_TEST_MAX_STEPS ? test->steps.count : ML3_META_TEST_MAX_STEPS,
+      .rate = meta_test->rate > 0 ? meta_test->rate : ML3_LAB_GET(c, inner)->rate,
       .threads = (int)c->threads};
-  for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)ML3_LAB_GET(c, test)->steps.values[i];
+  for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)test->steps.values[i];
   return s;
 }
 

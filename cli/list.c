@@ -116,15 +116,14 @@ int cli_list(int argc, const char **argv) {
 
 /* All keys by their owners, with defaults and help; to be freed, NULL without memory. */
 static char *key_notes(void) {
-  char *notes = NULL, title[256];
+  char *notes = NULL, title[256], last[256] = "";
   size_t size;
   ml3_lab_key_texts k;
-  const ml3_keys *owner = NULL;
   FILE *out = open_memstream(&notes, &size);
   for (int i = 0; out && ml3_lab_config_key(i, &k); i++) {
     ml3_lab_config_owner_title(k.owner, title, sizeof title);
-    if (k.owner != owner) fprintf(out, "%sKeys, %s:\n", i ? "\n" : "", title);
-    owner = k.owner;
+    if (strcmp(title, last) != 0) fprintf(out, "%sKeys of %s:\n", i ? "\n" : "", title);
+    strcpy(last, title);
     fprintf(out, "  %s: %s%s%s%s%s\n", k.name, *k.initial ? k.initial : "\"\"", *k.help ? "  # " : "", k.help,
             k.choices ? *k.help ? ": " : "  # " : "", k.choices ? k.choices : "");
   }
@@ -138,7 +137,8 @@ int cli_inspect_config(int argc, const char **argv) {
   char *notes = key_notes();
   int answer = cli_options_read(
       &options, argc, argv, own, "[PRESET|FILE.yaml|PROBLEM|ENVIRONMENT] [OPTIONS]",
-      "Prints the keys in force with their values, which layer gave each ([default], [problem], [method], [environment], "
+      "Prints the keys in force with their values, which layer gave each ([default], [problem], [method], "
+      "[environment], "
       "[preset NAME], [FILE], [--set]), what they mean and what is possible; as YAML that train takes.",
       notes);
   free(notes);

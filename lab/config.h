@@ -84,7 +84,7 @@ typedef struct ml3_lab_key_texts {
 } ml3_lab_key_texts;
 bool ml3_lab_config_key(int i, ml3_lab_key_texts *texts);
 
-/* Whose keys these are, as "problem sine" or "methods maml, fomaml and meta_sgd", into text[size]. */
+/* Whose keys these are, as "problem sine, digits; method ppo" or "every configuration", into text[size]. */
 void ml3_lab_config_owner_title(const ml3_keys *owner, char *text, size_t size);
 
 #endif

@@ -276,7 +276,7 @@ static bool has(const ml3_keys *const *owners, const ml3_keys *owner) {
 void ml3_lab_config_owner_title(const ml3_keys *owner, char *text, size_t size) {
   const ml3_keys *learner[ML3_LAB_LEARNER_OWNERS];
   size_t used = 0;
-  if (has(always, owner)) used = (size_t)snprintf(text, size, "always");
+  if (has(always, owner)) used = (size_t)snprintf(text, size, "every configuration");
   for (int i = 0; ml3_lab_problem_kind_at(i); i++)
     if (has(ml3_lab_problem_kind_at(i)->keys, owner))
       used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "problem ",

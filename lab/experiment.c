@@ -71,39 +71,39 @@ static int find_features(const ml3_problem *p, const char *key, const ml3_key_na
 
 /* Which columns the loss sees, which it draws to targets, and which is added to its value, from their names. */
 static int choose_inputs(const ml3_lab_config *c, const ml3_problem *p, ml3_loss_spec *spec, ml3_error *error) {
+  const ml3_loss_options *loss = ML3_LAB_GET(c, loss);
   spec->features = p->features;
-  const int seen =
-      find_features(p, "loss.inputs", &ML3_LAB_GET(c, loss)->inputs, spec->columns, ML3_LOSS_MAX_FEATURES, error);
+  const int seen = find_features(p, "loss.inputs", &loss->inputs, spec->columns, ML3_LOSS_MAX_FEATURES, error);
   if (seen < 0) return seen;
   spec->net.inputs = seen ? seen : p->features;
-  spec->target_count =
-      find_features(p, "loss.targets", &ML3_LAB_GET(c, loss)->targets, spec->targets, ML3_LOSS_MAX_TARGETS, error);
+  spec->target_count = find_features(p, "loss.targets", &loss->targets, spec->targets, ML3_LOSS_MAX_TARGETS, error);
   if (spec->target_count < 0) return spec->target_count;
-  if (!*ML3_LAB_GET(c, loss)->base) return ML3_OK;
-  const int base = find_feature(p, "loss.base", ML3_LAB_GET(c, loss)->base, error);
+  if (!*loss->base) return ML3_OK;
+  const int base = find_feature(p, "loss.base", loss->base, error);
   spec->base = base + 1;
   return base < 0 ? base : ML3_OK;
 }
 
 static int make_loss(const ml3_lab_config *c, const ml3_problem *p, ml3_loss_spec *spec, ml3_error *error) {
+  const ml3_inner_options *inner = ML3_LAB_GET(c, inner);
+  const ml3_loss_options *loss = ML3_LAB_GET(c, loss);
   const ml3_lab_meta_method *method = ml3_lab_meta_method_of(c);
-  *spec =
-      (ml3_loss_spec){.kind = method->loss ? ML3_LOSS_LEARNED : ML3_LOSS_TASK,
-                      .rate = ML3_LAB_GET(c, inner)->rate,
-                      .learn_rate = method->rates ? ML3_RATE_SIGNED : (ml3_learn_rate)ML3_LAB_GET(c, inner)->learn_rate,
-                      .newton = method->loss ? (int)ML3_LAB_GET(c, inner)->newton : 0,
-                      .momentum = ML3_LAB_GET(c, inner)->momentum,
-                      .learn_start = ML3_LAB_GET(c, inner)->learn_start || !method->loss,
-                      .theta_size = p->theta_size};
+  *spec = (ml3_loss_spec){.kind = method->loss ? ML3_LOSS_LEARNED : ML3_LOSS_TASK,
+                          .rate = inner->rate,
+                          .learn_rate = method->rates ? ML3_RATE_SIGNED : (ml3_learn_rate)inner->learn_rate,
+                          .newton = method->loss ? (int)inner->newton : 0,
+                          .momentum = inner->momentum,
+                          .learn_start = inner->learn_start || !method->loss,
+                          .theta_size = p->theta_size};
   if (spec->kind == ML3_LOSS_TASK) return ML3_OK;
-  spec->weighting = (ml3_weighting)ML3_LAB_GET(c, loss)->weighting;
+  spec->weighting = (ml3_weighting)loss->weighting;
   spec->net = (ml3_mlp){.outputs = spec->weighting == ML3_WEIGHTING_NONE ? 1 : 2,
-                        .depth = ML3_LAB_GET(c, loss)->hidden.count,
-                        .activation = (ml3_activation)ML3_LAB_GET(c, loss)->activation,
-                        .output = ML3_LAB_GET(c, loss)->output ? ML3_SOFTPLUS : ML3_IDENTITY,
-                        .bias = ML3_LAB_GET(c, loss)->bias,
-                        .start = (ml3_mlp_start)ML3_LAB_GET(c, loss)->start};
-  int code = ml3_lab_copy_widths(&ML3_LAB_GET(c, loss)->hidden, spec->net.hidden, "loss.hidden", error);
+                        .depth = loss->hidden.count,
+                        .activation = (ml3_activation)loss->activation,
+                        .output = loss->output ? ML3_SOFTPLUS : ML3_IDENTITY,
+                        .bias = loss->bias,
+                        .start = (ml3_mlp_start)loss->start};
+  int code = ml3_lab_copy_widths(&loss->hidden, spec->net.hidden, "loss.hidden", error);
   return code == ML3_OK ? choose_inputs(c, p, spec, error) : code;
 }
 
@@ -113,62 +113,68 @@ int ml3_lab_threads(const ml3_lab_config *c) {
 
 int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem, ml3_trainer_settings *settings,
                              ml3_error *error) {
+  const ml3_inner_options *inner = ML3_LAB_GET(c, inner);
+  const ml3_outer_options *outer = ML3_LAB_GET(c, outer);
+  const ml3_validation_options *validation = ML3_LAB_GET(c, validation);
+  const ml3_dynamics_options *dynamics = ML3_LAB_GET(c, dynamics);
   const ml3_lab_meta_method *method = ml3_lab_meta_method_of(c);
   ml3_loss_spec loss;
+  if (!method)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "method is '%s', by which a policy learns by itself; nothing is meta-trained",
+                         ml3_lab_method_name(c));
   int code = make_loss(c, problem, &loss, error);
   if (code != ML3_OK) return code;
   *settings = (ml3_trainer_settings){
       .meta = {.loss = loss,
-               .inner_steps = (int)(ML3_LAB_GET(c, inner)->steps * ML3_LAB_GET(c, inner)->passes),
-               .passes = (int)ML3_LAB_GET(c, inner)->passes,
-               .weights = (ml3_step_weights)ML3_LAB_GET(c, inner)->weights,
-               .weight_count = ML3_LAB_GET(c, inner)->weight_list.count,
-               .task_weight = ML3_LAB_GET(c, outer)->task_weight,
-               .extra_weight = ML3_LAB_GET(c, outer)->extra_weight,
+               .inner_steps = (int)(inner->steps * inner->passes),
+               .passes = (int)inner->passes,
+               .weights = (ml3_step_weights)inner->weights,
+               .weight_count = inner->weight_list.count,
+               .task_weight = outer->task_weight,
+               .extra_weight = outer->extra_weight,
                .target_weight = ML3_LAB_GET(c, model_free)->target_weight,
                .keep_bytes = ML3_META_KEEP_BYTES,
-               .fast_products = ML3_LAB_GET(c, inner)->products != 0,
-               .derivatives = method->first_order ? ML3_DERIVATIVES_FIRST_ORDER
-                                                  : (ml3_derivatives)ML3_LAB_GET(c, inner)->derivatives},
-      .optimizer = {.kind = (ml3_nn_optimizer_kind)ML3_LAB_GET(c, outer)->optimizer,
-                    .rate = ML3_LAB_GET(c, outer)->rate,
+               .fast_products = inner->products != 0,
+               .derivatives = method->first_order ? ML3_DERIVATIVES_FIRST_ORDER : (ml3_derivatives)inner->derivatives},
+      .optimizer = {.kind = (ml3_nn_optimizer_kind)outer->optimizer,
+                    .rate = outer->rate,
                     .beta1 = 0.9,
                     .beta2 = 0.999,
                     .epsilon = 1e-8,
-                    .clip_norm = ML3_LAB_GET(c, outer)->clip_norm,
-                    .schedule = (ml3_nn_schedule)ML3_LAB_GET(c, outer)->schedule,
-                    .final_rate = ML3_LAB_GET(c, outer)->final_rate,
-                    .warmup_steps = ML3_LAB_GET(c, outer)->warmup,
-                    .total_steps =
-                        ML3_LAB_GET(c, outer)->steps * ml3_trainer_epochs(problem, (int)ML3_LAB_GET(c, outer)->epochs)},
+                    .clip_norm = outer->clip_norm,
+                    .schedule = (ml3_nn_schedule)outer->schedule,
+                    .final_rate = outer->final_rate,
+                    .warmup_steps = outer->warmup,
+                    .total_steps = outer->steps * ml3_trainer_epochs(problem, (int)outer->epochs)},
       .seed = (uint64_t)c->seed,
       .threads = ml3_lab_threads(c),
       .ranks = c->ranks,
-      .tasks = (int)ML3_LAB_GET(c, outer)->tasks,
-      .epochs = (int)ML3_LAB_GET(c, outer)->epochs,
-      .task_clip_norm = ML3_LAB_GET(c, outer)->task_clip_norm,
+      .tasks = (int)outer->tasks,
+      .epochs = (int)outer->epochs,
+      .task_clip_norm = outer->task_clip_norm,
       .normalize = (ml3_normalize)ML3_LAB_GET(c, loss)->normalize,
-      .numerics = (ml3_numerics)ML3_LAB_GET(c, outer)->numerics,
-      .lifetime = (int)ML3_LAB_GET(c, inner)->lifetime,
-      .validation_tasks = (int)ML3_LAB_GET(c, validation)->tasks,
-      .validation_steps = (int)(ML3_LAB_GET(c, validation)->steps * ML3_LAB_GET(c, inner)->passes),
-      .select = (ml3_select)ML3_LAB_GET(c, validation)->select,
-      .gather_every = (int)ML3_LAB_GET(c, dynamics)->every,
-      .gather_tasks = (int)ML3_LAB_GET(c, dynamics)->tasks,
-      .patience = (int)ML3_LAB_GET(c, validation)->patience};
-  for (int i = 0; i < ML3_LAB_GET(c, inner)->weight_list.count && i < ML3_META_MAX_WEIGHTS; i++)
-    settings->meta.weight_list[i] = ML3_LAB_GET(c, inner)->weight_list.values[i];
+      .numerics = (ml3_numerics)outer->numerics,
+      .lifetime = (int)inner->lifetime,
+      .validation_tasks = (int)validation->tasks,
+      .validation_steps = (int)(validation->steps * inner->passes),
+      .select = (ml3_select)validation->select,
+      .gather_every = (int)dynamics->every,
+      .gather_tasks = (int)dynamics->tasks,
+      .patience = (int)validation->patience};
+  for (int i = 0; i < inner->weight_list.count && i < ML3_META_MAX_WEIGHTS; i++)
+    settings->meta.weight_list[i] = inner->weight_list.values[i];
   return ML3_OK;
 }
 
 ml3_compare_settings ml3_lab_compare_settings_of(const ml3_lab_config *c) {
-  ml3_compare_settings s = {.seed = (uint64_t)c->seed,
-                            .tasks = (int)ML3_LAB_GET(c, test)->tasks,
-                            .step_count = ML3_LAB_GET(c, test)->steps.count < ML3_COMPARE_MAX_STEPS
-                                              ? ML3_LAB_GET(c, test)->steps.count
-                                              : ML3_COMPARE_MAX_STEPS,
-                            .threads = (int)c->threads,
-                            .ilqr_restarts = (int)ML3_LAB_GET(c, compare)->ilqr_restarts};
-  for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)ML3_LAB_GET(c, test)->steps.values[i];
+  const ml3_test_options *test = ML3_LAB_GET(c, test);
+  ml3_compare_settings s = {
+      .seed = (uint64_t)c->seed,
+      .tasks = (int)test->tasks,
+      .step_count = test->steps.count < ML3_COMPARE_MAX_STEPS ? test->steps.count : ML3_COMPARE_MAX_STEPS,
+      .threads = (int)c->threads,
+      .ilqr_restarts = (int)ML3_LAB_GET(c, compare)->ilqr_restarts};
+  for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)test->steps.values[i];
   return s;
 }

@@ -44,10 +44,11 @@ static const ml3_key extra_keys[] = {
 const ml3_keys ml3_extra_keys = ML3_KEYS(extra_keys, ml3_extra_options);
 
 ml3_env_spec *ml3_lab_env_new(const ml3_lab_config *c, ml3_error *error) {
+  const ml3_rollout_options *rollout = ML3_LAB_GET(c, rollout);
   const ml3_env_spec *env = ml3_lab_run_environment_spec(c, error);
   const char *names[ML3_KEY_LIST_MAX];
-  for (int i = 0; i < ML3_LAB_GET(c, rollout)->fixed.count; i++) names[i] = ML3_LAB_GET(c, rollout)->fixed.values[i];
-  return env ? ml3_env_narrow(env, names, ML3_LAB_GET(c, rollout)->fixed.count, error) : NULL;
+  for (int i = 0; i < rollout->fixed.count; i++) names[i] = rollout->fixed.values[i];
+  return env ? ml3_env_narrow(env, names, rollout->fixed.count, error) : NULL;
 }
 
 /* Which observation has that name, or a negative code with the names there are. */
@@ -76,27 +77,26 @@ static int make_relative(const ml3_key_names *pairs, const ml3_env_spec *env, ml
 }
 
 int ml3_lab_policy_init(const ml3_lab_config *c, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
+  const ml3_policy_options *own = ML3_LAB_GET(c, policy);
   int widths[ML3_MLP_MAX_DEPTH];
-  const ml3_policy_kind kind = (ml3_policy_kind)ML3_LAB_GET(c, policy)->kind;
+  const ml3_policy_kind kind = (ml3_policy_kind)own->kind;
   int code = ml3_policy_expects(env, kind, error);
-  if (code == ML3_OK) code = ml3_lab_copy_widths(&ML3_LAB_GET(c, policy)->hidden, widths, "policy.hidden", error);
+  if (code == ML3_OK) code = ml3_lab_copy_widths(&own->hidden, widths, "policy.hidden", error);
   if (code == ML3_OK)
-    code = ml3_policy_init(policy, env, widths, ML3_LAB_GET(c, policy)->hidden.count,
-                           (ml3_activation)ML3_LAB_GET(c, policy)->activation, ML3_LAB_GET(c, policy)->bias, error);
+    code = ml3_policy_init(policy, env, widths, own->hidden.count, (ml3_activation)own->activation, own->bias, error);
   if (code != ML3_OK) return code;
-  policy->net.start = (ml3_mlp_start)ML3_LAB_GET(c, policy)->start;
-  policy->squash = (ml3_squash)ML3_LAB_GET(c, policy)->squash;
-  policy->output_gain = ML3_LAB_GET(c, policy)->output_gain;
-  if (ML3_LAB_GET(c, policy)->obs_scale.count && ML3_LAB_GET(c, policy)->obs_scale.count != env->obs_dim)
+  policy->net.start = (ml3_mlp_start)own->start;
+  policy->squash = (ml3_squash)own->squash;
+  policy->output_gain = own->output_gain;
+  if (own->obs_scale.count && own->obs_scale.count != env->obs_dim)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "policy.obs_scale has %d entries; environment '%s' has %d observations",
-                         ML3_LAB_GET(c, policy)->obs_scale.count, env->name, env->obs_dim);
-  for (int i = 0; i < ML3_LAB_GET(c, policy)->obs_scale.count; i++)
-    policy->scale[i] = ML3_LAB_GET(c, policy)->obs_scale.values[i];
-  if ((code = make_relative(&ML3_LAB_GET(c, policy)->relative, env, policy, error)) != ML3_OK) return code;
+                         "policy.obs_scale has %d entries; environment '%s' has %d observations", own->obs_scale.count,
+                         env->name, env->obs_dim);
+  for (int i = 0; i < own->obs_scale.count; i++) policy->scale[i] = own->obs_scale.values[i];
+  if ((code = make_relative(&own->relative, env, policy, error)) != ML3_OK) return code;
   if (kind == ML3_POLICY_GAUSSIAN || kind == ML3_POLICY_GAUSSIAN_STATE)
-    code = ml3_policy_make_gaussian(policy, kind, ML3_LAB_GET(c, policy)->log_std, error);
-  return code == ML3_OK && ML3_LAB_GET(c, policy)->goal ? ml3_policy_add_goal(policy, env, error) : code;
+    code = ml3_policy_make_gaussian(policy, kind, own->log_std, error);
+  return code == ML3_OK && own->goal ? ml3_policy_add_goal(policy, env, error) : code;
 }
 
 static int on_update(void *user, const ml3_learner_report *report) {
@@ -128,8 +128,9 @@ static ml3_expert *learn_expert(const ml3_lab_config *c, const ml3_env_spec *env
 }
 
 ml3_expert *ml3_lab_expert_new(const ml3_lab_config *c, const ml3_env_spec *env, ml3_error *error) {
-  if (*ML3_LAB_GET(c, extra)->file) return ml3_expert_open(ML3_LAB_GET(c, extra)->file, env, error);
-  if (ML3_LAB_GET(c, extra)->expert == ML3_LAB_EXPERT_PPO) return learn_expert(c, env, error);
+  const ml3_extra_options *extra = ML3_LAB_GET(c, extra);
+  if (*extra->file) return ml3_expert_open(extra->file, env, error);
+  if (extra->expert == ML3_LAB_EXPERT_PPO) return learn_expert(c, env, error);
   ml3_error_set(error, ML3_ERR_ARGUMENT,
                 "extra.kind: advice is a policy's, and extra.expert is ilqr, which plans for single tasks; set "
                 "extra.expert=ppo, or extra.file to a policy.safetensors");
@@ -152,11 +153,11 @@ static ml3_demonstrations *plan_demonstrations(const ml3_lab_config *c, const ml
 }
 
 ml3_demonstrations *ml3_lab_demonstrations_new(const ml3_lab_config *c, const ml3_env_spec *env, ml3_error *error) {
-  const int steps = c->horizon ? (int)c->horizon : env->horizon, count = (int)ML3_LAB_GET(c, extra)->demonstrations;
-  if (*ML3_LAB_GET(c, extra)->file)
-    return ml3_demonstrations_read(env, ML3_LAB_GET(c, extra)->file, count, steps, error);
+  const ml3_extra_options *extra = ML3_LAB_GET(c, extra);
+  const int steps = c->horizon ? (int)c->horizon : env->horizon, count = (int)extra->demonstrations;
+  if (*extra->file) return ml3_demonstrations_read(env, extra->file, count, steps, error);
   if (c->from_checkpoint) return ml3_demonstrations_new(env, count, steps, error);
-  if (ML3_LAB_GET(c, extra)->expert != ML3_LAB_EXPERT_PPO) return plan_demonstrations(c, env, count, steps, error);
+  if (extra->expert != ML3_LAB_EXPERT_PPO) return plan_demonstrations(c, env, count, steps, error);
   ml3_expert *expert = learn_expert(c, env, error);
   ml3_demonstrations *shown =
       expert ? ml3_demonstrations_show(env, expert, count, steps, (uint64_t)c->seed, error) : NULL;

@@ -54,12 +54,13 @@ static int to_classes(const ml3_key_numbers *list, const char *key, ml3_class_li
 }
 
 static ml3_problem *make(const ml3_lab_config *c, const char *name, ml3_dataset *dataset, ml3_error *error) {
+  const ml3_classes_options *classes = ML3_LAB_GET(c, classes);
   if (!dataset) return NULL;
-  ml3_classes_settings s = {.ways = (int)ML3_LAB_GET(c, classes)->ways};
+  ml3_classes_settings s = {.ways = (int)classes->ways};
   ml3_supervised_settings supervised;
-  if (to_classes(&ML3_LAB_GET(c, classes)->train, "classes.train", &s.train, error) ||
-      to_classes(&ML3_LAB_GET(c, classes)->validation, "classes.validation", &s.validation, error) ||
-      to_classes(&ML3_LAB_GET(c, classes)->test, "classes.test", &s.test, error) ||
+  if (to_classes(&classes->train, "classes.train", &s.train, error) ||
+      to_classes(&classes->validation, "classes.validation", &s.validation, error) ||
+      to_classes(&classes->test, "classes.test", &s.test, error) ||
       ml3_lab_supervised_settings(c, name, &supervised, error)) {
     ml3_dataset_free(dataset);
     return NULL;
@@ -72,15 +73,13 @@ static ml3_problem *make_digits(const ml3_lab_config *c, ml3_error *error) {
 }
 
 static ml3_problem *make_idx(const ml3_lab_config *c, ml3_error *error) {
-  if (!*ML3_LAB_GET(c, idx)->images || !*ML3_LAB_GET(c, idx)->labels) {
+  const ml3_idx_options *idx = ML3_LAB_GET(c, idx);
+  if (!*idx->images || !*idx->labels) {
     ml3_error_set(error, ML3_ERR_ARGUMENT,
                   "problem 'idx' needs the keys idx.images and idx.labels: files in MNIST's format");
     return NULL;
   }
-  return make(c, "idx",
-              ml3_idx_read(ML3_LAB_GET(c, idx)->images, ML3_LAB_GET(c, idx)->labels, (int)ML3_LAB_GET(c, idx)->classes,
-                           (int)ML3_LAB_GET(c, idx)->pool, error),
-              error);
+  return make(c, "idx", ml3_idx_read(idx->images, idx->labels, (int)idx->classes, (int)idx->pool, error), error);
 }
 
 #define DEFAULTS                                                                                                  \

@@ -79,12 +79,13 @@ typedef struct learning {
 
 static int ensemble_settings(const ml3_lab_config *c, const ml3_env_spec *env, ml3_ensemble_settings *s,
                              ml3_error *error) {
+  const ml3_dynamics_options *dynamics = ML3_LAB_GET(c, dynamics);
   ml3_geometry geometry;
   *s = ml3_ensemble_defaults();
-  s->members = (int)ML3_LAB_GET(c, dynamics)->members;
-  s->depth = ML3_LAB_GET(c, dynamics)->hidden.count;
-  s->second_order = ML3_LAB_GET(c, dynamics)->second_order;
-  int code = ml3_lab_copy_widths(&ML3_LAB_GET(c, dynamics)->hidden, s->hidden, "dynamics.hidden", error);
+  s->members = (int)dynamics->members;
+  s->depth = dynamics->hidden.count;
+  s->second_order = dynamics->second_order;
+  int code = ml3_lab_copy_widths(&dynamics->hidden, s->hidden, "dynamics.hidden", error);
   if (code == ML3_OK) code = ml3_geometry_init(&geometry, env, error);
   if (code != ML3_OK || geometry.moving_dim == env->state_dim) return code;
   s->moving_count = geometry.moving_dim;
@@ -94,54 +95,53 @@ static int ensemble_settings(const ml3_lab_config *c, const ml3_env_spec *env, m
 
 /* An ensemble fitted to random transitions, or one from a file; not fitted when a checkpoint has it. */
 static int learn(const ml3_lab_config *c, const ml3_env_spec *env, learning *l, ml3_error *error) {
+  const ml3_dynamics_options *dynamics = ML3_LAB_GET(c, dynamics);
   ml3_ensemble_settings settings;
   l->fit = ml3_ensemble_fit_defaults((uint64_t)c->seed);
-  l->fit.epochs = (int)ML3_LAB_GET(c, dynamics)->epochs;
+  l->fit.epochs = (int)dynamics->epochs;
   l->fit.threads = ml3_lab_threads(c);
   l->fit.ranks = c->ranks;
-  if (*ML3_LAB_GET(c, dynamics)->file && !ML3_LAB_GET(c, dynamics)->every)
-    return (l->ensemble = ml3_ensemble_load(env, ML3_LAB_GET(c, dynamics)->file, error)) ? ML3_OK : error->code;
+  if (*dynamics->file && !dynamics->every)
+    return (l->ensemble = ml3_ensemble_load(env, dynamics->file, error)) ? ML3_OK : error->code;
   int code = ensemble_settings(c, env, &settings, error);
   if (code != ML3_OK) return code;
-  l->data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)ML3_LAB_GET(c, dynamics)->hold,
-                                    (int)ML3_LAB_GET(c, dynamics)->transitions, (uint64_t)c->seed, error);
+  l->data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)dynamics->hold, (int)dynamics->transitions,
+                                    (uint64_t)c->seed, error);
   if (!l->data) return error->code;
-  if (*ML3_LAB_GET(c, dynamics)->file)
-    l->ensemble = ml3_ensemble_load(env, ML3_LAB_GET(c, dynamics)->file, error);
+  if (*dynamics->file)
+    l->ensemble = ml3_ensemble_load(env, dynamics->file, error);
   else
     l->ensemble = ml3_ensemble_new(env, &settings, (uint64_t)c->seed, error);
   if (!l->ensemble) return error->code;
-  return *ML3_LAB_GET(c, dynamics)->file || c->from_checkpoint
-             ? ML3_OK
-             : ml3_ensemble_fit(l->ensemble, l->data, &l->fit, NULL, error);
+  return *dynamics->file || c->from_checkpoint ? ML3_OK : ml3_ensemble_fit(l->ensemble, l->data, &l->fit, NULL, error);
 }
 
 static ml3_problem *make_in(const ml3_lab_config *c, const ml3_env_spec *env, const ml3_ensemble *ensemble,
                             ml3_error *error) {
+  const ml3_model_based_options *model_based = ML3_LAB_GET(c, model_based);
+  const ml3_extra_options *extra = ML3_LAB_GET(c, extra);
   ml3_model_based_settings s = {.env = env,
                                 .ensemble = ensemble,
                                 .horizon = (int)c->horizon,
-                                .starts = (int)ML3_LAB_GET(c, model_based)->starts,
-                                .detach_state = ML3_LAB_GET(c, model_based)->detach_state,
-                                .near = ML3_LAB_GET(c, model_based)->near,
-                                .cost = (ml3_cost_kind)ML3_LAB_GET(c, model_based)->cost_kind,
-                                .cost_from_step = (int)ML3_LAB_GET(c, model_based)->cost_from_step,
-                                .velocity_weight = ML3_LAB_GET(c, model_based)->cost_velocity_weight,
-                                .action_weight = ML3_LAB_GET(c, model_based)->cost_action_weight,
-                                .extra = ML3_LAB_GET(c, model_based)->extra_kind == EXPLORATION_GOAL,
-                                .extra_until_step = (int)ML3_LAB_GET(c, extra)->until_step};
+                                .starts = (int)model_based->starts,
+                                .detach_state = model_based->detach_state,
+                                .near = model_based->near,
+                                .cost = (ml3_cost_kind)model_based->cost_kind,
+                                .cost_from_step = (int)model_based->cost_from_step,
+                                .velocity_weight = model_based->cost_velocity_weight,
+                                .action_weight = model_based->cost_action_weight,
+                                .extra = model_based->extra_kind == EXPLORATION_GOAL,
+                                .extra_until_step = (int)extra->until_step};
   if (ml3_lab_policy_init(c, env, &s.policy, error) != ML3_OK) return NULL;
-  s.energy = ML3_LAB_GET(c, model_based)->extra_kind == ENERGY;
-  if (s.extra && ML3_LAB_GET(c, extra)->goal.count != env->goal_dim) {
+  s.energy = model_based->extra_kind == ENERGY;
+  if (s.extra && extra->goal.count != env->goal_dim) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; the goal of environment '%s' has %d",
-                  ML3_LAB_GET(c, extra)->goal.count, env->name, env->goal_dim);
+                  extra->goal.count, env->name, env->goal_dim);
     return NULL;
   }
-  for (int i = 0; i < ML3_LAB_GET(c, extra)->goal.count && i < ML3_STATE_MAX; i++)
-    s.extra_goal[i] = ML3_LAB_GET(c, extra)->goal.values[i];
+  for (int i = 0; i < extra->goal.count && i < ML3_STATE_MAX; i++) s.extra_goal[i] = extra->goal.values[i];
   ml3_demonstrations *shown = NULL;
-  if (ML3_LAB_GET(c, model_based)->extra_kind == DEMONSTRATION && !(shown = ml3_lab_demonstrations_new(c, env, error)))
-    return NULL;
+  if (model_based->extra_kind == DEMONSTRATION && !(shown = ml3_lab_demonstrations_new(c, env, error))) return NULL;
   s.demonstrations = shown;
   ml3_problem *problem = ml3_model_based_new(&s, error);
   if (problem)
@@ -152,15 +152,15 @@ static ml3_problem *make_in(const ml3_lab_config *c, const ml3_env_spec *env, co
 }
 
 static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
+  const ml3_dynamics_options *dynamics = ML3_LAB_GET(c, dynamics);
   ml3_env_spec *env = ml3_lab_env_new(c, error);
   if (env && (ml3_env_need_continuous(env, "problem model_based", error) != ML3_OK ||
-              (!ML3_LAB_GET(c, dynamics)->kind &&
-               !ml3_model_based_dynamics(env, error)))) { /* of all mistakes the first to tell */
+              (!dynamics->kind && !ml3_model_based_dynamics(env, error)))) { /* of all mistakes the first to tell */
     free(env);
     return NULL;
   }
   learning l = {0};
-  const bool ready = env && (!ML3_LAB_GET(c, dynamics)->kind || learn(c, env, &l, error) == ML3_OK);
+  const bool ready = env && (!dynamics->kind || learn(c, env, &l, error) == ML3_OK);
   ml3_problem *problem = ready ? make_in(c, env, l.ensemble, error) : NULL;
   if (problem) {
     ml3_model_based_own(problem, env, l.ensemble);

@@ -49,30 +49,31 @@ static int check_target_weight(const ml3_lab_config *c, ml3_error *error) {
 }
 
 static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
+  const ml3_model_free_options *model_free = ML3_LAB_GET(c, model_free);
+  const ml3_extra_options *extra = ML3_LAB_GET(c, extra);
   ml3_env_spec *env = ml3_lab_env_new(c, error);
   if (!env) return NULL;
   ml3_model_free_settings s = {.env = env,
                                .owned = env,
                                .horizon = (int)c->horizon,
                                .rollouts = (int)ML3_LAB_GET(c, rollout)->episodes,
-                               .outer_rollouts = (int)ML3_LAB_GET(c, model_free)->outer_episodes,
-                               .clip = ML3_LAB_GET(c, outer)->epochs > 1 ? ML3_LAB_GET(c, model_free)->clip : 0,
-                               .reuse = ML3_LAB_GET(c, model_free)->reuse,
-                               .judge_episodes = (int)ML3_LAB_GET(c, model_free)->judge_episodes,
-                               .discount = ML3_LAB_GET(c, model_free)->discount,
-                               .lambda = ML3_LAB_GET(c, model_free)->lambda,
-                               .baseline = (ml3_baseline_kind)ML3_LAB_GET(c, model_free)->baseline,
-                               .extra = (ml3_model_free_extra)ML3_LAB_GET(c, model_free)->extra_kind,
-                               .credit = (ml3_credit)ML3_LAB_GET(c, model_free)->credit,
+                               .outer_rollouts = (int)model_free->outer_episodes,
+                               .clip = ML3_LAB_GET(c, outer)->epochs > 1 ? model_free->clip : 0,
+                               .reuse = model_free->reuse,
+                               .judge_episodes = (int)model_free->judge_episodes,
+                               .discount = model_free->discount,
+                               .lambda = model_free->lambda,
+                               .baseline = (ml3_baseline_kind)model_free->baseline,
+                               .extra = (ml3_model_free_extra)model_free->extra_kind,
+                               .credit = (ml3_credit)model_free->credit,
                                .normalize = ML3_LAB_GET(c, policy)->normalize,
                                .normalize_seed = (uint64_t)c->seed,
-                               .extra_until_step = (int)ML3_LAB_GET(c, extra)->until_step};
+                               .extra_until_step = (int)extra->until_step};
   int code = ml3_lab_policy_init(c, env, &s.policy, error);
   if (code == ML3_OK) code = check_target_weight(c, error);
-  if (code == ML3_OK && s.extra == ML3_MODEL_FREE_EXPLORATION_GOAL &&
-      ML3_LAB_GET(c, extra)->goal.count != env->state_dim)
+  if (code == ML3_OK && s.extra == ML3_MODEL_FREE_EXPLORATION_GOAL && extra->goal.count != env->state_dim)
     code = ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; environment '%s' has %d state entries",
-                         ML3_LAB_GET(c, extra)->goal.count, env->name, env->state_dim);
+                         extra->goal.count, env->name, env->state_dim);
   ml3_demonstrations *demonstrations = NULL;
   ml3_expert *expert = NULL;
   if (code == ML3_OK && s.extra == ML3_MODEL_FREE_DEMONSTRATIONS &&
@@ -85,9 +86,8 @@ static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
     return NULL;
   }
   s.demonstrations = demonstrations, s.expert = expert;
-  s.expert_targets = ML3_LAB_GET(c, model_free)->target_weight > 0;
-  for (int i = 0; i < ML3_LAB_GET(c, extra)->goal.count && i < ML3_POLICY_MAX_OBS; i++)
-    s.extra_goal[i] = ML3_LAB_GET(c, extra)->goal.values[i];
+  s.expert_targets = model_free->target_weight > 0;
+  for (int i = 0; i < extra->goal.count && i < ML3_POLICY_MAX_OBS; i++) s.extra_goal[i] = extra->goal.values[i];
   ml3_problem *problem = ml3_model_free_new(&s, error);
   if (problem) {
     ml3_model_free_own(problem, demonstrations, expert);

@@ -62,15 +62,15 @@ static int to_range(const ml3_key_numbers *list, const char *key, ml3_range *ran
 }
 
 static ml3_problem *make_sine(const ml3_lab_config *c, ml3_error *error) {
-  ml3_sine_settings s = {.validate_on_test_range = ML3_LAB_GET(c, sine)->validate_on != 0,
-                         .grid = ML3_LAB_GET(c, sine)->grid};
+  const ml3_sine_options *sine = ML3_LAB_GET(c, sine);
+  ml3_sine_settings s = {.validate_on_test_range = sine->validate_on != 0, .grid = sine->grid};
   ml3_supervised_settings supervised;
-  if (to_range(&ML3_LAB_GET(c, sine)->train_amplitude, "sine.train_amplitude", &s.train.amplitude, error) ||
-      to_range(&ML3_LAB_GET(c, sine)->train_phase, "sine.train_phase", &s.train.phase, error) ||
-      to_range(&ML3_LAB_GET(c, sine)->train_x, "sine.train_x", &s.train.x, error) ||
-      to_range(&ML3_LAB_GET(c, sine)->test_amplitude, "sine.test_amplitude", &s.test.amplitude, error) ||
-      to_range(&ML3_LAB_GET(c, sine)->test_phase, "sine.test_phase", &s.test.phase, error) ||
-      to_range(&ML3_LAB_GET(c, sine)->test_x, "sine.test_x", &s.test.x, error) ||
+  if (to_range(&sine->train_amplitude, "sine.train_amplitude", &s.train.amplitude, error) ||
+      to_range(&sine->train_phase, "sine.train_phase", &s.train.phase, error) ||
+      to_range(&sine->train_x, "sine.train_x", &s.train.x, error) ||
+      to_range(&sine->test_amplitude, "sine.test_amplitude", &s.test.amplitude, error) ||
+      to_range(&sine->test_phase, "sine.test_phase", &s.test.phase, error) ||
+      to_range(&sine->test_x, "sine.test_x", &s.test.x, error) ||
       ml3_lab_supervised_settings(c, "sine", &supervised, error))
     return NULL;
   supervised.model.inputs = supervised.model.outputs = 1;
@@ -79,12 +79,13 @@ static ml3_problem *make_sine(const ml3_lab_config *c, ml3_error *error) {
 }
 
 static ml3_problem *make_shaped(const ml3_lab_config *c, ml3_error *error) {
-  ml3_shaped_sine_settings s = {.both_signs = ML3_LAB_GET(c, shaped_sine)->both_signs,
-                                .points = (int)ML3_LAB_GET(c, shaped_sine)->samples_inner,
-                                .extra_known = ML3_LAB_GET(c, shaped_sine)->extra_kind != 0,
-                                .tolerance = ML3_LAB_GET(c, shaped_sine)->tolerance};
-  if (to_range(&ML3_LAB_GET(c, shaped_sine)->start, "shaped_sine.start", &s.start, error) ||
-      to_range(&ML3_LAB_GET(c, shaped_sine)->goal, "shaped_sine.goal", &s.goal, error))
+  const ml3_shaped_sine_options *shaped_sine = ML3_LAB_GET(c, shaped_sine);
+  ml3_shaped_sine_settings s = {.both_signs = shaped_sine->both_signs,
+                                .points = (int)shaped_sine->samples_inner,
+                                .extra_known = shaped_sine->extra_kind != 0,
+                                .tolerance = shaped_sine->tolerance};
+  if (to_range(&shaped_sine->start, "shaped_sine.start", &s.start, error) ||
+      to_range(&shaped_sine->goal, "shaped_sine.goal", &s.goal, error))
     return NULL;
   return ml3_shaped_sine_new(&s, error);
 }

@@ -28,15 +28,16 @@ const ml3_keys ml3_supervised_keys = ML3_KEYS(keys, ml3_supervised_options);
 
 int ml3_lab_supervised_settings(const ml3_lab_config *c, const char *name, ml3_supervised_settings *s,
                                 ml3_error *error) {
+  const ml3_supervised_options *supervised = ML3_LAB_GET(c, supervised);
   *s = (ml3_supervised_settings){.name = name,
-                                 .model = {.depth = ML3_LAB_GET(c, supervised)->model_hidden.count,
-                                           .activation = (ml3_activation)ML3_LAB_GET(c, supervised)->model_activation,
-                                           .bias = ML3_LAB_GET(c, supervised)->model_bias},
-                                 .inner_points = (int)ML3_LAB_GET(c, supervised)->samples_inner,
-                                 .outer_points = (int)ML3_LAB_GET(c, supervised)->samples_outer,
-                                 .extra = (ml3_extra)ML3_LAB_GET(c, supervised)->extra_kind,
-                                 .extra_points = (int)ML3_LAB_GET(c, supervised)->extra_points,
-                                 .physics_frequency = ML3_LAB_GET(c, supervised)->extra_frequency,
-                                 .physics_step = ML3_LAB_GET(c, supervised)->extra_step};
-  return ml3_lab_copy_widths(&ML3_LAB_GET(c, supervised)->model_hidden, s->model.hidden, "model.hidden", error);
+                                 .model = {.depth = supervised->model_hidden.count,
+                                           .activation = (ml3_activation)supervised->model_activation,
+                                           .bias = supervised->model_bias},
+                                 .inner_points = (int)supervised->samples_inner,
+                                 .outer_points = (int)supervised->samples_outer,
+                                 .extra = (ml3_extra)supervised->extra_kind,
+                                 .extra_points = (int)supervised->extra_points,
+                                 .physics_frequency = supervised->extra_frequency,
+                                 .physics_step = supervised->extra_step};
+  return ml3_lab_copy_widths(&supervised->model_hidden, s->model.hidden, "model.hidden", error);
 }

@@ -37,38 +37,37 @@ static const ml3_keys ml3_table_keys = ML3_KEYS(keys, ml3_table_options);
 static const ml3_keys *const owners[] = {&ml3_table_keys, &ml3_supervised_keys, &ml3_meta_test_keys, NULL};
 
 static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
+  const ml3_table_options *table = ML3_LAB_GET(c, table);
   const char *inputs[ML3_KEY_LIST_MAX], *targets[ML3_KEY_LIST_MAX];
-  for (int i = 0; i < ML3_LAB_GET(c, table)->inputs.count; i++) inputs[i] = ML3_LAB_GET(c, table)->inputs.values[i];
-  for (int i = 0; i < ML3_LAB_GET(c, table)->targets.count; i++) targets[i] = ML3_LAB_GET(c, table)->targets.values[i];
-  if (!*ML3_LAB_GET(c, table)->data) {
+  for (int i = 0; i < table->inputs.count; i++) inputs[i] = table->inputs.values[i];
+  for (int i = 0; i < table->targets.count; i++) targets[i] = table->targets.values[i];
+  if (!*table->data) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "problem 'table' needs the key data: a CSV file");
     return NULL;
   }
-  if (ML3_LAB_GET(c, table)->targets.count == 0) {
+  if (table->targets.count == 0) {
     ml3_error_set(error, ML3_ERR_ARGUMENT,
-                  "problem 'table' needs the key table.targets: which columns of '%s' to predict",
-                  ML3_LAB_GET(c, table)->data);
+                  "problem 'table' needs the key table.targets: which columns of '%s' to predict", table->data);
     return NULL;
   }
   const ml3_csv_columns columns = {.inputs = inputs,
-                                   .input_count = ML3_LAB_GET(c, table)->inputs.count,
+                                   .input_count = table->inputs.count,
                                    .targets = targets,
-                                   .target_count = ML3_LAB_GET(c, table)->targets.count,
-                                   .task = ML3_LAB_GET(c, table)->task,
-                                   .classification = ML3_LAB_GET(c, table)->kind != 0,
-                                   .classes = (int)ML3_LAB_GET(c, table)->classes};
-  const ml3_table_settings s = {.validation_share = ML3_LAB_GET(c, table)->validation_share,
-                                .test_share = ML3_LAB_GET(c, table)->test_share,
-                                .split_seed = (uint64_t)ML3_LAB_GET(c, table)->split_seed};
+                                   .target_count = table->targets.count,
+                                   .task = table->task,
+                                   .classification = table->kind != 0,
+                                   .classes = (int)table->classes};
+  const ml3_table_settings s = {.validation_share = table->validation_share,
+                                .test_share = table->test_share,
+                                .split_seed = (uint64_t)table->split_seed};
   ml3_supervised_settings supervised;
   if (ml3_lab_supervised_settings(c, "table", &supervised, error) != ML3_OK) return NULL;
-  ml3_dataset *dataset = ml3_csv_read(ML3_LAB_GET(c, table)->data, &columns, error);
+  ml3_dataset *dataset = ml3_csv_read(table->data, &columns, error);
   if (!dataset) return NULL;
   if (dataset->unnamed && (!c->ranks || c->ranks->rank == 0))
-    ml3_lab_message(c->callbacks,
-                    "'%s': %d column%s without a name %s left out, as row numbers; name what is to be an input",
-                    ML3_LAB_GET(c, table)->data, dataset->unnamed, dataset->unnamed == 1 ? "" : "s",
-                    dataset->unnamed == 1 ? "is" : "are");
+    ml3_lab_message(
+        c->callbacks, "'%s': %d column%s without a name %s left out, as row numbers; name what is to be an input",
+        table->data, dataset->unnamed, dataset->unnamed == 1 ? "" : "s", dataset->unnamed == 1 ? "is" : "are");
   supervised.feature_x = dataset->inputs <= 16; /* more would make the loss's input mostly x */
   return ml3_table_new(&s, dataset, &supervised, error);
 }

@@ -56,6 +56,7 @@ static void name_numbers(ml3_lab_results *r, const json_t *summary) {
 
 /* The key of summary.json that validation.select is about. */
 static void choose_select(ml3_lab_results *r, const ml3_lab_config *config) {
+  const ml3_validation_options *validation = ML3_LAB_GET(config, validation);
   static const struct {
     const char *key;
     double better;
@@ -63,7 +64,7 @@ static void choose_select(ml3_lab_results *r, const ml3_lab_config *config) {
             [ML3_SELECT_SUCCESS] = {"best_success", 1},
             [ML3_SELECT_TASK_LOSS] = {"best_task_loss", -1},
             [ML3_SELECT_DISTANCE] = {"best_median_distance", -1}};
-  r->select = by[ML3_LAB_GET(config, validation)->select].key, r->better = by[ML3_LAB_GET(config, validation)->select].better;
+  r->select = by[validation->select].key, r->better = by[validation->select].better;
 }
 
 void ml3_lab_results_of(ml3_lab_results *r, const ml3_lab_config *config, const char *const *folders, int count) {
