@@ -1,11 +1,11 @@
 /* Keys of a configuration, beside whoever uses them: a plain struct of settings, and a table that says for each key its name,
    type, place in the struct, initial value, range and help. Defaults, reading, checks, printing and help come from the table.
 
-     typedef struct ml3_ppo_settings { double rate; int64_t epochs; } ml3_ppo_settings;
+     typedef struct ml3_ppo_options { double rate; int64_t epochs; } ml3_ppo_options;
      static const ml3_key keys[] = {
-         {"learner.rate", ML3_KEY_REAL, offsetof(ml3_ppo_settings, rate), "3e-4", 0, 10, NULL, NULL, "Adam's step size"}, ...
+         {"learner.rate", ML3_KEY_REAL, offsetof(ml3_ppo_options, rate), "3e-4", 0, 10, NULL, NULL, "Adam's step size"}, ...
      };
-     const ml3_keys ml3_ppo_keys = ML3_KEYS(keys, ml3_ppo_settings); */
+     const ml3_keys ml3_ppo_keys = ML3_KEYS(keys, ml3_ppo_options); */
 #ifndef ML3_BASE_KEYS_H
 #define ML3_BASE_KEYS_H
 

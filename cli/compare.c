@@ -233,7 +233,8 @@ static void method_notes(char *notes, size_t size) {
   size_t used = (size_t)snprintf(notes, size, "Methods (with a run: %s; else: %s):\n", with_run, without);
   for (int i = 0; i < ml3_method_count() && used < size; i++)
     used +=
-        (size_t)snprintf(notes + used, size - used, "  %-22s %s\n", ml3_method_at(i)->name, ml3_method_at(i)->summary);
+        (size_t)snprintf(notes + used, size - used, "  %-22s %s\n", ml3_method_at(i)->name,
+                         ml3_method_summary(ml3_method_at(i)));
   if (used < size)
     snprintf(notes + used, size - used,
              "Writes comparison.csv, .md, .tex, .png, .svg, comparison_success and comparison_return .png, .svg "

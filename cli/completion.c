@@ -73,6 +73,7 @@ static void offer_shells(const char *word) {
 static void offer_lists(const char *word) {
   offer(word, "environments", NULL);
   offer(word, "problems", NULL);
+  offer(word, "learners", NULL);
   offer(word, "presets", NULL);
   offer(word, "zoo", NULL);
   offer(word, "runs", NULL);

@@ -1,10 +1,11 @@
-/* ml3 list: environments, kinds of problem, presets, runs. ml3 config: all keys of a configuration. */
+/* ml3 list: environments, kinds of problem, learners, presets, runs. ml3 config: all keys of a configuration. */
 #define _GNU_SOURCE /* strverscmp */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/learn/learner.h"
 #include "cli/options.h"
 #include "cli/table.h"
 #include "cli/verb.h"
@@ -21,6 +22,11 @@ static void list_environments(void) {
 static void list_problems(void) {
   for (int i = 0; ml3_lab_problem_kind_at(i); i++)
     printf("  %-24s %s\n", ml3_lab_problem_kind_at(i)->name, ml3_lab_problem_kind_at(i)->summary);
+}
+
+static void list_learners(void) {
+  const ml3_learner_kind *kind;
+  for (int i = 0; (kind = ml3_learner_at(i)); i++) printf("  %-24s %s\n", kind->name, kind->summary);
 }
 
 static void list_presets(void) {
@@ -85,6 +91,7 @@ static const struct {
   void (*list)(void);
 } lists[] = {{"environments", list_environments},
              {"problems", list_problems},
+             {"learners", list_learners},
              {"presets", list_presets},
              {"zoo", list_zoo},
              {"runs", list_runs}};
@@ -94,7 +101,7 @@ int cli_list(int argc, const char **argv) {
   const struct poptOption own[] = {POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(&options, argc, argv, own, "[LIST]",
-                                "Lists environments, problems (kinds of them), presets, the zoo (learned losses that "
+                                "Lists environments, problems (kinds of them), learners (for method), presets, the zoo (learned losses that "
                                 "come with ml3) and runs (those below runs/); or one of these.",
                                 NULL);
   if (answer >= 0) return answer;
@@ -109,7 +116,7 @@ int cli_list(int argc, const char **argv) {
   }
   if (found) return CLI_DONE;
   const char *nearest = ml3_error_nearest(options.argument, names, LISTS);
-  fprintf(stderr, "ml3 list: no list of '%s'%s%s%s; there are environments, problems, presets, zoo and runs\n",
+  fprintf(stderr, "ml3 list: no list of '%s'%s%s%s; there are environments, problems, learners, presets, zoo and runs\n",
           options.argument, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
   return CLI_USAGE;
 }

@@ -2,10 +2,12 @@
 #define _POSIX_C_SOURCE 200809L
 #include "lab/compare_open.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "lab/experiment.h"
+#include "agents/learn/reinforce.h"
 #include "lab/learners.h"
 #include "lab/policies.h"
 #include "lab/zoo.h"
@@ -31,6 +33,7 @@ void ml3_lab_put_seed(const char *pattern, long long seed, char *path) {
 }
 
 void ml3_lab_compared_close(ml3_lab_compared *c) {
+  for (int i = 0; i < ML3_LEARNER_COUNT; i++) free((void *)c->arena.settings.learners[i].own);
   for (int i = 0; i < 2; i++) {
     ml3_meta_free(c->metas[i]);
     ml3_loss_free(c->losses[i]);
@@ -128,23 +131,41 @@ static int open_environment(ml3_lab_compared *c, const ml3_lab_compare_settings 
   return ML3_OK;
 }
 
-/* PPO and REINFORCE: their usual policy, with the layers of the run's where that is Gaussian. */
-static int set_learners(ml3_lab_compared *c, ml3_error *error) {
-  ml3_compare_settings *s = &c->arena.settings;
+/* Its usual policy, on-policy with the layers of the run's where that is Gaussian. What takes whole episodes takes as many as the
+   task gradient does, with test.reinforce_rate and no clipping. */
+static int set_learner(ml3_lab_compared *c, const ml3_lab_compare_settings *own, const ml3_learner_kind *kind,
+                       ml3_learner_settings *s, ml3_error *error) {
   ml3_lab_config usual = c->config;
   ml3_policy policy;
-  int code = ml3_lab_config_set(&usual, "method=ppo", error);
-  if (ML3_LAB_GET(&c->config, policy)->kind != ML3_POLICY_DETERMINISTIC)
-    ML3_LAB_EDIT(&usual, policy)->hidden = ML3_LAB_GET(&c->config, policy)->hidden;
-  if (code == ML3_OK) code = ml3_lab_policy_init(&usual, c->arena.env, &policy, error);
+  char method[64];
+  const bool gaussian = ML3_LAB_GET(&c->config, policy)->kind != ML3_POLICY_DETERMINISTIC;
+  snprintf(method, sizeof method, "method=%s", kind->name);
+  int code = ml3_lab_config_set(&usual, method, error);
+  for (int i = 0; i < own->set_count && code == ML3_OK; i++) /* over the learner's defaults, where it has the key */
+    if (strncmp(own->sets[i], "learner.", 8) == 0) ml3_lab_config_set(&usual, own->sets[i], NULL);
+  if (gaussian && !kind->stepwise) ML3_LAB_EDIT(&usual, policy)->hidden = ML3_LAB_GET(&c->config, policy)->hidden;
+  if (kind == &ml3_learner_reinforce) {
+    ML3_LAB_EDIT(&usual, reinforce)->rate = ML3_LAB_GET(&usual, compare)->reinforce_rate;
+    ML3_LAB_EDIT(&usual, reinforce)->clip_norm = 0;
+  }
+  if (code == ML3_OK && ml3_lab_policy_init(&usual, c->arena.env, &policy, error) != ML3_OK)
+    return kind->policy ? ML3_OK : error->code; /* it is not for such actions: it has no settings, and cannot take part */
   if (code != ML3_OK) return code;
-  s->learner = ml3_lab_learner_settings(&usual, c->arena.env, &policy);
-  s->reinforce_episodes = (int)ML3_LAB_GET(&usual, rollout)->episodes;
-  s->reinforce_rate = ML3_LAB_GET(&usual, compare)->reinforce_rate;
-  s->reinforce_log_std = ML3_LAB_GET(&c->config, policy)->kind == ML3_POLICY_DETERMINISTIC
-                             ? policy.log_std_init
-                             : ML3_LAB_GET(&c->config, policy)->log_std;
-  return ML3_OK;
+  if (kind->whole_episodes && gaussian) policy.log_std_init = ML3_LAB_GET(&c->config, policy)->log_std;
+  *s = ml3_lab_learner_settings(&usual, kind, c->arena.env, &policy);
+  if (kind->whole_episodes) s->envs = (int)ML3_LAB_GET(&usual, rollout)->episodes;
+  if (!s->own) return ML3_OK;
+  void *copy = malloc(kind->keys->size);
+  if (copy) memcpy(copy, s->own, kind->keys->size);
+  s->own = copy;
+  return copy ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the learner '%s'", kind->name);
+}
+
+static int set_learners(ml3_lab_compared *c, const ml3_lab_compare_settings *own, ml3_error *error) {
+  int code = ML3_OK;
+  for (int i = 0; i < ML3_LEARNER_COUNT && code == ML3_OK; i++)
+    code = set_learner(c, own, ml3_learner_at(i), &c->arena.settings.learners[i], error);
+  return code;
 }
 
 int ml3_lab_compared_open(ml3_lab_compared *c, const ml3_lab_compare_settings *own, int i, ml3_error *error) {
@@ -175,5 +196,5 @@ int ml3_lab_compared_open(ml3_lab_compared *c, const ml3_lab_compare_settings *o
   s->transitions = own->transitions ? own->transitions : 2000;
   s->transitions_hold = own->transitions_hold ? own->transitions_hold : 5;
   s->transitions_states = own->transitions_states;
-  return set_learners(c, error);
+  return set_learners(c, own, error);
 }

@@ -87,7 +87,7 @@ static void refresh(ml3_lab_config *c) {
   const ml3_env_spec *env = ml3_lab_is_mjcf(c->environment) ? NULL : ml3_env_find(c->environment, NULL);
   if (env && env->choices) put_all(c, &s, "policy.kind=categorical", ML3_LAB_FROM_ENVIRONMENT);
   if (!c->whole)
-    put_all(c, &s, ml3_lab_environment_defaults(c->environment, c->problem, ml3_lab_trains_policy(c)),
+    put_all(c, &s, ml3_lab_environment_defaults(c->environment, c->problem, ml3_lab_learner_kind(c)),
             ML3_LAB_FROM_ENVIRONMENT);
 }
 

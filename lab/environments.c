@@ -83,8 +83,8 @@ const char *ml3_lab_environment_settings(const char *name) {
   return NULL;
 }
 
-const char *ml3_lab_environment_defaults(const char *name, const char *problem, bool learner) {
-  for (size_t i = 0; i < COUNT(learners) && learner; i++)
+const char *ml3_lab_environment_defaults(const char *name, const char *problem, const ml3_learner_kind *learner) {
+  for (size_t i = 0; i < COUNT(learners) && learner && !learner->stepwise; i++)
     if (strcmp(learners[i].environment, name) == 0) return learners[i].settings;
   const bool car = strcmp(name, "mountain_car") == 0 && strcmp(problem, "model_based") == 0;
   return car && !learner ? mountain_car : NULL;

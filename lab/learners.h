@@ -5,14 +5,6 @@
 #include "agents/learn/learner.h"
 #include "lab/config.h"
 
-/* learner.* */
-typedef struct ml3_learner_options {
-  int64_t updates, envs, steps, task, epochs, minibatches;
-  double rate, discount, lambda, clip, entropy, value_weight, clip_norm;
-  bool anneal, normalize_reward;
-} ml3_learner_options;
-extern const ml3_keys ml3_learner_keys;
-
 /* The owners of the keys in force with learner number i, up to NULL; false behind the last. */
 enum { ML3_LAB_LEARNER_OWNERS = 8 };
 bool ml3_lab_learner_owners(int i, const ml3_keys *owners[ML3_LAB_LEARNER_OWNERS]);
@@ -23,9 +15,9 @@ const char *ml3_lab_learner_defaults(const ml3_lab_config *config);
 /* The kind that `method` names; NULL: it meta-trains, no policy learns by itself. */
 const ml3_learner_kind *ml3_lab_learner_kind(const ml3_lab_config *config);
 
-/* learner.* as settings. */
-ml3_learner_settings ml3_lab_learner_settings(const ml3_lab_config *config, const ml3_env_spec *env,
-                                              const ml3_policy *policy);
+/* learner.* as settings of a learner of that kind; what they point to is the configuration's. */
+ml3_learner_settings ml3_lab_learner_settings(const ml3_lab_config *config, const ml3_learner_kind *kind,
+                                              const ml3_env_spec *env, const ml3_policy *policy);
 
 /* The one task of learner.task, into task[env->task_dim]; false: every episode draws its own. */
 bool ml3_lab_learner_task(const ml3_lab_config *config, const ml3_env_spec *env, double *task);

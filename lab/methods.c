@@ -32,6 +32,5 @@ const char *ml3_lab_method_name(const ml3_lab_config *c) {
 
 const char *ml3_lab_method_label(const ml3_lab_config *c) {
   const ml3_lab_meta_method *meta = ml3_lab_meta_method_of(c);
-  static const char *const labels[] = {"PPO", "REINFORCE", "random"};
-  return meta ? meta->label : labels[c->method - ML3_LAB_META_METHODS];
+  return meta ? meta->label : ml3_lab_learner_kind(c)->label;
 }

@@ -3,6 +3,7 @@
 #ifndef ML3_LAB_METHODS_H
 #define ML3_LAB_METHODS_H
 
+#include "agents/learn/learners.h"
 #include "lab/config.h"
 
 /* What is meta-learned. */
@@ -15,7 +16,7 @@ typedef struct ml3_lab_meta_method {
 } ml3_lab_meta_method;
 
 /* The choices of the key, in that order. */
-#define ML3_LAB_METHOD_CHOICES "learned_loss|maml|fomaml|meta_sgd|ppo|reinforce|random"
+#define ML3_LAB_METHOD_CHOICES "learned_loss|maml|fomaml|meta_sgd" ML3_LEARNER_CHOICES
 
 /* Method number i; NULL behind the last of meta-training. */
 const ml3_lab_meta_method *ml3_lab_meta_method_at(int i);

@@ -15,7 +15,7 @@ typedef struct ml3_lab_overview {
 /* From the run's configuration and its summary.json. */
 void ml3_lab_overview_read(ml3_lab_overview *overview, const ml3_lab_run *run);
 
-/* Did the run train a policy by itself (method ppo, reinforce, random)? */
+/* Did the run train a policy by itself (method ppo, sac ...)? */
 bool ml3_lab_run_trains_policy(const ml3_lab_run *run);
 
 #endif

@@ -96,6 +96,8 @@ int ml3_lab_policy_init(const ml3_lab_config *c, const ml3_env_spec *env, ml3_po
   if ((code = make_relative(&own->relative, env, policy, error)) != ML3_OK) return code;
   if (kind == ML3_POLICY_GAUSSIAN || kind == ML3_POLICY_GAUSSIAN_STATE)
     code = ml3_policy_make_gaussian(policy, kind, own->log_std, error);
+  const ml3_learner_kind *learner = ml3_lab_learner_kind(c);
+  if (code == ML3_OK && learner && learner->policy) code = learner->policy(policy, error);
   return code == ML3_OK && own->goal ? ml3_policy_add_goal(policy, env, error) : code;
 }
 
@@ -115,7 +117,7 @@ static ml3_expert *learn_expert(const ml3_lab_config *c, const ml3_env_spec *env
       ml3_lab_policy_init(&usual, env, &policy, error) != ML3_OK)
     return NULL;
   policy.log_std_init = ML3_LAB_GET(c, extra)->expert_log_std;
-  ml3_learner_settings s = ml3_lab_learner_settings(&usual, env, &policy);
+  ml3_learner_settings s = ml3_lab_learner_settings(&usual, &ml3_learner_ppo, env, &policy);
   s.updates = ML3_LAB_GET(c, extra)->expert_updates;
   if (c->from_checkpoint) {
     policy.clip_input = s.normalize_obs;

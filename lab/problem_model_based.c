@@ -5,6 +5,7 @@
 
 #include "agents/problems/model_based.h"
 #include "lab/experiment.h"
+#include "agents/learn/ppo.h"
 #include "lab/learners.h"
 #include "lab/policies.h"
 #include "lab/problems.h"
@@ -68,7 +69,7 @@ const ml3_keys ml3_dynamics_keys = ML3_KEYS(dynamics_keys, ml3_dynamics_options)
 
 static const ml3_keys *const owners[] = {&ml3_lab_acting_keys,  &ml3_policy_keys,  &ml3_rollout_keys,
                                          &ml3_model_based_keys, &ml3_extra_keys,   &ml3_dynamics_keys,
-                                         &ml3_learner_keys,     &ml3_compare_keys, NULL};
+                                         &ml3_learner_keys, &ml3_ppo_keys,     &ml3_compare_keys, NULL};
 
 /* What an ensemble is learned with. */
 typedef struct learning {

@@ -4,6 +4,7 @@
 
 #include "agents/compare/compare.h"
 #include "agents/problems/model_free.h"
+#include "agents/learn/ppo.h"
 #include "lab/learners.h"
 #include "lab/policies.h"
 #include "lab/problems.h"
@@ -36,7 +37,7 @@ const ml3_keys ml3_model_free_keys = ML3_KEYS(model_free_keys, ml3_model_free_op
 
 static const ml3_keys *const owners[] = {
     &ml3_lab_acting_keys, &ml3_policy_keys,  &ml3_rollout_keys, &ml3_model_free_keys,
-    &ml3_extra_keys,      &ml3_learner_keys, &ml3_compare_keys, NULL};
+    &ml3_extra_keys,      &ml3_learner_keys, &ml3_ppo_keys, &ml3_compare_keys, NULL};
 
 static int check_target_weight(const ml3_lab_config *c, ml3_error *error) {
   const ml3_model_free_options *o = ML3_LAB_GET(c, model_free);

@@ -67,7 +67,7 @@ static int write_beginning(training *t, const ml3_lab_train_settings *s, ml3_err
   if (code == ML3_OK && s->resume) code = ml3_lab_run_environment_ensure(&t->config, t->folder, true, error);
   if (code != ML3_OK) return code;
   if (!s->resume && s->force) ml3_lab_run_clear(t->folder);
-  t->log = ml3_lab_log_open(t->folder, t->kind->metrics, t->kind->metric_count, formats, t->kind->logged(t), error);
+  t->log = ml3_lab_log_open(t->folder, t->columns, t->column_count, formats, t->kind->logged(t), error);
   return t->log ? ml3_lab_log_config(t->log, &t->config, error) : error->code;
 }
 
@@ -81,6 +81,8 @@ static int start(training *t, const ml3_lab_train_settings *s, ml3_error *error)
   t->config.cores = s->cores;
   if (code == ML3_OK && !s->resume && training_writes(t))
     code = ml3_lab_run_environment_prepare(&t->config, &t->kept, error);
+  memcpy(t->columns, t->kind->metrics, (size_t)t->kind->metric_count * sizeof *t->columns);
+  t->column_count = t->kind->metric_count;
   if (code == ML3_OK) code = t->kind->open(t, error);
   if (code == ML3_OK && s->resume) code = load(t, s->resume, from, error);
   if (code != ML3_OK || !training_writes(t)) return code;
@@ -107,7 +109,7 @@ int training_write_metrics(training *t, const double *values, ml3_error *error) 
   if (!training_writes(t)) return ML3_OK;
   const int64_t step = t->kind->logged(t);
   if (t->callbacks.metrics)
-    t->callbacks.metrics(t->callbacks.user, step, t->kind->metrics, values, t->kind->metric_count);
+    t->callbacks.metrics(t->callbacks.user, step, t->columns, values, t->column_count);
   return ml3_lab_log_write(t->log, step, values, error);
 }
 

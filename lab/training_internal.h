@@ -18,7 +18,7 @@ typedef struct training training;
    are called by the first, which writes. */
 typedef struct training_kind {
   const char *step_name;      /* "outer step" */
-  const char *const *metrics; /* [metric_count] columns of metrics.csv */
+  const char *const *metrics; /* [metric_count] columns of metrics.csv; `open` may add more to them */
   int metric_count;
   int (*open)(training *t, ml3_error *error); /* from t->config; what it leaves after a failure is closed */
   void (*close)(training *t);
@@ -46,6 +46,8 @@ struct training {
   char folder[ML3_LAB_PATH_MAX];
   ml3_lab_run_environment *kept; /* what the run is to keep of its environment; NULL: nothing */
   ml3_lab_log *log;              /* NULL on ranks that do not write */
+  const char *columns[ML3_LAB_LOG_NAMES_MAX]; /* of metrics.csv */
+  int column_count;
   const ml3_ranks *ranks;        /* NULL: one process */
   bool lost;                     /* a rank is gone, or this one alone has failed */
   int speaker;                   /* the rank that tells what all have failed at */
@@ -74,7 +76,7 @@ static inline bool training_writes(const training *t) {
   return !t->ranks || t->ranks->rank == 0;
 }
 
-/* A line of metrics.csv, and for the callback: values[kind->metric_count]. */
+/* A line of metrics.csv, and for the callback: values[column_count]. */
 int training_write_metrics(training *t, const double *values, ml3_error *error);
 
 /* ---- training_ranks.c: one process agrees with itself ---- */

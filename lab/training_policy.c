@@ -2,6 +2,7 @@
    names of CleanRL; its charts/SPS (environment steps a second of this process) is all that depends on the clock. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "lab/evaluate_internal.h"
@@ -9,12 +10,11 @@
 #include "lab/learners.h"
 #include "lab/training_internal.h"
 
-/* The step of a line is the number of environment steps (CleanRL's global_step); of updates where there are none. */
+/* Of every learner; its own metrics are behind these. The step of a line is the number of environment steps (CleanRL's global_step); of updates where there are none. */
 static const char *const metrics[] = {
-    "charts/updates",       "charts/episodic_return", "charts/episodic_length", "charts/success",
-    "charts/passed",        "charts/distance",        "charts/diverged",        "charts/SPS",
-    "charts/learning_rate", "losses/policy_loss",     "losses/value_loss",      "losses/entropy",
-    "losses/old_approx_kl", "losses/approx_kl",       "losses/clipfrac",        "losses/explained_variance"};
+    "charts/updates",      "charts/episodic_return", "charts/episodic_length", "charts/success",
+    "charts/passed",       "charts/distance",        "charts/diverged",        "charts/SPS",
+    "charts/learning_rate"};
 enum { METRICS = sizeof metrics / sizeof *metrics, JUDGED = 100 };
 
 static ml3_lab_run_progress progress(const training *t) {
@@ -36,7 +36,10 @@ static const ml3_env_spec *env(const training *t) {
 static int open(training *t, ml3_error *error) {
   t->last_return = NAN;
   t->learner = ml3_lab_learner_new(&t->config, error);
-  return t->learner ? ML3_OK : error->code;
+  if (!t->learner) return error->code;
+  const char *const *own = t->learner->kind->metrics;
+  while (own && *own) t->columns[t->column_count++] = *own++;
+  return ML3_OK;
 }
 
 static void close(training *t) {
@@ -58,22 +61,9 @@ static int step(training *t, ml3_error *error) {
   int code = ml3_learner_update(t->learner, &r, error);
   if (code != ML3_OK) return code;
   const double sps = r.env_steps ? (double)(r.env_steps - t->begun_env_steps) / (ml3_clock_s() - t->begun_s) : NAN;
-  const double values[METRICS] = {(double)r.updates,
-                                  r.episode_return,
-                                  r.episode_length,
-                                  r.success,
-                                  r.passed,
-                                  r.distance,
-                                  r.diverged,
-                                  sps,
-                                  r.rate,
-                                  r.policy_loss,
-                                  r.value_loss,
-                                  r.entropy,
-                                  r.old_approx_kl,
-                                  r.approx_kl,
-                                  r.clip_fraction,
-                                  r.explained_variance};
+  double values[METRICS + ML3_LEARNER_METRICS_MAX] = {
+      (double)r.updates, r.episode_return, r.episode_length, r.success, r.passed, r.distance, r.diverged, sps, r.rate};
+  memcpy(values + METRICS, r.own, sizeof r.own);
   if (r.episodes) t->last_return = r.episode_return;
   return training_write_metrics(t, values, error);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agents/compare/compare.h"
+#include "agents/learn/ppo.h"
 #include "agents/compare/method.h"
 #include "agents/problems/model_based.h"
 #include "agents/problems/model_free.h"
@@ -245,10 +246,17 @@ static void set_learners(ml3_arena *arena) {
   ml3_policy policy;
   cr_assert_eq(ml3_policy_init(&policy, arena->env, hidden, 1, ML3_TANH, true, &error), 0, "%s", error.message);
   cr_assert_eq(ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, -0.5, &error), 0, "%s", error.message);
-  arena->settings.learner = ml3_learner_defaults(arena->env, &policy);
-  arena->settings.learner.envs = 4, arena->settings.learner.steps = 32, arena->settings.learner.minibatches = 4;
-  arena->settings.learner.updates = 3;
-  arena->settings.reinforce_episodes = 2, arena->settings.reinforce_rate = 0.01;
+  static ml3_ppo_options ppo;
+  ml3_keys_default(ml3_learner_ppo.keys, &ppo);
+  ppo.minibatches = 4;
+  for (int i = 0; i < ML3_LEARNER_COUNT; i++) {
+    ml3_learner_settings *s = &arena->settings.learners[i];
+    *s = ml3_learner_defaults(arena->env, &policy);
+    s->envs = 4, s->steps = 32, s->updates = 3;
+  }
+  arena->settings.learners[ML3_LEARNER_AT_ppo].own = &ppo;
+  arena->settings.learners[ML3_LEARNER_AT_reinforce].envs = 2;
+  arena->settings.learners[ML3_LEARNER_AT_sac].envs = 1, arena->settings.learners[ML3_LEARNER_AT_sac].normalize_obs = false;
 }
 
 Test(compare, ppo_and_reinforce_are_judged_and_counted_like_others) {
@@ -272,7 +280,7 @@ Test(compare, ppo_and_reinforce_are_judged_and_counted_like_others) {
     cr_expect_leq(answer(within, 1, t)->env_steps, 300);
   }
   ml3_compare_free(within);
-  arena.settings.learner.policy.action_dim = 0;
+  arena.settings.learners[ML3_LEARNER_AT_ppo].policy.action_dim = 0;
   ml3_error error = {0};
   cr_expect_null(ml3_compare_run(&arena, methods, 3, NULL, NULL, &error));
   cr_expect_not_null(strstr(error.message, "no settings for the policy"), "%s", error.message);

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "agents/learn/learner.h"
+#include "agents/learn/ppo.h"
+#include "agents/learn/reinforce.h"
 
 static ml3_learner_settings make_settings(const char *name) {
   ml3_error error = {0};
@@ -19,16 +21,30 @@ static ml3_learner_settings make_settings(const char *name) {
   ml3_learner_settings s = ml3_learner_defaults(env, &policy);
   s.envs = 16;
   s.steps = 50;
-  s.minibatches = 8;
-  s.epochs = 5;
   s.updates = 25;
+  return s;
+}
+
+/* Settings of PPO that learn fast here. */
+static ml3_ppo_options make_ppo(void) {
+  ml3_ppo_options s;
+  ml3_keys_default(ml3_learner_ppo.keys, &s);
+  s.minibatches = 8, s.epochs = 5;
   s.rate = 3e-3;
+  s.normalize_reward = true;
   return s;
 }
 
 static ml3_learner *make_learner(const char *kind, const ml3_learner_settings *s) {
   ml3_error error = {0};
-  ml3_learner *l = ml3_learner_new(ml3_learner_find(kind, &error), s, &error);
+  ml3_learner_settings settings = *s;
+  const ml3_ppo_options ppo = make_ppo();
+  ml3_reinforce_options reinforce;
+  ml3_keys_default(ml3_learner_reinforce.keys, &reinforce);
+  reinforce.rate = 3e-3;
+  if (!s->own && strcmp(kind, "ppo") == 0) settings.own = &ppo;
+  if (!s->own && strcmp(kind, "reinforce") == 0) settings.own = &reinforce;
+  ml3_learner *l = ml3_learner_new(ml3_learner_find(kind, &error), &settings, &error);
   cr_assert_not_null(l, "%s", error.message);
   return l;
 }
@@ -98,17 +114,19 @@ Test(learner, reinforce_has_the_same_bits_on_any_number_of_threads) {
 /* With one epoch of one minibatch nothing has moved yet when the loss is taken. */
 Test(learner, ppo_starts_from_a_ratio_of_one) {
   ml3_learner_settings s = make_settings("reacher");
-  s.epochs = s.minibatches = 1;
-  s.normalize_reward = false;
+  ml3_ppo_options ppo = make_ppo();
+  ppo.epochs = ppo.minibatches = 1;
+  ppo.normalize_reward = false;
+  s.own = &ppo;
   ml3_learner *l = make_learner("ppo", &s);
   const ml3_learner_report report = update(l);
-  cr_expect_float_eq(report.policy_loss, 0, 1e-5, "the mean of standardised advantages, not %g", report.policy_loss);
-  cr_expect_float_eq(report.approx_kl, 0, 1e-5);
-  cr_expect_float_eq(report.old_approx_kl, 0, 1e-5);
-  cr_expect_eq(report.clip_fraction, 0.0);
-  cr_expect_float_eq(report.entropy, 2 * (0.5 * log(2 * M_PI * M_E) - 0.5), 1e-4);
-  cr_expect_gt(report.value_loss, 1);
-  cr_expect_eq(report.rate, s.rate);
+  cr_expect_float_eq(report.own[ML3_METRIC_POLICY_LOSS], 0, 1e-5, "the mean of standardised advantages");
+  cr_expect_float_eq(report.own[ML3_METRIC_KL], 0, 1e-5);
+  cr_expect_float_eq(report.own[ML3_METRIC_OLD_KL], 0, 1e-5);
+  cr_expect_eq(report.own[ML3_METRIC_CLIPPED], 0.0);
+  cr_expect_float_eq(report.own[ML3_METRIC_ENTROPY], 2 * (0.5 * log(2 * M_PI * M_E) - 0.5), 1e-4);
+  cr_expect_gt(ml3_learner_metric(&ml3_learner_ppo, &report, "losses/value_loss"), 1);
+  cr_expect_eq(report.rate, ppo.rate);
   ml3_learner_free(l);
 }
 
@@ -129,7 +147,9 @@ Test(learner, says_what_is_wrong) {
   cr_expect_null(ml3_learner_find("pop", &error));
   cr_expect(strstr(error.message, "did you mean 'ppo'?"), "%s", error.message);
   ml3_learner_settings s = make_settings("reacher");
-  s.minibatches = 801;
+  ml3_ppo_options ppo = make_ppo();
+  ppo.minibatches = 801;
+  s.own = &ppo;
   cr_expect_null(ml3_learner_new(&ml3_learner_ppo, &s, &error));
   cr_expect(strstr(error.message, "a rollout has 800 steps"), "%s", error.message);
   s = make_settings("reacher");
@@ -147,7 +167,9 @@ Test(learner, says_what_is_wrong) {
    test_oracle_learner.c.) */
 Test(learner, ppo_learns_from_every_row_where_minibatches_do_not_divide_it) {
   ml3_learner_settings s = make_settings("pointmass");
-  s.envs = 1, s.steps = 50, s.minibatches = 32, s.epochs = 1;
+  ml3_ppo_options ppo = make_ppo();
+  s.envs = 1, s.steps = 50, ppo.minibatches = 32, ppo.epochs = 1;
+  s.own = &ppo;
   ml3_learner *one = make_learner("ppo", &s), *again = make_learner("ppo", &s);
   ml3_real before[4096];
   cr_assert_leq(one->size, 4096);
@@ -163,7 +185,7 @@ Test(learner, ppo_learns_from_every_row_where_minibatches_do_not_divide_it) {
   ml3_learner_free(one);
   ml3_learner_free(again);
 
-  s.minibatches = 50; /* one row each */
+  ppo.minibatches = 50; /* one row each */
   ml3_learner *single = make_learner("ppo", &s);
   memcpy(before, single->parameters, (size_t)single->size * sizeof *before);
   update(single);
@@ -174,14 +196,16 @@ Test(learner, ppo_learns_from_every_row_where_minibatches_do_not_divide_it) {
 
 Test(learner, a_deviation_driven_to_its_bound_comes_back) {
   ml3_learner_settings s = make_settings("pointmass");
-  s.anneal = false;
-  s.rate = 0.1;
-  s.entropy_weight = 5;
+  ml3_ppo_options ppo = make_ppo();
+  ppo.anneal = false;
+  ppo.rate = 0.1;
+  ppo.entropy_weight = 5;
+  s.own = &ppo;
   ml3_learner *l = make_learner("ppo", &s);
   const int at = ml3_policy_size(&l->policy) - l->policy.action_dim;
   for (int i = 0; i < 3; i++) update(l);
   cr_assert_eq(l->parameters[at], (ml3_real)2, "driven to %g", (double)l->parameters[at]);
-  s.entropy_weight = -5; /* now it should be small: the programs are compiled with the weight */
+  ppo.entropy_weight = -5; /* now it should be small: the programs are compiled with the weight */
   ml3_learner *back = make_learner("ppo", &s);
   memcpy(back->parameters, l->parameters, (size_t)l->size * sizeof *l->parameters);
   back->parameters[at] = 3; /* as an old checkpoint may have it */

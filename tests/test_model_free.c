@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agents/learn/ppo.h"
 #include "agents/problems/model_free.h"
 #include "agents/control/narrow.h"
 #include "metaloss/scaling.h"
@@ -418,7 +419,11 @@ Test(model_free, learned_demonstrations_are_what_the_learner_would_do) {
   cr_assert_eq(ml3_policy_init(&policy, env, (int[]){HIDDEN}, 1, ML3_TANH, true, &error), 0, "%s", error.message);
   cr_assert_eq(ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, -0.5, &error), 0);
   ml3_learner_settings s = ml3_learner_defaults(env, &policy);
-  s.envs = 4, s.steps = 50, s.rate = 1e-2, s.seed = 4, s.updates = 3, s.normalize_obs = true, s.threads = 2;
+  ml3_ppo_options ppo;
+  ml3_keys_default(ml3_learner_ppo.keys, &ppo);
+  ppo.rate = 1e-2;
+  s.own = &ppo;
+  s.envs = 4, s.steps = 50, s.seed = 4, s.updates = 3, s.normalize_obs = true, s.threads = 2;
   ml3_learner *learner = ml3_learner_new(&ml3_learner_ppo, &s, &error);
   ml3_learner_report report;
   for (int k = 0; k < 3; k++) cr_assert_eq(ml3_learner_update(learner, &report, &error), 0, "%s", error.message);

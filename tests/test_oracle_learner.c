@@ -7,6 +7,8 @@
 
 #include "agents/learn/advantage.h"
 #include "agents/learn/learner.h"
+#include "agents/learn/ppo.h"
+#include "agents/learn/reinforce.h"
 #include "tests/oracle_file.h"
 
 #ifdef ML3_DOUBLE
@@ -72,13 +74,25 @@ static ml3_learner *make(const json_t *json, const char *kind) {
   ml3_learner_settings s = ml3_learner_defaults(env, &policy);
   s.seed = (uint64_t)json_integer_value(json_object_get(c, "seed"));
   s.envs = (int)number(c, "envs"), s.steps = (int)number(c, "steps");
-  s.epochs = (int)number(c, "epochs"), s.minibatches = (int)number(c, "minibatches");
   s.updates = (int64_t)number(c, "updates");
-  s.rate = number(c, "rate"), s.anneal = number(c, "anneal") != 0, s.clip_norm = number(c, "clip_norm");
-  s.discount = number(c, "discount"), s.lambda = number(c, "lambda");
-  s.entropy_weight = number(c, "entropy_weight"), s.value_weight = number(c, "value_weight");
-  s.clip = number(c, "clip"), s.clip_value = number(c, "clip_value") != 0;
-  s.normalize_reward = number(c, "normalize_reward") != 0;
+  const ml3_ppo_options ppo = {.epochs = (int64_t)number(c, "epochs"),
+                                .minibatches = (int64_t)number(c, "minibatches"),
+                                .rate = number(c, "rate"),
+                                .anneal = number(c, "anneal") != 0,
+                                .clip_norm = number(c, "clip_norm"),
+                                .discount = number(c, "discount"),
+                                .lambda = number(c, "lambda"),
+                                .entropy_weight = number(c, "entropy_weight"),
+                                .value_weight = number(c, "value_weight"),
+                                .clip = number(c, "clip"),
+                                .clip_value = number(c, "clip_value") != 0,
+                                .normalize_reward = number(c, "normalize_reward") != 0};
+  const ml3_reinforce_options reinforce = {.rate = ppo.rate,
+                                            .anneal = ppo.anneal,
+                                            .discount = ppo.discount,
+                                            .entropy_weight = ppo.entropy_weight,
+                                            .clip_norm = ppo.clip_norm};
+  s.own = strcmp(kind, "ppo") == 0 ? (const void *)&ppo : &reinforce;
   ml3_learner *l = ml3_learner_new(ml3_learner_find(kind, &error), &s, &error);
   cr_assert_not_null(l, "%s", error.message);
   read_list(json, "parameters", l->size, l->parameters);
@@ -113,14 +127,14 @@ static void replay(const char *name, const char *kind) {
     l->updates++;
     if (one_step && i == 0) compare(name, "first_gradient", expected, l->optimizer.m, 10, l->size);
     compare(name, "parameters", expected, l->parameters, 1, l->size);
-    compare_number(name, "policy_loss", expected, report.policy_loss);
-    compare_number(name, "entropy", expected, report.entropy);
+    compare_number(name, "policy_loss", expected, report.own[ML3_METRIC_POLICY_LOSS]);
+    compare_number(name, "entropy", expected, report.own[ML3_METRIC_ENTROPY]);
     if (!is_ppo) continue;
-    compare_number(name, "value_loss", expected, report.value_loss);
-    compare_number(name, "approx_kl", expected, report.approx_kl);
-    compare_number(name, "old_approx_kl", expected, report.old_approx_kl);
-    compare_number(name, "clip_fraction", expected, report.clip_fraction);
-    compare_number(name, "explained_variance", expected, report.explained_variance);
+    compare_number(name, "value_loss", expected, report.own[ML3_METRIC_VALUE_LOSS]);
+    compare_number(name, "approx_kl", expected, report.own[ML3_METRIC_KL]);
+    compare_number(name, "old_approx_kl", expected, report.own[ML3_METRIC_OLD_KL]);
+    compare_number(name, "clip_fraction", expected, report.own[ML3_METRIC_CLIPPED]);
+    compare_number(name, "explained_variance", expected, report.own[ML3_METRIC_EXPLAINED]);
   }
   ml3_learner_free(l);
   json_decref(json);

@@ -63,11 +63,9 @@ typedef struct ml3_compare_settings {
   int transitions_hold;    /* steps that an action is held for while they are gathered */
   bool transitions_states; /* from states uniform within their bounds instead of in episodes */
 
-  /* Of PPO and REINFORCE: their settings, without task, seed and horizon, which are the trial's; envs and steps of PPO.
-     REINFORCE collects that many whole episodes an update. policy.action_dim 0: they cannot take part. */
-  ml3_learner_settings learner;
-  int reinforce_episodes;
-  double reinforce_rate, reinforce_log_std;
+  /* Of each learner: its settings, without task, seed and horizon, which are the trial's, and what they point to is the
+     caller's; `steps` of one that takes whole episodes is the horizon. policy.action_dim 0: it cannot take part. */
+  ml3_learner_settings learners[ML3_LEARNER_COUNT];
 } ml3_compare_settings;
 
 /* Everything but settings may be shared by several. Without a run play is all zero, meta and losses are NULL: tasks are

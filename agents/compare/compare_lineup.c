@@ -75,12 +75,11 @@ static int prepare(lineup *l, const ml3_method *method, const ml3_arena *arena, 
   entry *e = &l->entries[l->count];
   char note[256] = "";
   *e = (entry){.method = method, .loss = loss, .play = loss && loss->play.problem ? &loss->play : &arena->play};
-  const char *gap = strstr(method->label, "%s");
+  const char *label = ml3_method_label(method), *gap = strstr(label, "%s");
   if (gap && loss)
-    snprintf(e->label, sizeof e->label, "%.*s%.30s%.30s", (int)(gap - method->label), method->label, loss->label,
-             gap + 2);
+    snprintf(e->label, sizeof e->label, "%.*s%.30s%.30s", (int)(gap - label), label, loss->label, gap + 2);
   else
-    snprintf(e->label, sizeof e->label, "%s", method->label);
+    snprintf(e->label, sizeof e->label, "%s", label);
   if (method->needs & ML3_NEEDS_LOSS) e->once_steps = loss->meta_steps;
   const entry *before = find_prepared(l, method, loss);
   if (before) {

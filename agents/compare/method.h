@@ -43,9 +43,10 @@ enum { ML3_NEEDS_PROBLEM = 1, ML3_NEEDS_LOSS = 2 }; /* a loss implies a problem 
 
 /* One way to act: a line in the table of methods. */
 typedef struct ml3_method {
-  const char *name;    /* for --methods */
-  const char *label;   /* in tables; a learned loss's own label goes in its place with "%s" */
-  const char *summary; /* for `ml3 list` and --help */
+  const char *name;                /* for --methods */
+  const char *label;               /* in tables; a learned loss's own label goes in its place with "%s" */
+  const char *summary;             /* for `ml3 list` and --help */
+  const ml3_learner_kind *learner; /* that it is: label and summary are that one's; else NULL */
   unsigned needs;
   bool by_updates; /* reports after each update: of interest at settings.steps; else its last report is */
   int (*updates)(const struct ml3_method *method,
@@ -61,6 +62,8 @@ typedef struct ml3_method {
   int (*run)(const struct ml3_method *method, ml3_trial *trial, ml3_error *error);
 } ml3_method;
 
+const char *ml3_method_label(const ml3_method *method);
+const char *ml3_method_summary(const ml3_method *method);
 int ml3_method_count(void);                                            /* methods in the table */
 const ml3_method *ml3_method_at(int index);                            /* number index, from 0 to the count */
 const ml3_method *ml3_method_find(const char *name, ml3_error *error); /* NULL with the nearest name */

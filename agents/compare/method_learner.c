@@ -1,36 +1,40 @@
-/* PPO and REINFORCE as methods of comparison: each learns the task by itself, from nothing, in the world. What they collect
-   are the steps that they take; their answer is the policy's mean. Where every other method knows one start of the task
-   alone they learn from that one too. */
+/* Learners (agents/learn/learners.h) as methods of comparison: each learns the task by itself, from nothing, in the world. What
+   they collect are the steps that they take; their answer is the policy's mean. Where every other method knows one start of the
+   task alone they learn from that one too. */
 #include "agents/compare/method.h"
 
-/* What an update collects: environments side by side, and steps of each. REINFORCE takes whole episodes. */
-static int envs_of(const ml3_method *method, const ml3_arena *arena) {
-  const ml3_learner_kind *kind = method->options;
-  return kind->whole_episodes ? arena->settings.reinforce_episodes : arena->settings.learner.envs;
+static int place_of(const ml3_method *method) {
+  int i = 0;
+  while (ml3_learner_at(i) != method->learner) i++;
+  return i;
 }
+
+static const ml3_learner_settings *settings_of(const ml3_method *method, const ml3_arena *arena) {
+  return &arena->settings.learners[place_of(method)];
+}
+
+/* Of each environment, an update. */
 static int steps_of(const ml3_method *method, const ml3_arena *arena) {
-  const ml3_learner_kind *kind = method->options;
-  return kind->whole_episodes ? arena->horizon : arena->settings.learner.steps;
+  return method->learner->whole_episodes ? arena->horizon : settings_of(method, arena)->steps;
 }
 
 /* No more than the budget allows: the step size falls to its end with the last. */
 static int learner_updates(const ml3_method *method, const ml3_arena *arena) {
-  const int64_t asked = arena->settings.learner.updates, budget = arena->settings.budget;
-  const int64_t most = budget / ((int64_t)envs_of(method, arena) * steps_of(method, arena));
-  return (int)(budget <= 0 || asked <= most ? asked : most > 0 ? most : 1);
+  const ml3_learner_settings *s = settings_of(method, arena);
+  const int64_t all = s->updates, budget = arena->settings.budget;
+  const int64_t most = budget / ((int64_t)s->envs * steps_of(method, arena));
+  return (int)(budget <= 0 || all <= most ? all : most > 0 ? most : 1);
 }
 
 static int prepare(const ml3_method *method, const ml3_arena *arena, const ml3_compare_loss *loss, void **shared,
                    double *steps, char *note, size_t note_size, ml3_error *error) {
   (void)loss, (void)shared, (void)steps, (void)note, (void)note_size;
-  if (arena->settings.learner.policy.action_dim) return ML3_OK;
+  if (settings_of(method, arena)->policy.action_dim) return ML3_OK;
   return ml3_error_set(error, ML3_ERR_ARGUMENT, "there are no settings for the policy that '%s' learns", method->name);
 }
 
 static ml3_learner *make_learner(const ml3_method *method, ml3_trial *t, ml3_error *error) {
-  const ml3_compare_settings *c = &t->arena->settings;
-  const ml3_learner_kind *kind = method->options;
-  ml3_learner_settings s = c->learner;
+  ml3_learner_settings s = *settings_of(method, t->arena);
   s.env = t->arena->env;
   s.owned = NULL;
   s.task = t->world_task.env_task;
@@ -40,15 +44,8 @@ static ml3_learner *make_learner(const ml3_method *method, ml3_trial *t, ml3_err
   s.seed = (uint64_t)ml3_random_bits(&t->random) << 32;
   s.seed |= ml3_random_bits(&t->random);
   s.updates = learner_updates(method, t->arena);
-  s.envs = envs_of(method, t->arena);
   s.steps = steps_of(method, t->arena);
-  if (kind->whole_episodes) {
-    s.rate = c->reinforce_rate;
-    s.policy.log_std_init = c->reinforce_log_std;
-    s.clip_norm = 0;
-    s.minibatches = 1;
-  }
-  return ml3_learner_new(kind, &s, error);
+  return ml3_learner_new(method->learner, &s, error);
 }
 
 /* Updates, each reported. One that is not finite is the end of it: no answer. */
@@ -76,21 +73,11 @@ static int run(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   return code;
 }
 
-const ml3_method ml3_method_ppo = {.name = "ppo",
-                                   .label = "PPO",
-                                   .summary = "learns in the world by itself; learner.* may be --set",
-                                   .by_updates = true,
-                                   .updates = learner_updates,
-                                   .options = &ml3_learner_ppo,
-                                   .prepare = prepare,
-                                   .run = run};
-
-const ml3_method ml3_method_reinforce = {
-    .name = "reinforce",
-    .label = "REINFORCE",
-    .summary = "the same; rollout.episodes an update, Adam's step size test.reinforce_rate",
-    .by_updates = true,
-    .updates = learner_updates,
-    .options = &ml3_learner_reinforce,
-    .prepare = prepare,
-    .run = run};
+#define METHOD(name_)                                                     \
+  const ml3_method ml3_method_##name_ = {.name = #name_,                  \
+                                         .learner = &ml3_learner_##name_, \
+                                         .by_updates = true,              \
+                                         .updates = learner_updates,      \
+                                         .prepare = prepare,              \
+                                         .run = run};
+ML3_LEARNERS_THAT_COLLECT(METHOD)

@@ -4,10 +4,13 @@
 #include "agents/compare/method.h"
 
 extern const ml3_method ml3_method_untrained, ml3_method_random, ml3_method_learned_loss, ml3_method_learned_loss_world,
-    ml3_method_task_gradient, ml3_method_task_gradient_momentum, ml3_method_ppo, ml3_method_reinforce, ml3_method_ilqr,
-    ml3_method_ilqr_feedback, ml3_method_ilqr_random, ml3_method_ilqr_restarts, ml3_method_ilqr_mpc,
-    ml3_method_ilqr_learned, ml3_method_ilqr_learned_random, ml3_method_ilqr_learned_restarts,
-    ml3_method_ilqr_learned_mpc, ml3_method_ilqr_true;
+    ml3_method_task_gradient, ml3_method_task_gradient_momentum, ml3_method_ilqr, ml3_method_ilqr_feedback,
+    ml3_method_ilqr_random, ml3_method_ilqr_restarts, ml3_method_ilqr_mpc, ml3_method_ilqr_learned,
+    ml3_method_ilqr_learned_random, ml3_method_ilqr_learned_restarts, ml3_method_ilqr_learned_mpc, ml3_method_ilqr_true;
+
+#define DECLARE(name) extern const ml3_method ml3_method_##name;
+#define ADDRESS(name) &ml3_method_##name,
+ML3_LEARNERS_THAT_COLLECT(DECLARE)
 
 static const ml3_method *const methods[] = {
     &ml3_method_untrained,
@@ -16,9 +19,7 @@ static const ml3_method *const methods[] = {
     &ml3_method_learned_loss_world,
     &ml3_method_task_gradient,
     &ml3_method_task_gradient_momentum,
-    &ml3_method_ppo,
-    &ml3_method_reinforce,
-    &ml3_method_ilqr,
+    ML3_LEARNERS_THAT_COLLECT(ADDRESS) & ml3_method_ilqr,
     &ml3_method_ilqr_feedback,
     &ml3_method_ilqr_random,
     &ml3_method_ilqr_restarts,
@@ -31,6 +32,14 @@ static const ml3_method *const methods[] = {
 };
 
 enum { COUNT = sizeof methods / sizeof *methods };
+
+const char *ml3_method_label(const ml3_method *m) {
+  return m->learner ? m->learner->label : m->label;
+}
+
+const char *ml3_method_summary(const ml3_method *m) {
+  return m->learner ? m->learner->summary : m->summary;
+}
 
 int ml3_method_count(void) {
   return COUNT;

@@ -2,52 +2,75 @@
 #include "agents/learn/learner.h"
 
 #include <math.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const ml3_learner_kind *const table[] = {
-    &ml3_learner_ppo,
-    &ml3_learner_reinforce,
-    &ml3_learner_random,
-};
+#define ADDRESS(name) &ml3_learner_##name,
+static const ml3_learner_kind *const table[ML3_LEARNER_COUNT] = {ML3_LEARNERS(ADDRESS)};
 
-enum { KINDS = sizeof table / sizeof *table };
+#define AT(field) offsetof(ml3_learner_options, field)
+static const ml3_key keys[] = {
+    {"learner.updates", ML3_KEY_INT, AT(updates), "100", 1, 1e9, NULL, NULL, "of a policy that learns by itself"},
+    {"learner.envs", ML3_KEY_INT, AT(envs), "8", 1, 65536, NULL, NULL, "environments side by side"},
+    {"learner.steps", ML3_KEY_INT, AT(steps), "256", 1, 1000000, NULL, NULL, "of each, an update"},
+    {"learner.task", ML3_KEY_INT, AT(task), "-1", -1, 65535, NULL, NULL,
+     "-1: a new task every episode; else the number of a held-out one"},
+};
+#undef AT
+const ml3_keys ml3_learner_keys = ML3_KEYS(keys, ml3_learner_options);
+
+/* By the names of CleanRL. */
+const char *const ml3_on_policy_metrics[] = {[ML3_METRIC_POLICY_LOSS] = "losses/policy_loss",
+                                             [ML3_METRIC_VALUE_LOSS] = "losses/value_loss",
+                                             [ML3_METRIC_ENTROPY] = "losses/entropy",
+                                             [ML3_METRIC_OLD_KL] = "losses/old_approx_kl",
+                                             [ML3_METRIC_KL] = "losses/approx_kl",
+                                             [ML3_METRIC_CLIPPED] = "losses/clipfrac",
+                                             [ML3_METRIC_EXPLAINED] = "losses/explained_variance",
+                                             NULL};
+
+const char ml3_on_policy_defaults[] =
+    "policy.kind=gaussian policy.log_std=0 policy.hidden=[64,64] policy.activation=tanh policy.bias=true "
+    "policy.squash=clamp policy.obs_scale=[]";
 
 const ml3_learner_kind *ml3_learner_at(int i) {
-  return i >= 0 && i < KINDS ? table[i] : NULL;
+  return i >= 0 && i < ML3_LEARNER_COUNT ? table[i] : NULL;
 }
 
 const ml3_learner_kind *ml3_learner_find(const char *name, ml3_error *error) {
-  const char *names[KINDS];
-  for (int i = 0; i < KINDS; i++) {
+  const char *names[ML3_LEARNER_COUNT];
+  char all[512] = "";
+  for (int i = 0; i < ML3_LEARNER_COUNT; i++) {
+    const char *before = i == 0 ? "" : i + 1 < ML3_LEARNER_COUNT ? ", " : " and ";
+    const size_t used = strlen(all);
     if (strcmp(table[i]->name, name) == 0) return table[i];
     names[i] = table[i]->name;
+    snprintf(all + used, sizeof all - used, "%s%s", before, names[i]);
   }
-  const char *nearest = ml3_error_nearest(name, names, KINDS);
-  ml3_error_set(error, ML3_ERR_ARGUMENT, "unknown learner '%s'; ppo, reinforce and random are possible%s%s%s", name,
+  const char *nearest = ml3_error_nearest(name, names, ML3_LEARNER_COUNT);
+  ml3_error_set(error, ML3_ERR_ARGUMENT, "unknown learner '%s'; %s are possible%s%s%s", name, all,
                 nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
   return NULL;
 }
 
 ml3_learner_settings ml3_learner_defaults(const ml3_env_spec *env, const ml3_policy *policy) {
+  ml3_learner_options a;
+  ml3_keys_default(&ml3_learner_keys, &a);
   return (ml3_learner_settings){.env = env,
                                 .policy = *policy,
-                                .envs = 8,
-                                .steps = 256,
+                                .envs = (int)a.envs,
+                                .steps = (int)a.steps,
                                 .threads = 1,
-                                .updates = 100,
-                                .normalize_obs = true,
-                                .normalize_reward = true,
-                                .anneal = true,
-                                .rate = 3e-4,
-                                .discount = 0.99,
-                                .lambda = 0.95,
-                                .clip_norm = 0.5,
-                                .epochs = 10,
-                                .minibatches = 32,
-                                .clip = 0.2,
-                                .value_weight = 0.5,
-                                .clip_value = true};
+                                .updates = a.updates,
+                                .normalize_obs = true};
+}
+
+double ml3_learner_metric(const ml3_learner_kind *kind, const ml3_learner_report *report, const char *name) {
+  for (int i = 0; kind->metrics && kind->metrics[i]; i++)
+    if (strcmp(kind->metrics[i], name) == 0) return report->own[i];
+  return NAN;
 }
 
 /* ---- making -------------------------------------------------------------------------------------------------- */
@@ -58,54 +81,60 @@ static int check(const ml3_learner_settings *s, ml3_error *error) {
                          "learner: %d environments of %d steps an update; both must be at least 1", s->envs, s->steps);
   if (s->updates < 1)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "learner: %lld updates; at least 1 is needed", (long long)s->updates);
-  if (!(s->discount > 0 && s->discount <= 1) || !(s->lambda >= 0 && s->lambda <= 1))
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learner: discount %g and lambda %g must be within 0 and 1",
-                         s->discount, s->lambda);
-  if (s->minibatches < 1 || s->minibatches > s->envs * s->steps || s->epochs < 1)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "learner: %d epochs of %d minibatches; a rollout has %d steps",
-                         s->epochs, s->minibatches, s->envs * s->steps);
   return ML3_OK;
 }
 
-int ml3_learner_allocate(ml3_learner *l, int size, ml3_error *error) {
-  const ml3_learner_settings *s = &l->settings;
-  const bool ppo = l->kind == &ml3_learner_ppo;
-  ml3_nn_optimizer_settings adam = ml3_nn_adam(s->rate);
-  adam.epsilon = 1e-5;
-  adam.clip_norm = s->clip_norm;
-  adam.total_steps = s->updates * (ppo ? (int64_t)s->epochs * s->minibatches : 1);
-  if (s->anneal) adam.schedule = ML3_NN_LINEAR;
+int ml3_learner_allocate(ml3_learner *l, int size, int optimized, const ml3_nn_optimizer_settings *settings,
+                         ml3_error *error) {
   l->size = size;
   l->parameters = calloc((size_t)size, sizeof *l->parameters);
   if (!l->parameters) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d parameters", size);
-  return ml3_nn_optimizer_init(&l->optimizer, &adam, (size_t)size, error);
+  return ml3_nn_optimizer_init(&l->optimizer, settings, (size_t)optimized, error);
+}
+
+/* The learner's own settings: a copy of what is given, or their initial values. */
+static int copy_own(ml3_learner *l, const void *own, ml3_error *error) {
+  const ml3_keys *k = l->kind->keys;
+  l->settings.own = NULL;
+  if (!k) return ML3_OK;
+  l->settings.own = l->own_settings = calloc(1, k->size);
+  if (!l->own_settings) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the learner '%s'", l->kind->name);
+  if (own)
+    memcpy(l->own_settings, own, k->size);
+  else
+    ml3_keys_default(k, l->own_settings);
+  return ML3_OK;
+}
+
+static int make(ml3_learner *l, const ml3_learner_settings *s, ml3_error *error) {
+  int code = check(s, error);
+  if (code == ML3_OK) code = copy_own(l, s->own, error);
+  if (code == ML3_OK && l->kind->policy) code = l->kind->policy(&l->policy, error);
+  if (code != ML3_OK) return code;
+  if (s->task && !(l->task = malloc(((size_t)s->env->task_dim + 1) * sizeof *l->task)))
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the learner '%s'", l->kind->name);
+  if (l->task) memcpy(l->task, s->task, (size_t)s->env->task_dim * sizeof *l->task);
+  l->settings.task = l->task;
+  ml3_normalizer_init(&l->normalizer, l->policy.net.inputs);
+  l->sampler = ml3_sampler_new(s->env, &l->policy, s->envs, s->horizon, s->threads, error);
+  l->rollout = l->sampler ? ml3_rollout_new(&l->policy, s->envs, l->kind->stepwise ? 1 : s->steps, 0, error) : NULL;
+  l->settings.start = NULL; /* the sampler has it */
+  if (!l->rollout) return ML3_ERR_MEMORY;
+  if ((code = l->kind->create(l, error)) != ML3_OK) return code;
+  ml3_sampler_start_at(l->sampler, s->start);
+  ml3_sampler_reset(l->sampler, l->task, s->seed);
+  return ML3_OK;
 }
 
 ml3_learner *ml3_learner_new(const ml3_learner_kind *kind, const ml3_learner_settings *s, ml3_error *error) {
-  if (check(s, error) != ML3_OK) {
-    free(s->owned);
-    return NULL;
-  }
   ml3_learner *l = calloc(1, sizeof *l);
-  double *task = l && s->task ? malloc(((size_t)s->env->task_dim + 1) * sizeof *task) : NULL;
-  if (!l || (s->task && !task)) {
-    free(l);
+  if (!l) {
     free(s->owned);
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the learner '%s'", kind->name);
     return NULL;
   }
-  *l = (ml3_learner){.kind = kind, .settings = *s, .policy = s->policy, .task = task};
-  if (task) memcpy(task, s->task, (size_t)s->env->task_dim * sizeof *task);
-  l->settings.task = task;
-  ml3_normalizer_init(&l->normalizer, l->policy.net.inputs);
-  l->sampler = ml3_sampler_new(s->env, &l->policy, s->envs, s->horizon, s->threads, error);
-  l->rollout = l->sampler ? ml3_rollout_new(&l->policy, s->envs, s->steps, 0, error) : NULL;
-  l->settings.start = NULL; /* the sampler has it */
-  if (l->rollout && kind->create(l, error) == ML3_OK) {
-    ml3_sampler_start_at(l->sampler, s->start);
-    ml3_sampler_reset(l->sampler, l->task, s->seed);
-    return l;
-  }
+  *l = (ml3_learner){.kind = kind, .settings = *s, .policy = s->policy};
+  if (make(l, s, error) == ML3_OK) return l;
   ml3_learner_free(l);
   return NULL;
 }
@@ -118,14 +147,16 @@ void ml3_learner_free(ml3_learner *l) {
   ml3_nn_optimizer_free(&l->optimizer);
   free(l->parameters);
   free(l->task);
+  free(l->own_settings);
   free(l->settings.owned);
   free(l);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------------------------- */
 
-int ml3_learner_descend(ml3_learner *l, const ml3_real *gradient, const char *what, ml3_error *error) {
-  if (isfinite(ml3_nn_optimizer_update(&l->optimizer, l->parameters, gradient))) {
+int ml3_learner_descend(ml3_learner *l, ml3_nn_optimizer *optimizer, ml3_real *parameters, const ml3_real *gradient,
+                        const char *what, ml3_error *error) {
+  if (isfinite(ml3_nn_optimizer_update(optimizer, parameters, gradient))) {
     ml3_policy_bound_log_std(&l->policy, l->parameters); /* theta comes first */
     return ML3_OK;
   }
@@ -137,10 +168,10 @@ int ml3_learner_descend(ml3_learner *l, const ml3_real *gradient, const char *wh
 enum { HOPELESS_UPDATES = 3 };
 
 /* Where nothing but divergence comes of it, no learner can mend that. */
-static int check_diverged(ml3_learner *l, ml3_error *error) {
+static int check_diverged(ml3_learner *l, const ml3_learner_report *report, ml3_error *error) {
   const ml3_rollout *r = l->rollout;
-  l->diverged += r->diverged;
-  l->diverged_updates = r->diverged_envs == r->envs && r->episodes == 0 ? l->diverged_updates + 1 : 0;
+  const bool everywhere = l->kind->stepwise ? report->diverged >= r->envs : r->diverged_envs == r->envs;
+  l->diverged_updates = everywhere && report->episodes == 0 ? l->diverged_updates + 1 : 0;
   if (l->diverged_updates < HOPELESS_UPDATES) return ML3_OK;
   return ml3_error_set(
       error, ML3_ERR_NUMERIC,
@@ -149,41 +180,52 @@ static int check_diverged(ml3_learner *l, ml3_error *error) {
       HOPELESS_UPDATES, r->envs, l->settings.env->name);
 }
 
+/* Means over the episodes of this collection and of those before it in the same update. */
+static void count_episodes(ml3_learner_report *report, const ml3_rollout *r) {
+  double *const means[] = {&report->episode_return, &report->episode_length, &report->success, &report->passed,
+                           &report->distance};
+  const double now[] = {r->episode_return, r->episode_length, r->success, r->passed, r->distance};
+  const int before = report->episodes;
+  report->diverged += r->diverged;
+  report->episodes += r->episodes;
+  for (int i = 0; i < 5 && r->episodes; i++)
+    *means[i] = before ? *means[i] + (now[i] - *means[i]) * r->episodes / report->episodes : now[i];
+}
+
 static int collect(ml3_learner *l, ml3_learner_report *report, ml3_error *error) {
   if (l->kind->whole_episodes) {
     ml3_random random = ml3_random_stream(l->settings.seed, ML3_PURPOSE_BASELINE, (uint32_t)l->updates, 0);
     ml3_sampler_reset(l->sampler, l->task, (uint64_t)ml3_random_bits(&random) << 32 | ml3_random_bits(&random));
   }
-  int code = ml3_sampler_collect(l->sampler, l->parameters, l->settings.normalize_obs ? &l->normalizer : NULL,
-                                 &l->policy, l->rollout, error);
-  if (code == ML3_OK) code = check_diverged(l, error);
-  if (code != ML3_OK) return ml3_error_prefix(error, "%s, update %lld", l->kind->name, (long long)l->updates);
   const ml3_rollout *r = l->rollout;
+  ml3_sampler_explore(l->sampler, l->kind->explores && l->kind->explores(l));
+  const int code = ml3_sampler_collect(l->sampler, l->parameters, l->settings.normalize_obs ? &l->normalizer : NULL,
+                                       &l->policy, l->rollout, error);
+  if (code != ML3_OK) return code;
   l->env_steps += (int64_t)r->envs * r->steps;
-  report->episodes = r->episodes;
-  report->episode_return = r->episode_return, report->episode_length = r->episode_length;
-  report->success = r->success, report->passed = r->passed, report->distance = r->distance;
-  report->diverged = r->diverged;
+  l->diverged += r->diverged;
+  count_episodes(report, r);
+  return ML3_OK;
+}
+
+/* Collects and learns, as often as it takes for settings.steps of each environment. */
+static int learn(ml3_learner *l, ml3_learner_report *report, ml3_error *error) {
+  const int rounds = l->kind->stepwise && l->kind->collects ? l->settings.steps : 1;
+  for (int i = 0; i < rounds; i++) {
+    int code = l->kind->collects ? collect(l, report, error) : ML3_OK;
+    if (code == ML3_OK && l->kind->collects && i + 1 == rounds) code = check_diverged(l, report, error);
+    if (code != ML3_OK) return ml3_error_prefix(error, "%s, update %lld", l->kind->name, (long long)l->updates);
+    if (l->kind->update && (code = l->kind->update(l, report, error)) != ML3_OK) return code;
+  }
   return ML3_OK;
 }
 
 int ml3_learner_update(ml3_learner *l, ml3_learner_report *report, ml3_error *error) {
-  *report = (ml3_learner_report){.episode_return = NAN,
-                                 .episode_length = NAN,
-                                 .success = NAN,
-                                 .passed = NAN,
-                                 .distance = NAN,
-                                 .policy_loss = NAN,
-                                 .value_loss = NAN,
-                                 .entropy = NAN,
-                                 .old_approx_kl = NAN,
-                                 .approx_kl = NAN,
-                                 .clip_fraction = NAN,
-                                 .explained_variance = NAN,
-                                 .rate = NAN};
+  *report = (ml3_learner_report){
+      .episode_return = NAN, .episode_length = NAN, .success = NAN, .passed = NAN, .distance = NAN, .rate = NAN};
+  for (int i = 0; i < ML3_LEARNER_METRICS_MAX; i++) report->own[i] = NAN;
   if (l->optimizer.size) report->rate = ml3_nn_optimizer_rate(&l->optimizer.settings, l->optimizer.step);
-  int code = l->kind->collects ? collect(l, report, error) : ML3_OK;
-  if (code == ML3_OK && l->kind->update) code = l->kind->update(l, report, error);
+  const int code = learn(l, report, error);
   if (code != ML3_OK) return code;
   report->updates = ++l->updates;
   report->env_steps = l->env_steps;

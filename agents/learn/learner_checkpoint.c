@@ -33,6 +33,26 @@ int ml3_normalizer_get(ml3_normalizer *n, const ml3_nn_tensors *file, const char
   return ML3_OK;
 }
 
+/* "NAME_moment1" ... of an optimizer. */
+static const char *part(const char *name, const char *what, char text[64]) {
+  snprintf(text, 64, "%s_%s", name, what);
+  return text;
+}
+
+int ml3_optimizer_put(const ml3_nn_optimizer *o, ml3_nn_tensors *file, const char *name, ml3_error *error) {
+  char text[64];
+  int code = ml3_nn_tensors_put_ints(file, part(name, "step", text), 1, &o->step, error);
+  if (!code) code = ml3_nn_tensors_put(file, part(name, "moment1", text), 0, (int)o->size, o->m, error);
+  return code ? code : ml3_nn_tensors_put(file, part(name, "moment2", text), 0, (int)o->size, o->v, error);
+}
+
+int ml3_optimizer_get(ml3_nn_optimizer *o, const ml3_nn_tensors *file, const char *name, ml3_error *error) {
+  char text[64];
+  int code = ml3_nn_tensors_get_ints(file, part(name, "step", text), 1, &o->step, error);
+  if (!code) code = ml3_nn_tensors_get(file, part(name, "moment1", text), o->size, o->m, error);
+  return code ? code : ml3_nn_tensors_get(file, part(name, "moment2", text), o->size, o->v, error);
+}
+
 int ml3_learner_save(const ml3_learner *l, const char *path, ml3_error *error) {
   const int64_t counters[COUNTERS] = {l->updates, l->env_steps, l->optimizer.step};
   char print[512];
@@ -43,8 +63,8 @@ int ml3_learner_save(const ml3_learner *l, const char *path, ml3_error *error) {
   if (!code) code = ml3_nn_tensors_put_text(f, "fits", print, error);
   if (!code) code = ml3_nn_tensors_put_ints(f, "counters", COUNTERS, counters, error);
   if (!code) code = ml3_nn_tensors_put(f, "parameters", 0, l->size, l->parameters, error);
-  if (!code) code = ml3_nn_tensors_put(f, "moment1", 0, l->size, l->optimizer.m, error);
-  if (!code) code = ml3_nn_tensors_put(f, "moment2", 0, l->size, l->optimizer.v, error);
+  if (!code) code = ml3_nn_tensors_put(f, "moment1", 0, (int)l->optimizer.size, l->optimizer.m, error);
+  if (!code) code = ml3_nn_tensors_put(f, "moment2", 0, (int)l->optimizer.size, l->optimizer.v, error);
   if (!code) code = ml3_normalizer_put(&l->normalizer, f, "seen", error);
   const int64_t diverged[2] = {l->diverged, l->diverged_updates};
   if (!code) code = ml3_nn_tensors_put_ints(f, "diverged", 2, diverged, error);
@@ -69,8 +89,8 @@ static int load_tensors(ml3_learner *l, const ml3_nn_tensors *f, const char *pat
 
   int code = ml3_nn_tensors_get_ints(f, "counters", COUNTERS, counters, error);
   if (!code) code = ml3_nn_tensors_get(f, "parameters", size, l->parameters, error);
-  if (!code) code = ml3_nn_tensors_get(f, "moment1", size, l->optimizer.m, error);
-  if (!code) code = ml3_nn_tensors_get(f, "moment2", size, l->optimizer.v, error);
+  if (!code) code = ml3_nn_tensors_get(f, "moment1", l->optimizer.size, l->optimizer.m, error);
+  if (!code) code = ml3_nn_tensors_get(f, "moment2", l->optimizer.size, l->optimizer.v, error);
   if (!code) code = ml3_normalizer_get(&l->normalizer, f, "seen", error);
   if (!code) code = ml3_sampler_get(l->sampler, f, error);
   if (!code && l->kind->get) code = l->kind->get(l, f, error);

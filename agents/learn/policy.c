@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "agents/learn/squashed.h"
+
 static const double INPUT_LIMIT = 10; /* deviations that an input may be away from its mean */
 
 /* ---- making --------------------------------------------------------------------------------------------- */
@@ -151,7 +153,9 @@ void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const doubl
     return;
   }
   for (int i = 0; i < policy->action_dim; i++) {
-    if (policy->squash == ML3_SQUASH_TANH)
+    if (policy->kind == ML3_POLICY_SQUASHED)
+      y[i] = ml3_squashed_action(policy, i, y[i]);
+    else if (policy->squash == ML3_SQUASH_TANH)
       y[i] = middle(policy, i) + half(policy, i) * tanh((y[i] - middle(policy, i)) / half(policy, i));
     action[i] = fmin(fmax(y[i], policy->low[i]), policy->high[i]);
   }
@@ -208,6 +212,7 @@ static ml3_node build_log_std(ml3_nn_graph *g, const ml3_policy *policy, ml3_nod
 
 ml3_policy_nodes ml3_policy_build_from_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node x) {
   ml3_node raw = ml3_mlp_build(g, &policy->net, theta, 0, x);
+  if (policy->kind == ML3_POLICY_SQUASHED) return ml3_squashed_build(g, policy, raw);
   ml3_policy_nodes nodes = {.mean = ML3_NN_NONE, .log_std = ML3_NN_NONE, .log_probs = ML3_NN_NONE};
   if (policy->choices) {
     nodes.log_probs = ml3_nn_log_softmax(g, raw);
@@ -250,7 +255,8 @@ static ml3_node build_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node 
 }
 
 ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node theta, ml3_node obs) {
-  return ml3_policy_build_from_input(g, policy, theta, build_input(g, policy, obs)).mean;
+  ml3_node mean = ml3_policy_build_from_input(g, policy, theta, build_input(g, policy, obs)).mean;
+  return policy->kind == ML3_POLICY_SQUASHED ? ml3_squashed_build_action(g, policy, mean) : mean;
 }
 
 ml3_node ml3_policy_build_log_prob(ml3_nn_graph *g, ml3_policy_nodes at, ml3_node actions) {

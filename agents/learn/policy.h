@@ -28,9 +28,10 @@ enum { ML3_POLICY_MAX_ACTIONS = 32, ML3_POLICY_MAX_OBS = 256 };
 /* What a policy makes of an observation: an action, a Gaussian of actions, or the probabilities of discrete ones. */
 typedef enum ml3_policy_kind {
   ML3_POLICY_DETERMINISTIC,
-  ML3_POLICY_GAUSSIAN,      /* log_std are parameters */
+  ML3_POLICY_GAUSSIAN,       /* log_std are parameters */
   ML3_POLICY_GAUSSIAN_STATE, /* log_std depend on the state */
-  ML3_POLICY_CATEGORICAL     /* where the environment's actions are discrete: the one kind there is then */
+  ML3_POLICY_CATEGORICAL,    /* where the environment's actions are discrete: the one kind there is then */
+  ML3_POLICY_SQUASHED        /* a Gaussian of what is squashed into the bounds: squashed.h */
 } ml3_policy_kind;
 
 /* How the network's output x is kept within [low, high]. Clamp is for deterministic policies: a Gaussian's mean is x. */
@@ -84,8 +85,8 @@ int ml3_mlp_draw_orthogonal(const ml3_mlp *mlp, double gain, ml3_random *random,
 
 /* ---- one observation -------------------------------------------------------------------------------- */
 
-/* action[action_dim]: the deterministic policy's, the Gaussian's mean, or the likeliest choice. goal may be NULL where
-   it is no input. */
+/* action[action_dim]: the deterministic policy's, the Gaussian's mean (squashed, where that is its kind), or the likeliest
+   choice. goal may be NULL where it is no input. */
 void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, const double *goal,
                     double *action);
 
@@ -102,7 +103,7 @@ ml3_node ml3_policy_build(ml3_nn_graph *g, const ml3_policy *policy, ml3_node th
 
 /* A policy's outputs in a graph; ML3_NN_NONE for what it does not have. */
 typedef struct ml3_policy_nodes {
-  ml3_node mean;      /* [rows, action_dim] of all but a categorical policy */
+  ml3_node mean;      /* [rows, action_dim] of all but a categorical policy; of a squashed one before it is squashed */
   ml3_node log_std;   /* [rows, action_dim] of a Gaussian policy */
   ml3_node log_probs; /* [rows, choices] of a categorical policy */
 } ml3_policy_nodes;
@@ -133,7 +134,7 @@ void ml3_normalizer_apply(const ml3_normalizer *n, ml3_policy *policy);
 /* policy.safetensors. Loading checks that the file's policy has the shape of `policy`, and takes its normalisation. */
 int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char *path, ml3_error *error);
 int ml3_policy_load(ml3_policy *policy, ml3_real *theta, const char *path, ml3_error *error);
-/* The policy of a file, whose shape the file tells, for an environment that it must fit; *theta is freed by the caller. */
+/* The policy of a file, of the shape that the file says, for an environment that it must fit; *theta is freed by the caller. */
 int ml3_policy_open(const char *path, const ml3_env_spec *env, ml3_policy *policy, ml3_real **theta, ml3_error *error);
 
 /* Its normalisation into a checkpoint, as PREFIXshift and PREFIXscale, and back into a policy of as many inputs. */

@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/learn/policy.h"
+#include "agents/learn/squashed.h"
 
 static const char *const format_name = "ml3 policy 2";
-static const char *const kind_names[] = {"deterministic", "gaussian", "gaussian_state", "categorical"};
+static const char *const kind_names[] = {"deterministic", "gaussian", "gaussian_state", "categorical",
+                                         "squashed_gaussian"};
 enum { KINDS = sizeof kind_names / sizeof *kind_names };
 
 const char *ml3_policy_kind_name(ml3_policy_kind kind) {
@@ -64,14 +65,14 @@ static int check(const ml3_nn_tensors *t, const ml3_policy *p, const char *path,
   if (!format || strcmp(format, format_name) != 0 || !found)
     return ml3_error_set(error, ML3_ERR_FORMAT, "'%s' is not a policy: its header does not say '%s'", path,
                          format_name);
-  char *wanted = shape_of(p);
+  char *expected = shape_of(p);
   int code = ML3_OK;
-  if (!wanted)
+  if (!expected)
     code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory to load '%s'", path);
-  else if (strcmp(found, wanted) != 0)
+  else if (strcmp(found, expected) != 0)
     code = ml3_error_set(error, ML3_ERR_FORMAT, "'%s' holds a policy of another shape: %.200s instead of %.200s", path,
-                         found, wanted);
-  free(wanted);
+                         found, expected);
+  free(expected);
   return code;
 }
 
@@ -134,7 +135,7 @@ static int index_of(const char *text, const char *const *names, int count) {
   return -1;
 }
 
-/* The policy that a shape tells, for that environment. */
+/* The policy of that shape, for that environment. */
 static int from_shape(const json_t *shape, const ml3_env_spec *env, ml3_policy *p, ml3_error *error) {
   const char *activations[ML3_SIGMOID + 1], *squash = json_string_value(json_object_get(shape, "squash"));
   for (int i = 0; i <= ML3_SIGMOID; i++) activations[i] = ml3_activation_name((ml3_activation)i);
@@ -149,7 +150,9 @@ static int from_shape(const json_t *shape, const ml3_env_spec *env, ml3_policy *
   bool bias = json_is_true(json_object_get(shape, "bias"));
   int code = ml3_policy_expects(env, (ml3_policy_kind)kind, error);
   if (!code) code = ml3_policy_init(p, env, hidden, depth, (ml3_activation)activation, bias, error);
-  if (!code && kind != ML3_POLICY_DETERMINISTIC && kind != ML3_POLICY_CATEGORICAL)
+  if (!code && kind == ML3_POLICY_SQUASHED)
+    code = ml3_policy_make_squashed(p, error);
+  else if (!code && kind != ML3_POLICY_DETERMINISTIC && kind != ML3_POLICY_CATEGORICAL)
     code = ml3_policy_make_gaussian(p, (ml3_policy_kind)kind, 0, error);
   if (!code && json_integer_value(json_object_get(shape, "goal")) > 0) code = ml3_policy_add_goal(p, env, error);
   if (!code) p->squash = squash && strcmp(squash, "tanh") == 0 ? ML3_SQUASH_TANH : ML3_SQUASH_CLAMP;

@@ -8,13 +8,35 @@
      ratio = pi(a|s) / pi_old(a|s)
      loss  = mean max(-A ratio, -A clamp(ratio, 1 - clip, 1 + clip)) - entropy_weight entropy + value_weight value loss
      value loss = mean max((V - R)^2, (V_old + clamp(V - V_old, +-clip) - R)^2) / 2 */
+#include "agents/learn/ppo.h"
+
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agents/learn/advantage.h"
 #include "agents/learn/learner.h"
 #include "nn/program.h"
+
+#define AT(field) offsetof(ml3_ppo_options, field)
+static const ml3_key keys[] = {
+    {"learner.rate", ML3_KEY_REAL, AT(rate), "3e-4", 0, 1e3, NULL, NULL, "Adam's step size"},
+    {"learner.anneal", ML3_KEY_BOOL, AT(anneal), "true", 0, 0, NULL, NULL, "to 0 at the last update"},
+    {"learner.discount", ML3_KEY_REAL, AT(discount), "0.99", 1e-6, 1, NULL, NULL, "of rewards to go"},
+    {"learner.lambda", ML3_KEY_REAL, AT(lambda), "0.95", 0, 1, NULL, NULL, "of generalised advantages"},
+    {"learner.epochs", ML3_KEY_INT, AT(epochs), "10", 1, 1000, NULL, NULL, "passes over a rollout"},
+    {"learner.minibatches", ML3_KEY_INT, AT(minibatches), "32", 1, 65536, NULL, NULL, "pieces of one"},
+    {"learner.clip", ML3_KEY_REAL, AT(clip), "0.2", 0, 10, NULL, NULL, "how far a probability's ratio may move"},
+    {"learner.clip_value", ML3_KEY_BOOL, AT(clip_value), "true", 0, 0, NULL, NULL, "the value's step, too"},
+    {"learner.entropy_weight", ML3_KEY_REAL, AT(entropy_weight), "0", 0, 1e3, NULL, NULL, ""},
+    {"learner.value_weight", ML3_KEY_REAL, AT(value_weight), "0.5", 0, 1e3, NULL, NULL, "of the value net's loss"},
+    {"learner.clip_norm", ML3_KEY_REAL, AT(clip_norm), "0.5", 0, 1e9, NULL, NULL, "of the gradient; 0: none"},
+    {"learner.normalize_reward", ML3_KEY_BOOL, AT(normalize_reward), "false", 0, 0, NULL, NULL,
+     "by the deviation of the discounted return"},
+};
+#undef AT
+const ml3_keys ml3_ppo_keys = ML3_KEYS(keys, ml3_ppo_options);
 
 enum { CHUNK = 256 }; /* rows that the value program takes */
 enum { GRADIENT, POLICY_LOSS, VALUE_LOSS, ENTROPY, OLD_KL, KL, CLIPPED, OUTPUTS };
@@ -29,6 +51,7 @@ typedef struct piece {
 } piece;
 
 typedef struct ppo {
+  const ml3_ppo_options *settings;
   ml3_mlp value_net;
   piece pieces[2]; /* of rows / minibatches rows, and of one more where that leaves a remainder */
   int longer;      /* minibatches of pieces[1]: the remainder */
@@ -48,22 +71,23 @@ typedef struct ppo {
 
 /* ---- programs ------------------------------------------------------------------------------------------------- */
 
-static ml3_node build_policy_loss(ml3_nn_graph *g, const ml3_learner *l, ml3_node advantage, ml3_node ratio) {
+static ml3_node build_policy_loss(ml3_nn_graph *g, const ml3_ppo_options *s, ml3_node advantage, ml3_node ratio) {
   ml3_node against = ml3_nn_neg(g, advantage);
-  ml3_node clipped = ml3_nn_clamp(g, ratio, 1 - l->settings.clip, 1 + l->settings.clip);
+  ml3_node clipped = ml3_nn_clamp(g, ratio, 1 - s->clip, 1 + s->clip);
   return ml3_nn_mean(g, ml3_nn_max(g, ml3_nn_mul(g, against, ratio), ml3_nn_mul(g, against, clipped)));
 }
 
-static ml3_node build_value_loss(ml3_nn_graph *g, const ml3_learner *l, ml3_node value, ml3_node old, ml3_node target) {
+static ml3_node build_value_loss(ml3_nn_graph *g, const ml3_ppo_options *s, ml3_node value, ml3_node old,
+                                 ml3_node target) {
   ml3_node plain = ml3_nn_square(g, ml3_nn_sub(g, value, target));
-  if (!l->settings.clip_value) return ml3_nn_scale(g, ml3_nn_mean(g, plain), 0.5);
-  ml3_node step = ml3_nn_clamp(g, ml3_nn_sub(g, value, old), -l->settings.clip, l->settings.clip);
+  if (!s->clip_value) return ml3_nn_scale(g, ml3_nn_mean(g, plain), 0.5);
+  ml3_node step = ml3_nn_clamp(g, ml3_nn_sub(g, value, old), -s->clip, s->clip);
   ml3_node clipped = ml3_nn_square(g, ml3_nn_sub(g, ml3_nn_add(g, old, step), target));
   return ml3_nn_scale(g, ml3_nn_mean(g, ml3_nn_max(g, plain, clipped)), 0.5);
 }
 
 static int compile_loss(ml3_learner *l, const ppo *own, int rows, piece *in, ml3_error *error) {
-  const ml3_learner_settings *s = &l->settings;
+  const ml3_ppo_options *s = own->settings;
   ml3_nn_graph *g = ml3_nn_graph_new();
   if (!g) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for PPO");
   in->in_parameters = ml3_nn_input(g, 1, l->size);
@@ -76,8 +100,8 @@ static int compile_loss(ml3_learner *l, const ppo *own, int rows, piece *in, ml3
   ml3_node value = ml3_mlp_build(g, &own->value_net, in->in_parameters, theta_size, in->in_x);
   ml3_node log_ratio = ml3_nn_sub(g, ml3_policy_build_log_prob(g, at, in->in_action), in->in_numbers[ROW_LOG_PROB]);
   ml3_node ratio = ml3_nn_exp(g, log_ratio), off = ml3_nn_shift(g, ratio, -1), gradient;
-  ml3_node policy_loss = build_policy_loss(g, l, in->in_numbers[ROW_ADVANTAGE], ratio);
-  ml3_node value_loss = build_value_loss(g, l, value, in->in_numbers[ROW_VALUE], in->in_numbers[ROW_RETURN]);
+  ml3_node policy_loss = build_policy_loss(g, s, in->in_numbers[ROW_ADVANTAGE], ratio);
+  ml3_node value_loss = build_value_loss(g, s, value, in->in_numbers[ROW_VALUE], in->in_numbers[ROW_RETURN]);
   ml3_node entropy = ml3_nn_mean(g, ml3_policy_build_entropy(g, at));
   ml3_node loss = ml3_nn_add(g, policy_loss, ml3_nn_scale(g, value_loss, s->value_weight));
   loss = ml3_nn_sub(g, loss, ml3_nn_scale(g, entropy, s->entropy_weight));
@@ -121,7 +145,7 @@ static ml3_real *part(ml3_real **at, size_t count) {
 }
 
 static bool allocate(ml3_learner *l, ppo *own) {
-  const size_t rows = (size_t)own->rows, batch = rows / (size_t)l->settings.minibatches + (own->longer > 0);
+  const size_t rows = (size_t)own->rows, batch = rows / (size_t)own->settings->minibatches + (own->longer > 0);
   const size_t n = (size_t)l->policy.net.inputs, a = (size_t)l->policy.action_dim;
   const size_t envs = (size_t)l->settings.envs;
   ml3_real *at = own->memory =
@@ -148,18 +172,44 @@ static int draw(ml3_learner *l, ppo *own, ml3_error *error) {
              : code;
 }
 
+static int check(const ml3_ppo_options *s, int rows, ml3_error *error) {
+  if (!(s->discount > 0 && s->discount <= 1) || !(s->lambda >= 0 && s->lambda <= 1))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "PPO: discount %g and lambda %g must be within 0 and 1", s->discount,
+                         s->lambda);
+  if (s->minibatches < 1 || s->minibatches > rows || s->epochs < 1)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "PPO: %lld epochs of %lld minibatches; a rollout has %d steps",
+                         (long long)s->epochs, (long long)s->minibatches, rows);
+  return ML3_OK;
+}
+
+static ml3_nn_optimizer_settings adam_of(const ml3_learner *l, const ml3_ppo_options *s) {
+  ml3_nn_optimizer_settings adam = ml3_nn_adam(s->rate);
+  adam.epsilon = 1e-5;
+  adam.clip_norm = s->clip_norm;
+  adam.total_steps = l->settings.updates * s->epochs * s->minibatches;
+  if (s->anneal) adam.schedule = ML3_NN_LINEAR;
+  return adam;
+}
+
 static int create(ml3_learner *l, ml3_error *error) {
+  const ml3_ppo_options *s = l->settings.own;
+  const int rows = l->settings.envs * l->settings.steps;
+  int code = check(s, rows, error);
+  if (code != ML3_OK) return code;
   ppo *own = l->own = calloc(1, sizeof *own);
   if (!own) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for PPO");
-  own->rows = l->settings.envs * l->settings.steps;
-  own->longer = own->rows % l->settings.minibatches;
+  const int batch = rows / (int)s->minibatches;
+  own->settings = s;
+  own->rows = rows;
+  own->longer = rows % (int)s->minibatches;
   own->value_net = l->policy.net;
   own->value_net.outputs = 1;
   ml3_normalizer_init(&own->returns, 1);
-  int code = ml3_learner_allocate(l, ml3_policy_size(&l->policy) + ml3_mlp_size(&own->value_net), error);
+  const int size = ml3_policy_size(&l->policy) + ml3_mlp_size(&own->value_net);
+  const ml3_nn_optimizer_settings adam = adam_of(l, s);
+  code = ml3_learner_allocate(l, size, size, &adam, error);
   if (code == ML3_OK && !allocate(l, own))
-    code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for PPO's rollouts of %d steps", own->rows);
-  const int batch = own->rows / l->settings.minibatches;
+    code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for PPO's rollouts of %d steps", rows);
   if (code == ML3_OK) code = compile_loss(l, own, batch, &own->pieces[0], error);
   if (code == ML3_OK && own->longer) code = compile_loss(l, own, batch + 1, &own->pieces[1], error);
   if (code == ML3_OK) code = compile_value(l, own, error);
@@ -186,7 +236,7 @@ static void normalize_rewards(ml3_learner *l, ppo *own) {
   for (int t = 0; t < r->steps; t++) {
     const size_t row = (size_t)t * (size_t)r->envs;
     for (int i = 0; i < r->envs; i++)
-      own->running[i] = own->running[i] * l->settings.discount + r->reward[row + (size_t)i];
+      own->running[i] = own->running[i] * own->settings->discount + r->reward[row + (size_t)i];
     ml3_normalizer_add(&own->returns, own->running, r->envs);
     const double scale = 1 / sqrt(own->returns.squares[0] / own->returns.count + 1e-8);
     for (int i = 0; i < r->envs; i++) {
@@ -219,7 +269,7 @@ static void prepare(ml3_learner *l, ppo *own) {
   const ml3_rollout *r = l->rollout;
   const size_t rows = (size_t)own->rows;
   memcpy(own->numbers[ROW_LOG_PROB], r->log_prob, rows * sizeof(ml3_real));
-  if (l->settings.normalize_reward)
+  if (own->settings->normalize_reward)
     normalize_rewards(l, own);
   else
     memcpy(own->reward, r->reward, rows * sizeof(ml3_real));
@@ -227,7 +277,7 @@ static void prepare(ml3_learner *l, ppo *own) {
   evaluate(l, own, r->last_x, NULL, r->envs, own->last_value);
   evaluate(l, own, r->truncated_x, r->end, own->rows, own->truncated_value);
   ml3_generalized_advantages(r, own->reward, own->numbers[ROW_VALUE], own->last_value, own->truncated_value,
-                             l->settings.discount, l->settings.lambda, own->numbers[ROW_ADVANTAGE],
+                             own->settings->discount, own->settings->lambda, own->numbers[ROW_ADVANTAGE],
                              own->numbers[ROW_RETURN]);
 }
 
@@ -276,8 +326,9 @@ static double explained_variance(const ppo *own) {
 /* One pass over the rollout in an order of its own, a step of the optimizer a minibatch. *clipped: sum over the rows of whose
    ratio was clipped; *last: the minibatch that came last. */
 static int run_epoch(ml3_learner *l, ppo *own, int epoch, double *clipped, const piece **last, ml3_error *error) {
-  const ml3_learner_settings *s = &l->settings;
-  ml3_random random = ml3_random_stream(s->seed, ML3_PURPOSE_BASELINE, (uint32_t)l->updates, (uint32_t)epoch + 2);
+  const ml3_ppo_options *s = own->settings;
+  ml3_random random =
+      ml3_random_stream(l->settings.seed, ML3_PURPOSE_BASELINE, (uint32_t)l->updates, (uint32_t)epoch + 2);
   const int *rows = own->order;
   shuffle(own->order, own->rows, &random);
   for (int i = 0; i < s->minibatches; i++) {
@@ -287,7 +338,8 @@ static int run_epoch(ml3_learner *l, ppo *own, int epoch, double *clipped, const
     ml3_nn_run(in->loss, 0);
     *clipped += in->rows * ml3_nn_output_at(in->loss, CLIPPED)[0];
     *last = in;
-    const int code = ml3_learner_descend(l, ml3_nn_output_at(in->loss, GRADIENT), "the loss", error);
+    const int code =
+        ml3_learner_descend(l, &l->optimizer, l->parameters, ml3_nn_output_at(in->loss, GRADIENT), "the loss", error);
     if (code != ML3_OK) return code;
   }
   return ML3_OK;
@@ -299,18 +351,18 @@ static int update(ml3_learner *l, ml3_learner_report *report, ml3_error *error) 
   double clipped = 0;
   prepare(l, own);
   for (int i = 0; i < 2; i++) bind_minibatch(l, own, &own->pieces[i]);
-  for (int epoch = 0; epoch < l->settings.epochs; epoch++) {
+  for (int epoch = 0; epoch < own->settings->epochs; epoch++) {
     const int code = run_epoch(l, own, epoch, &clipped, &last, error);
     if (code != ML3_OK) return code;
   }
   /* of the last minibatch, as CleanRL logs them */
-  report->policy_loss = ml3_nn_output_at(last->loss, POLICY_LOSS)[0];
-  report->value_loss = ml3_nn_output_at(last->loss, VALUE_LOSS)[0];
-  report->entropy = ml3_nn_output_at(last->loss, ENTROPY)[0];
-  report->old_approx_kl = ml3_nn_output_at(last->loss, OLD_KL)[0];
-  report->approx_kl = ml3_nn_output_at(last->loss, KL)[0];
-  report->clip_fraction = clipped / ((double)l->settings.epochs * own->rows);
-  report->explained_variance = explained_variance(own);
+  report->own[ML3_METRIC_POLICY_LOSS] = ml3_nn_output_at(last->loss, POLICY_LOSS)[0];
+  report->own[ML3_METRIC_VALUE_LOSS] = ml3_nn_output_at(last->loss, VALUE_LOSS)[0];
+  report->own[ML3_METRIC_ENTROPY] = ml3_nn_output_at(last->loss, ENTROPY)[0];
+  report->own[ML3_METRIC_OLD_KL] = ml3_nn_output_at(last->loss, OLD_KL)[0];
+  report->own[ML3_METRIC_KL] = ml3_nn_output_at(last->loss, KL)[0];
+  report->own[ML3_METRIC_CLIPPED] = clipped / ((double)own->settings->epochs * own->rows);
+  report->own[ML3_METRIC_EXPLAINED] = explained_variance(own);
   return ML3_OK;
 }
 
@@ -329,6 +381,10 @@ static int get_own(ml3_learner *l, const ml3_nn_tensors *file, ml3_error *error)
 }
 
 const ml3_learner_kind ml3_learner_ppo = {.name = "ppo",
+                                          .label = "PPO",
+                                          .keys = &ml3_ppo_keys,
+                                          .defaults = ml3_on_policy_defaults,
+                                          .metrics = ml3_on_policy_metrics,
                                           .summary = "proximal policy optimisation",
                                           .collects = true,
                                           .create = create,

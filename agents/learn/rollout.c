@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/learn/squashed.h"
 #include "base/threads.h"
 
 /* ---- what was seen ------------------------------------------------------------------------------------------ */
@@ -202,10 +203,26 @@ static void put_input(const ml3_sampler *s, int i, ml3_real *x) {
   ml3_policy_input(s->policy, row, row + s->policy->obs_dim, x);
 }
 
+void ml3_sampler_explore(ml3_sampler *s, bool uniform) {
+  s->uniform = uniform;
+}
+
+/* An action uniform within its bounds; log-probability as of a squashed policy's shares in [-1, 1]. */
+static double draw_uniform(ml3_sampler *s, int i, ml3_real *action) {
+  const ml3_policy *p = s->policy;
+  for (int k = 0; k < p->action_dim; k++) {
+    action[k] = (ml3_real)ml3_random_uniform(&s->places[i].noise, p->low[k], p->high[k]);
+    s->action[i * p->action_dim + k] = fmin(fmax((double)action[k], p->low[k]), p->high[k]);
+  }
+  return -p->action_dim * 0.69314718055994530942;
+}
+
 /* Draws environment i's action from what the policy's program gave; returns its log-probability. */
 static double draw_action(ml3_sampler *s, int i, ml3_real *action) {
   const ml3_real *mean = ml3_nn_output_at(s->work, 0);
   const int n = s->policy->action_dim, choices = s->policy->choices;
+  const bool squashed = s->policy->kind == ML3_POLICY_SQUASHED;
+  if (s->uniform) return draw_uniform(s, i, action);
   double sum = 0;
   if (choices) {
     const ml3_real *log_probs = mean + i * choices;
@@ -216,7 +233,9 @@ static double draw_action(ml3_sampler *s, int i, ml3_real *action) {
   const ml3_real *log_std = ml3_nn_output_at(s->work, 1);
   for (int k = 0; k < n; k++) {
     const double z = ml3_random_normal(&s->places[i].noise), log_sigma = log_std[i * n + k];
-    action[k] = (ml3_real)(mean[i * n + k] + exp(log_sigma) * z);
+    const double u = mean[i * n + k] + exp(log_sigma) * z;
+    action[k] = (ml3_real)(squashed ? ml3_squashed_action(s->policy, k, u) : u);
+    if (squashed) sum -= ml3_squashed_log_derivative(u);
     s->action[i * n + k] = fmin(fmax((double)action[k], s->policy->low[k]), s->policy->high[k]);
     sum -= 0.5 * z * z + log_sigma + 0.91893853320467274178;
   }
@@ -241,7 +260,7 @@ static bool is_usable(const ml3_sampler *s, int i, const ml3_env_result *result)
   const double *row = s->obs + (size_t)i * (size_t)n;
   double sum = result->reward;
   for (int k = 0; k < n; k++) sum += row[k] * 0; /* one that is not finite makes it NAN */
-  return result->code >= 0 && isfinite(sum); /* above 0: the step is made, such as without some contacts */
+  return result->code >= 0 && isfinite(sum);     /* above 0: the step is made, such as without some contacts */
 }
 
 /* The episode ends where it was before the step. */

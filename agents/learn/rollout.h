@@ -24,7 +24,7 @@ typedef struct ml3_rollout {
   int envs, steps, inputs, action_dim, state_dim, obs_dim;
   ml3_real *x;        /* [steps][envs][inputs] what the policy saw, normalised */
   ml3_real *action;   /* [steps][envs][action_dim] as drawn; environments got them clipped */
-  ml3_real *log_prob; /* [steps][envs] */
+  ml3_real *log_prob; /* [steps][envs]; of a squashed policy's action: of its shares */
   ml3_real *reward;   /* [steps][envs] */
   ml3_real *state;    /* [steps][envs][state_dim] after the step, where they are kept, else NULL */
   double *obs; /* [steps][envs][obs_dim] as observed before the step, where ml3_rollout_keep_obs says so, else NULL */
@@ -60,6 +60,9 @@ void ml3_sampler_start_at(ml3_sampler *sampler, const double *start);
 
 /* goal[goal_dim] of a task. Ends the sampler's episodes: reset it before it collects. */
 void ml3_sampler_goal(ml3_sampler *sampler, const double *task, double *goal);
+
+/* From now on actions are uniform within their bounds, or the policy's again. */
+void ml3_sampler_explore(ml3_sampler *sampler, bool uniform);
 
 /* Goes on for rollout->steps steps. Where normalizer is not NULL it sees every input first, and the policy, which must be
    the one of the sampler, takes its normalisation from it. No allocation. */

@@ -29,6 +29,7 @@ struct ml3_sampler {
   uint64_t key;
   uint32_t collections; /* since the reset */
   bool one_task, one_start;
+  bool uniform; /* actions are, instead of the policy's */
   double *task;   /* [task_dim], then start [state_dim] */
   double *obs;    /* [envs][inputs] present observations and goals, not normalised */
   double *action; /* [envs][action_dim] clipped */
