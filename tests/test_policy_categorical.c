@@ -47,11 +47,11 @@ Test(categorical, refuses_to_be_gaussian_and_an_environment_of_numbers) {
   cr_expect_eq(ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, 0, &error), ML3_ERR_ARGUMENT);
   cr_expect_str_eq(error.message,
                    "policy: a Gaussian one for an environment that takes one of 3 discrete actions; categorical fits");
-  cr_expect_eq(ml3_policy_expects(env_of("acrobot"), false, "gaussian", &error), ML3_ERR_ARGUMENT);
+  cr_expect_eq(ml3_policy_expects(env_of("acrobot"), ML3_POLICY_GAUSSIAN, &error), ML3_ERR_ARGUMENT);
   cr_expect_str_eq(error.message,
                    "policy.kind is gaussian, and environment 'acrobot' takes one of 3 discrete actions; "
                    "categorical fits");
-  cr_expect_eq(ml3_policy_expects(env_of("reacher"), true, "categorical", &error), ML3_ERR_ARGUMENT);
+  cr_expect_eq(ml3_policy_expects(env_of("reacher"), ML3_POLICY_CATEGORICAL, &error), ML3_ERR_ARGUMENT);
   cr_expect_str_eq(error.message,
                    "policy.kind is categorical, and environment 'reacher' takes numbers, not one of n "
                    "discrete actions; gaussian fits");
