@@ -1,9 +1,11 @@
-/* The configuration of a run, made of layers, later ones over earlier ones: defaults of the tables of keys, of the problem, of a
-   policy that learns by itself, of the environment; files; settings. Each value knows which layer gave it.
+/* The configuration of a run, made of layers, later ones over earlier ones: defaults of the tables of keys, of the
+   problem, of a policy that learns by itself, of the environment; files; settings. Each value knows which layer
+   gave it.
 
-   Keys belong to their owners: whoever uses a setting has a struct ml3_OWNER_options and the table ml3_OWNER_keys of its keys beside
-   its code (base/keys.h). Problems (problems.h), methods (methods.h) and learners list their owners, and with that the keys in
-   force. A configuration has room for all, can be copied as a value, and is reached through the owner: ML3_LAB_GET. */
+   Keys belong to their owners: whoever uses a setting has a struct ml3_OWNER_options and the table ml3_OWNER_keys
+   of its keys beside its code (base/keys.h). Problems (problems.h), methods (methods.h) and learners list their
+   owners, and with that the keys in force. A configuration has room for all, can be copied as a value, and is
+   reached through the owner: ML3_LAB_GET. */
 #ifndef ML3_LAB_CONFIG_H
 #define ML3_LAB_CONFIG_H
 
@@ -50,10 +52,10 @@ static inline bool ml3_lab_trains_policy(const ml3_lab_config *config) {
 
 void ml3_lab_config_defaults(ml3_lab_config *config);
 
-/* Reads a YAML file over what config holds. What nothing has given takes the defaults of the problem, the method and the
-   environment, wherever in the file these stand. An unknown key, a wrong type, a value out of range and a key of another
-   kind of problem are errors that name the file, the key, what was found and what is possible; a file with most of the keys
-   in force, as runs have and older ones with every key, may hold keys that are not. */
+/* Reads a YAML file over what config holds. What nothing has given takes the defaults of the problem, the method
+   and the environment, wherever in the file these stand. An unknown key, a wrong type, a value out of range and a
+   key of another kind of problem are errors that name the file, the key, what was found and what is possible; a
+   file with most of the keys in force, as runs have and older ones with every key, may hold keys that are not. */
 int ml3_lab_config_read(ml3_lab_config *config, const char *path, ml3_error *error);
 
 /* Settings "key=value" in one layer, in any order; a key of another kind of problem is an error. */
@@ -66,18 +68,18 @@ void ml3_lab_config_name_layer(ml3_lab_config *config, const char *name);
 /* "extra.kind=advice|energy cost.kind=reach": are the keys that? */
 bool ml3_lab_config_holds(const ml3_lab_config *config, const char *when);
 
-/* Number i of the keys that the last layer has given and that have no effect, as "loss.hidden, with method 'maml'", into
-   text[size]; false behind the last. */
+/* Number i of the keys that the last layer has given and that have no effect, as "loss.hidden, with method 'maml'",
+   into text[size]; false behind the last. */
 bool ml3_lab_config_idle(const ml3_lab_config *config, int i, char *text, size_t size);
 
-/* The keys in force with their values, as YAML that ml3_lab_config_read takes; when `help`, with comments: the layer that
-   gave it, what it means, its choices. */
+/* The keys in force with their values, as YAML that ml3_lab_config_read takes; when `help`, with comments: the
+   layer that gave it, what it means, its choices. */
 void ml3_lab_config_print(const ml3_lab_config *config, FILE *out, bool help);
 char *ml3_lab_config_text(const ml3_lab_config *config); /* the same, without help, to be freed; NULL without memory */
 int ml3_lab_config_write(const ml3_lab_config *config, const char *path, ml3_error *error);
 
-/* What is to be known of key number i of all owners; false behind the last. choices: "a|b|c", or NULL. owner: the same for keys of
-   one table. */
+/* What is to be known of key number i of all owners; false behind the last. choices: "a|b|c", or NULL. owner: the
+   same for keys of one table. */
 typedef struct ml3_lab_key_texts {
   const char *name, *initial, *choices, *help;
   const ml3_keys *owner;

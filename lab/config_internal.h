@@ -1,5 +1,5 @@
-/* What the files config*.c share: where the keys of owners are in a configuration, which are in force, and how a layer gets
-   into it. */
+/* What the files config*.c share: where the keys of owners are in a configuration, which are in force, and how a
+   layer gets into it. */
 #ifndef ML3_LAB_CONFIG_INTERNAL_H
 #define ML3_LAB_CONFIG_INTERNAL_H
 
@@ -41,8 +41,8 @@ bool ml3_lab_slot_in_force(const ml3_lab_config *config, const ml3_lab_scope *sc
 /* The value at which a key that is gone did nothing; NULL: there never was such a key. */
 const char *ml3_lab_key_retired(const char *name);
 
-/* The same of owners that is named; an error with the nearest key, one in force if possible, where there is none. where, here and
-   below: what errors begin with. */
+/* The same of owners that is named; an error with the nearest key, one in force if possible, where there is none.
+   where, here and below: what errors begin with. */
 int ml3_lab_key_find(const ml3_lab_config *config, const ml3_lab_scope *scope, const char *where, const char *name,
                      ml3_lab_slot *slot, ml3_error *error);
 

@@ -1,6 +1,6 @@
-/* Layers of a configuration: defaults of the tables, of the problem, of a policy that learns by itself and of the environment, each
-   over the ones before; over them what files and settings give. In each of these the keys that decide which others are in force
-   come first, wherever they stand. */
+/* Layers of a configuration: defaults of the tables, of the problem, of a policy that learns by itself and of the
+   environment, each over the ones before; over them what files and settings give. In each of these the keys that
+   decide which others are in force come first, wherever they stand. */
 #define _POSIX_C_SOURCE 200809L
 #include <stddef.h>
 #include <stdio.h>
@@ -22,7 +22,8 @@ static bool is_structural(const char *name) {
   return false;
 }
 
-/* ---- defaults ------------------------------------------------------------------------------------------------------- */
+/* ---- defaults
+   ------------------------------------------------------------------------------------------------------- */
 
 /* The next "key=value" of a line into key[64] and value[192]; false at its end. */
 static bool next_setting(const char **at, char *key, char *value) {
@@ -96,7 +97,8 @@ void ml3_lab_config_defaults(ml3_lab_config *config) {
   refresh(config);
 }
 
-/* ---- what a structural key changes ---------------------------------------------------------------------------------- */
+/* ---- what a structural key changes
+   ---------------------------------------------------------------------------------- */
 
 /* The value of one key for another; false where that cannot have it. */
 static bool copy_value(const ml3_key *key, void *options, const ml3_key *from, const void *from_options) {
@@ -142,7 +144,8 @@ static void settle(ml3_lab_config *c, const ml3_lab_config *before) {
   refresh(c);
 }
 
-/* ---- layers ----------------------------------------------------------------------------------------------------------- */
+/* ---- layers
+   ----------------------------------------------------------------------------------------------------------- */
 
 static int assign(ml3_lab_config *c, const ml3_lab_slot *slot, const ml3_lab_setting *g, const char *where,
                   ml3_error *error) {
@@ -187,8 +190,8 @@ static int assign_some(ml3_lab_config *c, const char *file, const ml3_lab_settin
   return ML3_OK;
 }
 
-/* A file with most of the keys in force is a run's: it has what an environment's defaults would say, and older ones have the
-   keys of all problems. In another a key that does nothing is a mistake. */
+/* A file with most of the keys in force is a run's: it has what an environment's defaults would say, and older ones
+   have the keys of all problems. In another a key that does nothing is a mistake. */
 static bool is_whole(const ml3_lab_config *c, int count) {
   ml3_lab_scope s;
   ml3_lab_slot slot;

@@ -1,5 +1,5 @@
-/* Reading a configuration. YAML comes as libyaml's document: a reader made from a schema (libcyaml) reports errors to a log, without
-   the nearest key or the range, and a user should see both. */
+/* Reading a configuration. YAML comes as libyaml's document: a reader made from a schema (libcyaml) reports errors
+   to a log, without the nearest key or the range, and a user should see both. */
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -37,7 +37,8 @@ static int read_list(reader *r, const yaml_node_t *node, ml3_lab_setting *g) {
   return ML3_OK;
 }
 
-/* A section may stand in pieces, as in files of older versions; what a key that is given twice would be, nobody can tell. */
+/* A section may stand in pieces, as in files of older versions; what a key that is given twice would be, nobody can
+   tell. */
 static int check_once(const reader *r, const char *name, int line) {
   for (int i = 0; i < r->count; i++)
     if (strcmp(r->names[i], name) == 0)
@@ -86,7 +87,8 @@ static int read_mapping(reader *r, const yaml_node_t *node, const char *prefix, 
   return ML3_OK;
 }
 
-/* ---- documents -------------------------------------------------------------------------------------------------------- */
+/* ---- documents
+   -------------------------------------------------------------------------------------------------------- */
 
 static int load(reader *r, yaml_parser_t *parser, yaml_document_t *document) {
   if (yaml_parser_load(parser, document)) return ML3_OK;

@@ -33,7 +33,8 @@ const ml3_keys ml3_lab_acting_keys = ML3_KEYS(acting, ml3_lab_config);
 
 static const ml3_keys *const always[] = {&own_keys, &ml3_test_keys, NULL};
 
-/* ---- owners -------------------------------------------------------------------------------------------------------- */
+/* ---- owners
+   -------------------------------------------------------------------------------------------------------- */
 
 /* Those of one more list, each once; they are in force, or there at all. */
 static void add(ml3_lab_scope *s, const ml3_keys *const *list, bool force) {
@@ -107,7 +108,8 @@ bool ml3_lab_slot_find(const ml3_lab_scope *s, const char *name, ml3_lab_slot *s
   return found;
 }
 
-/* ---- keys in force ---------------------------------------------------------------------------------------------------- */
+/* ---- keys in force
+   ---------------------------------------------------------------------------------------------------- */
 
 /* Is `name` one of "a|b|c"? */
 static bool among(const char *words, size_t length, const char *name) {
@@ -157,7 +159,8 @@ bool ml3_lab_config_idle(const ml3_lab_config *c, int i, char *text, size_t size
   return false;
 }
 
-/* ---- whose a key is --------------------------------------------------------------------------------------------------- */
+/* ---- whose a key is
+   --------------------------------------------------------------------------------------------------- */
 
 static bool lists(const ml3_keys *const *owners, const char *name) {
   for (; owners && *owners; owners++)
@@ -253,7 +256,8 @@ int ml3_lab_key_find(const ml3_lab_config *c, const ml3_lab_scope *s, const char
                        c->problem);
 }
 
-/* ---- for help ----------------------------------------------------------------------------------------------------------- */
+/* ---- for help
+   ----------------------------------------------------------------------------------------------------------- */
 
 bool ml3_lab_config_key(int i, ml3_lab_key_texts *texts) {
   ml3_lab_scope s;

@@ -12,8 +12,8 @@ const char *ml3_lab_environment_preset(const char *name);
 /* Where there is none: what `ml3 train NAME` sets, "key=value key=value"; NULL: nothing. */
 const char *ml3_lab_environment_settings(const char *name);
 
-/* Defaults of every configuration with that environment and kind of problem, or where that learner (NULL: none) learns in it; NULL: the
-   general ones. */
+/* Defaults of every configuration with that environment and kind of problem, or where that learner (NULL: none)
+   learns in it; NULL: the general ones. */
 const char *ml3_lab_environment_defaults(const char *name, const char *problem, const ml3_learner_kind *learner);
 
 /* Does the name end in .xml: a user's own environment? */

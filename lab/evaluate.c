@@ -13,6 +13,7 @@
 #include "lab/learners.h"
 #include "lab/policy_open.h"
 #include "lab/zoo.h"
+#include "metaloss/options.h"
 
 void ml3_lab_evaluation_free(ml3_lab_evaluation *e) {
   free(e->rows);

@@ -1,5 +1,5 @@
-/* What `method` can be: methods of meta-training, and behind them the learners of agents/learn/learner.h, each with the owners of its
-   keys. */
+/* What `method` can be: methods of meta-training, and behind them the learners of agents/learn/learner.h, each with
+   the owners of its keys. */
 #ifndef ML3_LAB_METHODS_H
 #define ML3_LAB_METHODS_H
 

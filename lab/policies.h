@@ -31,12 +31,12 @@ ml3_env_spec *ml3_lab_env_new(const ml3_lab_config *config, ml3_error *error);
 
 int ml3_lab_policy_init(const ml3_lab_config *config, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error);
 
-/* The policy that gives extra.kind: advice: of extra.file, or one that PPO has learned. With config->from_checkpoint the latter's
-   parameters are 0, for the checkpoint to fill. */
+/* The policy that gives extra.kind: advice: of extra.file, or one that PPO has learned. With
+   config->from_checkpoint the latter's parameters are 0, for the checkpoint to fill. */
 ml3_expert *ml3_lab_expert_new(const ml3_lab_config *config, const ml3_env_spec *env, ml3_error *error);
 
-/* An expert's episodes for extra.kind: demonstration: read from extra.file, or shown by extra.expert. With config->from_checkpoint
-   the latter are zeros, for the checkpoint to fill. */
+/* An expert's episodes for extra.kind: demonstration: read from extra.file, or shown by extra.expert. With
+   config->from_checkpoint the latter are zeros, for the checkpoint to fill. */
 ml3_demonstrations *ml3_lab_demonstrations_new(const ml3_lab_config *config, const ml3_env_spec *env, ml3_error *error);
 
 #endif

@@ -65,7 +65,8 @@ ml3_problem *ml3_lab_problem_new(const ml3_lab_config *config, ml3_error *error)
 
 /* The same for meta-test, where extra information is gone: no expert shows anything. */
 ml3_problem *ml3_lab_problem_new_at_test(const ml3_lab_config *config, ml3_error *error);
-/* The same for that loss, with the scaling of inputs that the loss brings; that a file of before brings none is told. */
+/* The same for that loss, with the scaling of inputs that the loss brings; that a file of before brings none is
+   told. */
 ml3_problem *ml3_lab_problem_new_for(const ml3_lab_config *config, const ml3_loss *loss, ml3_error *error);
 
 /* The environment that it acts in, with a tally of what MuJoCo warns of there; or NULL. */

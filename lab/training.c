@@ -9,6 +9,7 @@
 #include "lab/build.h"
 #include "lab/json.h"
 #include "lab/tensorboard.h"
+#include "metaloss/options.h"
 
 /* ---- starting ---------------------------------------------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include "lab/metrics.h"
 #include "lab/problems.h"
 #include "lab/training_internal.h"
+#include "metaloss/options.h"
 
 /* global_step: steps of the environment that meta-training has taken so far, as CleanRL has it; beside it those of a model. */
 static const char *const metrics[] = {"losses/objective",     "losses/gradient_norm",   "charts/inner_rate",

@@ -1,5 +1,5 @@
-/* Keys of meta-training, for each of its parts: the learned loss, the updates by it, the updates of it, and validation; and of tests
-   afterwards. Choices are enums of loss.h, meta.h, trainer.h and nn/. */
+/* Keys of meta-training, for each of its parts: the learned loss, the updates by it, the updates of it, and
+   validation; and of tests afterwards. Choices are enums of loss.h, meta.h, trainer.h and nn/. */
 #ifndef ML3_METALOSS_OPTIONS_H
 #define ML3_METALOSS_OPTIONS_H
 
