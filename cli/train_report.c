@@ -66,9 +66,10 @@ static const char *more_of(const ml3_lab_validation *v, bool has_distance, char 
 }
 
 static void begin_training(void *user, const char *folder) {
-  const cli_train_console *c = user;
+  cli_train_console *c = user;
   if (!c->console.quiet) fprintf(stderr, "run folder: %s\n", folder);
-  cli_ranks_keep(c->ranks, folder);
+  snprintf(c->folder, sizeof c->folder, "%s", folder);
+  cli_ranks_keep(c->ranks, c->folder);
 }
 
 static void tell_validation(void *user, const ml3_lab_validation *v) {

@@ -10,7 +10,8 @@
 typedef struct cli_train_console {
   cli_console console; /* the first: it is the user of its callbacks */
   const ml3_experiment *experiment;
-  const ml3_ranks *ranks; /* or NULL */
+  const ml3_ranks *ranks;        /* or NULL */
+  char folder[ML3_LAB_PATH_MAX]; /* of the run, once it is there */
 } cli_train_console;
 
 /* May not move while its callbacks are in use. verbose: validations and details too. */

@@ -230,7 +230,9 @@ int ml3_lab_train(const ml3_experiment *experiment, const ml3_lab_train_settings
   open_training(t, &experiment->config);
   if (s->callbacks && training_writes(t)) t->callbacks = *s->callbacks;
   if (s->callbacks && !training_writes(t))
-    t->callbacks = (ml3_lab_callbacks){.user = s->callbacks->user, .interrupted = s->callbacks->interrupted};
+    t->callbacks = (ml3_lab_callbacks){.user = s->callbacks->user,
+                                       .training = s->callbacks->training,
+                                       .interrupted = s->callbacks->interrupted};
   t->config.callbacks = &t->callbacks;
 
   int code = start(t, s, error);

@@ -42,9 +42,10 @@ typedef struct ml3_lab_train_settings {
   const char *
       log; /* besides metrics.csv: "tensorboard", "json", both with a comma, "none"; NULL: tensorboard, or of a run that
                          goes on what it has */
-  const ml3_lab_callbacks *callbacks; /* NULL: it is silent. Of several ranks the first alone speaks */
-  const ml3_ranks *ranks;             /* that share out the tasks of an outer step; NULL: one process */
-  int cores;                          /* threads where the experiment has `threads: 0`; 0: all cores */
+  const ml3_lab_callbacks
+      *callbacks; /* NULL: it is silent. Of several ranks the first alone speaks; `training` is called on each */
+  const ml3_ranks *ranks; /* that share out the tasks of an outer step; NULL: one process */
+  int cores;              /* threads where the experiment has `threads: 0`; 0: all cores */
 } ml3_lab_train_settings;
 
 /* What came of it. Numbers are NAN where there is no such thing. */

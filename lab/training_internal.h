@@ -42,7 +42,7 @@ typedef struct training_kind {
 struct training {
   ml3_lab_config config;
   const training_kind *kind;
-  ml3_lab_callbacks callbacks; /* of a rank that does not write: only whether it is interrupted */
+  ml3_lab_callbacks callbacks; /* of a rank that does not write: folder and interruption alone */
   char folder[ML3_LAB_PATH_MAX];
   ml3_lab_run_environment *kept; /* what the run is to keep of its environment; NULL: nothing */
   ml3_lab_log *log;              /* NULL on ranks that do not write */

@@ -4,7 +4,7 @@
 #   ranks.sh ML3       exit code 77: there is no mpirun, or ML3 was built without MPI
 set -uo pipefail
 ml3=$(realpath "$1")
-command -v mpirun >/dev/null && ldd "$ml3" | grep -q libmpi || exit 77
+command -v mpirun >/dev/null && grep -q libmpi <<<"$(ldd "$ml3")" || exit 77
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
