@@ -85,6 +85,12 @@ static int record(const ml3_lab_comparison *c, const own_options *own, bool quie
   return code;
 }
 
+/* Several runs have no folder of their own: told before they are compared. */
+static int check_folder(const cli_options *o, const own_options *own, ml3_error *error) {
+  if (own->output || !strstr(o->argument, "{seed}")) return ml3_lab_run_may_create(own->output, true, error);
+  return ml3_error_set(error, ML3_ERR_ARGUMENT, "several runs are compared; --output says where the tables go");
+}
+
 static int make_folder(const cli_options *o, const own_options *own, char *folder, ml3_error *error) {
   char pattern[ML3_LAB_PATH_MAX];
   const bool each = ml3_lab_names_each_seed(o->argument, pattern, sizeof pattern);
@@ -96,8 +102,6 @@ static int make_folder(const cli_options *o, const own_options *own, char *folde
     snprintf(folder, ML3_LAB_PATH_MAX, "%.1000s", o->argument);
     return ML3_OK;
   }
-  if (!own->output && strchr(o->argument, '/') && !ml3_lab_is_mjcf(o->argument))
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "several runs are compared; --output says where the tables go");
   char wanted[ML3_LAB_PATH_MAX];
   ml3_lab_config config;
   ml3_lab_config_defaults(&config);
@@ -146,9 +150,9 @@ static int compare_methods(const cli_options *o, const own_options *own, ml3_err
   if (own->methods) s.method_count = split(methods_text, ", ", methods, ML3_COMPARE_MAX_METHODS, "--methods", error);
   int code = s.method_count < 0 ? s.method_count : ML3_OK;
   if (code == ML3_OK && own->errors) code = read_errors(errors_text, &s, error);
-  if (code == ML3_OK) code = make_folder(o, own, folder, error);
   ml3_lab_comparison *c = code == ML3_OK ? ml3_lab_compare(&s, error) : NULL;
   if (code == ML3_OK && !c) code = error->code;
+  if (code == ML3_OK) code = make_folder(o, own, folder, error);
   if (code == ML3_OK && own->video) code = record(c, own, o->quiet, error);
   if (code == ML3_OK) code = report(c, folder, error);
   if (code == ML3_OK) cli_comparison_plot(c, folder);
@@ -212,6 +216,7 @@ static int compare_all(const cli_options *o, const own_options *own, ml3_error *
   if (!run) return error->code;
   bool supervised = false;
   int code = check_output(own, error);
+  if (code == ML3_OK) code = check_folder(o, own, error);
   if (code == ML3_OK) code = cli_run_find_supervised(run, &supervised, error);
   if (code != ML3_OK) return code;
   return supervised ? compare_supervised(o, own, error) : compare_methods(o, own, error);

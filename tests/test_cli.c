@@ -152,7 +152,7 @@ Test(cli, mistakes_in_data_are_told_and_leave_nothing) {
   expect("train digits -o run --set samples.inner=4000", 2, "fewer samples.inner");
   expect("train sine -o run --set sine.train_x=[3]", 2, "sine.train_x has 1 entries; expected [from, to]");
   expect("train sine -o run --set sine.train_x=[3,1]", 2, "expected rising numbers");
-  expect("train sine -o run --set extra.kind=exploration_goal", 2, "takes none, demonstration or physics");
+  expect("train sine -o run --set extra.kind=exploration_goal", 2, "expected one of none|demonstration|physics");
   cr_expect(!exists("run"), "a mistake left a run folder");
 }
 
@@ -230,7 +230,7 @@ Test(cli, trains_policies_by_themselves_and_model_free_losses) {
   cr_expect_eq(ml3("record free --with ppo --quiet --width 64 --height 48 --layout tiles --set test.steps=[1] -o free.png"), 0, "%s", output);
   cr_expect_eq(ml3("record ppo --quiet --width 64 --height 48 --camera top --overlay none --fps 5 -o ppo.gif"), 0, "%s", output);
   cr_expect(exists("free.png") && exists("ppo.gif"));
-  expect("train model_free --set environment=reacher --set extra.kind=physics", 2, "takes none, exploration_goal, demonstration, advice or energy");
+  expect("train model_free --set environment=reacher --set extra.kind=physics", 2, "expected one of none|exploration_goal|energy|demonstration|advice");
 }
 
 #define SUPERVISED "--quiet --set outer.steps=2 --set outer.tasks=2 --set validation.tasks=2 --set loss.hidden=[4] --set inner.steps=2 "

@@ -56,7 +56,7 @@ Test(cli_data, a_tables_columns_without_a_name_are_left_out_and_told) {
     snprintf(command, sizeof command, "train table -o run%d -q --set data=t.csv --set table.targets=[y] %s--set table.inputs=[%s] "
              "--set outer.steps=2 --set samples.inner=3 --set samples.outer=3", i, tasks[i], i ? "" : "x");
     cr_expect_eq(ml3(command), 0, "%s", output);
-    cr_expect_eq(strstr(output, "ml3: 't.csv': 1 column without a name is left out") != NULL, i == 1, "%s", output);
+    cr_expect_eq(strstr(output, "ml3 train: 't.csv': 1 column without a name is left out") != NULL, i == 1, "%s", output);
   }
 }
 
