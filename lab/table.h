@@ -4,6 +4,10 @@
 
 #include "base/error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct ml3_lab_table ml3_lab_table;
 
 ml3_lab_table *ml3_lab_table_new(const char *const *columns, int count); /* NULL when out of memory */
@@ -17,5 +21,9 @@ const char *ml3_lab_table_cell(const ml3_lab_table *table, int row, int column);
 int ml3_lab_table_save_csv(const ml3_lab_table *table, const char *path, ml3_error *error);
 int ml3_lab_table_save_markdown(const ml3_lab_table *table, const char *path, ml3_error *error);
 int ml3_lab_table_save_latex(const ml3_lab_table *table, const char *path, ml3_error *error); /* a tabular for \input */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

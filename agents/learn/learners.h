@@ -2,6 +2,10 @@
 #ifndef ML3_AGENTS_LEARNERS_H
 #define ML3_AGENTS_LEARNERS_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* X(name) stands for ml3_learner_NAME, whose name is "name". */
 #define ML3_LEARNERS(X) ML3_LEARNERS_THAT_COLLECT(X) X(random)
 #define ML3_LEARNERS_THAT_COLLECT(X) \
@@ -16,5 +20,9 @@
 /* ML3_LEARNER_AT_ppo ...: their places in that list; ML3_LEARNER_COUNT of them. */
 #define ML3_LEARNER_PLACE(name) ML3_LEARNER_AT_##name,
 enum { ML3_LEARNERS(ML3_LEARNER_PLACE) ML3_LEARNER_COUNT };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
