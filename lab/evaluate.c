@@ -92,21 +92,21 @@ static int interrupted(const ml3_lab_callbacks *callbacks, ml3_error *error) {
 
 /* ---- a policy ---------------------------------------------------------------------------------------------------- */
 
-/* Other starts than any that training drew: what their stream is named by, for task 0. */
-static uint64_t start_key(uint64_t seed) {
-  return seed ^ 0x74657374;
+/* Other starts than any that training or the other split drew: what their stream is named by, for task 0. */
+static uint64_t start_key(const ml3_lab_judging *j) {
+  return j->seed ^ (j->purpose == ML3_PURPOSE_VALIDATION ? 0x76616c69 : 0x74657374);
 }
 
 static int judge_task(const ml3_lab_judging *j, int task, const samples *s, ml3_error *error) {
   double drawn[ML3_POLICY_MAX_OBS];
-  ml3_random random = ml3_random_stream(j->seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
+  ml3_random random = ml3_random_stream(j->seed, j->purpose, (uint32_t)task, 0);
   if (!j->task && j->env->task_dim > ML3_POLICY_MAX_OBS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has a task of %d numbers; at most %d are possible",
                          j->env->name, j->env->task_dim, ML3_POLICY_MAX_OBS);
   if (!j->task) ml3_env_sample_task(j->env, &random, drawn);
   for (int i = 0; i < s->size; i++) {
     ml3_episode *e = ml3_judge_episode(j->env, j->policy, j->theta, j->task ? j->task : drawn, j->horizon, i,
-                                       start_key(j->seed) + (uint64_t)task, error);
+                                       start_key(j) + (uint64_t)task, error);
     if (!e) return error ? error->code : ML3_ERR_MEMORY;
     const ml3_outcome outcome = {
         .episode_return = e->episode_return, .distance = e->final_distance, .success = e->success, .passed = e->passed};
@@ -149,6 +149,7 @@ static int evaluate_policy(const ml3_lab_evaluate_settings *s, const char *what,
                                      .theta = kind && kind->uniform ? NULL : p.theta,
                                      .task = one ? task : NULL,
                                      .horizon = (int)p.config.horizon,
+                                     .purpose = ML3_PURPOSE_TEST,
                                      .seed = (uint64_t)p.config.seed,
                                      .tasks = tasks,
                                      .starts = s->episodes / tasks,

@@ -78,14 +78,15 @@ static int keep(training *t, ml3_error *error) {
   return ml3_policy_save(&t->learner->policy, t->learner->parameters, path, error);
 }
 
-/* What the policy does in 100 episodes: on the task of the learner, or on held-out tasks one each. */
-static int judge(const training *t, ml3_lab_evaluation *found, ml3_error *error) {
+/* What the policy does in 100 episodes of a split: on the task of the learner, or on tasks that it has not seen, one each. */
+static int judge(const training *t, ml3_purpose split, ml3_lab_evaluation *found, ml3_error *error) {
   const ml3_learner *l = t->learner;
   const ml3_lab_judging judging = {.env = l->settings.env,
                                    .policy = &l->policy,
                                    .theta = l->kind->uniform ? NULL : l->parameters,
                                    .task = l->task,
                                    .horizon = l->settings.horizon,
+                                   .purpose = split,
                                    .seed = (uint64_t)t->config.seed,
                                    .tasks = l->task ? 1 : JUDGED,
                                    .starts = l->task ? JUDGED : 1};
@@ -96,9 +97,11 @@ static int summarize(training *t, ml3_lab_result *result, json_t *json, ml3_erro
   const ml3_learner *l = t->learner;
   const double seconds = ml3_clock_s() - t->begun_s;
   const double steps = (double)(l->env_steps - t->begun_env_steps);
-  ml3_lab_evaluation found;
-  const int code = judge(t, &found, error);
+  ml3_lab_evaluation found, validation;
+  int code = judge(t, ML3_PURPOSE_VALIDATION, &validation, error); /* for those who choose between runs */
   if (code != ML3_OK) return code;
+  ml3_lab_evaluation_free(&validation);
+  if ((code = judge(t, ML3_PURPOSE_TEST, &found, error)) != ML3_OK) return code;
   result->is_policy = true;
   result->steps = l->updates;
   result->judged = JUDGED, result->judged_diverged = found.diverged;
@@ -117,10 +120,11 @@ static int summarize(training *t, ml3_lab_result *result, json_t *json, ml3_erro
   ml3_lab_json_add(json, "seconds", seconds);
   ml3_lab_json_add(json, "env_steps_per_second", result->steps_per_second);
   ml3_lab_json_add(json, "return", result->episode_return);
+  ml3_lab_json_add(json, "validation_return", validation.episode_return.mean);
   ml3_lab_json_add(json, "success", result->success);
   ml3_lab_json_add(json, "passed", result->passed);
   ml3_lab_json_add(json, "distance", result->distance);
-  json_object_set_new(json, "judged_diverged", json_integer(found.diverged));
+  json_object_set_new(json, "judged_diverged", json_integer(result->judged_diverged));
   return ML3_OK;
 }
 
