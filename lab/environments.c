@@ -64,8 +64,8 @@ static const struct {
     {"ant_goal", "policy.log_std=-1 learner.rate=1e-3 learner.discount=0.95 learner.updates=400"},
     {"pendulum_swing_up", "learner.rate=1e-3 learner.normalize_reward=true learner.discount=0.97 learner.updates=500"},
     {"acrobot", PATIENT "learner.updates=60"},
-    {"pendulum", "learner.envs=4 learner.steps=1024 learner.minibatches=16 learner.rate=1e-3 learner.discount=0.9 "
-                 "learner.normalize_reward=true learner.updates=75"},
+    {"pendulum", "learner.envs=4 learner.steps=1024 learner.epochs=2 learner.minibatches=16 learner.rate=3e-3 "
+                 "learner.discount=0.95 learner.normalize_reward=true learner.updates=75"},
     {"mountain_car_discrete", PATIENT "learner.lambda=0.98 learner.updates=150"},
 };
 
