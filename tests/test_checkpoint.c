@@ -6,7 +6,7 @@
 #include "command.h"
 #include "nn/checkpoint.h"
 
-TestSuite(checkpoint, .init = make_folder, .fini = drop_folder, .timeout = 120);
+TestSuite(checkpoint, .init = make_folder, .fini = drop_folder, .timeout = 300);
 
 /* ---- the file ----------------------------------------------------------------------------------------------- */
 
@@ -194,7 +194,7 @@ static void learner_resumes(const char *method, const char *environment) {
   char line[600];
   const char *const sets =
       "--quiet --set learner.envs=3 --set learner.steps=37 --set learner.epochs=2 --set learner.minibatches=3 "
-      "--set policy.hidden=[4] --set learner.anneal=false --set checkpoint.every=2";
+      "--set policy.hidden=[4] --set learner.anneal=false --set checkpoint.every=2 --set horizon=25";
   snprintf(line, sizeof line, "train %s --set method=%s -o whole --force --set learner.updates=8 %s", environment,
            method, sets);
   cr_assert_eq(ml3(line), 0, "%s", output);
