@@ -13,7 +13,7 @@
 #include "lab/experiment.h"
 
 static const cli_verb verbs[] = {
-    {"train", "meta-train a learned loss", cli_train},
+    {"train", "meta-train a learned loss, or train a policy", cli_train},
     {"adapt", "train a fresh policy with a learned loss", cli_adapt},
     {"evaluate", "what a policy does in many episodes of held-out tasks", cli_evaluate},
     {"compare", "learned loss, task gradient and iLQR on the same held-out tasks", cli_compare},

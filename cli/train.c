@@ -115,8 +115,8 @@ int cli_train(int argc, const char **argv) {
       POPT_TABLEEND};
   int answer =
       cli_options_read(&o.all, argc, argv, own, "[PRESET|FILE.yaml|PROBLEM|ENVIRONMENT] [OPTIONS]",
-                       "Meta-trains a learned loss on many initial policies and starts, and keeps the one that does\n"
-                       "best on validation tasks.",
+                       "Meta-trains a learned loss, or a start, on many initial policies and starts, and keeps the one that does\n"
+                       "best on validation tasks; with a learner as `method` (ppo, sac ...) trains one policy.",
                        "`ml3 config` lists all keys. Ctrl-C keeps a checkpoint.");
   if (answer >= 0) return answer;
   ml3_error error = {0};
