@@ -20,7 +20,7 @@ const char *ml3_lab_table_cell(const ml3_lab_table *table, int row, int column);
 
 int ml3_lab_table_save_csv(const ml3_lab_table *table, const char *path, ml3_error *error);
 int ml3_lab_table_save_markdown(const ml3_lab_table *table, const char *path, ml3_error *error);
-int ml3_lab_table_save_latex(const ml3_lab_table *table, const char *path, ml3_error *error); /* a tabular for \input */
+int ml3_lab_table_save_latex(const ml3_lab_table *table, const char *path, ml3_error *error); /* a tabular to include */
 
 #ifdef __cplusplus
 }
