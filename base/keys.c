@@ -81,9 +81,10 @@ static int assign(const ml3_key *key, void *settings, const char *text, const ch
       *(bool *)to = text[0] == 't';
       break;
     case ML3_KEY_CHOICE: {
-      const int choice = choice_index(key->choices, text);
+      const char *choices = key->choices ? key->choices : "";
+      const int choice = choice_index(choices, text);
       char expected[256];
-      snprintf(expected, sizeof expected, "one of %s", key->choices);
+      snprintf(expected, sizeof expected, "one of %s", choices);
       if (choice < 0) return ml3_key_wrong(key, text, expected, where, error);
       *(int *)to = choice;
       break;
