@@ -33,16 +33,19 @@ typedef enum ml3_key_type {
   ML3_KEY_NAMES    /* ml3_key_names */
 } ml3_key_type;
 
+/* A list of numbers. */
 typedef struct ml3_key_numbers {
   int count;
   double values[ML3_KEY_LIST_MAX];
 } ml3_key_numbers;
 
+/* A list of names. */
 typedef struct ml3_key_names {
   int count;
   char values[ML3_KEY_LIST_MAX][ML3_KEY_NAME_MAX];
 } ml3_key_names;
 
+/* A key: its name, where its value is, and what that can be. */
 typedef struct ml3_key {
   const char *name; /* "section.word", or "word" */
   ml3_key_type type;

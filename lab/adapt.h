@@ -11,6 +11,7 @@
 extern "C" {
 #endif
 
+/* Which loss adapts which policy, and how. */
 typedef struct ml3_lab_adapt_settings {
   const char *
       what; /* whose problem: a run's folder or zoo:NAME; with `loss` also a preset or an environment, or NULL: what the

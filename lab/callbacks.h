@@ -20,6 +20,7 @@ typedef struct ml3_lab_validation {
   bool is_best; /* this loss is the best so far, and is kept */
 } ml3_lab_validation;
 
+/* What is called, and with what. */
 typedef struct ml3_lab_callbacks {
   void *user;
   void (*message)(void *user, const char *sentence); /* what a person should know; no line break at its end */
@@ -42,12 +43,15 @@ typedef struct ml3_lab_callbacks {
 
 /* ---- for the lab: calls of a table that may lack them ---- */
 
+/* A formatted sentence to `message`. */
 void ml3_lab_message(const ml3_lab_callbacks *callbacks, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same for `detail`. */
 void ml3_lab_detail(const ml3_lab_callbacks *callbacks, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* begin, progress and end. */
 void ml3_lab_begin(const ml3_lab_callbacks *callbacks, const char *what, int64_t total);
-void ml3_lab_progress(const ml3_lab_callbacks *callbacks, int64_t done, const char *note);
-void ml3_lab_end(const ml3_lab_callbacks *callbacks);
-bool ml3_lab_interrupted(const ml3_lab_callbacks *callbacks);
+void ml3_lab_progress(const ml3_lab_callbacks *callbacks, int64_t done, const char *note); /* done: steps so far */
+void ml3_lab_end(const ml3_lab_callbacks *callbacks);                                      /* of what began last */
+bool ml3_lab_interrupted(const ml3_lab_callbacks *callbacks); /* false where there is no such function */
 
 #ifdef __cplusplus
 }

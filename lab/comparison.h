@@ -38,6 +38,7 @@ typedef struct ml3_lab_comparison_row {
   char name[96];
 } ml3_lab_comparison_row;
 
+/* A number of a judged trial. */
 typedef enum ml3_lab_quantity {
   ML3_LAB_SUCCESS,  /* at the goal in the last state, 0 to 1 */
   ML3_LAB_RETURN,   /* of the judged episode */

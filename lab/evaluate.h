@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/* What to evaluate, and for how long. */
 typedef struct ml3_lab_evaluate_settings {
   const char *what; /* a run's folder, zoo:NAME, or a FILE.safetensors of a policy */
   const char *

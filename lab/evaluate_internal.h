@@ -11,7 +11,7 @@ typedef struct ml3_lab_judging {
   const ml3_real *theta; /* NULL: uniform actions */
   const double *task;    /* [task_dim] of all episodes; NULL: tasks are drawn */
   int horizon;           /* 0: the environment's */
-  ml3_purpose purpose; /* ML3_PURPOSE_TEST or ML3_PURPOSE_VALIDATION: the split whose tasks and starts these are */
+  ml3_purpose purpose;   /* ML3_PURPOSE_TEST or ML3_PURPOSE_VALIDATION: the split whose tasks and starts these are */
   uint64_t seed;
   int tasks, starts; /* episodes of each task */
   const ml3_lab_callbacks *callbacks;

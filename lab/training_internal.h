@@ -44,16 +44,16 @@ struct training {
   const training_kind *kind;
   ml3_lab_callbacks callbacks; /* of a rank that does not write: folder and interruption alone */
   char folder[ML3_LAB_PATH_MAX];
-  ml3_lab_run_environment *kept; /* what the run is to keep of its environment; NULL: nothing */
-  ml3_lab_log *log;              /* NULL on ranks that do not write */
+  ml3_lab_run_environment *kept;              /* what the run is to keep of its environment; NULL: nothing */
+  ml3_lab_log *log;                           /* NULL on ranks that do not write */
   const char *columns[ML3_LAB_LOG_NAMES_MAX]; /* of metrics.csv */
   int column_count;
-  const ml3_ranks *ranks;        /* NULL: one process */
-  bool lost;                     /* a rank is gone, or this one alone has failed */
-  int speaker;                   /* the rank that tells what all have failed at */
-  double begun_s, saved_s;       /* by ml3_clock_s; of ml3_lab_checkpoint_due */
-  unsigned told_warnings;        /* kinds, as bits */
-  ml3_env_warnings warnings;     /* of all ranks, when the loop has ended */
+  const ml3_ranks *ranks;    /* NULL: one process */
+  bool lost;                 /* a rank is gone, or this one alone has failed */
+  int speaker;               /* the rank that tells what all have failed at */
+  double begun_s, saved_s;   /* by ml3_clock_s; of ml3_lab_checkpoint_due */
+  unsigned told_warnings;    /* kinds, as bits */
+  ml3_env_warnings warnings; /* of all ranks, when the loop has ended */
 
   /* of a learned loss or start */
   ml3_problem *problem;

@@ -62,8 +62,8 @@ typedef struct ml3_method {
   int (*run)(const struct ml3_method *method, ml3_trial *trial, ml3_error *error);
 } ml3_method;
 
-const char *ml3_method_label(const ml3_method *method);
-const char *ml3_method_summary(const ml3_method *method);
+const char *ml3_method_label(const ml3_method *method);     /* for tables and plots */
+const char *ml3_method_summary(const ml3_method *method); /* one line for help */
 int ml3_method_count(void);                                            /* methods in the table */
 const ml3_method *ml3_method_at(int index);                            /* number index, from 0 to the count */
 const ml3_method *ml3_method_find(const char *name, ml3_error *error); /* NULL with the nearest name */

@@ -32,6 +32,7 @@ typedef struct ml3_squashed_draw {
   ml3_node share;    /* [rows, action_dim] */
   ml3_node log_prob; /* [rows, 1] */
 } ml3_squashed_draw;
+/* The draw mean + sigma noise, squashed; noise [rows, action_dim] is standard normal. */
 ml3_squashed_draw ml3_squashed_build_draw(ml3_nn_graph *g, ml3_policy_nodes at, ml3_node noise);
 
 #ifdef __cplusplus
