@@ -104,7 +104,7 @@ static int summarize(training *t, ml3_lab_result *result, json_t *json, ml3_erro
   if ((code = judge(t, ML3_PURPOSE_TEST, &found, error)) != ML3_OK) return code;
   result->is_policy = true;
   result->steps = l->updates;
-  result->judged = JUDGED, result->judged_diverged = found.diverged;
+  result->judged = found.episodes, result->judged_diverged = found.diverged;
   result->episode_return = found.episode_return.mean, result->distance = found.distance.mean;
   result->success = found.success.mean, result->passed = found.passed.mean;
   result->env_steps = l->env_steps, result->diverged = l->diverged;

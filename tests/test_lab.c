@@ -270,7 +270,9 @@ Test(lab, evaluates_a_policy_of_one_task_as_its_learner_does) {
   snprintf(run, sizeof run, "%s/lab", folder);
   const char *const settings[] = {"method=ppo",       "learner.updates=1", "learner.envs=4",
                                   "learner.steps=64", "policy.hidden=[8]", "learner.task=3"};
-  cr_assert_eq(train("reacher", settings, 6, &(ml3_lab_train_settings){.output = run}, NULL), 0, "%s", error.message);
+  ml3_lab_result r;
+  cr_assert_eq(train("reacher", settings, 6, &(ml3_lab_train_settings){.output = run}, &r), 0, "%s", error.message);
+  cr_expect_eq(r.judged, 100);
   ml3_lab_evaluation e;
   cr_assert_eq(ml3_lab_evaluate(&(ml3_lab_evaluate_settings){.what = run, .episodes = 20}, &e, &error), 0, "%s",
                error.message);
