@@ -18,7 +18,6 @@
 #include "cli/progress.h"
 #include "lab/learners.h"
 #include "lab/run_progress.h"
-#include "metaloss/options.h"
 
 /* Jobs at work. */
 typedef struct pool {
@@ -112,15 +111,10 @@ static void pass_on(pool *p, int signal_number) {
 
 /* ---- progress ------------------------------------------------------------------------------------------------- */
 
-/* Outer steps, or updates of a learner, that a run is to make. */
-static long steps_of(const cli_job *job) {
-  return (long)(ml3_lab_learner_kind(job->config) ? ML3_LAB_GET(job->config, learner)->updates : ML3_LAB_GET(job->config, outer)->steps);
-}
-
-/* Those that it has made, from the last line of its metrics: a learner's first column counts environment steps. */
+/* Steps that a run has made, from the last line of its metrics: a learner's first column counts environment steps. */
 static long steps_done(const cli_job *job) {
   char path[ML3_LAB_PATH_MAX], tail[1024];
-  if (job->child < 0) return steps_of(job);
+  if (job->child < 0) return (long)ml3_lab_run_steps(job->config);
   ml3_lab_run_path(job->folder, "metrics.csv", path);
   FILE *f = job->child > 0 ? fopen(path, "r") : NULL;
   if (!f) return 0;
@@ -156,7 +150,7 @@ int cli_jobs_run(cli_jobs *jobs, ml3_error *error) {
   long all = 0;
   int code = ML3_OK;
   bool stopping = false;
-  for (int i = 0; i < jobs->count; i++) all += steps_of(&jobs->list[i]);
+  for (int i = 0; i < jobs->count; i++) all += (long)ml3_lab_run_steps(jobs->list[i].config);
   cli_progress_begin(&progress, jobs->what, all, jobs->quiet);
   while (p.ended < p.started || (p.started < jobs->count && !stopping)) {
     while (!stopping && p.started < jobs->count && p.started - p.ended < at_once)

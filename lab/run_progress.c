@@ -14,10 +14,14 @@ typedef struct counted {
   int64_t wanted;
 } counted;
 
+int64_t ml3_lab_run_steps(const ml3_lab_config *c) {
+  return ml3_lab_trains_policy(c) ? ML3_LAB_GET(c, learner)->updates : ML3_LAB_GET(c, outer)->steps;
+}
+
 static counted counted_of(const ml3_lab_config *c) {
-  if (ml3_lab_trains_policy(c))
-    return (counted){"learner.updates", "update", "updates", ML3_LAB_GET(c, learner)->updates};
-  return (counted){"outer.steps", "outer step", "outer_steps", ML3_LAB_GET(c, outer)->steps};
+  const int64_t steps = ml3_lab_run_steps(c);
+  return ml3_lab_trains_policy(c) ? (counted){"learner.updates", "update", "updates", steps}
+                                  : (counted){"outer.steps", "outer step", "outer_steps", steps};
 }
 
 static json_t *load_summary(const char *folder) {

@@ -14,6 +14,9 @@ typedef struct ml3_lab_run_progress {
 int ml3_lab_run_may_resume(const char *folder, const ml3_lab_config *config, const ml3_lab_run_progress *progress,
                            ml3_error *error);
 
+/* Steps that a run of `config` makes in all: outer steps, or updates of a policy that learns by itself. */
+int64_t ml3_lab_run_steps(const ml3_lab_config *config);
+
 /* By its summary.json alone: is it finished, if it is to be trained by `config`? */
 bool ml3_lab_run_is_finished(const char *folder, const ml3_lab_config *config);
 

@@ -128,7 +128,7 @@ static void say_warnings(training *t) {
 
 static bool ended(const training *t) {
   const ml3_lab_run_progress now = t->kind->progress(t);
-  return now.done >= t->kind->wanted(t) || now.stale;
+  return now.done >= t->steps || now.stale;
 }
 
 static int save_checkpoint(training *t, ml3_error *error) {
@@ -156,7 +156,6 @@ static int after_step(training *t, ml3_error *error) {
 /* A diverged step ends training; the files keep what was best. */
 static int loop(training *t, ml3_error *error) {
   const training_kind *kind = t->kind;
-  const int64_t wanted = kind->wanted(t);
   int64_t done = kind->progress(t).done;
   char note[160];
   int code = kind->validate && done == 0 ? kind->validate(t, error) : ML3_OK;
@@ -164,7 +163,7 @@ static int loop(training *t, ml3_error *error) {
     code = kind->step(t, error);
     if (code == ML3_OK && training_writes(t)) say_warnings(t);
     done = kind->progress(t).done;
-    const bool due = kind->validate && (done % ML3_LAB_GET(&t->config, validation)->every == 0 || done == wanted);
+    const bool due = kind->validate && (done % t->validate_every == 0 || done == t->steps);
     if (code == ML3_OK && due) code = kind->validate(t, error);
     if (code == ML3_OK) code = after_step(t, error);
     if (code != ML3_OK || !training_writes(t)) continue;
@@ -206,6 +205,8 @@ static int conclude(training *t, ml3_lab_result *result, ml3_error *error) {
 static void open_training(training *t, const ml3_lab_config *config) {
   t->config = *config;
   t->kind = ml3_lab_trains_policy(&t->config) ? &training_policy : &training_loss;
+  t->steps = ml3_lab_run_steps(config);
+  t->validate_every = ML3_LAB_GET(config, validation)->every;
 }
 
 static void close_training(training *t) {
@@ -243,7 +244,7 @@ int ml3_lab_train(const ml3_experiment *experiment, const ml3_lab_train_settings
     if (t->callbacks.training) t->callbacks.training(t->callbacks.user, t->folder);
     if (t->kind->describe) t->kind->describe(t);
     const bool policy = t->kind == &training_policy;
-    ml3_lab_begin(&t->callbacks, policy ? t->learner->kind->name : "meta-training", t->kind->wanted(t));
+    ml3_lab_begin(&t->callbacks, policy ? t->learner->kind->name : "meta-training", t->steps);
     t->begun_s = ml3_clock_s();
     code = loop(t, error);
     result->seconds = ml3_clock_s() - t->begun_s;

@@ -25,7 +25,6 @@ typedef struct training_kind {
   int (*save)(const training *t, const char *path, ml3_error *error); /* a checkpoint */
   int (*load)(training *t, const char *path, ml3_error *error);
   ml3_lab_run_progress (*progress)(const training *t);
-  int64_t (*wanted)(const training *t);                     /* steps in all */
   int64_t (*logged)(const training *t);                     /* the step of a line of metrics.csv now */
   const ml3_env_spec *(*env)(const training *t);            /* whose warnings count; or NULL */
   int (*step)(training *t, ml3_error *error);               /* one, and its metrics */
@@ -41,6 +40,7 @@ typedef struct training_kind {
 /* A training at work. */
 struct training {
   ml3_lab_config config;
+  int64_t steps, validate_every; /* of the configuration: all steps, and those between validations */
   const training_kind *kind;
   ml3_lab_callbacks callbacks; /* of a rank that does not write: folder and interruption alone */
   char folder[ML3_LAB_PATH_MAX];

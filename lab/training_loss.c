@@ -33,10 +33,6 @@ static ml3_lab_run_progress progress(const training *t) {
   return (ml3_lab_run_progress){done(t), ml3_trainer_stale(t->trainer)};
 }
 
-static int64_t wanted(const training *t) {
-  return ML3_LAB_GET(&t->config, outer)->steps;
-}
-
 static const ml3_env_spec *env(const training *t) {
   return ml3_lab_problem_env(&t->config, t->problem);
 }
@@ -230,7 +226,7 @@ static int summarize(training *t, ml3_lab_result *result, json_t *json, ml3_erro
   ml3_lab_json_add(json, "inner_rate", b->inner_rate);
   const int code = count_trouble(t, json, error);
   if (code != ML3_OK) return code;
-  if (done(t) < wanted(t))
+  if (done(t) < t->steps)
     json_object_set_new(json, "stopped_by_patience",
                         json_integer((json_int_t)ML3_LAB_GET(&t->config, validation)->patience));
   add_costs(t, b, json);
@@ -254,7 +250,6 @@ const training_kind training_loss = {.step_name = "outer step",
                                      .save = save,
                                      .load = load,
                                      .progress = progress,
-                                     .wanted = wanted,
                                      .logged = done,
                                      .env = env,
                                      .step = step,

@@ -21,10 +21,6 @@ static ml3_lab_run_progress progress(const training *t) {
   return (ml3_lab_run_progress){.done = t->learner->updates};
 }
 
-static int64_t wanted(const training *t) {
-  return ML3_LAB_GET(&t->config, learner)->updates;
-}
-
 static int64_t logged(const training *t) {
   return t->learner->env_steps ? t->learner->env_steps : t->learner->updates;
 }
@@ -136,7 +132,6 @@ const training_kind training_policy = {.step_name = "update",
                                        .save = save,
                                        .load = load,
                                        .progress = progress,
-                                       .wanted = wanted,
                                        .logged = logged,
                                        .env = env,
                                        .step = step,
