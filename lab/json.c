@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "lab/run_folder.h"
 
 int ml3_lab_json_save(const json_t *json, const char *path, ml3_error *error) {
   char *text = json_dumps(json, JSON_INDENT(2));
@@ -18,6 +19,12 @@ int ml3_lab_json_save(const json_t *json, const char *path, ml3_error *error) {
   }
   free(text);
   return code;
+}
+
+json_t *ml3_lab_json_summary(const char *folder) {
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(folder, "summary.json", path);
+  return json_load_file(path, 0, NULL);
 }
 
 void ml3_lab_json_add(json_t *object, const char *key, double value) {

@@ -1,11 +1,11 @@
 /* Lines about runs: see overview.h. */
 #include "lab/overview.h"
 
-#include "lab/experiment.h"
-
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "lab/experiment.h"
+#include "lab/json.h"
 
 enum { RUN, ABOUT, METHOD, SEED, STEPS, BEST_AT, SUCCESS, TASK_LOSS, RETURN, ENV_STEPS };
 
@@ -25,11 +25,9 @@ static void number(const json_t *summary, const char *key, double factor, const 
 }
 
 void ml3_lab_overview_read(ml3_lab_overview *o, const ml3_lab_run *run) {
-  char path[ML3_LAB_PATH_MAX];
   const bool policy = ml3_lab_run_trains_policy(run);
+  json_t *summary = ml3_lab_json_summary(run->folder);
   memset(o, 0, sizeof *o);
-  ml3_lab_run_path(run->folder, "summary.json", path);
-  json_t *summary = json_load_file(path, 0, NULL);
   snprintf(o->cells[RUN], ML3_LAB_PATH_MAX, "%s", run->folder);
   snprintf(o->cells[ABOUT], ML3_LAB_PATH_MAX, "%s", ml3_lab_problem_title(&run->config));
   snprintf(o->cells[METHOD], ML3_LAB_PATH_MAX, "%s", ml3_lab_method_label(&run->config));

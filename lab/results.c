@@ -1,13 +1,12 @@
 /* See results.h. */
 #include "lab/results.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "lab/json.h"
 #include "lab/learners.h"
-#include "lab/run_folder.h"
 #include "metaloss/options.h"
 #include "metaloss/trainer.h"
 
@@ -31,12 +30,6 @@ static const ml3_lab_results of_learners = {
     .judged = "on 100 held-out episodes (the validation return on as many others)",
     .select = "validation_return",
     .better = 1};
-
-static json_t *load_summary(const char *folder) {
-  char path[ML3_LAB_PATH_MAX];
-  ml3_lab_run_path(folder, "summary.json", path);
-  return json_load_file(path, 0, NULL);
-}
 
 static void leave_out(ml3_lab_results *r, int number) {
   for (int i = number; i + 1 < r->count; i++) r->list[i] = r->list[i + 1];
@@ -74,13 +67,13 @@ void ml3_lab_results_of(ml3_lab_results *r, const ml3_lab_config *config, const 
   r->trials = (int)ML3_LAB_GET(config, validation)->tasks;
   choose_select(r, config);
   json_t *summary = NULL;
-  for (int i = 0; i < count && !summary; i++) summary = load_summary(folders[i]);
+  for (int i = 0; i < count && !summary; i++) summary = ml3_lab_json_summary(folders[i]);
   if (summary) name_numbers(r, summary);
   json_decref(summary);
 }
 
 bool ml3_lab_results_read(const ml3_lab_results *r, const char *folder, double *values) {
-  json_t *summary = load_summary(folder);
+  json_t *summary = ml3_lab_json_summary(folder);
   for (int i = 0; i < r->count; i++) {
     const json_t *x = json_object_get(summary, r->list[i].key);
     values[i] = json_is_number(x) ? json_number_value(x) : NAN;
@@ -90,7 +83,7 @@ bool ml3_lab_results_read(const ml3_lab_results *r, const char *folder, double *
 }
 
 double ml3_lab_results_score(const ml3_lab_results *r, const char *folder) {
-  json_t *summary = load_summary(folder);
+  json_t *summary = ml3_lab_json_summary(folder);
   const json_t *x = json_object_get(summary, r->select);
   const double score = json_is_number(x) ? r->better * json_number_value(x) : NAN;
   json_decref(summary);

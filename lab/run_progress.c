@@ -1,9 +1,9 @@
 /* See run_progress.h. */
 #include "lab/run_progress.h"
 
-#include <jansson.h>
 #include <string.h>
 
+#include "lab/json.h"
 #include "lab/learners.h"
 #include "metaloss/options.h"
 #include "nn/checkpoint.h"
@@ -24,15 +24,9 @@ static counted counted_of(const ml3_lab_config *c) {
                                   : (counted){"outer.steps", "outer step", "outer_steps", steps};
 }
 
-static json_t *load_summary(const char *folder) {
-  char path[ML3_LAB_PATH_MAX];
-  ml3_lab_run_path(folder, "summary.json", path);
-  return json_load_file(path, 0, NULL);
-}
-
 /* A run that was killed between its last step and its summary still has to be concluded. */
 static bool summary_is_of(const char *folder, const char *key, int64_t done) {
-  json_t *summary = load_summary(folder);
+  json_t *summary = ml3_lab_json_summary(folder);
   const json_t *steps = json_object_get(summary, key);
   const bool is = json_is_integer(steps) && json_integer_value(steps) == (json_int_t)done;
   json_decref(summary);
@@ -62,7 +56,7 @@ int ml3_lab_run_may_resume(const char *folder, const ml3_lab_config *config, con
 
 bool ml3_lab_run_is_finished(const char *folder, const ml3_lab_config *config) {
   const counted c = counted_of(config);
-  json_t *summary = load_summary(folder);
+  json_t *summary = ml3_lab_json_summary(folder);
   const json_t *steps = json_object_get(summary, c.in_summary);
   const json_t *patience = json_object_get(summary, "stopped_by_patience");
   const bool all = json_is_integer(steps) && json_integer_value(steps) == (json_int_t)c.wanted;
