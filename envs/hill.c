@@ -23,3 +23,22 @@ void ml3_hill_pose(double p, double goal, double *qpos, int nq) {
   qpos[5] = goal - FLAG_M;
   qpos[6] = hill_height(goal) - hill_height(FLAG_M);
 }
+
+const ml3_env_field ml3_hill_state_fields[2] = {
+    {.name = "position", .unit = "m", .low = -1.2, .high = 0.6},
+    {.name = "velocity", .unit = "m/step", .low = -0.07, .high = 0.07},
+};
+
+/* As Gymnasium's: single precision, in which 0.6 is a little more. */
+const ml3_env_field ml3_hill_obs_fields[2] = {
+    {.name = "position", .unit = "m", .low = -1.2f, .high = 0.6f},
+    {.name = "velocity", .unit = "m/step", .low = -0.07f, .high = 0.07f},
+};
+
+const ml3_env_plane ml3_hill_plane = {.along_x = 0,
+                                      .along_y = 1,
+                                      .low = {-1.2, -0.07},
+                                      .high = {0.6, 0.07},
+                                      .from = {-1.2, -1.75},
+                                      .to = {0.6, -0.55},
+                                      .height = -0.595};

@@ -102,24 +102,6 @@ static void pose(const ml3_env *env, double *qpos, int nq) {
 
 /* ---- specification ------------------------------------------------------------------------------------ */
 
-/* Position along x, velocity along y, on the meadow before the hill. */
-static const ml3_env_plane phase_plane = {.along_x = 0,
-                                          .along_y = 1,
-                                          .low = {-1.2, -0.07},
-                                          .high = {0.6, 0.07},
-                                          .from = {-1.2, -1.75},
-                                          .to = {0.6, -0.55},
-                                          .height = -0.595};
-
-static const ml3_env_field state_fields[] = {
-    {.name = "position", .unit = "m", .low = -1.2, .high = 0.6},
-    {.name = "velocity", .unit = "m/step", .low = -0.07, .high = 0.07},
-};
-/* As Gymnasium's: in single precision. */
-static const ml3_env_field obs_fields[] = {
-    {.name = "position", .unit = "m", .low = -1.2f, .high = 0.6f},
-    {.name = "velocity", .unit = "m/step", .low = -0.07f, .high = 0.07f},
-};
 static const ml3_env_field action_fields[] = {
     {.name = "direction", .unit = "1", .low = 0, .high = 2},
 };
@@ -143,10 +125,10 @@ const ml3_env_spec ml3_mountain_car_discrete = {
     .choices = 3,
     .goal_dim = 2,
     .task_dim = TASK_DIM,
-    .state = state_fields,
-    .obs = obs_fields,
+    .state = ml3_hill_state_fields,
+    .obs = ml3_hill_obs_fields,
     .action = action_fields,
-    .goal = state_fields,
+    .goal = ml3_hill_state_fields,
     .task = task_parameters,
     .create = create,
     .destroy = destroy,
@@ -161,5 +143,5 @@ const ml3_env_spec ml3_mountain_car_discrete = {
     .linearize = linearize,
     .scene_xml = ml3_mountain_car_xml,
     .pose = pose,
-    .plane = &phase_plane,
+    .plane = &ml3_hill_plane,
 };
