@@ -1,4 +1,4 @@
-# Every envs/<name>.xml becomes a constant `const char ml3_<name>_xml[]` of the library (envs/scenes.h), and every
+# Every envs/<name>.xml, envs/models/<name>.xml and envs/tasks/<name>.yaml becomes a constant `const char ml3_<name>_xml[]` of the library (envs/scenes.h), and every
 # metaloss/data/<name>.idx one of its name, so that scenes and data need no file at run time; ..._size is its bytes.
 # Run as a script (cmake -P) this file converts one: INPUT, SYMBOL, OUTPUT.
 if(CMAKE_SCRIPT_MODE_FILE)
@@ -11,7 +11,9 @@ if(CMAKE_SCRIPT_MODE_FILE)
   return()
 endif()
 
+file(GLOB ML3_TASK_FILES CONFIGURE_DEPENDS envs/models/*.xml envs/tasks/*.yaml)
 file(GLOB ML3_EMBEDDED CONFIGURE_DEPENDS envs/*.xml metaloss/data/*.idx)
+list(APPEND ML3_EMBEDDED ${ML3_TASK_FILES})
 foreach(file ${ML3_EMBEDDED})
   get_filename_component(name ${file} NAME)
   string(MAKE_C_IDENTIFIER ${name} symbol)
@@ -24,3 +26,21 @@ foreach(file ${ML3_EMBEDDED})
     COMMENT "Embedding ${name}")
   target_sources(ml3 PRIVATE ${source})
 endforeach()
+
+# The table of tasks' files by name, which envs/task/find.c reads.
+set(declarations "")
+set(rows "")
+foreach(file ${ML3_TASK_FILES})
+  get_filename_component(name ${file} NAME)
+  string(MAKE_C_IDENTIFIER ${name} symbol)
+  string(APPEND declarations "extern const char ml3_${symbol}[];\n")
+  string(APPEND rows "  {\"${name}\", ml3_${symbol}},\n")
+endforeach()
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/embedded/task_files.c @ONLY CONTENT
+"struct builtin_file { const char *name, *text; };
+extern const struct builtin_file ml3_task_files[];
+@declarations@const struct builtin_file ml3_task_files[] = {
+@rows@  {0, 0},
+};
+")
+target_sources(ml3 PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/embedded/task_files.c)

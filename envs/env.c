@@ -218,6 +218,10 @@ int ml3_env_need_continuous(const ml3_env_spec *spec, const char *what, ml3_erro
 }
 
 void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *task) {
+  if (spec->draw_task) {
+    spec->draw_task(spec, random, task);
+    return;
+  }
   for (int i = 0; i < spec->task_dim; i++) {
     const ml3_env_parameter *p = &spec->task[i];
     task[i] = p->low < p->high ? ml3_random_uniform(random, p->low, p->high) : p->low;

@@ -94,11 +94,15 @@ typedef struct ml3_env_spec {
                   the whole numbers 0 .. n - 1, which the bounds say too */
   const ml3_env_field *state, *obs, *action, *goal; /* [their dim] */
   const ml3_env_parameter *task;                    /* [task_dim] */
+  int split;      /* of a task with splits: 0 train, 1 validation, 2 test, 3 out of distribution; each is a spec of its own */
+  int term_count; /* named terms that the reward is made of; 0: it has none */
 
   /* Functions of an environment. `env->data` is theirs. Arguments have been checked. */
   int (*create)(ml3_env *env, ml3_error *error); /* allocates env->data */
   void (*destroy)(ml3_env *env);
   void (*change_task)(ml3_env *env);               /* before reset, and when the task changes otherwise; may be NULL */
+  /* A task of the distribution; NULL: each parameter is uniform in its range. */
+  void (*draw_task)(const struct ml3_env_spec *spec, ml3_random *random, double *task);
   void (*reset)(ml3_env *env, ml3_random *random); /* from env->task; random for what the task leaves open */
   void (*step)(ml3_env *env, const double *action, ml3_env_result *result); /* clips the (finite) action itself */
   void (*observe)(const ml3_env *env, double *obs);
@@ -118,6 +122,9 @@ typedef struct ml3_env_spec {
   void (*step_lanes)(const struct ml3_env_lanes *lanes);
   double (*distance)(const ml3_env *env); /* to the goal, in the goal's unit */
   bool (*success)(const ml3_env *env);    /* is the goal reached in this state */
+  /* values[term_count] of the last step, weighted: their sum is the reward; and a term's name. NULL where there are none. */
+  void (*terms)(const ml3_env *env, double *values);
+  const char *(*term_name)(const struct ml3_env_spec *spec, int term);
   /* a[state_dim][state_dim] = ds'/ds and b[state_dim][action_dim] = ds'/du of one step from the present
      state under action; the state is unchanged afterwards. By a choice there is no derivative: b is 0. NULL: centred
      differences of step are used. */
@@ -157,6 +164,7 @@ struct ml3_env {
 
 int ml3_env_count(void); /* built-in environments */
 const ml3_env_spec *ml3_env_at(int index); /* number index of the built-in ones, from 0 to the count */
+const char *ml3_env_name(int index);       /* its name alone, which is cheaper: a task as data is compiled when it is asked for */
 
 /* The spec of that name; NULL with a message that names the nearest one. A name that ends in .xml is a user's MJCF file
    with a YAML of the same name beside it (docs/environments.md); its spec stays to the end of the process. */

@@ -1,6 +1,6 @@
 /* The environments there are, one line each; and those of a user's own files. */
 #include "envs/env.h"
-#include "envs/mjcf_env.h"
+#include "envs/task/task.h"
 
 #include <mujoco/mujoco.h>
 #include <string.h>
@@ -21,31 +21,47 @@ static const ml3_env_spec *const environments[] = {
 enum { COUNT = sizeof environments / sizeof environments[0] };
 
 int ml3_env_count(void) {
-  return COUNT;
+  return COUNT + ml3_task_builtin_count();
+}
+
+const char *ml3_env_name(int index) {
+  if (index < 0 || index >= ml3_env_count()) return NULL;
+  return index < COUNT ? environments[index]->name : ml3_task_builtin_name(index - COUNT);
 }
 
 const ml3_env_spec *ml3_env_at(int index) {
-  return index >= 0 && index < COUNT ? environments[index] : NULL;
+  const char *name = ml3_env_name(index);
+  return index >= 0 && index < COUNT ? environments[index] : name ? ml3_task_find(name, name, NULL) : NULL;
 }
 
 const ml3_env_spec *ml3_env_open(const char *path, const char *name, ml3_error *error) {
-  return ml3_mjcf_env_find(path, name, error);
+  return ml3_task_find(path, name, error);
 }
 
 const char *ml3_env_simulator(void) {
   return mj_versionString();
 }
 
+/* FILE.xml or FILE.yaml, with a split behind it perhaps. */
+static bool is_file(const char *name) {
+  const char *dot = strrchr(name, '.');
+  return dot && dot > name && (strncmp(dot, ".xml", 4) == 0 || strncmp(dot, ".yaml", 5) == 0) &&
+         (dot[strcspn(dot, ":")] == ':' || strcmp(dot, ".xml") == 0 || strcmp(dot, ".yaml") == 0);
+}
+
 const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error) {
-  const char *names[COUNT];
-  size_t length = strlen(name);
-  if (length > 4 && strcmp(name + length - 4, ".xml") == 0) return ml3_mjcf_env_find(name, name, error);
-  for (int i = 0; i < COUNT; i++) {
-    if (strcmp(name, environments[i]->name) == 0) return environments[i];
-    names[i] = environments[i]->name;
+  enum { NAMES_MAX = 512 };
+  const char *names[NAMES_MAX];
+  const size_t length = strcspn(name, ":");
+  if (is_file(name)) return ml3_task_find(name, name, error);
+  const int count = ml3_env_count() < NAMES_MAX ? ml3_env_count() : NAMES_MAX;
+  for (int i = 0; i < count; i++) {
+    names[i] = ml3_env_name(i);
+    if (i < COUNT && strcmp(name, names[i]) == 0) return environments[i];
+    if (i >= COUNT && strncmp(name, names[i], length) == 0 && names[i][length] == '\0') return ml3_task_find(name, name, error);
   }
 
-  const char *nearest = ml3_error_nearest(name, names, COUNT);
+  const char *nearest = ml3_error_nearest(name, names, count);
   if (nearest)
     ml3_error_set(error, ML3_ERR_ARGUMENT, "unknown environment '%s'; did you mean '%s'? ml3 list shows all", name,
                   nearest);

@@ -8,7 +8,7 @@
 
 static void call_reset_keyframe(void *user) {
   const ml3_simulation *s = user;
-  mj_resetDataKeyframe(s->model, s->data, 0);
+  mj_resetDataKeyframe(s->model, s->data, s->key);
 }
 
 static void call_copy_model(void *user) {
@@ -21,9 +21,9 @@ static void call_set_const(void *user) {
   mj_setConst(s->own, s->data);
 }
 
-static void call_kinematics(void *user) {
+static void call_compute(void *user) {
   const ml3_simulation *s = user;
-  mj_kinematics(s->model, s->data);
+  ml3_simulation_compute(s->model, s->data, s->needs | ML3_NEEDS_PLACES, true);
 }
 
 /* False, and counted, when MuJoCo gave up in it. */
@@ -39,7 +39,7 @@ static bool call(ml3_simulation *s, void (*what)(void *user)) {
 static int open_first(ml3_simulation *s, ml3_error *error) {
   s->first = malloc((size_t)ml3_simulation_full_dim(s) * sizeof *s->first);
   if (!s->first) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the state of a simulation");
-  if (s->model->nkey > 0) {
+  if (s->key >= 0 && s->key < s->model->nkey) {
     int code = ml3_mjcf_guard(call_reset_keyframe, s, "take the first keyframe", error);
     if (code != ML3_OK) return code;
   }
@@ -57,9 +57,10 @@ int ml3_simulation_open(ml3_simulation *s, ml3_env *env, const char *xml, ml3_er
   return e->code;
 }
 
-int ml3_simulation_open_model(ml3_simulation *s, ml3_env *env, const mjModel *model, ml3_error *error) {
+int ml3_simulation_open_model(ml3_simulation *s, ml3_env *env, const mjModel *model, int key,
+                              ml3_error *error) {
   ml3_error own = {0}, *e = error ? error : &own;
-  *s = (ml3_simulation){.env = env, .shared = model, .model = model, .kept = true};
+  *s = (ml3_simulation){.env = env, .shared = model, .model = model, .kept = true, .key = key};
   s->data = ml3_mjcf_data(model, e);
   if (s->data && open_first(s, e) == ML3_OK) return ML3_OK;
   ml3_simulation_close(s);
@@ -102,7 +103,7 @@ void ml3_simulation_unedited(ml3_simulation *s) {
 void ml3_simulation_place(ml3_simulation *s) {
   double qpos[s->model->nq];
   memcpy(qpos, s->data->qpos, sizeof qpos);
-  if (call(s, call_kinematics))
+  if (call(s, call_compute))
     memcpy(s->data->qpos, qpos, sizeof qpos);
   else
     s->broken = true;
@@ -130,6 +131,15 @@ void ml3_simulation_set_state(ml3_simulation *s, const double *state) {
 void ml3_simulation_reset(ml3_simulation *s, const double *state) {
   mju_zero(s->data->qfrc_applied, s->model->nv);
   ml3_simulation_set_state(s, state);
+}
+
+void ml3_simulation_reset_with_mocap(ml3_simulation *s, const double *state, const double *mocap) {
+  const mjModel *m = s->model;
+  ml3_simulation_reset(s, state);
+  if (!mocap) return;
+  memcpy(s->data->mocap_pos, mocap, (size_t)(3 * m->nmocap) * sizeof *mocap);
+  memcpy(s->data->mocap_quat, mocap + 3 * m->nmocap, (size_t)(4 * m->nmocap) * sizeof *mocap);
+  ml3_simulation_place(s);
 }
 
 void ml3_simulation_get_state(const ml3_simulation *s, double *state) {

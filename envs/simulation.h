@@ -9,6 +9,18 @@
 #include "envs/env.h"
 #include "envs/mjcf.h"
 
+/* What is to be computed for a state besides its own numbers; bits. */
+enum {
+  ML3_NEEDS_PLACES = 1,       /* mj_kinematics: frames of bodies, geoms, sites */
+  ML3_NEEDS_CAMERAS = 2,      /* mj_camlight */
+  ML3_NEEDS_MASSES = 4,       /* mj_comPos: centres of mass, inertias about them */
+  ML3_NEEDS_VELOCITIES = 8,   /* mj_comVel: velocities of bodies */
+  ML3_NEEDS_SUBTREES = 16,    /* mj_subtreeVel */
+  ML3_NEEDS_SENSORS = 32,     /* all that mj_step1 makes: sensors, lengths and velocities of actuators and tendons */
+  ML3_NEEDS_FORCES = 64,      /* accelerations, forces and their sensors: of the last substep, or of mj_forward where there is none */
+  ML3_NEEDS_BODY_FORCES = 128 /* mj_rnePostConstraint: cfrc_ext, cfrc_int */
+};
+
 /* A MuJoCo model, shared or its own, and its data. */
 typedef struct ml3_simulation {
   ml3_env *env;         /* whose simulation this is: its warnings are counted there */
@@ -21,15 +33,18 @@ typedef struct ml3_simulation {
   size_t work_size;
   bool kept;     /* by the caller: the shared model is not released here */
   bool borrowed; /* data belongs to another simulation of the same shared model */
-  bool places;   /* the caller's to set: a step ends with mj_kinematics, so that places belong to the new state */
+  int needs;     /* the caller's to set: what a step, and setting a state, ends with */
+  bool lagged;   /* the caller's to set: after a step places and velocities stay as mj_step leaves them */
+  int key;       /* the keyframe of new data; where there is none it is not used */
   bool broken;   /* MuJoCo gave up while a state was set: the next step says so */
   bool no_model; /* ... while a model was made for a task: every step says so */
 } ml3_simulation;
 
 /* A simulation of that MJCF text, which must stay where it is. Closed by ml3_simulation_close, after a failure too. */
 int ml3_simulation_open(ml3_simulation *s, ml3_env *env, const char *xml, ml3_error *error);
-/* The same of a model that the caller keeps, and does not change, until the simulation is closed. */
-int ml3_simulation_open_model(ml3_simulation *s, ml3_env *env, const mjModel *model, ml3_error *error);
+/* The same of a model that the caller keeps, and does not change, until the simulation is closed; new data is at keyframe
+   `key`, or where the MJCF puts the bodies: -1. */
+int ml3_simulation_open_model(ml3_simulation *s, ml3_env *env, const mjModel *model, int key, ml3_error *error);
 void ml3_simulation_close(ml3_simulation *s);
 
 /* Changing the model for a task: ml3_simulation_edit gives a copy with the shared model's values to write in,
@@ -45,6 +60,8 @@ void ml3_simulation_unedited(ml3_simulation *s);
    alone. (mj_resetData would clear a whole stack in MuJoCo 2.2.) */
 void ml3_simulation_set_state(ml3_simulation *s, const double *state);
 void ml3_simulation_reset(ml3_simulation *s, const double *state); /* the same, and no force of a hand */
+/* The same with mocap_pos[3 nmocap] and mocap_quat[4 nmocap] (NULL: those of new data). */
+void ml3_simulation_reset_with_mocap(ml3_simulation *s, const double *state, const double *mocap);
 void ml3_simulation_get_state(const ml3_simulation *s, double *state);
 
 /* The state of new data: at the first keyframe, or where the MJCF puts the bodies. The simulation is in it afterwards. */
@@ -80,6 +97,9 @@ int ml3_simulation_note(ml3_simulation *s, const ml3_mjcf_said *said);
 
 /* After a call in which MuJoCo gave up: counts it, and makes the data usable, in the initial position. */
 void ml3_simulation_recover(ml3_simulation *s, const ml3_mjcf_said *said);
+
+/* What `needs` says, of the present state, as after a step; forces: by mj_forward. To be called within ml3_mjcf_try. */
+void ml3_simulation_compute(const mjModel *m, mjData *d, int needs, bool forces);
 
 /* Can ml3_simulation_linearize do it: hinges and slides alone, an integrator that MuJoCo differentiates (not RK4). */
 bool ml3_simulation_can_linearize(const mjModel *model);

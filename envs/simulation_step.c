@@ -77,14 +77,28 @@ void ml3_simulation_recover(ml3_simulation *s, const ml3_mjcf_said *said) {
 typedef struct stepping {
   const mjModel *model;
   mjData *data;
-  int count;
-  bool places;
+  int count, needs;
 } stepping;
+
+void ml3_simulation_compute(const mjModel *m, mjData *d, int needs, bool forces) {
+  if (forces && (needs & (ML3_NEEDS_FORCES | ML3_NEEDS_BODY_FORCES))) {
+    mj_forward(m, d);
+  } else if (needs & ML3_NEEDS_SENSORS) {
+    mj_step1(m, d);
+  } else {
+    if (needs & (ML3_NEEDS_PLACES | ML3_NEEDS_SUBTREES)) mj_kinematics(m, d);
+    if (needs & ML3_NEEDS_CAMERAS) mj_camlight(m, d);
+    if (needs & (ML3_NEEDS_MASSES | ML3_NEEDS_SUBTREES)) mj_comPos(m, d);
+    if (needs & (ML3_NEEDS_VELOCITIES | ML3_NEEDS_SUBTREES)) mj_comVel(m, d);
+  }
+  if (needs & ML3_NEEDS_SUBTREES) mj_subtreeVel(m, d);
+  if (needs & ML3_NEEDS_BODY_FORCES) mj_rnePostConstraint(m, d);
+}
 
 static void make_steps(void *user) {
   const stepping *s = user;
   for (int i = 0; i < s->count && !(i && diverged(s->data)); i++) mj_step(s->model, s->data);
-  if (s->places) mj_kinematics(s->model, s->data);
+  ml3_simulation_compute(s->model, s->data, s->needs, false);
 }
 
 /* Where it has to be begun again; MuJoCo does so itself unless a model says autoreset="disable". */
@@ -99,7 +113,8 @@ static int end_step(ml3_simulation *s, bool done, const ml3_mjcf_said *said) {
 }
 
 int ml3_simulation_step(ml3_simulation *s, const double *control, int frame_skip) {
-  stepping steps = {s->model, s->data, frame_skip, s->places};
+  const int after = s->lagged ? s->needs & ML3_NEEDS_BODY_FORCES : s->needs;
+  stepping steps = {s->model, s->data, frame_skip, after};
   ml3_mjcf_said said;
   if (s->broken || s->no_model) {
     s->broken = false;

@@ -205,21 +205,16 @@ Test(mjcf, goes_on_from_its_full_state_and_in_batches_with_the_same_bits) {
 /* ---- what is refused ------------------------------------------------------------------------------------------------- */
 
 Test(mjcf, says_what_is_wrong_in_which_line) {
-  expect_refused("", "/own.yaml:1: expected `key: value` lines, `goal:` among them");
-  expect_refused("horizon: 5\n",
-                 "/own.yaml:1: there is no `goal:`; it names `site`, where the goal is, and `tip`, the "
-                 "site that should get there");
+  expect_refused("", "/own.yaml:1: expected `key: value` lines, such as `reward: {alive: 1}`");
   expect_refused("goal: {site: up, tip: end}\nrewrd: {distance: -1}\n",
                  "/own.yaml:2: the environment: unknown key 'rewrd'; did you mean 'reward'?");
   expect_refused("goal: {site: up, tip: ende}\n", "/own.yaml:1: the model has no site 'ende'; did you mean 'end'?");
   expect_refused("goal: {site: up}\n",
                  "/own.yaml:1: goal: needs `site`, where the goal is, and `tip`, the site that should get there");
   expect_refused("goal: {site: up, tip: end}\nreward:\n  distnce: 2\n",
-                 "/own.yaml:3: reward: unknown key 'distnce'; did you mean 'distance'?");
-  expect_refused(
-      "goal: {site: up, tip: end}\nobservation: [qpos, sine hinge]\n",
-      "/own.yaml:2: observation: unknown entry 'sine'; did you mean 'sin'? (qpos, qvel, sin, cos, site, body, "
-      "goal and to_goal are possible)");
+                 "/own.yaml:3: reward: unknown key 'distnce'; did you mean 'distance'? (a term of another name needs `of`)");
+  expect_refused("goal: {site: up, tip: end}\nobservation: [qpos, sine hinge]\n",
+                 "/own.yaml:2: unknown quantity 'sine'; did you mean 'sin'?");
   expect_refused("goal: {site: up, tip: end}\ntask:\n  mass arm: [2, 1]\n",
                  "/own.yaml:3: mass arm: [2, 1] has its low end above its high one");
   expect_refused("goal: {site: up, tip: end}\ntask:\n  mass arn: [1, 2]\n",
@@ -228,9 +223,10 @@ Test(mjcf, says_what_is_wrong_in_which_line) {
   expect_refused("goal: {site: up, tip: end}\nhorizon: many\n",
                  "/own.yaml:2: horizon is 'many'; expected a number from 1 to 1e+06");
   expect_refused("goal: {site: up, tip: end}\nhorizon: 5\nhorizon: 6\n",
-                 "/own.yaml:3: the environment: 'horizon' is given twice");
+                 "/own.yaml:3: 'horizon' is given twice");
   expect_refused("goal: {site: up, tip: end}\nactuators: [elbow]\n", "/own.yaml:2: the model has no actuator 'elbow'");
-  expect_refused("goal: {site: up\n", "/own.yaml:2: not YAML: did not find expected ',' or '}'");
+  expect_refused("goal: {site: up\n", "/own.yaml:2: not YAML: did not find expected ',' or '}'; within [ ] and { } put quotes "
+                 "around a text that has brackets: 'qpos[1:]'");
 }
 
 Test(mjcf, passes_on_what_mujoco_says) {

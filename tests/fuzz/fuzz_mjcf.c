@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "envs/mjcf.h"
-#include "envs/mjcf_env.h"
+#include "envs/task/task.h"
 #include "memory_files.h"
 
 /* One of each kind of thing that the YAML can name. */
@@ -45,30 +45,33 @@ void __wrap_mj_deleteModel(mjModel *model) {
 
 static void step(const ml3_env_spec *spec) {
   ml3_error error = {0};
-  double obs[MJCF_FIELDS_MAX], action[MJCF_ACTIONS_MAX] = {0}, task[MJCF_TASK_MAX];
+  double *obs = calloc((size_t)spec->obs_dim + 1, sizeof *obs), *task = calloc((size_t)spec->task_dim + 1, sizeof *task);
+  double *action = calloc((size_t)spec->action_dim + 1, sizeof *action);
   ml3_env *env = ml3_env_new(spec, &error);
-  if (!env) return;
-  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_TEST, 0, 0);
-  ml3_env_sample_task(spec, &random, task);
-  ml3_env_reset(env, task, &random);
-  ml3_env_observe(env, obs);
-  ml3_env_step(env, action);
-  ml3_env_observe(env, obs);
-  ml3_env_free(env);
+  if (env) {
+    ml3_random random = ml3_random_stream(1, ML3_PURPOSE_TEST, 0, 0);
+    ml3_env_sample_task(spec, &random, task);
+    ml3_env_reset(env, task, &random);
+    ml3_env_observe(env, obs);
+    ml3_env_step(env, action);
+    ml3_env_observe(env, obs);
+    ml3_env_free(env);
+  }
+  free(obs);
+  free(action);
+  free(task);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   ml3_error error = {0};
-  mjcf_env_file *f = calloc(1, sizeof *f);
   memory_file("fuzz.xml", MODEL, sizeof MODEL - 1);
   memory_file("fuzz.yaml", data, size);
-  f->path = strdup("fuzz.xml");
-  f->name = strdup("fuzz.xml");
-  if (ml3_mjcf_env_read(f, &error) != ML3_OK) {
+  ml3_task *task = ml3_task_read("fuzz.xml", "fuzz.xml", &error);
+  if (!task) {
     if (!error.message[0]) abort();
   } else if (size % 64 == 0) {
-    step(&f->spec);
+    step(&task->specs[0]);
   }
-  ml3_mjcf_env_free(f);
+  ml3_task_free(task);
   return 0;
 }

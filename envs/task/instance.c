@@ -1,0 +1,399 @@
+/* Stepping a task: see task.h. A step is MuJoCo's, then one run of the program; all that is observed is in registers. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "envs/mjcf.h"
+#include "envs/simulation.h"
+#include "envs/task/task.h"
+
+typedef struct instance {
+  ml3_simulation simulation;
+  double *r;       /* registers of the program `step` */
+  double *derive;  /* of `derive` */
+  double *reset;   /* of `reset` */
+  double *control; /* [nu]; of actuators that are not driven as new data, or the keyframe, has it */
+} instance;
+
+static const ml3_task *task_of(const ml3_env *env) {
+  return env->spec->own;
+}
+
+static ml3_simulation *simulation(const ml3_env *env) {
+  return &((instance *)env->data)->simulation;
+}
+
+/* ---- making --------------------------------------------------------------------------------------------------------- */
+
+static void free_instance(instance *s) {
+  free(s->r);
+  free(s->derive);
+  free(s->reset);
+  free(s->control);
+  free(s);
+}
+
+static void destroy(ml3_env *env) {
+  instance *s = env->data;
+  ml3_simulation_close(&s->simulation);
+  free_instance(s);
+}
+
+static double *registers(const ml3_program *p) {
+  double *r = malloc(((size_t)p->size + 1) * sizeof *r);
+  if (r && p->size) memcpy(r, p->initial, (size_t)p->size * sizeof *r);
+  return r;
+}
+
+static int create(ml3_env *env, ml3_error *error) {
+  const ml3_task *t = task_of(env);
+  instance *s = calloc(1, sizeof *s);
+  if (!s) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an instance");
+  env->data = s;
+  s->r = registers(&t->step);
+  s->derive = registers(&t->derive);
+  s->reset = registers(&t->reset);
+  s->control = calloc((size_t)t->model->nu + 1, sizeof *s->control);
+  int code = s->r && s->derive && s->reset && s->control
+                 ? ml3_simulation_open_model(&s->simulation, env, t->model, t->key, error)
+                 : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an instance");
+  if (code != ML3_OK) {
+    free_instance(s);
+    return code;
+  }
+  mju_copy(s->control, s->simulation.data->ctrl, t->model->nu);
+  s->simulation.needs = t->step.needs;
+  s->simulation.lagged = t->lagged;
+  return ML3_OK;
+}
+
+/* ---- registers ------------------------------------------------------------------------------------------------------ */
+
+typedef struct running {
+  const ml3_env *env;
+  ml3_random *random;
+} running;
+
+static void run_step_program(void *user) {
+  const running *run = user;
+  const instance *s = run->env->data;
+  ml3_program_run(&task_of(run->env)->step, 0, s->simulation.model, s->simulation.data, NULL, s->r);
+}
+
+/* False where MuJoCo gave up in it. */
+static bool run(const ml3_env *env) {
+  ml3_mjcf_said said;
+  running what = {env, NULL};
+  if (ml3_mjcf_try(run_step_program, &what, &said)) return true;
+  ml3_simulation_recover(simulation(env), &said);
+  return false;
+}
+
+static void keep(double *r, const ml3_latch *latches, int count) {
+  for (int i = 0; i < count; i++) memcpy(r + latches[i].to, r + latches[i].from, (size_t)latches[i].n * sizeof *r);
+}
+
+/* What is seen of the present state, which has no past. */
+static void begin(const ml3_env *env) {
+  const ml3_task *t = task_of(env);
+  const instance *s = env->data;
+  if (t->task_dim) memcpy(s->r + t->parameter.reg, env->task, (size_t)t->task_dim * sizeof *s->r);
+  memset(s->r + t->action.reg, 0, (size_t)t->action.n * sizeof *s->r);
+  memset(s->r + t->last_action.reg, 0, (size_t)t->last_action.n * sizeof *s->r);
+  run(env);
+  if (!t->latch_count && !t->start_count) return;
+  for (int pass = 0; pass < 2; pass++) { /* what has a past may be made of such */
+    keep(s->r, t->starts, t->start_count);
+    keep(s->r, t->latches, t->latch_count);
+    run(env);
+  }
+  keep(s->r, t->latches, t->latch_count);
+}
+
+/* Blocks of registers that going on needs, besides the simulation. */
+enum { FIXED_BLOCKS = 5 };
+
+static int block_count(const ml3_task *t) {
+  return FIXED_BLOCKS + t->latch_count + t->start_count;
+}
+
+static ml3_value block(const ml3_task *t, int i) {
+  const ml3_value fixed[FIXED_BLOCKS] = {
+      t->last_action, t->observation, t->goal, {t->distance, t->distance >= 0}, {t->success, t->success >= 0}};
+  if (i < FIXED_BLOCKS) return fixed[i];
+  i -= FIXED_BLOCKS;
+  const ml3_latch *l = i < t->latch_count ? &t->latches[i] : &t->starts[i - t->latch_count];
+  return (ml3_value){l->to, l->n};
+}
+
+/* ---- tasks ---------------------------------------------------------------------------------------------------------- */
+
+static void change_task(ml3_env *env) {
+  const ml3_task *t = task_of(env);
+  instance *s = env->data;
+  bool departs = false;
+  if (t->task_dim) {
+    memcpy(s->derive, env->task, (size_t)t->task_dim * sizeof *env->task);
+    memcpy(s->r + t->parameter.reg, env->task, (size_t)t->task_dim * sizeof *env->task);
+  }
+  ml3_program_run(&t->derive, 0, t->model, s->simulation.data, NULL, s->derive);
+  for (int i = 0; i < t->variable_count && !departs; i++)
+    departs = ml3_task_departs(t, &t->variables[i], s->derive[t->variables[i].reg]);
+  if (!departs) {
+    ml3_simulation_unedited(&s->simulation);
+    return;
+  }
+  mjModel *m = ml3_simulation_edit(&s->simulation);
+  if (!m) return;
+  for (int i = 0; i < t->variable_count; i++)
+    if (ml3_task_departs(t, &t->variables[i], s->derive[t->variables[i].reg]))
+      ml3_task_set_number(m, &t->variables[i], s->derive[t->variables[i].reg]);
+  ml3_simulation_edited(&s->simulation);
+}
+
+/* From the keyframe, taken whole, or where the MJCF puts the bodies; then as the task and `reset` say. */
+static void reset(ml3_env *env, ml3_random *random) {
+  const ml3_task *t = task_of(env);
+  const mjModel *m = t->model;
+  instance *s = env->data;
+  mjData *d = s->simulation.data;
+  double *state = s->reset + t->task_dim, *mocap = state + m->nq + m->nv + m->na;
+  ml3_simulation_first_state(&s->simulation, state);
+  if (t->task_dim) memcpy(s->reset, env->task, (size_t)t->task_dim * sizeof *s->reset);
+  if (m->nmocap) {
+    memcpy(mocap, d->mocap_pos, (size_t)(3 * m->nmocap) * sizeof *mocap);
+    memcpy(mocap + 3 * m->nmocap, d->mocap_quat, (size_t)(4 * m->nmocap) * sizeof *mocap);
+  }
+  for (int i = 0; i < t->variable_count; i++) {
+    const ml3_task_variable *v = &t->variables[i];
+    if (v->number == ML3_NUMBER_START) state[v->index] = s->derive[v->reg];
+    if (v->number == ML3_NUMBER_START_VELOCITY) state[m->nq + v->index] = s->derive[v->reg];
+  }
+  if (t->reset.count) {
+    ml3_program_run(&t->reset, 0, s->simulation.model, d, random, s->reset);
+    mj_normalizeQuat(m, state);
+  }
+  ml3_simulation_reset_with_mocap(&s->simulation, state, m->nmocap ? mocap : NULL);
+  begin(env);
+}
+
+static void draw_task(const ml3_env_spec *spec, ml3_random *random, double *task) {
+  enum { TRIES = 1000 };
+  const ml3_task *t = spec->own;
+  for (int k = 0; k < TRIES; k++) {
+    bool trained = true;
+    for (int i = 0; i < t->task_dim; i++) {
+      task[i] = ml3_task_draw(&t->regions[i][spec->split], spec->task[i].low, spec->task[i].high, random);
+      trained = trained && ml3_task_inside(&t->regions[i][0], task[i]);
+    }
+    if (spec->split != ML3_SPLITS - 1 || !trained) return; /* out of distribution is not in it */
+  }
+}
+
+/* ---- state ---------------------------------------------------------------------------------------------------------- */
+
+static void get_state(const ml3_env *env, double *state) {
+  ml3_simulation_get_state(simulation(env), state);
+}
+
+static void set_state(ml3_env *env, const double *state) {
+  ml3_simulation_set_state(simulation(env), state);
+  begin(env);
+}
+
+static int full_dim(const ml3_env *env) {
+  int dim = ml3_simulation_full_dim(simulation(env));
+  for (int i = 0; i < block_count(task_of(env)); i++) dim += block(task_of(env), i).n;
+  return dim;
+}
+
+static void get_full(const ml3_env *env, double *full) {
+  const ml3_task *t = task_of(env);
+  const double *r = ((const instance *)env->data)->r;
+  ml3_simulation_get_full(simulation(env), full);
+  full += ml3_simulation_full_dim(simulation(env));
+  for (int i = 0; i < block_count(t); i++) {
+    const ml3_value b = block(t, i);
+    if (b.n) memcpy(full, r + b.reg, (size_t)b.n * sizeof *full);
+    full += b.n;
+  }
+}
+
+static void put_registers(const ml3_env *env, const double *full) {
+  const ml3_task *t = task_of(env);
+  double *r = ((instance *)env->data)->r;
+  full += ml3_simulation_full_dim(simulation(env));
+  if (t->task_dim) memcpy(r + t->parameter.reg, env->task, (size_t)t->task_dim * sizeof *r);
+  for (int i = 0; i < block_count(t); i++) {
+    const ml3_value b = block(t, i);
+    if (b.n) memcpy(r + b.reg, full, (size_t)b.n * sizeof *full);
+    full += b.n;
+  }
+}
+
+static void set_full(ml3_env *env, const double *full) {
+  ml3_simulation_set_full(simulation(env), full);
+  put_registers(env, full);
+}
+
+static void load(ml3_env *env, const double *full) {
+  ml3_simulation_load(simulation(env), full);
+  put_registers(env, full);
+}
+
+static int borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
+  return ml3_simulation_borrow(simulation(env), host ? simulation(host) : NULL, error);
+}
+
+static void observe(const ml3_env *env, double *obs) {
+  const ml3_task *t = task_of(env);
+  memcpy(obs, ((const instance *)env->data)->r + t->observation.reg, (size_t)t->observation.n * sizeof *obs);
+}
+
+static void goal_now(const ml3_env *env, double *goal) {
+  const ml3_task *t = task_of(env);
+  if (env->spec->goal_dim)
+    memcpy(goal, ((const instance *)env->data)->r + t->goal.reg, (size_t)t->goal.n * sizeof *goal);
+}
+
+static double distance(const ml3_env *env) {
+  const ml3_task *t = task_of(env);
+  return t->distance < 0 ? 0 : ((const instance *)env->data)->r[t->distance];
+}
+
+static bool success(const ml3_env *env) {
+  const ml3_task *t = task_of(env);
+  return t->success >= 0 && ((const instance *)env->data)->r[t->success] != 0;
+}
+
+static void terms(const ml3_env *env, double *values) {
+  const ml3_task *t = task_of(env);
+  for (int i = 0; i < t->term_count; i++) values[i] = ((const instance *)env->data)->r[t->terms[i].value];
+}
+
+static const char *term_name(const ml3_env_spec *spec, int term) {
+  const ml3_task *t = spec->own;
+  return t->terms[term].name;
+}
+
+/* ---- stepping ------------------------------------------------------------------------------------------------------- */
+
+static void fill_control(const ml3_env *env, const double *action) {
+  const ml3_task *t = task_of(env);
+  instance *s = env->data;
+  for (int i = 0; i < t->control_count; i++)
+    s->control[t->controls[i].control] = t->controls[i].factor * action[t->controls[i].action];
+  for (int i = 0; i < t->mocap_count; i++) {
+    const ml3_task_mocap *p = &t->mocaps[i];
+    double *place = s->simulation.data->mocap_pos + 3 * p->mocap;
+    for (int k = 0; k < 3; k++)
+      place[k] = fmin(fmax(place[k] + p->scale * fmin(fmax(action[p->action + k], -1), 1), p->low[k]), p->high[k]);
+  }
+}
+
+static void step(ml3_env *env, const double *action, ml3_env_result *result) {
+  const ml3_task *t = task_of(env);
+  const instance *s = env->data;
+  fill_control(env, action);
+  result->code = ml3_simulation_step(simulation(env), s->control, t->frame_skip);
+  memcpy(s->r + t->action.reg, action, (size_t)t->action.n * sizeof *action);
+  if (!run(env)) result->code = ML3_ERR_NUMERIC;
+  result->reward = s->r[t->reward];
+  result->terminated = s->r[t->ended] != 0;
+  keep(s->r, t->latches, t->latch_count);
+  memcpy(s->r + t->last_action.reg, action, (size_t)t->action.n * sizeof *action);
+}
+
+/* By the controls that are driven. */
+static void linearize(ml3_env *env, const double *action, double *a, double *b) {
+  const ml3_task *t = task_of(env);
+  int columns[t->control_count + 1];
+  fill_control(env, action);
+  for (int i = 0; i < t->control_count; i++) columns[i] = t->controls[i].control;
+  ml3_simulation_linearize(simulation(env),
+                           &(ml3_simulation_action){.control = ((instance *)env->data)->control,
+                                                    .frame_skip = t->frame_skip,
+                                                    .columns = columns,
+                                                    .column_count = t->control_count},
+                           a, b);
+}
+
+static bool can_linearize(const ml3_task *t) {
+  for (int i = 0; i < t->control_count; i++)
+    if (t->controls[i].action != i || t->controls[i].factor != 1) return false;
+  return t->mocap_count == 0 && (ml3_simulation_can_linearize(t->model) || ml3_simulation_has_delays(t->model));
+}
+
+/* ---- picture and hand ----------------------------------------------------------------------------------------------- */
+
+static void pose(const ml3_env *env, double *qpos, int nq) {
+  if (nq == task_of(env)->model->nq) mju_copy(qpos, simulation(env)->data->qpos, nq);
+}
+
+static void arrange(const ml3_env *env, mjModel *scene) {
+  const ml3_task *t = task_of(env);
+  const instance *s = env->data;
+  for (int i = 0; i < t->placed_count; i++)
+    if (t->placed[i].site < scene->nsite)
+      mju_copy3(scene->site_pos + 3 * t->placed[i].site, s->r + t->placed[i].value.reg);
+  for (int i = 0; i < t->variable_count; i++)
+    if (t->variables[i].number == ML3_NUMBER_BODY || t->variables[i].number == ML3_NUMBER_GEOM)
+      ml3_task_set_number(scene, &t->variables[i], s->derive[t->variables[i].reg]);
+}
+
+/* The site of the goal, where its place has parameters; -1: none. */
+static int goal_site(const ml3_task *t) {
+  for (int i = 0; i < t->placed_count; i++)
+    if (t->goal.n && t->placed[i].value.reg == t->goal.reg) return t->placed[i].site;
+  return -1;
+}
+
+/* Along the axes that tasks have a range for, and within it. */
+static void move_goal(ml3_env *env, const double *point) {
+  const ml3_task *t = task_of(env);
+  const int site = goal_site(t);
+  for (int i = 0; i < t->variable_count; i++) {
+    const ml3_task_variable *v = &t->variables[i];
+    if (v->number != ML3_NUMBER_SITE || v->index / 3 != site || v->reg >= t->task_dim) continue;
+    const ml3_env_parameter *p = &env->spec->task[v->reg];
+    env->task[v->reg] = fmin(fmax(point[v->index % 3], p->low), p->high);
+  }
+  change_task(env);
+  begin(env);
+}
+
+static void push(ml3_env *env, int body, const double *point, const double *force) {
+  ml3_mjcf_push(simulation(env)->model, simulation(env)->data, body, point, force);
+}
+
+void ml3_task_functions(ml3_task *t) {
+  ml3_env_spec *spec = &t->specs[0];
+  bool simple = true;
+  spec->own = t;
+  spec->create = create;
+  spec->destroy = destroy;
+  spec->change_task = change_task;
+  spec->reset = reset;
+  spec->step = step;
+  spec->observe = observe;
+  spec->goal_now = goal_now;
+  spec->get_state = get_state;
+  spec->set_state = set_state;
+  spec->full_dim = full_dim;
+  spec->get_full = get_full;
+  spec->set_full = set_full;
+  spec->load = load;
+  spec->borrow = borrow;
+  spec->distance = distance;
+  spec->success = success;
+  spec->terms = terms;
+  spec->term_name = term_name;
+  if (can_linearize(t)) spec->linearize = linearize;
+  spec->pose = pose;
+  spec->arrange = arrange;
+  spec->push = push;
+  if (goal_site(t) >= 0) spec->move_goal = move_goal;
+  for (int i = 0; i < t->task_dim; i++)
+    for (int k = 0; k < ML3_SPLITS; k++) simple = simple && t->regions[i][k].count == 1;
+  if (!simple || t->has_split[ML3_SPLITS - 1]) spec->draw_task = draw_task;
+}
