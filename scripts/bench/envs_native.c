@@ -1,13 +1,15 @@
 /* Steps a second of ml3's batches and of a bare mj_step loop over the same model: lines for scripts/bench/envs.
 
-     bench_envs THREADS SLICES REACHER_XML
+     bench_envs THREADS SLICES MODELS ENVIRONMENT ...
 
    prints one JSON line an engine: environment, engine, threads, the median of its steps a second over the slices, and
-   `of_bare`, the median of its ratio to the bare loop's slice just before. A step is one action: for the reacher two
-   mj_step. The engines take turns in slices of some tenths of a second, so that a busy machine is busy for all; a slice is
-   whole episodes, since an arm at its stop costs MuJoCo more than one that is free. Resets are in the measure; the bare
-   loop's cost next to nothing. */
+   `of_bare`, the median of its ratio to the bare loop's next slice, both by the time of the processors. A step is one action: mj_step as many times as the
+   environment's time step is MuJoCo's. Batch and bare loop take turns in slices of some tenths of a second, so that a
+   busy machine is busy for both, and the bare loop goes over what the batch has just done: the same states, actions
+   and ends of episodes, since a figure that lies on the ground costs MuJoCo more than one in the air. Resets are in the
+   measure; the bare loop's cost next to nothing. MODELS/ENVIRONMENT.xml is what the bare loop steps. */
 #define _POSIX_C_SOURCE 200809L
+#include <math.h>
 #include <mujoco/mujoco.h>
 #include <omp.h>
 #include <stdio.h>
@@ -19,17 +21,50 @@
 #include "nn/mlp.h"
 #include "nn/program.h"
 
-enum { FRAME_SKIP = 2, HORIZON = 50, ACTIONS = 4096, SLICES_MAX = 1000, THREADS_MAX = 64 };
+enum { ACTIONS = 4096, SLICES_MAX = 1000, THREADS_MAX = 64 };
 
-typedef struct settings {
-  int threads, slices;
-  const char *reacher;
-} settings;
+/* What is measured: a batch of that many rows, that many steps a slice. */
+typedef struct subject {
+  const char *environment;
+  int batch, steps;
+  bool mujoco, policy; /* has a bare loop beside it; is measured with a policy as well */
+} subject;
 
-static double now(void) {
+static const subject subjects[] = {
+    {"ant", 256, 30, true, false},
+    {"half_cheetah", 256, 40, true, false},
+    {"hopper", 256, 50, true, false},
+    {"humanoid", 256, 10, true, false},
+    {"humanoid_standup", 256, 10, true, false},
+    {"inverted_double_pendulum", 256, 60, true, false},
+    {"inverted_pendulum", 256, 200, true, false},
+    {"pusher", 256, 40, true, false},
+    {"reacher", 256, 50, true, true},
+    {"swimmer", 256, 60, true, false},
+    {"walker2d", 256, 40, true, false},
+    {"mountain_car", 1024, 35 * 200, false, true},
+    {"mountain_car_continuous", 1024, 2 * 999, false, false},
+};
+enum { SUBJECTS = sizeof subjects / sizeof *subjects };
+
+static double seconds(clockid_t clock) {
   struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Steps by the second, as time goes by and of processors alone: others on the machine do not count in those. */
+typedef struct rate {
+  double wall, processor;
+} rate;
+
+static rate begin(void) {
+  return (rate){seconds(CLOCK_MONOTONIC), seconds(CLOCK_PROCESS_CPUTIME_ID)};
+}
+
+static rate end(rate start, double steps) {
+  const rate now = begin();
+  return (rate){steps / (now.wall - start.wall), steps / (now.processor - start.processor)};
 }
 
 static void fail(const char *what) {
@@ -37,54 +72,18 @@ static void fail(const char *what) {
   exit(1);
 }
 
+static void *allocate(size_t count, size_t size) {
+  void *memory = calloc(count, size);
+  if (!memory) fail("no memory");
+  return memory;
+}
+
 /* Uniform in +-high, the same for all. */
 static ml3_real *actions_new(size_t count, double high) {
-  ml3_real *a = malloc(count * sizeof *a);
-  if (!a) fail("no memory");
+  ml3_real *a = allocate(count, sizeof *a);
   ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
   for (size_t i = 0; i < count; i++) a[i] = (ml3_real)ml3_random_uniform(&random, -high, high);
   return a;
-}
-
-/* ---- the bare loop -------------------------------------------------------------------------------------- */
-
-typedef struct bare {
-  mjModel *model;
-  mjData *data[THREADS_MAX]; /* one a thread */
-  double start[8];
-} bare;
-
-static bare bare_open(const settings *s) {
-  char message[512] = "";
-  bare b = {.model = mj_loadXML(s->reacher, NULL, message, sizeof message)};
-  if (!b.model) fail(message);
-  for (int i = 0; i < s->threads; i++) b.data[i] = mj_makeData(b.model);
-  b.start[2] = b.start[3] = 0.1;
-  return b;
-}
-
-/* Nothing but mj_step and actions; every 50 actions the start is copied in, so that the arm moves as in the batch. */
-static long bare_run(bare *b, int threads, long steps, const ml3_real *actions) {
-  const mjModel *m = b->model;
-#pragma omp parallel num_threads(threads)
-  {
-    mjData *d = b->data[omp_get_thread_num()];
-    for (long t = 0; t < steps; t++) {
-      if (t % HORIZON == 0) {
-        memcpy(d->qpos, b->start, 4 * sizeof(double));
-        memcpy(d->qvel, b->start + 4, 4 * sizeof(double));
-      }
-      const ml3_real *a = actions + 2 * (t % ACTIONS);
-      d->ctrl[0] = (double)a[0], d->ctrl[1] = (double)a[1];
-      for (int k = 0; k < FRAME_SKIP; k++) mj_step(m, d);
-    }
-  }
-  return steps * threads;
-}
-
-static void bare_close(bare *b, int threads) {
-  for (int i = 0; i < threads; i++) mj_deleteData(b->data[i]);
-  mj_deleteModel(b->model);
 }
 
 /* ---- batches ---------------------------------------------------------------------------------------------- */
@@ -102,6 +101,7 @@ typedef struct run {
   int count;
   ml3_real *actions, *obs, *rewards;
   bool *terminated, *truncated;
+  bool *ended; /* [steps][count] of the last slice, where a bare loop needs it */
   policy policy;
 } run;
 
@@ -132,18 +132,18 @@ static policy policy_open(const run *r) {
   return p;
 }
 
-static run run_open(const char *name, int batch, int threads, bool with_policy) {
+static run run_open(const subject *s, int threads, bool with_policy) {
   ml3_error error = {0};
-  run r = {.spec = ml3_env_find(name, &error), .count = batch};
-  r.batch = r.spec ? ml3_env_batch_new(r.spec, batch, threads, 0, true, &error) : NULL;
+  run r = {.spec = ml3_env_find(s->environment, &error), .count = s->batch};
+  r.batch = r.spec ? ml3_env_batch_new(r.spec, r.count, threads, 0, true, &error) : NULL;
   if (!r.batch) fail(error.message);
-  size_t n = (size_t)batch;
+  const size_t n = (size_t)r.count;
   r.actions = actions_new((n + ACTIONS) * (size_t)r.spec->action_dim, r.spec->action[0].high);
-  r.obs = calloc(n * (size_t)r.spec->obs_dim, sizeof(ml3_real));
-  r.rewards = calloc(n, sizeof(ml3_real));
-  r.terminated = calloc(n, sizeof(bool));
-  r.truncated = calloc(n, sizeof(bool));
-  if (!r.obs || !r.rewards || !r.terminated || !r.truncated) fail("no memory");
+  r.obs = allocate(n * (size_t)r.spec->obs_dim, sizeof *r.obs);
+  r.rewards = allocate(n, sizeof *r.rewards);
+  r.terminated = allocate(n, sizeof *r.terminated);
+  r.truncated = allocate(n, sizeof *r.truncated);
+  if (s->mujoco) r.ended = allocate(n * (size_t)s->steps, sizeof *r.ended);
   if (with_policy) r.policy = policy_open(&r);
   ml3_env_batch_reset(r.batch, r.obs);
   return r;
@@ -159,38 +159,101 @@ static void run_close(run *r) {
   free(r->rewards);
   free(r->terminated);
   free(r->truncated);
+  free(r->ended);
 }
 
-static long batch_run(run *r, long steps) {
+/* Actions of all rows at step t of a slice. */
+static const ml3_real *actions_at(const run *r, int t) {
+  return r->actions + (size_t)(t % ACTIONS) * (size_t)r->spec->action_dim;
+}
+
+static void batch_step(run *r, int t) {
   ml3_error error = {0};
-  for (long t = 0; t < steps; t++) {
-    const ml3_real *a = r->policy.workspace ? r->actions : r->actions + (t % ACTIONS) * r->spec->action_dim;
-    if (r->policy.workspace) ml3_nn_run(r->policy.workspace, 0);
-    if (ml3_env_batch_step(r->batch, a, r->obs, r->rewards, r->terminated, r->truncated, NULL, &error))
-      fail(error.message);
+  const ml3_real *a = r->policy.workspace ? r->actions : actions_at(r, t);
+  if (r->policy.workspace) ml3_nn_run(r->policy.workspace, 0);
+  if (ml3_env_batch_step(r->batch, a, r->obs, r->rewards, r->terminated, r->truncated, NULL, &error))
+    fail(error.message);
+}
+
+static rate batch_slice(run *r, int steps) {
+  const rate start = begin();
+  for (int t = 0; t < steps; t++) {
+    batch_step(r, t);
+    for (int i = 0; r->ended && i < r->count; i++) r->ended[t * r->count + i] = r->terminated[i] || r->truncated[i];
   }
-  return steps * r->count;
+  return end(start, (double)steps * r->count);
+}
+
+/* ---- the bare loop -------------------------------------------------------------------------------------- */
+
+typedef struct bare {
+  mjModel *model;
+  mjData *data[THREADS_MAX]; /* one a thread */
+  int threads, skip, state_dim;
+  double *starts, *states; /* [count][state_dim]: of episodes; of the rows at the start of the slice */
+} bare;
+
+static bare bare_open(const subject *s, const char *folder, int threads, run *r) {
+  char message[512] = "", path[4096];
+  snprintf(path, sizeof path, "%s/%s.xml", folder, s->environment);
+  bare b = {.model = mj_loadXML(path, NULL, message, sizeof message), .threads = threads};
+  if (!b.model) fail(message);
+  for (int i = 0; i < threads; i++) b.data[i] = mj_makeData(b.model);
+  b.skip = (int)lround(r->spec->dt_s / b.model->opt.timestep);
+  b.state_dim = r->spec->state_dim;
+  b.starts = allocate((size_t)r->count * (size_t)b.state_dim, sizeof *b.starts);
+  b.states = allocate((size_t)r->count * (size_t)b.state_dim, sizeof *b.states);
+  ml3_env_batch_watch(r->batch, &(ml3_env_batch_infos){.state = b.starts}, NULL);
+  ml3_env_batch_reset(r->batch, r->obs);
+  ml3_env_batch_watch(r->batch, NULL, NULL);
+  return b;
+}
+
+static void bare_close(bare *b) {
+  for (int i = 0; i < b->threads; i++) mj_deleteData(b->data[i]);
+  mj_deleteModel(b->model);
+  free(b->starts);
+  free(b->states);
+}
+
+/* A step of the batch, which is not timed, to see where its rows are. */
+static void bare_look(bare *b, run *r) {
+  ml3_env_batch_watch(r->batch, &(ml3_env_batch_infos){.state = b->states}, NULL);
+  batch_step(r, 0);
+  ml3_env_batch_watch(r->batch, NULL, NULL);
+}
+
+static void put_state(const mjModel *m, mjData *d, const double *state) {
+  memcpy(d->qpos, state, (size_t)m->nq * sizeof *state);
+  memcpy(d->qvel, state + m->nq, (size_t)m->nv * sizeof *state);
+}
+
+/* Nothing but mj_step and actions, and the start of an episode where the batch began one. */
+static rate bare_slice(bare *b, const run *r, int steps) {
+  const rate start = begin();
+#pragma omp parallel for num_threads(b->threads) schedule(dynamic)
+  for (int i = 0; i < r->count; i++) {
+    const mjModel *m = b->model;
+    mjData *d = b->data[omp_get_thread_num()];
+    put_state(m, d, b->states + (size_t)i * (size_t)b->state_dim);
+    for (int t = 0; t < steps; t++) {
+      const ml3_real *a = actions_at(r, t) + i * r->spec->action_dim;
+      for (int k = 0; k < m->nu; k++) d->ctrl[k] = (double)a[k];
+      for (int k = 0; k < b->skip; k++) mj_step(m, d);
+      if (r->ended[t * r->count + i]) put_state(m, d, b->starts + (size_t)i * (size_t)b->state_dim);
+    }
+  }
+  return end(start, (double)steps * r->count);
 }
 
 /* ---- taking turns -------------------------------------------------------------------------------------------- */
 
-typedef struct engine {
-  const char *environment, *name;
-  bool bare, policy;
-  int batch, steps; /* rows, and steps of each in a slice: whole episodes */
-  run run;
-  double rates[SLICES_MAX], ratios[SLICES_MAX];
-} engine;
+enum { BATCH, POLICY, BARE, ENGINES };
 
-static engine engines[] = {
-    {"reacher", "bare mj_step loop", .bare = true, .batch = 256, .steps = HORIZON},
-    {"reacher", "ml3 batch of 256", .batch = 256, .steps = HORIZON},
-    {"reacher", "ml3 batch of 256, policy in the loop", .policy = true, .batch = 256, .steps = HORIZON},
-    {"mountain_car", "ml3 batch of 1024", .batch = 1024, .steps = 35 * 200},
-    {"mountain_car", "ml3 batch of 1024, policy in the loop", .policy = true, .batch = 1024, .steps = 35 * 20},
-    {"mountain_car_continuous", "ml3 batch of 1024", .batch = 1024, .steps = 2 * 999},
-};
-enum { ENGINES = sizeof engines / sizeof *engines };
+typedef struct settings {
+  int threads, slices;
+  const char *models;
+} settings;
 
 static int by_size(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -202,38 +265,54 @@ static double median(double *x, int n) {
   return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
 }
 
-static void slice(engine *e, int k, bare *b, const settings *s, const ml3_real *actions) {
-  const double start = now();
-  long done =
-      e->bare ? bare_run(b, s->threads, (long)e->batch * e->steps / s->threads, actions) : batch_run(&e->run, e->steps);
-  e->rates[k] = (double)done / (now() - start);
-  e->ratios[k] = e->rates[k] / engines[0].rates[k];
+static void print(const subject *s, int engine, const settings *set, rate rates[][SLICES_MAX]) {
+  char name[64] = "bare mj_step loop";
+  if (engine != BARE)
+    snprintf(name, sizeof name, "ml3 batch of %d%s", s->batch, engine == POLICY ? ", policy in the loop" : "");
+  double wall[SLICES_MAX], ratios[SLICES_MAX];
+  for (int k = 0; k < set->slices; k++) {
+    wall[k] = rates[engine][k].wall;
+    ratios[k] = rates[engine][k].processor / rates[BARE][k].processor;
+  }
+  printf("{\"environment\": \"%s\", \"engine\": \"%s\", \"threads\": %d, \"steps_per_s\": %.6g", s->environment, name,
+         set->threads, median(wall, set->slices));
+  if (s->mujoco) printf(", \"of_bare\": %.4f", median(ratios, set->slices));
+  printf("}\n");
+}
+
+/* The first slice warms up. */
+static void measure(const subject *s, const settings *set) {
+  static rate rates[ENGINES][SLICES_MAX];
+  run batch = run_open(s, set->threads, false), policy = {0};
+  if (s->policy) policy = run_open(s, set->threads, true);
+  bare b = {0};
+  if (s->mujoco) b = bare_open(s, set->models, set->threads, &batch);
+  for (int k = -1; k < set->slices; k++) {
+    const int at = k < 0 ? 0 : k;
+    if (s->mujoco) bare_look(&b, &batch);
+    rates[BATCH][at] = batch_slice(&batch, s->steps);
+    if (s->mujoco) rates[BARE][at] = bare_slice(&b, &batch, s->steps);
+    if (s->policy) rates[POLICY][at] = batch_slice(&policy, s->mujoco ? s->steps : s->steps / 10);
+  }
+  print(s, BATCH, set, rates);
+  if (s->policy) print(s, POLICY, set, rates);
+  if (s->mujoco) print(s, BARE, set, rates);
+  if (s->mujoco) bare_close(&b);
+  if (s->policy) run_close(&policy);
+  run_close(&batch);
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) fail("usage: bench_envs THREADS SLICES REACHER_XML");
-  const settings s = {atoi(argv[1]), atoi(argv[2]), argv[3]};
-  if (s.threads < 1 || s.threads > THREADS_MAX || s.slices < 1 || s.slices > SLICES_MAX)
+  if (argc < 5) fail("usage: bench_envs THREADS SLICES MODELS ENVIRONMENT ...");
+  const settings set = {atoi(argv[1]), atoi(argv[2]), argv[3]};
+  if (set.threads < 1 || set.threads > THREADS_MAX || set.slices < 1 || set.slices > SLICES_MAX)
     fail("threads must be 1 to 64, slices 1 to 1000");
-
-  bare b = bare_open(&s);
-  ml3_real *actions = actions_new(2 * ACTIONS, 1);
-  for (int i = 0; i < ENGINES; i++)
-    if (!engines[i].bare)
-      engines[i].run = run_open(engines[i].environment, engines[i].batch, s.threads, engines[i].policy);
-  for (int i = 0; i < ENGINES; i++) slice(&engines[i], 0, &b, &s, actions); /* warms up */
-  for (int k = 0; k < s.slices; k++)
-    for (int i = 0; i < ENGINES; i++) slice(&engines[i], k, &b, &s, actions);
-
-  for (int i = 0; i < ENGINES; i++) {
-    engine *e = &engines[i];
-    printf("{\"environment\": \"%s\", \"engine\": \"%s\", \"threads\": %d, \"steps_per_s\": %.6g", e->environment,
-           e->name, s.threads, median(e->rates, s.slices));
-    if (strcmp(e->environment, "reacher") == 0) printf(", \"of_bare\": %.4f", median(e->ratios, s.slices));
-    printf("}\n");
-    if (!e->bare) run_close(&e->run);
+  for (int i = 4; i < argc; i++) {
+    int k = 0;
+    while (k < SUBJECTS && strcmp(argv[i], subjects[k].environment) != 0) k++;
+    if (k == SUBJECTS) fail("an environment that is not measured here; scripts/bench/envs lists those that are");
+    measure(&subjects[k], &set);
+    fflush(stdout);
   }
-  free(actions);
-  bare_close(&b, s.threads);
   return 0;
 }

@@ -1,6 +1,6 @@
 """Steps a second of Gymnasium's and EnvPool's vector environments: one JSON line an engine, for scripts/bench/envs.
 
-    envs_python.py THREADS SECONDS
+    envs_python.py THREADS SECONDS ENVIRONMENT ...
 
 Uniform random actions, made before; resets are in the measure, since both reset what has ended by themselves.
 """
@@ -13,13 +13,26 @@ import numpy as np
 
 warnings.filterwarnings("ignore")
 THREADS, SECONDS, BATCH = int(sys.argv[1]), float(sys.argv[2]), 256
-ENVIRONMENTS = {"reacher": "Reacher-v5", "mountain_car_continuous": "MountainCarContinuous-v0"}
+ENVIRONMENTS = {
+    "ant": "Ant-v5",
+    "half_cheetah": "HalfCheetah-v5",
+    "hopper": "Hopper-v5",
+    "humanoid": "Humanoid-v5",
+    "humanoid_standup": "HumanoidStandup-v5",
+    "inverted_double_pendulum": "InvertedDoublePendulum-v5",
+    "inverted_pendulum": "InvertedPendulum-v5",
+    "pusher": "Pusher-v5",
+    "reacher": "Reacher-v5",
+    "swimmer": "Swimmer-v5",
+    "walker2d": "Walker2d-v5",
+    "mountain_car_continuous": "MountainCarContinuous-v0",
+}
 
 
 def rate(env, count):
     space = env.single_action_space if hasattr(env, "single_action_space") else env.action_space
     rng = np.random.default_rng(0)
-    actions = [rng.uniform(-1, 1, (count, *space.shape)).astype(space.dtype) for _ in range(16)]
+    actions = [(rng.uniform(-1, 1, (count, *space.shape)) * space.high).astype(space.dtype) for _ in range(16)]
     env.reset()
     for a in actions:
         env.step(a)
@@ -42,7 +55,10 @@ def report(environment, engine, make, count):
     print(json.dumps(line), flush=True)
 
 
-for environment, name in ENVIRONMENTS.items():
+for environment in sys.argv[3:]:
+    if environment not in ENVIRONMENTS:
+        continue
+    name = ENVIRONMENTS[environment]
     if THREADS == 1:  # Gymnasium has no threads
 
         def gymnasium_vector():

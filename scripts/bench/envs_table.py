@@ -30,5 +30,6 @@ print(f"Steps a second, resets included (medians, {platform.machine()}, {os.cpu_
 heads = [f"{t} thread{'s' * (t > 1)} | of bare" for t in threads]
 print("| environment | engine | " + " | ".join(heads) + " |")
 print("|---|---|" + "---:|---:|" * len(threads))
-for (environment, engine), by_threads in sorted(runs.items(), key=lambda x: x[0][0], reverse=True):
+order = list(dict.fromkeys(environment for environment, _ in runs))  # as they were measured
+for (environment, engine), by_threads in sorted(runs.items(), key=lambda x: order.index(x[0][0])):
     print(f"| {environment} | {engine} | " + " | ".join(" | ".join(cell(by_threads.get(t))) for t in threads) + " |")
