@@ -48,6 +48,19 @@ Libs: -L${libdir} -lml3
 ]])
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ml3.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
+# ---- MuJoCo, where it is not the system's: in a folder of ours beside the library ----------------------
+if(NOT mujoco_release STREQUAL "debian")
+  set(private ${CMAKE_INSTALL_LIBDIR}/ml3)
+  install(FILES $<TARGET_FILE:mujoco::mujoco> DESTINATION ${private})
+  file(GLOB licences ${mujoco_folder}/LICENSE*)
+  install(FILES ${licences} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/ml3/mujoco)
+  file(RELATIVE_PATH up /${CMAKE_INSTALL_BINDIR} /${private})
+  set_target_properties(ml3_shared PROPERTIES INSTALL_RPATH $ORIGIN/ml3)
+  if(TARGET ml3_command)
+    set_target_properties(ml3_command PROPERTIES INSTALL_RPATH $ORIGIN/${up})
+  endif()
+endif()
+
 # ---- command ---------------------------------------------------------------------------------------
 if(TARGET ml3_command)
   install(TARGETS ml3_command)

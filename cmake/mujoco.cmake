@@ -1,12 +1,22 @@
-# MuJoCo of the system, or the one that scripts/setup has fetched for ML3_MUJOCO. find_package keeps in the cache
-# what it has found; that must not outlive another choice.
-set(folder ${CMAKE_CURRENT_SOURCE_DIR}/build/mujoco-${ML3_MUJOCO}/lib/cmake/mujoco)
+# MuJoCo from build/mujoco-VERSION, where scripts/setup has put it, or the system's. By default the release that ml3 is
+# tested with, where it is there. find_package keeps in the cache what it has found; that must not outlive another choice.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/scripts/setup)
+file(STRINGS ${CMAKE_CURRENT_SOURCE_DIR}/scripts/setup mujoco_release REGEX "^tested=")
+string(REPLACE "tested=" "" mujoco_release "${mujoco_release}")
+set(mujoco_folder ${CMAKE_CURRENT_SOURCE_DIR}/build/mujoco-)
 if(NOT ML3_MUJOCO STREQUAL "")
-  if(NOT EXISTS ${folder})
-    message(FATAL_ERROR "MuJoCo ${ML3_MUJOCO} is not there yet: run scripts/setup --mujoco ${ML3_MUJOCO}")
+  set(mujoco_release ${ML3_MUJOCO})
+elseif(NOT EXISTS ${mujoco_folder}${mujoco_release})
+  message(STATUS "MuJoCo ${mujoco_release} is not in build/ (scripts/setup fetches it): the system's")
+  set(mujoco_release debian)
+endif()
+string(APPEND mujoco_folder ${mujoco_release})
+
+if(NOT mujoco_release STREQUAL "debian")
+  if(NOT EXISTS ${mujoco_folder})
+    message(FATAL_ERROR "MuJoCo ${mujoco_release} is not there yet: run scripts/setup --mujoco ${mujoco_release}")
   endif()
-  set(mujoco_DIR ${folder} CACHE PATH "" FORCE)
-  set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON) # what is installed finds it too
+  set(mujoco_DIR ${mujoco_folder}/lib/cmake/mujoco CACHE PATH "" FORCE)
 elseif(mujoco_DIR MATCHES "^${CMAKE_CURRENT_SOURCE_DIR}/build/mujoco-")
   unset(mujoco_DIR CACHE)
 endif()

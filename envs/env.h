@@ -173,7 +173,7 @@ const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error);
 /* The same for a MJCF file that is called by another name than its path: the copy of a model, by the model's. */
 const ml3_env_spec *ml3_env_open(const char *path, const char *name, ml3_error *error);
 
-/* The version of the MuJoCo that simulates, as it says itself: "2.2.2". */
+/* The version of the MuJoCo that simulates, as it says itself: "4.0.0". */
 const char *ml3_env_simulator(void);
 
 /* ---- instances ----------------------------------------------------------------------------- */

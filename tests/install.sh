@@ -43,6 +43,9 @@ for symbol in $(nm -D --defined-only "$lib/libml3.so" | awk '$2 == "T" { print $
 done
 grep -q 'SONAME *libml3.so.[0-9]*\.[0-9]*$' <<<"$(objdump -p "$lib/libml3.so")" || fail "the library's soname has no version"
 [ -z "$(find "$prefix_now/include/ml3" -name '*_internal.h')" ] || fail "an internal header is installed"
+for file in "$lib/libml3.so" "$prefix_now/bin/ml3"; do
+  [[ $(objdump -p "$file") != *"$source"* ]] || fail "$file looks for libraries in the build"
+done
 
 # ---- find_package: a sanitized library needs its runtime in programs too
 flags=()
