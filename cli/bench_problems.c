@@ -13,6 +13,7 @@ void bench_fill(ml3_real *x, int n, double scale, double offset) {
 /* ---- mountain car: the library's own problem -------------------------------------------------------------- */
 
 static ml3_problem *make_mountain_car(ml3_error *error) {
+  static const double extra_goal[2] = {-0.947, -0.0055};
   const ml3_env_spec *env = ml3_env_find("mountain_car", error);
   const int hidden[1] = {200};
   ml3_model_based_settings s = {.env = env,
@@ -21,7 +22,7 @@ static ml3_problem *make_mountain_car(ml3_error *error) {
                                 .cost = ML3_COST_TRAJECTORY,
                                 .cost_from_step = 15,
                                 .extra = true,
-                                .extra_goal = {-0.947, -0.0055},
+                                .extra_goal = extra_goal,
                                 .extra_until_step = 15};
   if (!env || ml3_policy_init(&s.policy, env, hidden, 1, ML3_IDENTITY, false, error) != ML3_OK) return NULL;
   return ml3_model_based_new(&s, error);

@@ -97,6 +97,7 @@ static int open_collecting(collecting *c, const char *name, const char *policy, 
 static void close_collecting(collecting *c) {
   ml3_episode_free(c->episode);
   ml3_env_free(c->env);
+  ml3_policy_free(&c->actor.policy);
   free(c->actor.theta);
   free(c->actor.goal);
   free(c->task);

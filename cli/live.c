@@ -211,6 +211,7 @@ void cli_live_free(cli_live *l) {
   if (!l) return;
   for (int k = 0; k < l->source.actors; k++) {
     free(l->actors[k].theta);
+    if (l->actors[k].policy) ml3_policy_free(l->actors[k].policy);
     free(l->actors[k].policy);
   }
   cli_plan_free(l->plan);

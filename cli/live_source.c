@@ -203,8 +203,9 @@ void cli_live_value(void *user, int k, ml3_episode *e) {
 
 double cli_live_value_at(void *user, int k, const ml3_episode *e, const double *state) {
   cli_live *l = user;
-  double action[ML3_POLICY_MAX_ACTIONS] = {0};
-  double obs[ML3_POLICY_MAX_OBS];
+  const ml3_env_spec *spec = l->source.spec;
+  double action[spec->action_dim], obs[spec->obs_dim];
+  for (int i = 0; i < spec->action_dim; i++) action[i] = 0;
   ml3_env_set_state(l->probe, state);
   ml3_env_observe(l->probe, obs);
   if (l->actors[k].theta) act_by_policy(l, k, obs, action);

@@ -7,7 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+int ml3_env_check_sizes(const ml3_env_spec *spec, ml3_error *error) {
+  static const char *const names[] = {"state", "observation", "action", "goal", "task"};
+  const int sizes[] = {spec->state_dim, spec->obs_dim, spec->action_dim, spec->goal_dim, spec->task_dim};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    if (sizes[i] < 0 || sizes[i] > ML3_ENV_MAX_ENTRIES)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s': its %s has %d entries; up to %d are possible",
+                           spec->name, names[i], sizes[i], ML3_ENV_MAX_ENTRIES);
+  return ML3_OK;
+}
+
 ml3_env *ml3_env_new(const ml3_env_spec *spec, ml3_error *error) {
+  if (ml3_env_check_sizes(spec, error) != ML3_OK) return NULL;
   ml3_env *env = calloc(1, sizeof *env);
   double *task = calloc((size_t)spec->task_dim + 1, sizeof *task);
   if (!env || !task) {

@@ -178,6 +178,11 @@ const char *ml3_env_simulator(void);
 
 /* ---- instances ----------------------------------------------------------------------------- */
 
+/* Vectors of one step stand on the stack, wherever they are needed: entries of a state, an observation, an action, a goal, a
+   task. */
+enum { ML3_ENV_MAX_ENTRIES = 1 << 16 };
+int ml3_env_check_sizes(const ml3_env_spec *spec, ml3_error *error); /* ML3_OK, or a sentence; ml3_env_new asks it */
+
 /* A new instance with the default task, reset from seed 0. Freed by ml3_env_free. */
 ml3_env *ml3_env_new(const ml3_env_spec *spec, ml3_error *error);
 void ml3_env_free(ml3_env *env);

@@ -33,7 +33,10 @@ void ml3_lab_put_seed(const char *pattern, long long seed, char *path) {
 }
 
 void ml3_lab_compared_close(ml3_lab_compared *c) {
-  for (int i = 0; i < ML3_LEARNER_COUNT; i++) free((void *)c->arena.settings.learners[i].own);
+  for (int i = 0; i < ML3_LEARNER_COUNT; i++) {
+    free((void *)c->arena.settings.learners[i].own);
+    ml3_policy_free(&c->arena.settings.learners[i].policy);
+  }
   for (int i = 0; i < 2; i++) {
     ml3_meta_free(c->metas[i]);
     ml3_loss_free(c->losses[i]);

@@ -98,11 +98,8 @@ static uint64_t start_key(const ml3_lab_judging *j) {
 }
 
 static int judge_task(const ml3_lab_judging *j, int task, const samples *s, ml3_error *error) {
-  double drawn[ML3_POLICY_MAX_OBS];
+  double drawn[j->env->task_dim + 1];
   ml3_random random = ml3_random_stream(j->seed, j->purpose, (uint32_t)task, 0);
-  if (!j->task && j->env->task_dim > ML3_POLICY_MAX_OBS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has a task of %d numbers; at most %d are possible",
-                         j->env->name, j->env->task_dim, ML3_POLICY_MAX_OBS);
   if (!j->task) ml3_env_sample_task(j->env, &random, drawn);
   for (int i = 0; i < s->size; i++) {
     ml3_episode *e = ml3_judge_episode(j->env, j->policy, j->theta, j->task ? j->task : drawn, j->horizon, i,
@@ -133,12 +130,13 @@ int ml3_lab_judge(const ml3_lab_judging *j, ml3_lab_evaluation *found, ml3_error
 static int evaluate_policy(const ml3_lab_evaluate_settings *s, const char *what, ml3_lab_evaluation *found,
                            ml3_error *error) {
   ml3_lab_policy p;
-  double task[ML3_POLICY_MAX_OBS];
+  double *task = NULL; /* the one that it has learned */
   int code = ml3_lab_policy_find(&p, what, s->environment, s->callbacks, error);
   if (code == ML3_OK) code = ml3_lab_config_set_all(&p.config, s->settings, s->count, error);
   if (code == ML3_OK) code = ml3_lab_policy_load(&p, error);
   const ml3_learner_kind *kind = code == ML3_OK && p.in_run ? ml3_lab_learner_kind(&p.config) : NULL;
-  const bool one = kind && ml3_lab_learner_task(&p.config, p.env, task);
+  if (kind) code = ml3_lab_learner_task(&p.config, p.env, &task, error);
+  const bool one = task != NULL;
   const int tasks = one ? 1 : s->tasks ? s->tasks : s->episodes;
   if (code == ML3_OK && one && s->tasks > 1)
     code = ml3_error_set(error, ML3_ERR_ARGUMENT,
@@ -147,7 +145,7 @@ static int evaluate_policy(const ml3_lab_evaluate_settings *s, const char *what,
     const ml3_lab_judging judging = {.env = p.env,
                                      .policy = &p.policy,
                                      .theta = kind && kind->uniform ? NULL : p.theta,
-                                     .task = one ? task : NULL,
+                                     .task = task,
                                      .horizon = (int)p.config.horizon,
                                      .purpose = ML3_PURPOSE_TEST,
                                      .seed = (uint64_t)p.config.seed,
@@ -159,6 +157,7 @@ static int evaluate_policy(const ml3_lab_evaluate_settings *s, const char *what,
     snprintf(found->method, sizeof found->method, "%s", kind ? ml3_lab_method_label(&p.config) : "policy");
     found->updates = -1;
   }
+  free(task);
   ml3_lab_policy_close(&p);
   return code;
 }

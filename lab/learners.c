@@ -42,25 +42,33 @@ ml3_learner_settings ml3_lab_learner_settings(const ml3_lab_config *c, const ml3
   return s;
 }
 
-bool ml3_lab_learner_task(const ml3_lab_config *c, const ml3_env_spec *env, double *task) {
-  if (ML3_LAB_GET(c, learner)->task < 0 || env->task_dim > ML3_POLICY_MAX_OBS) return false;
+int ml3_lab_learner_task(const ml3_lab_config *c, const ml3_env_spec *env, double **task, ml3_error *error) {
+  *task = NULL;
+  if (ML3_LAB_GET(c, learner)->task < 0) return ML3_OK;
+  if (!(*task = calloc((size_t)env->task_dim + 1, sizeof **task)))
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a task of '%s'", env->name);
   ml3_random random =
       ml3_random_stream((uint64_t)c->seed, ML3_PURPOSE_TEST, (uint32_t)ML3_LAB_GET(c, learner)->task, 0);
-  ml3_env_sample_task(env, &random, task);
-  return true;
+  ml3_env_sample_task(env, &random, *task);
+  return ML3_OK;
 }
 
 ml3_learner *ml3_lab_learner_new(const ml3_lab_config *c, ml3_error *error) {
   ml3_env_spec *env = ml3_lab_env_new(c, error);
   const ml3_learner_kind *kind = env ? ml3_lab_learner_kind(c) : NULL;
-  ml3_policy policy;
-  double task[ML3_POLICY_MAX_OBS];
-  if (!kind || ml3_lab_policy_init(c, env, &policy, error) != ML3_OK) {
+  ml3_policy policy = {0};
+  double *task = NULL;
+  ml3_learner *learner = NULL;
+  if (kind && ml3_lab_policy_init(c, env, &policy, error) == ML3_OK &&
+      ml3_lab_learner_task(c, env, &task, error) == ML3_OK) {
+    ml3_learner_settings s = ml3_lab_learner_settings(c, kind, env, &policy);
+    s.task = task;
+    s.owned = env;
+    learner = ml3_learner_new(kind, &s, error); /* or frees env */
+  } else {
     free(env);
-    return NULL;
   }
-  ml3_learner_settings s = ml3_lab_learner_settings(c, kind, env, &policy);
-  if (ml3_lab_learner_task(c, env, task)) s.task = task;
-  s.owned = env;
-  return ml3_learner_new(kind, &s, error);
+  free(task);
+  ml3_policy_free(&policy);
+  return learner;
 }

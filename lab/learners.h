@@ -19,8 +19,8 @@ const ml3_learner_kind *ml3_lab_learner_kind(const ml3_lab_config *config);
 ml3_learner_settings ml3_lab_learner_settings(const ml3_lab_config *config, const ml3_learner_kind *kind,
                                               const ml3_env_spec *env, const ml3_policy *policy);
 
-/* The one task of learner.task, into task[env->task_dim]; false: every episode draws its own. */
-bool ml3_lab_learner_task(const ml3_lab_config *config, const ml3_env_spec *env, double *task);
+/* The one task of learner.task, *task[env->task_dim], which the caller frees; NULL: every episode draws its own. */
+int ml3_lab_learner_task(const ml3_lab_config *config, const ml3_env_spec *env, double **task, ml3_error *error);
 
 /* The learner of a configuration, for the task of learner.task; NULL with a sentence. */
 ml3_learner *ml3_lab_learner_new(const ml3_lab_config *config, ml3_error *error);

@@ -76,11 +76,24 @@ static int make_relative(const ml3_key_names *pairs, const ml3_env_spec *env, ml
   return ML3_OK;
 }
 
+/* What becomes of its inputs, and its kind. */
+static int finish_policy(const ml3_lab_config *c, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
+  const ml3_policy_options *own = ML3_LAB_GET(c, policy);
+  const ml3_policy_kind kind = (ml3_policy_kind)own->kind;
+  int code = own->obs_scale.count ? ml3_policy_reserve(policy, error) : ML3_OK;
+  for (int i = 0; i < own->obs_scale.count && code == ML3_OK; i++) policy->scale[i] = own->obs_scale.values[i];
+  if (code == ML3_OK) code = make_relative(&own->relative, env, policy, error);
+  if (code == ML3_OK && (kind == ML3_POLICY_GAUSSIAN || kind == ML3_POLICY_GAUSSIAN_STATE))
+    code = ml3_policy_make_gaussian(policy, kind, own->log_std, error);
+  const ml3_learner_kind *learner = ml3_lab_learner_kind(c);
+  if (code == ML3_OK && learner && learner->policy) code = learner->policy(policy, error);
+  return code == ML3_OK && own->goal ? ml3_policy_add_goal(policy, env, error) : code;
+}
+
 int ml3_lab_policy_init(const ml3_lab_config *c, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error) {
   const ml3_policy_options *own = ML3_LAB_GET(c, policy);
   int widths[ML3_MLP_MAX_DEPTH];
-  const ml3_policy_kind kind = (ml3_policy_kind)own->kind;
-  int code = ml3_policy_expects(env, kind, error);
+  int code = ml3_policy_expects(env, (ml3_policy_kind)own->kind, error);
   if (code == ML3_OK) code = ml3_lab_copy_widths(&own->hidden, widths, "policy.hidden", error);
   if (code == ML3_OK)
     code = ml3_policy_init(policy, env, widths, own->hidden.count, (ml3_activation)own->activation, own->bias, error);
@@ -92,13 +105,9 @@ int ml3_lab_policy_init(const ml3_lab_config *c, const ml3_env_spec *env, ml3_po
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "policy.obs_scale has %d entries; environment '%s' has %d observations", own->obs_scale.count,
                          env->name, env->obs_dim);
-  for (int i = 0; i < own->obs_scale.count; i++) policy->scale[i] = own->obs_scale.values[i];
-  if ((code = make_relative(&own->relative, env, policy, error)) != ML3_OK) return code;
-  if (kind == ML3_POLICY_GAUSSIAN || kind == ML3_POLICY_GAUSSIAN_STATE)
-    code = ml3_policy_make_gaussian(policy, kind, own->log_std, error);
-  const ml3_learner_kind *learner = ml3_lab_learner_kind(c);
-  if (code == ML3_OK && learner && learner->policy) code = learner->policy(policy, error);
-  return code == ML3_OK && own->goal ? ml3_policy_add_goal(policy, env, error) : code;
+  code = finish_policy(c, env, policy, error);
+  if (code != ML3_OK) ml3_policy_free(policy);
+  return code;
 }
 
 static int on_update(void *user, const ml3_learner_report *report) {
@@ -119,13 +128,16 @@ static ml3_expert *learn_expert(const ml3_lab_config *c, const ml3_env_spec *env
   policy.log_std_init = ML3_LAB_GET(c, extra)->expert_log_std;
   ml3_learner_settings s = ml3_lab_learner_settings(&usual, &ml3_learner_ppo, env, &policy);
   s.updates = ML3_LAB_GET(c, extra)->expert_updates;
+  ml3_expert *expert;
   if (c->from_checkpoint) {
     policy.clip_input = s.normalize_obs;
-    return ml3_expert_new(&policy, error);
+    expert = ml3_expert_new(&policy, error);
+  } else {
+    ml3_lab_begin(c->callbacks, "expert by PPO", s.updates);
+    expert = ml3_expert_learn(&ml3_learner_ppo, &s, on_update, (void *)c->callbacks, error);
+    ml3_lab_end(c->callbacks);
   }
-  ml3_lab_begin(c->callbacks, "expert by PPO", s.updates);
-  ml3_expert *expert = ml3_expert_learn(&ml3_learner_ppo, &s, on_update, (void *)c->callbacks, error);
-  ml3_lab_end(c->callbacks);
+  ml3_policy_free(&policy);
   return expert;
 }
 

@@ -29,6 +29,7 @@ extern const ml3_keys ml3_rollout_keys, ml3_extra_keys;
    sentence. Freed by free(), unless a problem or learner owns it. */
 ml3_env_spec *ml3_lab_env_new(const ml3_lab_config *config, ml3_error *error);
 
+/* The policy that a configuration describes. Freed by ml3_policy_free; after an error there is nothing to free. */
 int ml3_lab_policy_init(const ml3_lab_config *config, const ml3_env_spec *env, ml3_policy *policy, ml3_error *error);
 
 /* The policy that gives extra.kind: advice: of extra.file, or one that PPO has learned. With

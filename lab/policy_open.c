@@ -66,6 +66,7 @@ int ml3_lab_policy_load(ml3_lab_policy *p, ml3_error *error) {
 }
 
 void ml3_lab_policy_close(ml3_lab_policy *p) {
+  ml3_policy_free(&p->policy);
   free(p->theta);
   free(p->env);
 }

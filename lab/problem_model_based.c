@@ -78,19 +78,19 @@ typedef struct learning {
   ml3_ensemble_fit_settings fit;
 } learning;
 
-static int ensemble_settings(const ml3_lab_config *c, const ml3_env_spec *env, ml3_ensemble_settings *s,
-                             ml3_error *error) {
+/* geometry is freed by the caller, who needs the settings no more then. */
+static int ensemble_settings(const ml3_lab_config *c, const ml3_env_spec *env, ml3_geometry *geometry,
+                             ml3_ensemble_settings *s, ml3_error *error) {
   const ml3_dynamics_options *dynamics = ML3_LAB_GET(c, dynamics);
-  ml3_geometry geometry;
   *s = ml3_ensemble_defaults();
   s->members = (int)dynamics->members;
   s->depth = dynamics->hidden.count;
   s->second_order = dynamics->second_order;
   int code = ml3_lab_copy_widths(&dynamics->hidden, s->hidden, "dynamics.hidden", error);
-  if (code == ML3_OK) code = ml3_geometry_init(&geometry, env, error);
-  if (code != ML3_OK || geometry.moving_dim == env->state_dim) return code;
-  s->moving_count = geometry.moving_dim;
-  for (int i = 0; i < geometry.moving_dim; i++) s->moving[i] = geometry.moving[i];
+  if (code == ML3_OK) code = ml3_geometry_init(geometry, env, error);
+  if (code != ML3_OK || geometry->moving_dim == env->state_dim) return code;
+  s->moving_count = geometry->moving_dim;
+  s->moving = geometry->moving;
   return ML3_OK;
 }
 
@@ -104,15 +104,16 @@ static int learn(const ml3_lab_config *c, const ml3_env_spec *env, learning *l, 
   l->fit.ranks = c->ranks;
   if (*dynamics->file && !dynamics->every)
     return (l->ensemble = ml3_ensemble_load(env, dynamics->file, error)) ? ML3_OK : error->code;
-  int code = ensemble_settings(c, env, &settings, error);
-  if (code != ML3_OK) return code;
-  l->data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)dynamics->hold, (int)dynamics->transitions,
-                                    (uint64_t)c->seed, error);
-  if (!l->data) return error->code;
-  if (*dynamics->file)
+  ml3_geometry geometry = {0};
+  const int code = ensemble_settings(c, env, &geometry, &settings, error);
+  if (code == ML3_OK)
+    l->data = ml3_transitions_explore(env, NULL, ML3_EXPLORE_ROLLOUTS, (int)dynamics->hold, (int)dynamics->transitions,
+                                      (uint64_t)c->seed, error);
+  if (l->data && *dynamics->file)
     l->ensemble = ml3_ensemble_load(env, dynamics->file, error);
-  else
+  else if (l->data)
     l->ensemble = ml3_ensemble_new(env, &settings, (uint64_t)c->seed, error);
+  ml3_geometry_free(&geometry);
   if (!l->ensemble) return error->code;
   return *dynamics->file || c->from_checkpoint ? ML3_OK : ml3_ensemble_fit(l->ensemble, l->data, &l->fit, NULL, error);
 }
@@ -133,18 +134,20 @@ static ml3_problem *make_in(const ml3_lab_config *c, const ml3_env_spec *env, co
                                 .action_weight = model_based->cost_action_weight,
                                 .extra = model_based->extra_kind == EXPLORATION_GOAL,
                                 .extra_until_step = (int)extra->until_step};
-  if (ml3_lab_policy_init(c, env, &s.policy, error) != ML3_OK) return NULL;
   s.energy = model_based->extra_kind == ENERGY;
+  s.extra_goal = extra->goal.values;
   if (s.extra && extra->goal.count != env->goal_dim) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "extra.goal has %d entries; the goal of environment '%s' has %d",
                   extra->goal.count, env->name, env->goal_dim);
     return NULL;
   }
-  for (int i = 0; i < extra->goal.count && i < ML3_STATE_MAX; i++) s.extra_goal[i] = extra->goal.values[i];
+  if (ml3_lab_policy_init(c, env, &s.policy, error) != ML3_OK) return NULL;
   ml3_demonstrations *shown = NULL;
-  if (model_based->extra_kind == DEMONSTRATION && !(shown = ml3_lab_demonstrations_new(c, env, error))) return NULL;
+  const bool shows = model_based->extra_kind == DEMONSTRATION;
+  const bool ready = !shows || (shown = ml3_lab_demonstrations_new(c, env, error));
   s.demonstrations = shown;
-  ml3_problem *problem = ml3_model_based_new(&s, error);
+  ml3_problem *problem = ready ? ml3_model_based_new(&s, error) : NULL;
+  ml3_policy_free(&s.policy);
   if (problem)
     ml3_model_based_own_demonstrations(problem, shown);
   else

@@ -83,13 +83,15 @@ static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
   if (code == ML3_OK && s.extra == ML3_MODEL_FREE_ADVICE && !(expert = ml3_lab_expert_new(c, env, error)))
     code = error->code;
   if (code != ML3_OK) {
+    ml3_policy_free(&s.policy);
     free(env);
     return NULL;
   }
   s.demonstrations = demonstrations, s.expert = expert;
   s.expert_targets = model_free->target_weight > 0;
-  for (int i = 0; i < extra->goal.count && i < ML3_POLICY_MAX_OBS; i++) s.extra_goal[i] = extra->goal.values[i];
+  s.extra_goal = extra->goal.values;
   ml3_problem *problem = ml3_model_free_new(&s, error);
+  ml3_policy_free(&s.policy);
   if (problem) {
     ml3_model_free_own(problem, demonstrations, expert);
   } else {

@@ -50,7 +50,8 @@ typedef enum ml3_weighting {
   ML3_WEIGHTING_SIGMOID  /* w_i = 2 sigmoid(z_i) / n: each row for itself, the sum is free */
 } ml3_weighting;
 
-enum { ML3_LOSS_MAX_FEATURES = 256, ML3_LOSS_MAX_TARGETS = 32, ML3_LOSS_MAX_NEWTON = 32, ML3_LOSS_NAME_MAX = 64 };
+/* Of a row's columns, of those that are targets, of iterations for a step, of a column's name. */
+enum { ML3_LOSS_MAX_FEATURES = 4096, ML3_LOSS_MAX_TARGETS = 1024, ML3_LOSS_MAX_NEWTON = 32, ML3_LOSS_NAME_MAX = 64 };
 
 /* The shape of a learned loss. */
 typedef struct ml3_loss_spec {

@@ -235,6 +235,9 @@ static void free_problem(ml3_problem *p) {
 
 static int check(const ml3_supervised_settings *s, ml3_error *error) {
   if (ml3_mlp_check(&s->model, "the model", error) != ML3_OK) return ML3_ERR_ARGUMENT;
+  if (s->model.inputs > ML3_MLP_MAX_WIDTH)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "problem '%s': %d inputs; 1 to %d are possible", s->name,
+                         s->model.inputs, ML3_MLP_MAX_WIDTH);
   if (s->inner_points < 1 || s->inner_points > 100000 || s->outer_points < 0 || s->outer_points > 100000)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "problem '%s': %d samples to learn from and %d others; 1 and 0 to 100000 are possible",

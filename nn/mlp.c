@@ -23,10 +23,12 @@ int ml3_mlp_check(const ml3_mlp *mlp, const char *what, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %d hidden layers; 0 to %d are possible", what, mlp->depth,
                          ML3_MLP_MAX_DEPTH);
   for (int i = 0; i <= mlp->depth; i++)
-    if (fan_in(mlp, i) < 1 || fan_out(mlp, i) < 1 || fan_in(mlp, i) > ML3_MLP_MAX_WIDTH ||
-        fan_out(mlp, i) > ML3_MLP_MAX_WIDTH)
+    if (fan_in(mlp, i) < 1 || fan_out(mlp, i) < 1 || fan_out(mlp, i) > ML3_MLP_MAX_WIDTH)
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: layer %d maps %d to %d; widths must be 1 to %d", what,
                            i + 1, fan_in(mlp, i), fan_out(mlp, i), ML3_MLP_MAX_WIDTH);
+  if ((int64_t)fan_out(mlp, 0) * mlp->inputs > ML3_NN_MAX_ENTRIES)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: layer 1 maps %d to %d; %d weights are possible", what,
+                         mlp->inputs, fan_out(mlp, 0), ML3_NN_MAX_ENTRIES);
   return ML3_OK;
 }
 

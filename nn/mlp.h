@@ -24,6 +24,7 @@ typedef enum ml3_mlp_start {
   ML3_START_XAVIER  /* W ~ U(-a, a), a = sqrt(6 / (fan_in + fan_out)), b = 0: Glorot and Bengio 2010 */
 } ml3_mlp_start;
 
+/* Layers are as wide as that at most; inputs as many as their weights leave room for in one tensor. */
 enum { ML3_MLP_MAX_DEPTH = 8, ML3_MLP_MAX_WIDTH = 4096 };
 
 /* The shape of a network; its parameters are elsewhere, in one flat vector. */
@@ -48,8 +49,7 @@ void ml3_mlp_init(const ml3_mlp *mlp, ml3_random *random, ml3_real *parameters);
 /* x [rows, inputs] -> [rows, outputs]; parameters is any node with at least offset + size entries. */
 ml3_node ml3_mlp_build(ml3_nn_graph *g, const ml3_mlp *mlp, ml3_node parameters, int offset, ml3_node x);
 
-/* The same for one row of plain numbers, in double arithmetic over ml3_real parameters. Widths are bounded by
-   ML3_MLP_MAX_WIDTH; no allocation. */
+/* The same for one row of plain numbers, in double arithmetic over ml3_real parameters. No allocation. */
 void ml3_mlp_forward(const ml3_mlp *mlp, const ml3_real *parameters, const double *x, double *y);
 
 ml3_node ml3_nn_activate(ml3_nn_graph *g, ml3_activation activation, ml3_node x); /* the activation of every entry */

@@ -9,6 +9,7 @@
 #include "metaloss/trainer.h"
 
 static inline ml3_problem *make_problem(ml3_squash squash, int starts) {
+  static const double extra_goal[2] = {-0.947, -0.0055};
   ml3_error error = {0};
   const int hidden[1] = {6};
   ml3_model_based_settings s = {.env = ml3_env_find("mountain_car", &error),
@@ -17,7 +18,7 @@ static inline ml3_problem *make_problem(ml3_squash squash, int starts) {
                                 .cost = ML3_COST_TRAJECTORY,
                                 .cost_from_step = 5,
                                 .extra = true,
-                                .extra_goal = {-0.947, -0.0055},
+                                .extra_goal = extra_goal,
                                 .extra_until_step = 5};
   cr_assert_not_null(s.env, "%s", error.message);
   cr_assert_eq(ml3_policy_init(&s.policy, s.env, hidden, 1, ML3_IDENTITY, false, &error), 0, "%s", error.message);

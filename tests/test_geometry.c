@@ -7,6 +7,8 @@
 #include "agents/learn/policy.h"
 #include "nn/program.h"
 
+enum { MOST = 64 }; /* entries of the vectors here */
+
 #ifdef ML3_DOUBLE
 static const double tolerance = 1e-12;
 #else
@@ -17,8 +19,8 @@ static const double tolerance = 1e-5;
 static void check_geometry(ml3_env *env, const ml3_geometry *at) {
   const ml3_env_spec *spec = env->spec;
   ml3_error error = {0};
-  double state[ML3_STATE_MAX], goal[ML3_STATE_MAX], true_obs[ML3_POLICY_MAX_OBS], obs[ML3_POLICY_MAX_OBS];
-  double outcome[ML3_STATE_MAX], to_goal[ML3_STATE_MAX];
+  double state[MOST], goal[MOST], true_obs[MOST], obs[MOST];
+  double outcome[MOST], to_goal[MOST];
   ml3_env_get_state(env, state);
   ml3_env_set_state(env, state); /* wipes out what the reacher keeps of the past */
   ml3_env_goal(env, goal);
@@ -37,7 +39,7 @@ static void check_geometry(ml3_env *env, const ml3_geometry *at) {
   ml3_nn_program *p = ml3_nn_compile(g, outputs, 2, &error);
   cr_assert_not_null(p, "%s", error.message);
   ml3_nn_workspace *w = ml3_nn_workspace_new(p, &error);
-  ml3_real in[ML3_STATE_MAX], to[ML3_STATE_MAX];
+  ml3_real in[MOST], to[MOST];
   for (int i = 0; i < spec->state_dim; i++) in[i] = (ml3_real)state[i];
   for (int i = 0; i < spec->goal_dim; i++) to[i] = (ml3_real)goal[i];
   ml3_nn_bind_input(w, s, in);
@@ -62,7 +64,7 @@ Test(geometry, tells_what_the_environment_shows_of_its_states) {
     cr_assert_eq(ml3_geometry_init(&at, spec, &error), 0, "%s", error.message);
     ml3_env *env = ml3_env_new(spec, &error);
     for (uint32_t episode = 0; episode < 5; episode++) {
-      double task[ML3_STATE_MAX], action[2];
+      double task[MOST], action[2];
       ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, episode, 0);
       ml3_env_sample_task(spec, &random, task);
       ml3_env_reset(env, task, &random);
@@ -73,6 +75,7 @@ Test(geometry, tells_what_the_environment_shows_of_its_states) {
       check_geometry(env, &at);
     }
     ml3_env_free(env);
+    ml3_geometry_free(&at);
   }
 }
 
@@ -82,7 +85,7 @@ Test(reacher_joints, goals_reach_the_target) {
   const ml3_env_spec *spec = ml3_env_find("reacher_joints", &error);
   ml3_env *env = ml3_env_new(spec, &error);
   for (uint32_t i = 0; i < 100; i++) {
-    double task[ML3_STATE_MAX], state[8], goal[2];
+    double task[MOST], state[8], goal[2];
     ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, i, 0);
     ml3_env_sample_task(spec, &random, task);
     ml3_env_reset(env, task, &random);
@@ -111,7 +114,7 @@ Test(geometry, of_the_pendulum_does_not_count_turns) {
   ml3_error error = {0};
   ml3_geometry at;
   const double pi = 3.14159265358979323846, goal[2] = {pi, 0};
-  double to_goal[ML3_STATE_MAX];
+  double to_goal[MOST];
   cr_assert_eq(ml3_geometry_init(&at, ml3_env_find("pendulum_swing_up", NULL), &error), 0, "%s", error.message);
   for (int turns = -2; turns <= 2; turns++) {
     cr_expect_float_eq(ml3_geometry_to_goal(&at, (double[2]){(2 * turns + 1) * pi, 0.5}, goal, to_goal), 0, 1e-9);

@@ -249,7 +249,7 @@ Test(lab, evaluates_as_rollouts_made_by_hand_do) {
   cr_assert_eq(ml3_policy_open(file, spec, &policy, &theta, &error), 0, "%s", error.message);
   double sum = 0;
   for (int t = 0; t < 4; t++) {
-    double task[ML3_POLICY_MAX_OBS];
+    double task[64];
     ml3_outcome o;
     ml3_random random = ml3_random_stream(0, ML3_PURPOSE_TEST, (uint32_t)t, 0);
     ml3_env_sample_task(spec, &random, task);
@@ -262,6 +262,7 @@ Test(lab, evaluates_as_rollouts_made_by_hand_do) {
   }
   cr_expect_float_eq(e.episode_return.mean, sum, 1e-9);
   free(theta);
+  ml3_policy_free(&policy);
   ml3_lab_evaluation_free(&e);
 }
 

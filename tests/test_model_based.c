@@ -13,6 +13,8 @@
 #include "metaloss/trainer.h"
 #include "nn/program.h"
 
+enum { MOST = 64 }; /* entries of the vectors here */
+
 /* ---- the problem ---------------------------------------------------------------------------------------------------- */
 
 static ml3_model_based_settings settings_of(const char *name) {
@@ -83,7 +85,7 @@ Test(model_based, says_why_a_task_cannot_be_drawn) {
   fixture f = open_fixture(&s);
   ml3_error error = {0};
   ml3_random random = ml3_random_stream(4, ML3_PURPOSE_TEST, 0, 0);
-  double env_task[ML3_STATE_MAX], state[ML3_STATE_MAX];
+  double env_task[MOST], state[MOST];
   ml3_model_based_start(f.problem, f.task, 0, env_task, state);
   creations = 0;
   cr_expect_eq(f.problem->sample(f.problem, ML3_SPLIT_TEST, &random, f.task, f.theta, &error), ML3_ERR_UNAVAILABLE);
@@ -119,7 +121,7 @@ Test(model_based, features_are_those_of_single_states) {
   for (int i = 0; i < 2; i++) {
     ml3_model_based_settings s = settings_of(names[i]);
     ml3_env_spec env = *s.env;
-    ml3_env_parameter task[ML3_STATE_MAX];
+    ml3_env_parameter task[MOST];
     memcpy(task, env.task, (size_t)env.task_dim * sizeof *task);
     for (int k = 0; k < env.task_dim && i == 0; k++)
       if (strcmp(task[k].name, "mass") == 0 || strcmp(task[k].name, "damping") == 0)
@@ -226,11 +228,12 @@ static ml3_problem *learning_problem(void) {
   cr_assert_eq(ml3_geometry_init(&at, s.env, &error), 0, "%s", error.message);
   ml3_ensemble_settings shape = {.members = 2, .hidden = {8}, .depth = 1, .second_order = true, .variance_min = 1e-3};
   shape.moving_count = at.moving_dim;
-  memcpy(shape.moving, at.moving, sizeof at.moving);
+  shape.moving = at.moving;
   ml3_ensemble_fit_settings fit = ml3_ensemble_fit_defaults(3);
   fit.epochs = 5;
   ml3_transitions *data = ml3_transitions_explore(s.env, NULL, ML3_EXPLORE_ROLLOUTS, 5, 200, 3, &error);
   ml3_ensemble *e = ml3_ensemble_new(s.env, &shape, 3, &error);
+  ml3_geometry_free(&at);
   cr_assert(data && e, "%s", error.message);
   cr_assert_eq(ml3_ensemble_fit(e, data, &fit, NULL, &error), 0, "%s", error.message);
   s.ensemble = e;
@@ -348,7 +351,7 @@ static ml3_demonstrations *show(const ml3_env_spec *spec, const char *folder) {
   ml3_real theta[64];
   cr_assert_eq(ml3_policy_init(&expert, spec, hidden, 1, ML3_TANH, true, &error), 0);
   for (uint32_t i = 0; i < 2; i++) {
-    double task[ML3_STATE_MAX];
+    double task[MOST];
     ml3_random random = ml3_random_stream(7, ML3_PURPOSE_USER, i, 0);
     ml3_policy_draw(&expert, &random, theta);
     ml3_env_sample_task(spec, &random, task);
@@ -417,7 +420,7 @@ Test(model_based, imitates_demonstrations_from_a_data_set) {
   ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
   ml3_real *task = calloc((size_t)(p->task_size + 2 * p->theta_size), sizeof *task), *theta = task + p->task_size;
   p->sample(p, ML3_SPLIT_TRAIN, &random, task, theta, NULL);
-  double objective, off = 0, env_task[ML3_STATE_MAX], state[ML3_STATE_MAX];
+  double objective, off = 0, env_task[MOST], state[MOST];
   cr_assert_eq(ml3_meta_objective(x.work, x.loss, task, theta, &random, NULL, &objective, &error), 0, "%s",
                error.message);
   ml3_model_based_start(p, task, 0, env_task, state);

@@ -8,13 +8,13 @@
 #include "agents/problems/model_based.h"
 #include "metaloss/meta.h"
 
-enum { STARTS = 3 };
+enum { STARTS = 3, MOST = 64 };
 
 typedef struct fixture {
   ml3_problem *problem;
   const ml3_env_spec *env;
   ml3_env_spec fixed;
-  ml3_env_parameter parameters[ML3_STATE_MAX];
+  ml3_env_parameter parameters[MOST];
   ml3_real *task, *theta;
 } fixture;
 
@@ -68,7 +68,7 @@ Test(model_based, all_starts_of_a_task_have_its_goal) {
     ml3_error error = {0};
     ml3_env *env = ml3_env_new(f.env, &error);
     ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
-    double task[STARTS][ML3_STATE_MAX], state[STARTS][ML3_STATE_MAX], goal[STARTS][ML3_STATE_MAX];
+    double task[STARTS][MOST], state[STARTS][MOST], goal[STARTS][MOST];
     for (int k = 0; k < STARTS; k++) {
       ml3_model_based_start(f.problem, f.task, k, task[k], state[k]);
       ml3_env_reset(env, task[k], &none);
@@ -90,7 +90,7 @@ Test(model_based, a_goal_that_is_moved_moves_for_all_starts) {
   fixture f;
   open_fixture(&f, "reacher", ML3_COST_FINAL);
   ml3_error error = {0};
-  double task[ML3_STATE_MAX], state[ML3_STATE_MAX], other[ML3_STATE_MAX], before[ML3_STATE_MAX], now[ML3_STATE_MAX];
+  double task[MOST], state[MOST], other[MOST], before[MOST], now[MOST];
   ml3_model_based_start(f.problem, f.task, 2, other, before);
   ml3_model_based_start(f.problem, f.task, 0, task, state);
   const int angle = ml3_env_task_index(f.env, "goal_angle");

@@ -185,7 +185,8 @@ Test(model_free_gradient, agrees_with_differences_with_deviation_by_state_and_en
 Test(model_free_gradient, agrees_with_differences_with_an_exploration_goal) {
   ml3_model_free_settings s = make_settings();
   s.extra = ML3_MODEL_FREE_EXPLORATION_GOAL;
-  s.extra_goal[0] = 0.5;
+  static const double goal[64] = {0.5};
+  s.extra_goal = goal;
   s.extra_until_step = 3;
   check_gradient(&s, 2);
 }

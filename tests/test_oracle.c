@@ -131,7 +131,7 @@ static void mountain_car(const char *name) {
                                 .extra_until_step = 15};
   cr_assert_not_null(s.env, "%s", error.message);
   list(config, "goal_extra", extra_goal);
-  for (int i = 0; i < 2; i++) s.extra_goal[i] = extra_goal[i];
+  s.extra_goal = (double[]){(double)extra_goal[0], (double)extra_goal[1]};
   cr_assert_eq(ml3_policy_init(&s.policy, s.env, hidden, 1, ML3_IDENTITY, false, &error), 0, "%s", error.message);
   ml3_problem *problem = ml3_model_based_new(&s, &error);
   cr_assert_not_null(problem, "%s", error.message);

@@ -47,7 +47,9 @@ static ml3_ensemble *make(const json_t *json) {
   s.depth = list(json, "hidden", list_of);
   for (int i = 0; i < s.depth; i++) s.hidden[i] = (int)list_of[i];
   s.moving_count = list(json, "moving", list_of);
-  for (int i = 0; i < s.moving_count; i++) s.moving[i] = (int)list_of[i];
+  int moving[MOST];
+  for (int i = 0; i < s.moving_count; i++) moving[i] = (int)list_of[i];
+  s.moving = moving;
   ml3_ensemble *e = ml3_ensemble_new(spec, &s, 0, &error);
   cr_assert_not_null(e, "%s", error.message);
   const int parameters = s.members * ml3_mlp_size(&e->net);

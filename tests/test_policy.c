@@ -28,6 +28,7 @@ static ml3_policy make_policy(ml3_policy_kind kind, int depth, ml3_squash squash
   if (kind != ML3_POLICY_DETERMINISTIC)
     cr_assert_eq(ml3_policy_make_gaussian(&policy, kind, -0.7, &error), 0, "%s", error.message);
   cr_assert_eq(ml3_policy_add_goal(&policy, reacher(), &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_policy_reserve(&policy, &error), 0, "%s", error.message);
   for (int i = 0; i < policy.net.inputs; i++) policy.shift[i] = 0.1 * i, policy.scale[i] = 1 + 0.2 * i;
   if (depth == 2) { /* relative to another observation, and to the goal */
     cr_assert_eq(ml3_policy_make_relative(&policy, 0, 4, &error), 0);
@@ -108,6 +109,7 @@ static void check_policy(ml3_policy_kind kind, int depth, ml3_squash squash) {
     cr_expect_float_eq(a.log_prob[r], log_prob, 1e-4);
     cr_expect_float_eq(a.entropy[r], entropy, 1e-4);
   }
+  ml3_policy_free(&policy);
 }
 
 Test(policy, deterministic_one_row_is_like_many) {
@@ -132,6 +134,7 @@ Test(policy, deviation_by_state_starts_where_it_should) {
   answer a;
   run(&policy, theta, x, x, actions, &a);
   cr_expect_float_eq(a.log_std[0], -0.7, 2e-3);
+  ml3_policy_free(&policy);
 }
 
 Test(policy, refuses_to_be_relative_to_what_is_not_there) {
@@ -140,6 +143,7 @@ Test(policy, refuses_to_be_relative_to_what_is_not_there) {
   cr_expect_eq(ml3_policy_make_relative(&policy, 0, policy.net.inputs, &error), ML3_ERR_ARGUMENT);
   cr_expect_not_null(strstr(error.message, "cannot be taken relative"), "%s", error.message);
   cr_expect_eq(ml3_policy_make_relative(&policy, 3, 3, &error), ML3_ERR_ARGUMENT);
+  ml3_policy_free(&policy);
 }
 
 /* Without biases, and with its place relative to the goal, it does nothing at rest there, whatever its parameters. */
@@ -163,6 +167,7 @@ Test(policy, rests_at_the_goal_without_biases) {
   cr_expect_float_eq(fabs(action[0]) + fabs(action[1]), 0, 1e-12);
   ml3_policy_act(&policy, theta, moving, NULL, action);
   cr_expect_gt(fabs(action[0]) + fabs(action[1]), 1e-6);
+  ml3_policy_free(&policy);
 }
 
 Test(policy, gain_is_of_the_last_layer) {
@@ -174,6 +179,7 @@ Test(policy, gain_is_of_the_last_layer) {
   policy.output_gain = 0.25;
   ml3_policy_draw(&policy, &other, gentle);
   for (int i = 0; i < size; i++) cr_expect_eq(gentle[i], i < size - last ? plain[i] : plain[i] * (ml3_real)0.25);
+  ml3_policy_free(&policy);
 }
 
 Test(policy, refuses_a_deviation_out_of_range) {
@@ -181,6 +187,7 @@ Test(policy, refuses_a_deviation_out_of_range) {
   ml3_error error = {0};
   cr_expect_eq(ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, 9, &error), ML3_ERR_ARGUMENT);
   cr_expect(strstr(error.message, "starts at 9"), "%s", error.message);
+  ml3_policy_free(&policy);
 }
 
 Test(policy, normalizer_in_pieces_is_like_all_at_once) {
@@ -188,8 +195,9 @@ Test(policy, normalizer_in_pieces_is_like_all_at_once) {
   ml3_normalizer whole, pieces;
   ml3_random random = ml3_random_stream(2, ML3_PURPOSE_USER, 0, 0);
   for (int i = 0; i < 60; i++) rows[i] = 3 + (i % 3) * ml3_random_normal(&random); /* column 0 never changes */
-  ml3_normalizer_init(&whole, 3);
-  ml3_normalizer_init(&pieces, 3);
+  ml3_error error = {0};
+  cr_assert_eq(ml3_normalizer_init(&whole, 3, &error), 0);
+  cr_assert_eq(ml3_normalizer_init(&pieces, 3, &error), 0);
   ml3_normalizer_add(&whole, rows, 20);
   ml3_normalizer_add(&pieces, rows, 1);
   ml3_normalizer_add(&pieces, rows + 3, 12);
@@ -211,6 +219,8 @@ Test(policy, normalizer_in_pieces_is_like_all_at_once) {
   double far[16] = {1e9, 3, 3};
   ml3_policy_input(&policy, far, far, x);
   cr_expect_eq(x[0], (ml3_real)10, "inputs are bounded");
+  ml3_normalizer_free(&whole), ml3_normalizer_free(&pieces);
+  ml3_policy_free(&policy);
 }
 
 Test(policy, orthogonal_weights_are_orthogonal) {
@@ -259,6 +269,9 @@ Test(policy, a_file_brings_back_parameters_and_normalisation) {
   cr_expect(strstr(error.message, "another shape") && strstr(error.message, "[7,6]"), "%s", error.message);
   unlink(path);
   rmdir(folder);
+  ml3_policy_free(&policy);
+  ml3_policy_free(&other);
+  ml3_policy_free(&narrow);
 }
 
 /* Of the entropy, by every parameter. */
@@ -300,6 +313,7 @@ Test(policy, a_deviation_beyond_its_bounds_keeps_its_gradient) {
   ml3_policy_bound_log_std(&policy, theta);
   cr_expect_eq(theta[at], (ml3_real)2);
   cr_expect_eq(theta[at + 1], (ml3_real)-5);
+  ml3_policy_free(&policy);
 }
 
 /* Loads what was saved with a number that is none, in a policy's file at `path`. */
@@ -320,8 +334,8 @@ Test(policy, a_file_with_a_number_that_is_not_finite_is_refused) {
   char folder[] = "/tmp/ml3-policy-XXXXXX", path[64];
   cr_assert_not_null(mkdtemp(folder));
   snprintf(path, sizeof path, "%s/policy.safetensors", folder);
-  const ml3_policy good = make_policy(ML3_POLICY_GAUSSIAN, 2, ML3_SQUASH_TANH);
-  ml3_policy bad = good;
+  ml3_policy good = make_policy(ML3_POLICY_GAUSSIAN, 2, ML3_SQUASH_TANH), bad;
+  ml3_error error = {0};
   ml3_real theta[MAX_THETA];
   ml3_random random = ml3_random_stream(4, ML3_PURPOSE_USER, 0, 0);
   ml3_policy_draw(&good, &random, theta);
@@ -330,14 +344,18 @@ Test(policy, a_file_with_a_number_that_is_not_finite_is_refused) {
   theta[5] = -INFINITY;
   refuses(path, &good, theta, "'theta'", "-inf");
   theta[5] = 0;
+  cr_assert_eq(ml3_policy_copy(&bad, &good, &error), 0, "%s", error.message);
   bad.shift[1] = NAN;
   refuses(path, &bad, theta, "'shift'", "nan");
-  bad = good, bad.scale[2] = INFINITY;
+  bad.shift[1] = 0, bad.scale[2] = INFINITY;
   refuses(path, &bad, theta, "'scale'", "inf");
-  bad = good, bad.low[0] = NAN;
+  ml3_policy_free(&bad);
+  ml3_env_field bounds[2] = {{.low = NAN, .high = 1}, {.low = -1, .high = 1}};
+  bad = good, bad.action = bounds;
   refuses(path, &bad, theta, "'action_low'", "nan");
-  bad = good, bad.high[1] = INFINITY;
+  bounds[0].low = -1, bounds[1].high = INFINITY;
   refuses(path, &bad, theta, "'action_high'", "inf");
   unlink(path);
   rmdir(folder);
+  ml3_policy_free(&good);
 }

@@ -74,7 +74,7 @@ Test(categorical, draws_each_choice_as_often_as_its_probability_says) {
 
 /* log softmax of the network's outputs, as numbers. */
 static double log_prob_of(const ml3_policy *policy, const ml3_real *theta, const ml3_real *x, int action) {
-  double in[ML3_POLICY_MAX_OBS], y[ML3_POLICY_MAX_ACTIONS], sum = 0;
+  double in[policy->net.inputs], y[policy->choices], sum = 0;
   for (int i = 0; i < policy->net.inputs; i++) in[i] = (double)x[i];
   ml3_mlp_forward(&policy->net, theta, in, y);
   for (int k = 0; k < policy->choices; k++) sum += exp(y[k]);
@@ -160,6 +160,7 @@ Test(categorical, comes_back_from_its_file_and_fits_no_environment_of_numbers) {
   cr_expect(opened.kind == ML3_POLICY_CATEGORICAL && opened.choices == 3);
   cr_expect_arr_eq(theta, read, (size_t)ml3_policy_size(&policy) * sizeof *theta);
   free(read);
+  ml3_policy_free(&opened);
   cr_expect_eq(ml3_policy_open(path, env_of("reacher"), &opened, &read, &error), ML3_ERR_ARGUMENT);
   cr_expect_not_null(strstr(error.message, "environment 'reacher' takes numbers"), "%s", error.message);
   cr_expect_lt(ml3_policy_open(path, env_of("cart_pole"), &opened, &read, &error), 0);

@@ -34,28 +34,30 @@ static ml3_sampler *make_sampler(const ml3_policy *policy, const char *name, int
 }
 
 /* A rollout of 12 steps in 5 reachers whose episodes take 7. */
-static ml3_rollout *collect(int threads, bool normalize, ml3_policy *policy) {
+static ml3_rollout *collect(int threads, bool normalize) {
   ml3_error error = {0};
-  *policy = make_policy("reacher");
+  ml3_policy policy = make_policy("reacher");
   ml3_normalizer normalizer;
-  ml3_normalizer_init(&normalizer, policy->net.inputs);
-  ml3_sampler *s = make_sampler(policy, "reacher", 5, 7, threads);
-  ml3_rollout *r = ml3_rollout_new(policy, 5, 12, 8, &error);
+  cr_assert_eq(ml3_normalizer_init(&normalizer, policy.net.inputs, &error), 0);
+  cr_assert_eq(ml3_policy_reserve(&policy, &error), 0);
+  ml3_sampler *s = make_sampler(&policy, "reacher", 5, 7, threads);
+  ml3_rollout *r = ml3_rollout_new(&policy, 5, 12, 8, &error);
   ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
   ml3_real theta[512];
-  ml3_policy_draw(policy, &random, theta);
+  ml3_policy_draw(&policy, &random, theta);
   ml3_sampler_reset(s, NULL, 42);
-  cr_assert_eq(ml3_sampler_collect(s, theta, normalize ? &normalizer : NULL, policy, r, &error), 0, "%s",
+  cr_assert_eq(ml3_sampler_collect(s, theta, normalize ? &normalizer : NULL, &policy, r, &error), 0, "%s",
                error.message);
   ml3_sampler_free(s);
+  ml3_normalizer_free(&normalizer);
+  ml3_policy_free(&policy);
   return r;
 }
 
 Test(rollout, has_the_same_bits_on_any_number_of_threads) {
-  ml3_policy policy;
-  ml3_rollout *one = collect(1, true, &policy);
+  ml3_rollout *one = collect(1, true);
   for (int threads = 2; threads <= 4; threads += 2) {
-    ml3_rollout *many = collect(threads, true, &policy);
+    ml3_rollout *many = collect(threads, true);
     cr_expect_eq(memcmp(one->x, many->x, 5 * 12 * 10 * sizeof(ml3_real)), 0);
     cr_expect_eq(memcmp(one->action, many->action, 5 * 12 * 2 * sizeof(ml3_real)), 0);
     cr_expect_eq(memcmp(one->reward, many->reward, 5 * 12 * sizeof(ml3_real)), 0);
@@ -66,8 +68,7 @@ Test(rollout, has_the_same_bits_on_any_number_of_threads) {
 }
 
 Test(rollout, episodes_end_at_the_horizon_and_begin_anew) {
-  ml3_policy policy;
-  ml3_rollout *r = collect(1, false, &policy);
+  ml3_rollout *r = collect(1, false);
   for (int i = 0; i < 5; i++) {
     for (int t = 0; t < 12; t++) cr_expect_eq(r->end[t * 5 + i], t == 6 ? ML3_TRUNCATED : ML3_GOES_ON);
     /* the first input of the new episode is another than the last one of the old; the arm starts near 0 */

@@ -128,13 +128,14 @@ Test(replay, draws_each_transition_as_often_as_any_other) {
 Test(squashed, maps_onto_bounds_that_are_not_symmetric_and_back) {
   ml3_policy p = make_policy("pointmass");
   ml3_error error = {0};
-  p.low[0] = -1, p.high[0] = 5;
+  ml3_env_field bounds[2] = {{.low = -1, .high = 5}, {.low = -1, .high = 1}};
+  p.action = bounds;
   cr_assert_eq(ml3_policy_make_squashed(&p, &error), 0, "%s", error.message);
   cr_expect_eq(ml3_squashed_action(&p, 0, 0), 2);
   cr_expect_float_eq(ml3_squashed_action(&p, 0, 100), 5, 1e-12);
   cr_expect_float_eq(ml3_squashed_action(&p, 0, -100), -1, 1e-12);
   cr_expect_float_eq(ml3_squashed_share(&p, 0, ml3_squashed_action(&p, 0, 0.7)), tanh(0.7), 1e-12);
-  p.high[1] = INFINITY;
+  bounds[1].high = INFINITY;
   cr_expect_eq(ml3_policy_make_squashed(&p, &error), ML3_ERR_ARGUMENT);
   cr_expect(strstr(error.message, "finite bounds"), "%s", error.message);
 }
@@ -143,7 +144,8 @@ Test(squashed, maps_onto_bounds_that_are_not_symmetric_and_back) {
 Test(squashed, acts_alike_as_number_as_graph_and_from_its_file) {
   ml3_policy p = make_policy("pointmass"), again;
   ml3_error error = {0};
-  p.low[0] = -1, p.high[0] = 5;
+  ml3_env_field bounds[2] = {{.low = -1, .high = 5}, {.low = -1, .high = 1}};
+  p.action = bounds;
   cr_assert_eq(ml3_policy_make_squashed(&p, &error), 0, "%s", error.message);
   static ml3_real theta[4096];
   ml3_real *loaded, obs[4] = {(ml3_real)0.3, -2, 3, (ml3_real)0.5};
@@ -176,11 +178,12 @@ Test(squashed, acts_alike_as_number_as_graph_and_from_its_file) {
   cr_assert_eq(ml3_policy_open(path, ml3_env_find("pointmass", &error), &again, &loaded, &error), 0, "%s",
                error.message);
   cr_expect_eq(again.kind, ML3_POLICY_SQUASHED);
-  again.low[0] = -1, again.high[0] = 5; /* bounds are the environment's */
+  again.action = bounds; /* they are the environment's */
   double second[2];
   ml3_policy_act(&again, loaded, observed, NULL, second);
   cr_expect(second[0] == action[0] && second[1] == action[1]);
   free(loaded);
+  ml3_policy_free(&again);
   unlink(path);
 }
 

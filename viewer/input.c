@@ -55,8 +55,8 @@ void ml3_window_trace(const ml3_window *w, const char *event) {
       event, s->paused, (int)s->step, s->focus, hidden, s->task, s->speed, s->endless, layouts[p->layout],
       ml3_scene_camera_name(&p->scene), p->plots, p->map, w->help, s->updates[0], s->updates[1],
       s->episode[s->focus]->episode_return);
-  if (s->env[s->focus] && s->spec->goal_dim <= 64) {
-    double goal[64];
+  if (s->env[s->focus]) {
+    double goal[s->spec->goal_dim + 1];
     ml3_env_goal(s->env[s->focus], goal);
     for (int i = 0; i < s->spec->goal_dim; i++) fprintf(w->trace, "%s%.4f", i ? "," : " goal=", goal[i]);
   }

@@ -8,14 +8,14 @@
 
 #include "base/clock.h"
 
-enum { STATE_MAX = 256, CONTOURS = 12 };
+enum { CONTOURS = 12 };
 
 void ml3_map_reset(ml3_map *m) {
   *m = (ml3_map){.row = 0, .changes = -1};
 }
 
 bool ml3_map_possible(const ml3_session *s) {
-  return s->spec->plane && s->source.value_at && s->spec->state_dim <= STATE_MAX;
+  return s->spec->plane && s->source.value_at;
 }
 
 /* ---- values -------------------------------------------------------------------------------------------------- */
@@ -27,7 +27,7 @@ static double at(double low, double high, int cell) {
 /* Everything but the two entries is as in the state that the actor starts from. */
 static void work_row(ml3_map *m, ml3_session *s, int row) {
   const ml3_env_plane *p = s->spec->plane;
-  double state[STATE_MAX];
+  double state[s->spec->state_dim];
   const ml3_episode *e = s->episode[s->focus];
   memcpy(state, e->states, (size_t)s->spec->state_dim * sizeof *state);
   state[p->along_y] = at(p->low[1], p->high[1], row);

@@ -21,7 +21,7 @@ static void play(void *user, int step, const double *obs, const double *state, d
 static void record(ml3_episode *episode, ml3_env *env, const ml3_policy *policy, const ml3_real *theta,
                    const double *task, int start, uint64_t key) {
   const ml3_env_spec *spec = env->spec;
-  double drawn[ML3_POLICY_MAX_OBS], goal[ML3_POLICY_MAX_OBS];
+  double drawn[spec->task_dim + 1], goal[spec->goal_dim + 1];
   ml3_random random = ml3_random_stream(key, ML3_PURPOSE_RESET, (uint32_t)start, 0);
   memcpy(drawn, task, (size_t)spec->task_dim * sizeof *drawn);
   ml3_task_draw_start(spec, &random, drawn);
@@ -33,10 +33,7 @@ static void record(ml3_episode *episode, ml3_env *env, const ml3_policy *policy,
 
 /* An environment and an episode for it. */
 static int open(const ml3_env_spec *spec, int horizon, ml3_env **env, ml3_episode **episode, ml3_error *error) {
-  *env = NULL, *episode = NULL;
-  if (spec->task_dim > ML3_POLICY_MAX_OBS || spec->goal_dim > ML3_POLICY_MAX_OBS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has a task of %d numbers; at most %d are possible",
-                         spec->name, spec->task_dim, ML3_POLICY_MAX_OBS);
+  *episode = NULL;
   *env = ml3_env_new(spec, error);
   *episode = *env ? ml3_episode_new(spec, horizon ? horizon : spec->horizon, error) : NULL;
   return *episode ? ML3_OK : ML3_ERR_MEMORY;

@@ -27,7 +27,7 @@ int ml3_ensemble_moving(const ml3_ensemble *e, int i) {
 
 /* The entries of the state that move, [rows, k]. */
 static ml3_node build_moving(const ml3_ensemble *e, ml3_nn_graph *g, ml3_node state) {
-  ml3_node columns[ML3_ENSEMBLE_MAX_STATE];
+  ml3_node columns[e->moving];
   if (!e->settings.moving_count) return state;
   for (int i = 0; i < e->moving; i++) columns[i] = ml3_nn_slice_cols(g, state, e->settings.moving[i], 1);
   return ml3_nn_concat_cols(g, columns, e->moving);
@@ -35,8 +35,8 @@ static ml3_node build_moving(const ml3_ensemble *e, ml3_nn_graph *g, ml3_node st
 
 /* The state with those entries changed. */
 static ml3_node build_state(const ml3_ensemble *e, ml3_nn_graph *g, ml3_node state, ml3_node moved) {
-  ml3_node columns[ML3_ENSEMBLE_MAX_STATE];
   const int n = e->dynamics.state_dim;
+  ml3_node columns[n];
   if (!e->settings.moving_count) return moved;
   for (int i = 0; i < n; i++) columns[i] = ml3_nn_slice_cols(g, state, i, 1);
   for (int i = 0; i < e->moving; i++) columns[e->settings.moving[i]] = ml3_nn_slice_cols(g, moved, i, 1);
@@ -117,9 +117,8 @@ static int check(const ml3_env_spec *spec, const ml3_ensemble_settings *s, ml3_e
   if (s->depth < 0 || s->depth > ML3_MLP_MAX_DEPTH)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "ensemble: %d hidden layers; 0 to %d are possible", s->depth,
                          ML3_MLP_MAX_DEPTH);
-  if (spec->state_dim > ML3_ENSEMBLE_MAX_STATE)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "ensemble: '%s' has %d state entries; at most %d are possible",
-                         spec->name, spec->state_dim, ML3_ENSEMBLE_MAX_STATE);
+  int code = ml3_env_check_sizes(spec, error);
+  if (code != ML3_OK) return code;
   if (s->moving_count < 0 || s->moving_count > spec->state_dim)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "ensemble: %d entries of the state move; '%s' has %d",
                          s->moving_count, spec->name, spec->state_dim);
@@ -183,11 +182,14 @@ ml3_ensemble *ml3_ensemble_new(const ml3_env_spec *spec, const ml3_ensemble_sett
                                .step = step,
                                .user = e};
   e->context = calloc((size_t)e->dynamics.context_size, sizeof *e->context);
-  if (!e->context) {
-    free(e);
+  e->entries = calloc((size_t)settings->moving_count + 1, sizeof *e->entries);
+  if (!e->context || !e->entries) {
+    ml3_ensemble_free(e);
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an ensemble");
     return NULL;
   }
+  for (int i = 0; i < settings->moving_count; i++) e->entries[i] = settings->moving[i];
+  e->settings.moving = e->entries;
   for (int i = 0; i < settings->members; i++) {
     ml3_random random = ml3_random_stream(seed, ML3_PURPOSE_BASELINE, (uint32_t)i, 1);
     ml3_mlp_init(&e->net, &random, e->context + i * ml3_mlp_size(&e->net));
@@ -201,6 +203,7 @@ ml3_ensemble *ml3_ensemble_new(const ml3_env_spec *spec, const ml3_ensemble_sett
 void ml3_ensemble_free(ml3_ensemble *e) {
   if (!e) return;
   free(e->context);
+  free(e->entries);
   free(e);
 }
 
@@ -224,7 +227,7 @@ int ml3_ensemble_save(const ml3_ensemble *e, const char *path, ml3_error *error)
   int code = ml3_nn_tensors_put_text(t, "format", "ml3 ensemble 1", error);
   if (!code) code = ml3_nn_tensors_put_text(t, "environment", e->spec->name, error);
   if (!code) code = ml3_nn_tensors_put_ints(t, "shape", SHAPE, shape, error);
-  int64_t moving[ML3_ENSEMBLE_MAX_STATE];
+  int64_t moving[e->settings.moving_count + 1];
   for (int i = 0; i < e->settings.moving_count; i++) moving[i] = e->settings.moving[i];
   if (!code && e->settings.moving_count)
     code = ml3_nn_tensors_put_ints(t, "moving", e->settings.moving_count, moving, error);
@@ -235,12 +238,13 @@ int ml3_ensemble_save(const ml3_ensemble *e, const char *path, ml3_error *error)
   return code;
 }
 
-/* Files of before, and those of whole states, have none. */
-static bool read_moving(const ml3_nn_tensors *t, const ml3_env_spec *spec, ml3_ensemble_settings *s, ml3_error *error) {
-  int64_t moving[ML3_ENSEMBLE_MAX_STATE];
+/* Into entries[state_dim]. Files of before, and those of whole states, have none. */
+static bool read_moving(const ml3_nn_tensors *t, const ml3_env_spec *spec, int *entries, ml3_ensemble_settings *s,
+                        ml3_error *error) {
+  int64_t moving[spec->state_dim];
   const size_t count = ml3_nn_tensors_size(t, "moving");
   if (count == 0) return true;
-  if (count > (size_t)spec->state_dim || count > ML3_ENSEMBLE_MAX_STATE)
+  if (count > (size_t)spec->state_dim)
     return ml3_error_set(error, ML3_ERR_FORMAT, "the ensemble moves %zu entries of a state of %d", count,
                          spec->state_dim),
            false;
@@ -250,8 +254,9 @@ static bool read_moving(const ml3_nn_tensors *t, const ml3_env_spec *spec, ml3_e
       return ml3_error_set(error, ML3_ERR_FORMAT, "the ensemble moves entry %lld of a state of %d",
                            (long long)moving[i], spec->state_dim),
              false;
-    s->moving[i] = (int)moving[i];
+    entries[i] = (int)moving[i];
   }
+  s->moving = entries;
   s->moving_count = (int)count;
   return true;
 }
@@ -259,6 +264,7 @@ static bool read_moving(const ml3_nn_tensors *t, const ml3_env_spec *spec, ml3_e
 static ml3_ensemble *read_tensors(const ml3_env_spec *spec, const ml3_nn_tensors *t, ml3_error *error) {
   int64_t shape[SHAPE];
   ml3_real least = 0;
+  if (ml3_env_check_sizes(spec, error) != ML3_OK) return NULL;
   const char *format = ml3_nn_tensors_text(t, "format");
   if (!format || strcmp(format, "ml3 ensemble 1") != 0) {
     ml3_error_set(error, ML3_ERR_FORMAT, "the file is no ensemble");
@@ -281,7 +287,8 @@ static ml3_ensemble *read_tensors(const ml3_env_spec *spec, const ml3_nn_tensors
   ml3_ensemble_settings s = {
       .members = (int)shape[2], .second_order = shape[3] != 0, .depth = (int)shape[4], .variance_min = least};
   for (int i = 0; i < ML3_MLP_MAX_DEPTH; i++) s.hidden[i] = (int)shape[5 + i];
-  if (!read_moving(t, spec, &s, error)) return NULL;
+  int entries[spec->state_dim];
+  if (!read_moving(t, spec, entries, &s, error)) return NULL;
   if (check_net(spec, &s, (int64_t)ml3_nn_tensors_size(t, "context"), error) != ML3_OK) return NULL; /* before it has memory */
   ml3_ensemble *e = ml3_ensemble_new(spec, &s, 0, error);
   if (e && ml3_nn_tensors_get(t, "context", (size_t)e->dynamics.context_size, e->context, error)) {

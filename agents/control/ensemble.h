@@ -26,23 +26,25 @@
 extern "C" {
 #endif
 
-enum { ML3_ENSEMBLE_MAX_MEMBERS = 32, ML3_ENSEMBLE_MAX_STATE = 256 };
+enum { ML3_ENSEMBLE_MAX_MEMBERS = 32 };
 
 /* The shape of an ensemble. */
 typedef struct ml3_ensemble_settings {
   int members;
   int hidden[ML3_MLP_MAX_DEPTH], depth;
-  bool second_order;                                /* state (q, v); dt from the environment */
-  double variance_min;                              /* of the normalised change */
-  int moving[ML3_ENSEMBLE_MAX_STATE], moving_count; /* entries of the state; 0: all */
+  bool second_order;   /* state (q, v); dt from the environment */
+  double variance_min; /* of the normalised change */
+  const int *moving;   /* [moving_count] entries of the state. Copied */
+  int moving_count;    /* 0: all of them */
 } ml3_ensemble_settings;
 ml3_ensemble_settings ml3_ensemble_defaults(void); /* 3 members, 100-30 tanh, first order, 1e-3 */
 
 /* An ensemble of networks as dynamics. */
 typedef struct ml3_ensemble {
   ml3_dynamics dynamics; /* environment: the spec's name */
-  ml3_ensemble_settings settings;
+  ml3_ensemble_settings settings; /* settings.moving: its copy */
   const ml3_env_spec *spec;
+  int *entries;      /* what settings.moving points to */
   int moving;        /* k, entries of the state that it is about */
   ml3_mlp net;       /* of one member: k + m inputs, mean and raw variance of each predicted entry out */
   int predicted;     /* entries that are predicted: k, or the last k / 2 */

@@ -2,10 +2,11 @@
 #include "agents/control/geometry.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static ml3_node build_columns(ml3_nn_graph *g, ml3_node x, const int *columns, int count) {
-  ml3_node each[ML3_STATE_MAX];
+  ml3_node each[count + 1];
   for (int i = 0; i < count; i++) each[i] = ml3_nn_slice_cols(g, x, columns[i], 1);
   return ml3_nn_concat_cols(g, each, count);
 }
@@ -118,6 +119,17 @@ static void reacher_obs(const ml3_geometry *geometry, const double *state, const
   }
 }
 
+/* What both have alike: where the arm is are the first two entries of the outcome, by those names. */
+static void name_arm(ml3_geometry *geometry, const char *first, const char *second) {
+  static const int moving[4] = {SHOULDER, ELBOW, SHOULDER_VELOCITY, ELBOW_VELOCITY};
+  geometry->goal_seen = true;
+  geometry->place_dim = 2, geometry->velocity_dim = 2, geometry->moving_dim = 4;
+  geometry->place_names[0] = first, geometry->place_names[1] = second;
+  geometry->place[0] = 0, geometry->place[1] = 1;
+  memcpy(geometry->velocity, moving + 2, 2 * sizeof *moving);
+  memcpy(geometry->moving, moving, sizeof moving);
+}
+
 static int init_reacher(ml3_geometry *geometry, ml3_error *error) {
   static const char *const lengths[2] = {"upper_arm_length", "forearm_length"};
   const ml3_env_spec *env = geometry->env;
@@ -129,19 +141,11 @@ static int init_reacher(ml3_geometry *geometry, ml3_error *error) {
                            "rollout.fixed",
                            env->name, lengths[i]);
   }
-  *geometry = (ml3_geometry){.env = env,
-                             .goal_seen = true,
-                             .place_dim = 2,
-                             .place = {0, 1},
-                             .place_names = {"x", "y"},
-                             .velocity_dim = 2,
-                             .velocity = {SHOULDER_VELOCITY, ELBOW_VELOCITY},
-                             .moving_dim = 4,
-                             .moving = {SHOULDER, ELBOW, SHOULDER_VELOCITY, ELBOW_VELOCITY},
-                             .build_obs = reacher_build_obs,
-                             .build_outcome = reacher_build_outcome,
-                             .obs = reacher_obs,
-                             .outcome = reacher_outcome};
+  geometry->build_obs = reacher_build_obs;
+  geometry->build_outcome = reacher_build_outcome;
+  geometry->obs = reacher_obs;
+  geometry->outcome = reacher_outcome;
+  name_arm(geometry, "x", "y");
   return ML3_OK;
 }
 
@@ -174,19 +178,11 @@ static void joints_obs(const ml3_geometry *geometry, const double *state, const 
 
 static int init_joints(ml3_geometry *geometry, ml3_error *error) {
   (void)error;
-  *geometry = (ml3_geometry){.env = geometry->env,
-                             .goal_seen = true,
-                             .place_dim = 2,
-                             .place = {0, 1},
-                             .place_names = {"shoulder", "elbow"},
-                             .velocity_dim = 2,
-                             .velocity = {SHOULDER_VELOCITY, ELBOW_VELOCITY},
-                             .moving_dim = 4,
-                             .moving = {SHOULDER, ELBOW, SHOULDER_VELOCITY, ELBOW_VELOCITY},
-                             .build_obs = joints_build_obs,
-                             .build_outcome = joints_build_outcome,
-                             .obs = joints_obs,
-                             .outcome = joints_outcome};
+  geometry->build_obs = joints_build_obs;
+  geometry->build_outcome = joints_build_outcome;
+  geometry->obs = joints_obs;
+  geometry->outcome = joints_outcome;
+  name_arm(geometry, "shoulder", "elbow");
   return ML3_OK;
 }
 
@@ -202,15 +198,25 @@ static const struct {
               {"reacher_joints", init_joints}};
 
 int ml3_geometry_init(ml3_geometry *geometry, const ml3_env_spec *env, ml3_error *error) {
+  int (*init)(ml3_geometry *, ml3_error *) = init_usual;
+  const size_t n = (size_t)env->state_dim + 1; /* and a pendulum's angle is two places */
+  int code = ml3_env_check_sizes(env, error);
   *geometry = (ml3_geometry){.env = env};
-  if (env->state_dim > ML3_STATE_MAX || env->task_dim > ML3_STATE_MAX || env->goal_dim > ML3_STATE_MAX)
-    return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
-                         "environment '%s' cannot be used model-based: it has %d state entries, %d of the task, %d of "
-                         "the goal; at most %d of each are possible",
-                         env->name, env->state_dim, env->task_dim, env->goal_dim, ML3_STATE_MAX);
+  if (code != ML3_OK) return code;
+  if (!(geometry->place_names = calloc(n, sizeof *geometry->place_names + 3 * sizeof *geometry->place)))
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the states of '%s'", env->name);
+  geometry->place = (int *)(geometry->place_names + n);
+  geometry->velocity = geometry->place + n;
+  geometry->moving = geometry->velocity + n;
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-    if (strcmp(others[i].environment, env->name) == 0) return others[i].init(geometry, error);
-  return init_usual(geometry, error);
+    if (strcmp(others[i].environment, env->name) == 0) init = others[i].init;
+  if ((code = init(geometry, error)) != ML3_OK) ml3_geometry_free(geometry);
+  return code;
+}
+
+void ml3_geometry_free(ml3_geometry *geometry) {
+  free(geometry->place_names); /* the others are behind it */
+  *geometry = (ml3_geometry){0};
 }
 
 ml3_node ml3_geometry_build_place(const ml3_geometry *geometry, ml3_nn_graph *g, ml3_node outcome) {
@@ -233,7 +239,7 @@ static void place_of(const ml3_geometry *geometry, const double *outcome, double
 }
 
 double ml3_geometry_to_goal(const ml3_geometry *geometry, const double *state, const double *goal, double *to_goal) {
-  double outcome[ML3_STATE_MAX], here[ML3_STATE_MAX], sum = 0;
+  double outcome[geometry->env->goal_dim + 1], here[geometry->place_dim + 1], sum = 0;
   geometry->outcome(geometry, state, outcome);
   place_of(geometry, outcome, here);
   place_of(geometry, goal, to_goal);

@@ -18,18 +18,16 @@
 extern "C" {
 #endif
 
-enum { ML3_STATE_MAX = 64 };
-
 typedef struct ml3_geometry ml3_geometry;
 /* How observations and distances come from a state, as graphs. */
 struct ml3_geometry {
   const ml3_env_spec *env;
-  bool goal_seen;                            /* the observation tells the goal */
-  int place_dim, place[ML3_STATE_MAX];       /* entries of the outcome, and of the goal, that say where it is */
-  bool on_circle;                            /* place_dim is 2: cosine and sine of the entry place[0] */
-  const char *place_names[ML3_STATE_MAX];    /* [place_dim] */
-  int velocity_dim, velocity[ML3_STATE_MAX]; /* entries of the state */
-  int moving_dim, moving[ML3_STATE_MAX];     /* entries of the state that a step changes, places before velocities */
+  bool goal_seen;           /* the observation tells the goal */
+  int place_dim, *place;    /* entries of the outcome, and of the goal, that say where it is */
+  bool on_circle;           /* place_dim is 2: cosine and sine of the entry place[0] */
+  const char **place_names; /* [place_dim] */
+  int velocity_dim, *velocity; /* entries of the state */
+  int moving_dim, *moving;     /* entries of the state that a step changes, places before velocities */
 
   /* state [rows, n], goal [1, goal_dim] -> [rows, obs_dim] */
   ml3_node (*build_obs)(const ml3_geometry *geometry, ml3_nn_graph *g, ml3_node state, ml3_node goal);
@@ -40,8 +38,10 @@ struct ml3_geometry {
   void (*outcome)(const ml3_geometry *geometry, const double *state, double *outcome);
 };
 
-/* env is kept. ML3_ERR_UNAVAILABLE with a sentence when observation or goal do not follow from the state in a known way. */
+/* env is kept. ML3_ERR_UNAVAILABLE with a sentence when observation or goal do not follow from the state in a known way; there
+   is nothing to free then. */
 int ml3_geometry_init(ml3_geometry *geometry, const ml3_env_spec *env, ml3_error *error);
+void ml3_geometry_free(ml3_geometry *geometry); /* what it has allocated; the struct is the caller's */
 
 /* The place alone: outcome [rows, goal_dim] (or goal [1, goal_dim]) -> its columns [rows, place_dim]. */
 ml3_node ml3_geometry_build_place(const ml3_geometry *geometry, ml3_nn_graph *g, ml3_node outcome);

@@ -107,7 +107,9 @@ static int copy_own(ml3_learner *l, const void *own, ml3_error *error) {
 }
 
 static int make(ml3_learner *l, const ml3_learner_settings *s, ml3_error *error) {
-  int code = check(s, error);
+  int code = ml3_policy_copy(&l->policy, &s->policy, error);
+  l->settings.policy = l->policy; /* the caller's may be gone by then */
+  if (code == ML3_OK) code = check(s, error);
   if (code == ML3_OK) code = copy_own(l, s->own, error);
   if (code == ML3_OK && l->kind->policy) code = l->kind->policy(&l->policy, error);
   if (code != ML3_OK) return code;
@@ -115,7 +117,8 @@ static int make(ml3_learner *l, const ml3_learner_settings *s, ml3_error *error)
     return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the learner '%s'", l->kind->name);
   if (l->task) memcpy(l->task, s->task, (size_t)s->env->task_dim * sizeof *l->task);
   l->settings.task = l->task;
-  ml3_normalizer_init(&l->normalizer, l->policy.net.inputs);
+  if (s->normalize_obs && (code = ml3_policy_reserve(&l->policy, error)) != ML3_OK) return code;
+  if ((code = ml3_normalizer_init(&l->normalizer, l->policy.net.inputs, error)) != ML3_OK) return code;
   l->sampler = ml3_sampler_new(s->env, &l->policy, s->envs, s->horizon, s->threads, error);
   l->rollout = l->sampler ? ml3_rollout_new(&l->policy, s->envs, l->kind->stepwise ? 1 : s->steps, 0, error) : NULL;
   l->settings.start = NULL; /* the sampler has it */
@@ -133,7 +136,7 @@ ml3_learner *ml3_learner_new(const ml3_learner_kind *kind, const ml3_learner_set
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the learner '%s'", kind->name);
     return NULL;
   }
-  *l = (ml3_learner){.kind = kind, .settings = *s, .policy = s->policy};
+  *l = (ml3_learner){.kind = kind, .settings = *s};
   if (make(l, s, error) == ML3_OK) return l;
   ml3_learner_free(l);
   return NULL;
@@ -145,6 +148,8 @@ void ml3_learner_free(ml3_learner *l) {
   ml3_sampler_free(l->sampler);
   ml3_rollout_free(l->rollout);
   ml3_nn_optimizer_free(&l->optimizer);
+  ml3_normalizer_free(&l->normalizer);
+  ml3_policy_free(&l->policy);
   free(l->parameters);
   free(l->task);
   free(l->own_settings);

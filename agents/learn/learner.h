@@ -20,7 +20,8 @@ typedef struct ml3_learner_settings {
   void *owned;         /* freed with the learner, or when making it fails: the narrowed env; or NULL */
   const double *task;  /* [task_dim] the one to learn, from its starts; NULL: every episode draws its own. Copied */
   const double *start; /* [state_dim] of every episode; NULL: drawn. Copied */
-  ml3_policy policy;   /* its shape and initial normalisation; Gaussian or categorical, or what the learner makes of it */
+  ml3_policy policy;   /* its shape and initial normalisation; Gaussian or categorical, or what the learner makes of it.
+                          Copied */
   uint64_t seed;
   int envs, steps;    /* environments side by side, and steps of each, for an update */
   int horizon;        /* of an episode; 0: the environment's */

@@ -17,14 +17,15 @@ static void fingerprint(const ml3_learner *l, char *text, size_t size) {
 enum { UPDATES, ENV_STEPS, OPTIMIZER_STEP, COUNTERS };
 
 int ml3_normalizer_put(const ml3_normalizer *n, ml3_nn_tensors *file, const char *name, ml3_error *error) {
-  double numbers[1 + 2 * ML3_POLICY_MAX_OBS] = {n->count};
+  double numbers[1 + 2 * n->size];
+  numbers[0] = n->count;
   memcpy(numbers + 1, n->mean, (size_t)n->size * sizeof *numbers);
   memcpy(numbers + 1 + n->size, n->squares, (size_t)n->size * sizeof *numbers);
   return ml3_nn_tensors_put_doubles(file, name, 1 + 2 * n->size, numbers, error);
 }
 
 int ml3_normalizer_get(ml3_normalizer *n, const ml3_nn_tensors *file, const char *name, ml3_error *error) {
-  double numbers[1 + 2 * ML3_POLICY_MAX_OBS];
+  double numbers[1 + 2 * n->size];
   int code = ml3_nn_tensors_get_doubles(file, name, 1 + 2 * n->size, numbers, error);
   if (code) return code;
   n->count = numbers[0];
@@ -95,6 +96,7 @@ static int load_tensors(ml3_learner *l, const ml3_nn_tensors *f, const char *pat
   if (!code) code = ml3_sampler_get(l->sampler, f, error);
   if (!code && l->kind->get) code = l->kind->get(l, f, error);
   int64_t diverged[2] = {0}; /* files of before have none */
+  if (!code && l->normalizer.count > 0) code = ml3_policy_reserve(&l->policy, error);
   if (!code && ml3_nn_tensors_size(f, "diverged")) code = ml3_nn_tensors_get_ints(f, "diverged", 2, diverged, error);
   if (code) return ml3_error_prefix(error, "checkpoint '%s'", path);
   l->updates = counters[UPDATES];

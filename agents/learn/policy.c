@@ -3,6 +3,7 @@
 #include "agents/learn/policy_categorical.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agents/learn/squashed.h"
@@ -14,12 +15,6 @@ static const double INPUT_LIMIT = 10; /* deviations that an input may be away fr
 int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
                     ml3_activation activation, bool bias, ml3_error *error) {
   const int actions = env->choices ? env->choices : env->action_dim;
-  if (actions > ML3_POLICY_MAX_ACTIONS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d actions; policies have at most %d",
-                         env->name, actions, ML3_POLICY_MAX_ACTIONS);
-  if (env->obs_dim > ML3_POLICY_MAX_OBS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d observations; policies take at most %d",
-                         env->name, env->obs_dim, ML3_POLICY_MAX_OBS);
   if (depth < 0 || depth > ML3_MLP_MAX_DEPTH)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy: %d hidden layers; 0 to %d are possible", depth,
                          ML3_MLP_MAX_DEPTH);
@@ -33,17 +28,39 @@ int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidd
                          .obs_dim = env->obs_dim,
                          .kind = env->choices ? ML3_POLICY_CATEGORICAL : ML3_POLICY_DETERMINISTIC,
                          .action_dim = env->action_dim,
+                         .action = env->action,
                          .choices = env->choices,
                          .log_std_min = -5,
                          .log_std_max = 2,
                          .output_gain = 1};
   if (depth) memcpy(policy->net.hidden, hidden, (size_t)depth * sizeof *hidden);
-  for (int i = 0; i < ML3_POLICY_MAX_OBS; i++) policy->scale[i] = 1;
-  for (int i = 0; i < env->action_dim; i++) {
-    policy->low[i] = env->action[i].low;
-    policy->high[i] = env->action[i].high;
-  }
-  return ml3_mlp_check(&policy->net, "policy", error);
+  int code = ml3_env_check_sizes(env, error);
+  return code == ML3_OK ? ml3_mlp_check(&policy->net, "policy", error) : code;
+}
+
+int ml3_policy_reserve(ml3_policy *policy, ml3_error *error) {
+  const size_t n = (size_t)policy->net.inputs;
+  if (policy->shift) return ML3_OK;
+  double *numbers = calloc(n, 2 * sizeof *numbers + sizeof *policy->minus);
+  if (!numbers) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy of %zu inputs", n);
+  policy->shift = numbers, policy->scale = numbers + n, policy->minus = (int *)(numbers + 2 * n);
+  for (size_t i = 0; i < n; i++) policy->scale[i] = 1;
+  return ML3_OK;
+}
+
+void ml3_policy_free(ml3_policy *policy) {
+  free(policy->shift); /* the others are behind it */
+  policy->shift = policy->scale = NULL, policy->minus = NULL;
+}
+
+int ml3_policy_copy(ml3_policy *to, const ml3_policy *from, ml3_error *error) {
+  const size_t n = (size_t)from->net.inputs;
+  *to = *from;
+  to->shift = to->scale = NULL, to->minus = NULL;
+  if (!from->shift) return ML3_OK;
+  const int code = ml3_policy_reserve(to, error);
+  if (code == ML3_OK) memcpy(to->shift, from->shift, n * (2 * sizeof *from->shift + sizeof *from->minus));
+  return code;
 }
 
 int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double log_std_init, ml3_error *error) {
@@ -63,13 +80,19 @@ int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double lo
 }
 
 int ml3_policy_add_goal(ml3_policy *policy, const ml3_env_spec *env, ml3_error *error) {
-  if (policy->obs_dim + env->goal_dim > ML3_POLICY_MAX_OBS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "environment '%s' has %d observations and a goal of %d; policies take at most %d", env->name,
-                         env->obs_dim, env->goal_dim, ML3_POLICY_MAX_OBS);
+  ml3_policy before = *policy;
+  const size_t n = (size_t)before.net.inputs;
   policy->goal_dim = env->goal_dim;
   policy->net.inputs = policy->obs_dim + policy->goal_dim;
-  return ml3_mlp_check(&policy->net, "policy", error);
+  int code = ml3_mlp_check(&policy->net, "policy", error);
+  if (code != ML3_OK || !before.shift) return code;
+  policy->shift = NULL;
+  if ((code = ml3_policy_reserve(policy, error)) != ML3_OK) return *policy = before, code;
+  memcpy(policy->shift, before.shift, n * sizeof *before.shift);
+  memcpy(policy->scale, before.scale, n * sizeof *before.scale);
+  memcpy(policy->minus, before.minus, n * sizeof *before.minus);
+  ml3_policy_free(&before);
+  return ML3_OK;
 }
 
 int ml3_policy_make_relative(ml3_policy *policy, int i, int j, ml3_error *error) {
@@ -77,8 +100,9 @@ int ml3_policy_make_relative(ml3_policy *policy, int i, int j, ml3_error *error)
   if (i < 0 || j < 0 || i >= inputs || j >= inputs || i == j)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "policy: input %d cannot be taken relative to %d; there are %d", i, j,
                          inputs);
-  policy->minus[i] = j + 1;
-  return ML3_OK;
+  const int code = ml3_policy_reserve(policy, error);
+  if (code == ML3_OK) policy->minus[i] = j + 1;
+  return code;
 }
 
 /* log_std at the end of theta. */
@@ -120,10 +144,10 @@ int ml3_policy_draw_orthogonal(const ml3_policy *policy, double gain, ml3_random
 
 /* Middle and half width of an action's bounds. */
 static double middle(const ml3_policy *p, int i) {
-  return (p->low[i] + p->high[i]) / 2;
+  return (p->action[i].low + p->action[i].high) / 2;
 }
 static double half(const ml3_policy *p, int i) {
-  return (p->high[i] - p->low[i]) / 2;
+  return (p->action[i].high - p->action[i].low) / 2;
 }
 
 double ml3_policy_half_width(const ml3_policy *policy, int action) {
@@ -132,10 +156,12 @@ double ml3_policy_half_width(const ml3_policy *policy, int action) {
 }
 
 static double input(const ml3_policy *p, const double *obs, const double *goal, int i) {
-  double raw = i < p->obs_dim ? obs[i] : goal[i - p->obs_dim];
-  const int other = p->minus[i] - 1;
-  if (other >= 0) raw -= other < p->obs_dim ? obs[other] : goal[other - p->obs_dim];
-  const double x = (raw - p->shift[i]) * p->scale[i];
+  double x = i < p->obs_dim ? obs[i] : goal[i - p->obs_dim];
+  if (p->shift) {
+    const int other = p->minus[i] - 1;
+    if (other >= 0) x -= other < p->obs_dim ? obs[other] : goal[other - p->obs_dim];
+    x = (x - p->shift[i]) * p->scale[i];
+  }
   return p->clip_input ? fmin(fmax(x, -INPUT_LIMIT), INPUT_LIMIT) : x;
 }
 
@@ -145,7 +171,7 @@ void ml3_policy_input(const ml3_policy *policy, const double *obs, const double 
 
 void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const double *obs, const double *goal,
                     double *action) {
-  double x[ML3_POLICY_MAX_OBS], y[2 * ML3_POLICY_MAX_ACTIONS];
+  double x[policy->net.inputs], y[policy->net.outputs];
   for (int i = 0; i < policy->net.inputs; i++) x[i] = input(policy, obs, goal, i);
   ml3_mlp_forward(&policy->net, theta, x, y);
   if (policy->choices) {
@@ -157,7 +183,7 @@ void ml3_policy_act(const ml3_policy *policy, const ml3_real *theta, const doubl
       y[i] = ml3_squashed_action(policy, i, y[i]);
     else if (policy->squash == ML3_SQUASH_TANH)
       y[i] = middle(policy, i) + half(policy, i) * tanh((y[i] - middle(policy, i)) / half(policy, i));
-    action[i] = fmin(fmax(y[i], policy->low[i]), policy->high[i]);
+    action[i] = fmin(fmax(y[i], policy->action[i].low), policy->action[i].high);
   }
 }
 
@@ -171,17 +197,19 @@ void ml3_policy_play(void *user, int step, const double *obs, const double *stat
 
 static ml3_node build_squashed(ml3_nn_graph *g, const ml3_policy *policy, ml3_node raw, int i) {
   if (policy->squash == ML3_SQUASH_CLAMP)
-    return policy->kind == ML3_POLICY_DETERMINISTIC ? ml3_nn_clamp(g, raw, policy->low[i], policy->high[i]) : raw;
+    return policy->kind == ML3_POLICY_DETERMINISTIC
+               ? ml3_nn_clamp(g, raw, policy->action[i].low, policy->action[i].high)
+               : raw;
   ml3_node centred = ml3_nn_scale(g, ml3_nn_shift(g, raw, -middle(policy, i)), 1 / half(policy, i));
   return ml3_nn_shift(g, ml3_nn_scale(g, ml3_nn_tanh(g, centred), half(policy, i)), middle(policy, i));
 }
 
 /* One operation a layer where all actions have the same bounds. */
 static ml3_node build_mean(ml3_nn_graph *g, const ml3_policy *policy, ml3_node raw) {
-  ml3_node actions[ML3_POLICY_MAX_ACTIONS];
+  const ml3_env_field *a = policy->action;
+  ml3_node actions[policy->action_dim];
   bool alike = true;
-  for (int i = 1; i < policy->action_dim; i++)
-    alike = alike && policy->low[i] == policy->low[0] && policy->high[i] == policy->high[0];
+  for (int i = 1; i < policy->action_dim; i++) alike = alike && a[i].low == a[0].low && a[i].high == a[0].high;
   raw = ml3_nn_slice_cols(g, raw, 0, policy->action_dim);
   if (alike) return build_squashed(g, policy, raw, 0);
   for (int i = 0; i < policy->action_dim; i++)
@@ -225,14 +253,14 @@ ml3_policy_nodes ml3_policy_build_from_input(ml3_nn_graph *g, const ml3_policy *
 
 /* [1, inputs] of numbers. */
 static ml3_node build_row(ml3_nn_graph *g, const double *values, int count) {
-  ml3_node columns[ML3_POLICY_MAX_OBS];
+  ml3_node columns[count];
   for (int i = 0; i < count; i++) columns[i] = ml3_nn_constant(g, 1, 1, values[i]);
   return ml3_nn_concat_cols(g, columns, count);
 }
 
 /* Entries less others, where there are such. */
 static ml3_node build_relative(ml3_nn_graph *g, const ml3_policy *policy, ml3_node obs) {
-  ml3_node columns[ML3_POLICY_MAX_OBS];
+  ml3_node columns[policy->net.inputs];
   bool relative = false;
   for (int i = 0; i < policy->net.inputs; i++) {
     columns[i] = ml3_nn_slice_cols(g, obs, i, 1);
@@ -246,9 +274,9 @@ static ml3_node build_relative(ml3_nn_graph *g, const ml3_policy *policy, ml3_no
 /* Normalised inputs; nothing where that changes nothing. */
 static ml3_node build_input(ml3_nn_graph *g, const ml3_policy *policy, ml3_node obs) {
   const int n = policy->net.inputs;
-  obs = build_relative(g, policy, obs);
+  if (policy->shift) obs = build_relative(g, policy, obs);
   bool shifted = false, scaled = false;
-  for (int i = 0; i < n; i++) shifted = shifted || policy->shift[i] != 0, scaled = scaled || policy->scale[i] != 1;
+  for (int i = 0; i < n && policy->shift; i++) shifted = shifted || policy->shift[i] != 0, scaled = scaled || policy->scale[i] != 1;
   if (shifted) obs = ml3_nn_sub(g, obs, build_row(g, policy->shift, n));
   if (scaled) obs = ml3_nn_mul(g, obs, build_row(g, policy->scale, n));
   return policy->clip_input ? ml3_nn_clamp(g, obs, -INPUT_LIMIT, INPUT_LIMIT) : obs;
@@ -268,7 +296,7 @@ ml3_node ml3_policy_build_log_prob(ml3_nn_graph *g, ml3_policy_nodes at, ml3_nod
 }
 
 ml3_node ml3_policy_build_shares(ml3_nn_graph *g, const ml3_policy *policy, ml3_node actions) {
-  ml3_node columns[ML3_POLICY_MAX_ACTIONS];
+  ml3_node columns[policy->action_dim];
   for (int i = 0; i < policy->action_dim; i++)
     columns[i] = ml3_nn_scale(g, ml3_nn_slice_cols(g, actions, i, 1), 1 / ml3_policy_half_width(policy, i));
   return ml3_nn_concat_cols(g, columns, policy->action_dim);
@@ -282,8 +310,16 @@ ml3_node ml3_policy_build_entropy(ml3_nn_graph *g, ml3_policy_nodes at) {
 
 /* ---- normalisation ------------------------------------------------------------------------------------------- */
 
-void ml3_normalizer_init(ml3_normalizer *n, int size) {
-  *n = (ml3_normalizer){.size = size};
+int ml3_normalizer_init(ml3_normalizer *n, int size, ml3_error *error) {
+  *n = (ml3_normalizer){.size = size, .mean = calloc((size_t)size, 2 * sizeof *n->mean)};
+  if (!n->mean) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to normalise %d numbers", size);
+  n->squares = n->mean + size;
+  return ML3_OK;
+}
+
+void ml3_normalizer_free(ml3_normalizer *n) {
+  free(n->mean); /* squares are behind it */
+  n->mean = n->squares = NULL;
 }
 
 void ml3_normalizer_add(ml3_normalizer *n, const double *rows, int count) {

@@ -23,8 +23,6 @@
 extern "C" {
 #endif
 
-enum { ML3_POLICY_MAX_ACTIONS = 32, ML3_POLICY_MAX_OBS = 256 };
-
 /* What a policy makes of an observation: an action, a Gaussian of actions, or the probabilities of discrete ones. */
 typedef enum ml3_policy_kind {
   ML3_POLICY_DETERMINISTIC,
@@ -44,24 +42,30 @@ typedef enum ml3_squash {
 typedef struct ml3_policy {
   ml3_mlp net; /* inputs: observation, goal; outputs: actions, and log_std where they depend on the state; or logits */
   ml3_policy_kind kind;
-  int obs_dim, goal_dim, action_dim;                           /* goal_dim 0: the goal is not an input */
-  int choices;                                                 /* of a categorical policy; else 0 */
-  double shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS]; /* [inputs]; 0 and 1 from ml3_policy_init */
-  int minus
-      [ML3_POLICY_MAX_OBS]; /* [inputs] 1 + the input that is taken away from it first; 0 from ml3_policy_init: none */
-  bool clip_input;          /* x within +-10; false from ml3_policy_init: rollouts through models differentiate x */
+  int obs_dim, goal_dim, action_dim; /* goal_dim 0: the goal is not an input */
+  int choices;                       /* of a categorical policy; else 0 */
+  /* [inputs] What is made of an input, from ml3_policy_reserve; NULL: nothing. They are this policy's: a copy of the struct
+     has the same ones, ml3_policy_copy makes others. */
+  double *shift, *scale;
+  int *minus;      /* 1 + the input that is taken away from it first; 0: none */
+  bool clip_input; /* x within +-10; false from ml3_policy_init: rollouts through models differentiate x */
   ml3_squash squash;
-  double low[ML3_POLICY_MAX_ACTIONS], high[ML3_POLICY_MAX_ACTIONS];
+  const ml3_env_field *action; /* [action_dim] with their bounds. The environment's, which outlives the policy */
   double log_std_init, log_std_min, log_std_max;
   double output_gain; /* of ml3_policy_draw: the last layer's parameters times this; 1 from ml3_policy_init */
 } ml3_policy;
 
 /* A policy for that environment: its observation in, its action and bounds out. Deterministic, and categorical where
-   actions are discrete. */
+   actions are discrete. It has as many inputs and actions as the environment; memory alone bounds them. */
 int ml3_policy_init(ml3_policy *policy, const ml3_env_spec *env, const int *hidden, int depth,
                     ml3_activation activation, bool bias, ml3_error *error);
 /* Makes it Gaussian, sigma starting at exp(log_std_init). */
 int ml3_policy_make_gaussian(ml3_policy *policy, ml3_policy_kind kind, double log_std_init, ml3_error *error);
+/* Room for shift, scale and minus, which change nothing yet: 0, 1 and 0; nothing where there is room already. */
+int ml3_policy_reserve(ml3_policy *policy, ml3_error *error);
+/* Another policy with the same numbers, in memory of its own. */
+int ml3_policy_copy(ml3_policy *to, const ml3_policy *from, ml3_error *error);
+void ml3_policy_free(ml3_policy *policy); /* what it has reserved; the struct is the caller's */
 /* Does a policy of that kind fit the environment's actions? Else a sentence. */
 int ml3_policy_expects(const ml3_env_spec *env, ml3_policy_kind kind, ml3_error *error);
 const char *ml3_policy_kind_name(ml3_policy_kind kind); /* as in files and configurations: "gaussian_state" */
@@ -121,20 +125,24 @@ ml3_node ml3_policy_build_entropy(ml3_nn_graph *g, ml3_policy_nodes at);
 /* Running mean and squared deviations of the inputs (Chan et al. 1979), so that policies see mean 0 and deviation 1. */
 typedef struct ml3_normalizer {
   int size;
-  double count, mean[ML3_POLICY_MAX_OBS], squares[ML3_POLICY_MAX_OBS];
+  double count, *mean, *squares; /* [size] */
 } ml3_normalizer;
 
-void ml3_normalizer_init(ml3_normalizer *n, int size); /* of vectors of that size; nothing seen yet */
+/* Of vectors of that size; nothing seen yet. */
+int ml3_normalizer_init(ml3_normalizer *n, int size, ml3_error *error);
+void ml3_normalizer_free(ml3_normalizer *n); /* its memory */
 void ml3_normalizer_add(ml3_normalizer *n, const double *rows, int count); /* rows[count][size] */
-/* Sets the policy's shift and scale from what was seen; inputs that never change keep scale 1. */
+/* Sets the policy's shift and scale, which are reserved, from what was seen; inputs that never change keep scale 1. */
 void ml3_normalizer_apply(const ml3_normalizer *n, ml3_policy *policy);
 
 /* ---- files ----------------------------------------------------------------------------------------------- */
 
-/* policy.safetensors. Loading checks that the file's policy has the shape of `policy`, and takes its normalisation. */
+/* policy.safetensors. Loading checks that the file's policy has the shape of `policy`, and takes its normalisation, for which
+   it reserves room. */
 int ml3_policy_save(const ml3_policy *policy, const ml3_real *theta, const char *path, ml3_error *error);
 int ml3_policy_load(ml3_policy *policy, ml3_real *theta, const char *path, ml3_error *error);
-/* The policy of a file, of the shape that the file says, for an environment that it must fit; *theta is freed by the caller. */
+/* The policy of a file, of the shape that the file says, for an environment that it must fit. The caller frees *theta, and the
+   policy by ml3_policy_free; after an error there is nothing to free. */
 int ml3_policy_open(const char *path, const ml3_env_spec *env, ml3_policy *policy, ml3_real **theta, ml3_error *error);
 
 /* Its normalisation into a checkpoint, as PREFIXshift and PREFIXscale, and back into a policy of as many inputs. */

@@ -23,8 +23,8 @@ int ml3_policy_expects(const ml3_env_spec *env, ml3_policy_kind kind, ml3_error 
 }
 
 ml3_node ml3_categorical_build_log_prob(ml3_nn_graph *g, ml3_node log_probs, ml3_node actions) {
-  ml3_node chosen[ML3_POLICY_MAX_ACTIONS];
   const int n = ml3_nn_cols(g, log_probs);
+  ml3_node chosen[n > 0 ? n : 1];
   for (int k = 0; k < n; k++) {
     ml3_node off = ml3_nn_abs(g, ml3_nn_shift(g, actions, -k));
     ml3_node is = ml3_nn_greater(g, ml3_nn_constant(g, ml3_nn_rows(g, actions), 1, 0.5), off);

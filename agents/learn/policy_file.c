@@ -29,16 +29,16 @@ static char *shape_of(const ml3_policy *p) {
   return text;
 }
 
-static void to_real(const double *from, ml3_real *to, int count) {
-  for (int i = 0; i < count; i++) to[i] = (ml3_real)from[i];
-}
-
 int ml3_policy_save(const ml3_policy *p, const ml3_real *theta, const char *path, ml3_error *error) {
   const int inputs = p->net.inputs, actions = p->action_dim;
-  ml3_real shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS], low[ML3_POLICY_MAX_ACTIONS],
-      high[ML3_POLICY_MAX_ACTIONS];
-  to_real(p->shift, shift, inputs), to_real(p->scale, scale, inputs);
-  to_real(p->low, low, actions), to_real(p->high, high, actions);
+  ml3_real shift[inputs], scale[inputs], low[actions], high[actions];
+  int64_t minus[inputs];
+  for (int i = 0; i < inputs; i++) {
+    shift[i] = p->shift ? (ml3_real)p->shift[i] : 0;
+    scale[i] = p->scale ? (ml3_real)p->scale[i] : 1;
+    minus[i] = p->minus ? p->minus[i] : 0;
+  }
+  for (int i = 0; i < actions; i++) low[i] = (ml3_real)p->action[i].low, high[i] = (ml3_real)p->action[i].high;
 
   ml3_nn_tensors *t = ml3_nn_tensors_new();
   char *shape = shape_of(p);
@@ -51,8 +51,6 @@ int ml3_policy_save(const ml3_policy *p, const ml3_real *theta, const char *path
   if (!code) code = ml3_nn_tensors_put(t, "action_low", 0, actions, low, error);
   if (!code) code = ml3_nn_tensors_put(t, "action_high", 0, actions, high, error);
   if (!code) code = ml3_nn_tensors_put_ints(t, "clip_input", 1, &(int64_t){p->clip_input}, error);
-  int64_t minus[ML3_POLICY_MAX_OBS];
-  for (int i = 0; i < inputs; i++) minus[i] = p->minus[i];
   if (!code) code = ml3_nn_tensors_put_ints(t, "minus", inputs, minus, error);
   if (!code) code = ml3_nn_tensors_save(t, path, error);
   free(shape);
@@ -90,10 +88,10 @@ static int get_finite(const ml3_nn_tensors *t, const char *name, size_t size, ml
 
 /* The bounds of actions are the environment's; those of the file must be numbers all the same, but where an action has none. */
 static int check_bounds(const ml3_nn_tensors *t, const ml3_policy *p, ml3_error *error) {
-  ml3_real bounds[ML3_POLICY_MAX_ACTIONS];
   const size_t actions = (size_t)p->action_dim;
+  ml3_real bounds[actions];
   for (size_t i = 0; i < actions; i++)
-    if (!isfinite(p->low[i]) || !isfinite(p->high[i])) return ML3_OK;
+    if (!isfinite(p->action[i].low) || !isfinite(p->action[i].high)) return ML3_OK;
   int code = get_finite(t, "action_low", actions, bounds, error);
   return code ? code : get_finite(t, "action_high", actions, bounds, error);
 }
@@ -101,9 +99,10 @@ static int check_bounds(const ml3_nn_tensors *t, const ml3_policy *p, ml3_error 
 int ml3_policy_load(ml3_policy *p, ml3_real *theta, const char *path, ml3_error *error) {
   ml3_nn_tensors *t = ml3_nn_tensors_load(path, error);
   if (!t) return error ? error->code : ML3_ERR_IO;
-  ml3_real shift[ML3_POLICY_MAX_OBS], scale[ML3_POLICY_MAX_OBS];
-  int64_t clip = 0, minus[ML3_POLICY_MAX_OBS] = {0};
   const size_t inputs = (size_t)p->net.inputs;
+  ml3_real shift[inputs], scale[inputs];
+  int64_t clip = 0, minus[inputs];
+  memset(minus, 0, sizeof minus);
   int code = check(t, p, path, error);
   bool right = code == ML3_OK;
   if (!code) code = get_finite(t, "shift", inputs, shift, error);
@@ -118,6 +117,7 @@ int ml3_policy_load(ml3_policy *p, ml3_real *theta, const char *path, ml3_error 
       code = ml3_error_set(error, ML3_ERR_FORMAT, "input %zu is relative to %lld; there are %zu", i,
                            (long long)minus[i] - 1, inputs);
   if (code && right) ml3_error_prefix(error, "'%s'", path);
+  if (!code) code = ml3_policy_reserve(p, error);
   for (size_t i = 0; i < inputs && !code; i++)
     p->shift[i] = shift[i], p->scale[i] = scale[i], p->minus[i] = (int)minus[i];
   if (!code) p->clip_input = clip != 0;
@@ -176,7 +176,10 @@ int ml3_policy_open(const char *path, const ml3_env_spec *env, ml3_policy *p, ml
   *theta = calloc((size_t)ml3_policy_size(p), sizeof **theta);
   if (!*theta) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to load '%s'", path);
   code = ml3_policy_load(p, *theta, path, error);
-  if (code) free(*theta), *theta = NULL;
+  if (code) {
+    free(*theta), *theta = NULL;
+    ml3_policy_free(p);
+  }
   return code;
 }
 
@@ -189,14 +192,18 @@ static void scaling_names(const char *prefix, char shift[NAME], char scale[NAME]
 
 int ml3_policy_put_scaling(const ml3_policy *p, const char *prefix, ml3_nn_tensors *file, ml3_error *error) {
   char shift[NAME], scale[NAME];
+  const int inputs = p->net.inputs;
+  double zeros[inputs], ones[inputs]; /* of a policy that has none */
+  for (int i = 0; i < inputs; i++) zeros[i] = 0, ones[i] = 1;
   scaling_names(prefix, shift, scale);
-  const int code = ml3_nn_tensors_put_doubles(file, shift, p->net.inputs, p->shift, error);
-  return code == ML3_OK ? ml3_nn_tensors_put_doubles(file, scale, p->net.inputs, p->scale, error) : code;
+  const int code = ml3_nn_tensors_put_doubles(file, shift, inputs, p->shift ? p->shift : zeros, error);
+  return code == ML3_OK ? ml3_nn_tensors_put_doubles(file, scale, inputs, p->scale ? p->scale : ones, error) : code;
 }
 
 int ml3_policy_get_scaling(ml3_policy *p, const char *prefix, const ml3_nn_tensors *file, ml3_error *error) {
   char shift[NAME], scale[NAME];
   scaling_names(prefix, shift, scale);
-  const int code = ml3_nn_tensors_get_doubles(file, shift, p->net.inputs, p->shift, error);
+  int code = ml3_policy_reserve(p, error);
+  if (code == ML3_OK) code = ml3_nn_tensors_get_doubles(file, shift, p->net.inputs, p->shift, error);
   return code == ML3_OK ? ml3_nn_tensors_get_doubles(file, scale, p->net.inputs, p->scale, error) : code;
 }

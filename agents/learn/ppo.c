@@ -204,7 +204,7 @@ static int create(ml3_learner *l, ml3_error *error) {
   own->longer = rows % (int)s->minibatches;
   own->value_net = l->policy.net;
   own->value_net.outputs = 1;
-  ml3_normalizer_init(&own->returns, 1);
+  if ((code = ml3_normalizer_init(&own->returns, 1, error)) != ML3_OK) return code;
   const int size = ml3_policy_size(&l->policy) + ml3_mlp_size(&own->value_net);
   const ml3_nn_optimizer_settings adam = adam_of(l, s);
   code = ml3_learner_allocate(l, size, size, &adam, error);
@@ -222,6 +222,7 @@ static void destroy(ml3_learner *l) {
   for (int i = 0; i < 2; i++) ml3_nn_workspace_free(own->pieces[i].loss), ml3_nn_program_free(own->pieces[i].program);
   ml3_nn_workspace_free(own->value);
   ml3_nn_program_free(own->value_program);
+  ml3_normalizer_free(&own->returns);
   free(own->memory);
   free(own->order);
   free(own->running);

@@ -87,9 +87,6 @@ static int check(const ml3_env_spec *env, const ml3_policy *policy, int envs, in
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "the policy takes %d observations and gives %d actions; environment '%s' has %d and %d",
                          policy->obs_dim, policy->action_dim, env->name, env->obs_dim, env->action_dim);
-  if (env->state_dim > ML3_POLICY_MAX_OBS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d state entries; rollouts take at most %d",
-                         env->name, env->state_dim, ML3_POLICY_MAX_OBS);
   if (envs < 1 || envs > 65536)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "rollouts in %d environments; 1 to 65536 are possible", envs);
   if (horizon < 0 || horizon > 1000000)
@@ -211,8 +208,9 @@ void ml3_sampler_explore(ml3_sampler *s, bool uniform) {
 static double draw_uniform(ml3_sampler *s, int i, ml3_real *action) {
   const ml3_policy *p = s->policy;
   for (int k = 0; k < p->action_dim; k++) {
-    action[k] = (ml3_real)ml3_random_uniform(&s->places[i].noise, p->low[k], p->high[k]);
-    s->action[i * p->action_dim + k] = fmin(fmax((double)action[k], p->low[k]), p->high[k]);
+    const double low = p->action[k].low, high = p->action[k].high;
+    action[k] = (ml3_real)ml3_random_uniform(&s->places[i].noise, low, high);
+    s->action[i * p->action_dim + k] = fmin(fmax((double)action[k], low), high);
   }
   return -p->action_dim * 0.69314718055994530942;
 }
@@ -236,14 +234,14 @@ static double draw_action(ml3_sampler *s, int i, ml3_real *action) {
     const double u = mean[i * n + k] + exp(log_sigma) * z;
     action[k] = (ml3_real)(squashed ? ml3_squashed_action(s->policy, k, u) : u);
     if (squashed) sum -= ml3_squashed_log_derivative(u);
-    s->action[i * n + k] = fmin(fmax((double)action[k], s->policy->low[k]), s->policy->high[k]);
+    s->action[i * n + k] = fmin(fmax((double)action[k], s->policy->action[k].low), s->policy->action[k].high);
     sum -= 0.5 * z * z + log_sigma + 0.91893853320467274178;
   }
   return sum;
 }
 
 static void keep_state(const place *p, ml3_real *to, int n) {
-  double state[ML3_POLICY_MAX_OBS];
+  double state[n];
   ml3_env_get_state(p->env, state);
   for (int k = 0; k < n; k++) to[k] = (ml3_real)state[k];
 }

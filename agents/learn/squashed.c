@@ -12,12 +12,13 @@ int ml3_policy_make_squashed(ml3_policy *policy, ml3_error *error) {
                          "actions are one of %d choices; a squashed Gaussian policy, which SAC learns, is for continuous "
                          "ones (method=ppo can learn these)",
                          policy->choices);
-  for (int i = 0; i < policy->action_dim; i++)
-    if (!isfinite(policy->low[i]) || !isfinite(policy->high[i]) || !(policy->low[i] < policy->high[i]))
+  for (int i = 0; i < policy->action_dim; i++) {
+    const double low = policy->action[i].low, high = policy->action[i].high;
+    if (!isfinite(low) || !isfinite(high) || !(low < high))
       return ml3_error_set(
           error, ML3_ERR_ARGUMENT,
-          "action %d is between %g and %g; a squashed Gaussian policy needs finite bounds of every action", i,
-          policy->low[i], policy->high[i]);
+          "action %d is between %g and %g; a squashed Gaussian policy needs finite bounds of every action", i, low, high);
+  }
   policy->kind = ML3_POLICY_SQUASHED;
   policy->squash = ML3_SQUASH_TANH;
   policy->log_std_init = 0; /* not used: the network says it */
@@ -29,11 +30,12 @@ int ml3_policy_make_squashed(ml3_policy *policy, ml3_error *error) {
 /* ---- numbers -------------------------------------------------------------------------------------------------- */
 
 double ml3_squashed_action(const ml3_policy *p, int k, double u) {
-  return (p->low[k] + p->high[k]) / 2 + (p->high[k] - p->low[k]) / 2 * tanh(u);
+  const double low = p->action[k].low, high = p->action[k].high;
+  return (low + high) / 2 + (high - low) / 2 * tanh(u);
 }
 
 double ml3_squashed_share(const ml3_policy *p, int k, double action) {
-  const double share = (2 * action - p->low[k] - p->high[k]) / (p->high[k] - p->low[k]);
+  const double low = p->action[k].low, high = p->action[k].high, share = (2 * action - low - high) / (high - low);
   return fmin(fmax(share, -1), 1);
 }
 
@@ -52,9 +54,10 @@ ml3_policy_nodes ml3_squashed_build(ml3_nn_graph *g, const ml3_policy *policy, m
 }
 
 ml3_node ml3_squashed_build_action(ml3_nn_graph *g, const ml3_policy *policy, ml3_node u) {
-  ml3_node share = ml3_nn_tanh(g, u), actions[ML3_POLICY_MAX_ACTIONS];
+  ml3_node share = ml3_nn_tanh(g, u), actions[policy->action_dim];
   for (int i = 0; i < policy->action_dim; i++) {
-    const double middle = (policy->low[i] + policy->high[i]) / 2, half = (policy->high[i] - policy->low[i]) / 2;
+    const double low = policy->action[i].low, high = policy->action[i].high;
+    const double middle = (low + high) / 2, half = (high - low) / 2;
     actions[i] = ml3_nn_shift(g, ml3_nn_scale(g, ml3_nn_slice_cols(g, share, i, 1), half), middle);
   }
   return ml3_nn_concat_cols(g, actions, policy->action_dim);

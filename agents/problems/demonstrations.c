@@ -53,11 +53,11 @@ void ml3_demonstrations_begin(ml3_demonstrations *d, int i, uint64_t seed, ml3_e
 
 /* ---- by iLQR -------------------------------------------------------------------------------------------------- */
 
-enum { MAX_STATE = 256, ITERATIONS = 100 };
+enum { ITERATIONS = 100 };
 
 /* Numbers that the cost of tracking the goal keeps. */
 typedef struct tracked {
-  double goal[MAX_STATE], weights[MAX_STATE], state[MAX_STATE]; /* where it begins */
+  double *goal, *weights, *state; /* state: where it begins */
   ml3_ilqr_goal_cost cost;
 } tracked;
 
@@ -114,7 +114,9 @@ static int on_iteration(void *user, const ml3_ilqr_iteration *iteration) {
 
 /* The plan for env's present task and state into actions[steps][m]. */
 static int plan(planning *p, const ml3_env *env, int steps, double *actions, ml3_error *error) {
-  tracked tracked;
+  const int n = env->spec->state_dim;
+  double goal[n], weights[n], state[n];
+  tracked tracked = {.goal = goal, .weights = weights, .state = state};
   ml3_ilqr_settings settings = ml3_ilqr_defaults(steps);
   settings.max_iterations = ITERATIONS;
   settings.threads = 1;
@@ -149,11 +151,6 @@ static int demonstrate(planning *p, int i, ml3_error *error) {
 
 ml3_demonstrations *ml3_demonstrations_plan(const ml3_env_spec *env, int count, int steps, uint64_t seed, int threads,
                                             int (*observe)(void *user, int planned), void *user, ml3_error *error) {
-  if (env->state_dim > MAX_STATE) {
-    ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s' has %d state entries; demonstrations take at most %d",
-                  env->name, env->state_dim, MAX_STATE);
-    return NULL;
-  }
   planning p = {.seed = seed, .observe = observe, .user = user, .error = error};
   if (!(p.d = ml3_demonstrations_new(env, count, steps, error))) return NULL;
   if (!(p.returns = calloc((size_t)count, sizeof *p.returns)))

@@ -6,20 +6,17 @@
 
 ml3_expert *ml3_expert_new(const ml3_policy *policy, ml3_error *error) {
   ml3_expert *expert = calloc(1, sizeof *expert);
-  ml3_real *theta = calloc((size_t)ml3_policy_size(policy), sizeof *theta);
-  if (expert && theta) {
-    expert->policy = *policy;
-    expert->theta = theta;
-    return expert;
-  }
-  free(expert);
-  free(theta);
+  if (expert) expert->theta = calloc((size_t)ml3_policy_size(policy), sizeof *expert->theta);
+  if (expert && expert->theta && ml3_policy_copy(&expert->policy, policy, error) == ML3_OK) return expert;
+  ml3_expert_free(expert);
   ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an expert of %d parameters", ml3_policy_size(policy));
   return NULL;
 }
 
 void ml3_expert_free(ml3_expert *expert) {
-  if (expert) free(expert->theta);
+  if (!expert) return;
+  ml3_policy_free(&expert->policy);
+  free(expert->theta);
   free(expert);
 }
 
@@ -56,14 +53,15 @@ ml3_expert *ml3_expert_open(const char *path, const ml3_env_spec *env, ml3_error
   if (ml3_policy_open(path, env, &policy, &theta, error) != ML3_OK) return NULL;
   ml3_expert *expert = ml3_expert_new(&policy, error);
   if (expert) memcpy(expert->theta, theta, (size_t)ml3_policy_size(&policy) * sizeof *theta);
+  ml3_policy_free(&policy);
   free(theta);
   return expert;
 }
 
 void ml3_expert_advise(const ml3_expert *expert, const double *obs, const double *goal, int rows, ml3_real *action) {
   const ml3_policy *p = &expert->policy;
+  double advice[p->action_dim];
   for (int row = 0; row < rows; row++) {
-    double advice[ML3_POLICY_MAX_ACTIONS];
     ml3_policy_act(p, expert->theta, obs + row * p->obs_dim, goal, advice);
     for (int k = 0; k < p->action_dim; k++) action[row * p->action_dim + k] = (ml3_real)advice[k];
   }

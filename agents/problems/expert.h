@@ -15,7 +15,7 @@ typedef struct ml3_expert {
   ml3_real *theta; /* [ml3_policy_size(&policy)] */
 } ml3_expert;
 
-/* Of that shape, all parameters 0: for a checkpoint to fill. NULL with a sentence; freed by ml3_expert_free. */
+/* Of that shape, which is copied, all parameters 0: for a checkpoint to fill. NULL with a sentence; freed by ml3_expert_free. */
 ml3_expert *ml3_expert_new(const ml3_policy *policy, ml3_error *error);
 /* By a learner with those settings (no task: it learns all of the environment's tasks at once), for settings->updates. Takes what
    settings->owned is. observe may be NULL: called after every update; a non-zero answer stops with ML3_ERR_INTERRUPTED. */

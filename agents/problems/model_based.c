@@ -24,7 +24,7 @@ static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3
                   ml3_error *error) {
   const model_based *m = ml3_model_based_self(p);
   const ml3_env_spec *spec = m->settings.env;
-  double env_task[ML3_STATE_MAX], state[ML3_STATE_MAX], goal[ML3_STATE_MAX];
+  double env_task[spec->task_dim + 1], state[spec->state_dim], goal[spec->goal_dim + 1];
 
   const ml3_demonstrations *d = split == ML3_SPLIT_TRAIN ? m->settings.demonstrations : NULL;
   const int number = d ? (int)ml3_random_below(random, (uint32_t)d->count) : -1;
@@ -77,7 +77,7 @@ int ml3_model_based_set_start(const ml3_problem *problem, ml3_real *task, int st
                               const double *state, ml3_error *error) {
   const model_based *m = ml3_model_based_self(problem);
   const ml3_env_spec *spec = m->settings.env;
-  double goal[ML3_STATE_MAX];
+  double goal[spec->goal_dim + 1];
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env *env = ml3_env_new(spec, error);
   if (!env) return error ? error->code : ML3_ERR_MEMORY;
@@ -107,6 +107,11 @@ static void free_problem(ml3_problem *p) {
   ml3_transitions_free(m->transitions);
   ml3_ensemble_free(m->ensemble);
   ml3_demonstrations_free(m->demonstrations);
+  ml3_geometry_free(&m->geometry);
+  ml3_policy_free(&m->settings.policy);
+  free(m->extra_goal);
+  free(m->names);
+  free(m->made_names);
   free(m->env);
   free(m);
 }
@@ -171,10 +176,15 @@ static int check(ml3_model_based_settings *s, ml3_error *error) {
 
 /* Observation, action, final distance and, where the goal is seen, the way to it from here and from the end, as it is and
    finely near 0, velocities at the end, and the time. */
-static void name_features(model_based *m) {
+static int name_features(model_based *m, ml3_error *error) {
   const ml3_env_spec *env = m->settings.env;
   const ml3_geometry *at = &m->geometry;
+  const size_t made = (size_t)(4 * at->place_dim + at->velocity_dim);
   int count = 0;
+  m->names = calloc((size_t)(env->obs_dim + env->action_dim) + 2 + made, sizeof *m->names);
+  m->made_names = calloc(made + 1, sizeof *m->made_names);
+  if (!m->names || !m->made_names)
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the features of '%s'", env->name);
   for (int i = 0; i < env->obs_dim; i++) m->names[count++] = env->obs[i].name;
   for (int i = 0; i < env->action_dim; i++) m->names[count++] = env->action[i].name;
   m->names[count++] = "final_distance";
@@ -192,6 +202,7 @@ static void name_features(model_based *m) {
   if (at->goal_seen) m->names[count++] = "time";
   m->problem.features = count;
   m->problem.feature_names = m->names;
+  return ML3_OK;
 }
 
 /* The numbers of a task, of D and of D'. */
@@ -212,17 +223,31 @@ static void lay_out(model_based *m) {
   if (s->recorded) p->inner_size = recorded;
 }
 
+/* What the settings point to becomes the problem's own. */
+static int keep_settings(model_based *m, ml3_error *error) {
+  const ml3_policy policy = m->settings.policy;
+  const size_t n = (size_t)m->settings.env->goal_dim;
+  const int code = ml3_policy_copy(&m->settings.policy, &policy, error);
+  if (code != ML3_OK || !m->settings.extra) return code;
+  if (!(m->extra_goal = calloc(n + 1, sizeof *m->extra_goal)))
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the problem '%s'", m->settings.env->name);
+  if (m->settings.extra_goal) memcpy(m->extra_goal, m->settings.extra_goal, n * sizeof *m->extra_goal);
+  m->settings.extra_goal = m->extra_goal;
+  return ML3_OK;
+}
+
 ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_error *error) {
   const ml3_dynamics *dynamics =
       settings->ensemble ? &settings->ensemble->dynamics : ml3_model_based_dynamics(settings->env, error);
   ml3_model_based_settings s = *settings;
   ml3_geometry geometry;
   if (ml3_env_need_continuous(s.env, "a model-based problem", error) != ML3_OK) return NULL;
-  if (!dynamics || ml3_geometry_init(&geometry, s.env, error) != ML3_OK || check(&s, error) != ML3_OK) return NULL;
-
-  model_based *m = malloc(sizeof *m);
+  if (!dynamics || ml3_geometry_init(&geometry, s.env, error) != ML3_OK) return NULL;
+  const int code = check(&s, error);
+  model_based *m = code == ML3_OK ? malloc(sizeof *m) : NULL;
   if (!m) {
-    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the problem '%s'", s.env->name);
+    if (code == ML3_OK) ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the problem '%s'", s.env->name);
+    ml3_geometry_free(&geometry);
     return NULL;
   }
   *m = (model_based){
@@ -252,7 +277,10 @@ ml3_problem *ml3_model_based_new(const ml3_model_based_settings *settings, ml3_e
                                          .model_inner = s.recorded ? 0 : rollout,
                                          .model_outer = rollout,
                                          .gather = rollout};
-  name_features(m);
+  if (keep_settings(m, error) != ML3_OK || name_features(m, error) != ML3_OK) {
+    free_problem(&m->problem);
+    return NULL;
+  }
   m->problem.net = &m->settings.policy.net;
   if (s.recorded) {
     m->problem.build_features = ml3_model_based_recorded_features;

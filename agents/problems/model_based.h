@@ -36,7 +36,7 @@ typedef enum ml3_cost_kind { ML3_COST_TRAJECTORY, ML3_COST_FINAL, ML3_COST_REACH
 typedef struct ml3_model_based_settings {
   const ml3_env_spec *env;
   const ml3_ensemble *ensemble; /* the model that rollouts go through; NULL: the environment's analytic one */
-  ml3_policy policy;
+  ml3_policy policy; /* copied */
   int horizon;       /* H; 0: the environment's */
   int starts;        /* start states a task */
   bool detach_state; /* in the inner step, features and policy see the states as data */
@@ -49,7 +49,7 @@ typedef struct ml3_model_based_settings {
   bool extra;                               /* exploration goal */
   bool energy;                              /* L_extra is the actions' squares instead */
   const ml3_demonstrations *demonstrations; /* ... or how far the policy is off an expert. Kept; NULL: not */
-  double extra_goal[ML3_STATE_MAX];         /* [goal_dim] */
+  const double *extra_goal;                 /* [goal_dim] of the exploration goal. Copied */
   int extra_until_step;
 } ml3_model_based_settings;
 

@@ -177,11 +177,11 @@ static ml3_node build_imitation(const model_based *m, ml3_nn_graph *g, ml3_node 
 ml3_node ml3_model_based_extra_loss(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                     ml3_node context) {
   const model_based *m = ml3_model_based_self(p);
-  ml3_node entries[ML3_STATE_MAX];
   if (m->settings.demonstrations) return build_imitation(m, g, theta, data);
   rollout r = build_rollout(m, g, theta, data, context, false);
   if (m->settings.energy) return build_energy(m, g, r.actions);
   const int dim = m->settings.env->goal_dim;
+  ml3_node entries[dim + 1];
   for (int i = 0; i < dim; i++) entries[i] = ml3_nn_constant(g, 1, 1, m->settings.extra_goal[i]);
   ml3_node goal = ml3_nn_concat_cols(g, entries, dim);
   return build_distance(m, g, r.states, 0, m->settings.extra_until_step, goal);

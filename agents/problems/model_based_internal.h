@@ -9,8 +9,6 @@
 #include "agents/problems/model_based.h"
 #include "metaloss/blocks.h"
 
-enum { ML3_MODEL_BASED_MAX_FEATURES = ML3_POLICY_MAX_OBS + ML3_POLICY_MAX_ACTIONS + 2 + 5 * ML3_STATE_MAX };
-
 typedef struct ml3_model_check ml3_model_check; /* programs that measure the model's error */
 
 /* A task, which is D and D' as well. */
@@ -33,8 +31,9 @@ typedef struct model_based {
   ml3_model_based_settings settings;
   const ml3_dynamics *dynamics;
   ml3_geometry geometry;
-  const char *names[ML3_MODEL_BASED_MAX_FEATURES]; /* of the features; the last ones point into made_names */
-  char made_names[5 * ML3_STATE_MAX][ML3_LOSS_NAME_MAX];
+  const char **names; /* of the features; the last ones point into made_names */
+  char (*made_names)[ML3_LOSS_NAME_MAX];
+  double *extra_goal;                 /* settings.extra_goal's copy, or NULL */
   void *env;                          /* owned, or NULL */
   ml3_ensemble *ensemble;             /* owned, or NULL */
   ml3_demonstrations *demonstrations; /* owned, or NULL */

@@ -12,7 +12,7 @@ static void read_goal(const model_based *m, const ml3_real *task, double *goal) 
 /* The environment at the start of an episode of the task, and an episode for it. */
 static ml3_env *open_start(const model_based *m, const ml3_real *task, int start, ml3_episode **episode,
                            ml3_error *error) {
-  double env_task[ML3_STATE_MAX], state[ML3_STATE_MAX];
+  double env_task[m->settings.env->task_dim + 1], state[m->settings.env->state_dim];
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env *env = ml3_env_new(m->settings.env, error);
   *episode = env ? ml3_episode_new(m->settings.env, m->settings.horizon, error) : NULL;
@@ -28,7 +28,7 @@ static ml3_env *open_start(const model_based *m, const ml3_real *task, int start
 
 /* Sum of squares of the outcome's entries off the goal. */
 static double squares_off(const model_based *m, const double *state, const double *goal) {
-  double outcome[ML3_STATE_MAX], sum = 0;
+  double outcome[m->settings.env->goal_dim + 1], sum = 0;
   m->geometry.outcome(&m->geometry, state, outcome);
   for (int i = 0; i < m->settings.env->goal_dim; i++) sum += (outcome[i] - goal[i]) * (outcome[i] - goal[i]);
   return sum;
@@ -39,7 +39,7 @@ double ml3_model_based_value(const ml3_problem *problem, const ml3_real *task, c
   const model_based *m = ml3_model_based_self(problem);
   const ml3_geometry *at = &m->geometry;
   const int a = m->settings.env->action_dim;
-  double row[ML3_MODEL_BASED_MAX_FEATURES], goal[ML3_STATE_MAX];
+  double row[m->problem.features], goal[m->settings.env->goal_dim + 1];
   read_goal(m, task, goal);
   at->obs(at, state, goal, row);
   double *next = row + m->settings.env->obs_dim;
@@ -72,7 +72,7 @@ ml3_episode *ml3_model_based_episode(const ml3_problem *problem, const ml3_real 
   ml3_env *env = open_start(m, task, start, &episode, error);
   if (!env) return NULL;
 
-  double goal[ML3_STATE_MAX];
+  double goal[m->settings.env->goal_dim + 1];
   read_goal(m, task, goal);
   ml3_policy_player player = {.policy = &m->settings.policy, .theta = theta, .goal = goal};
   ml3_episode_record(episode, env, m->settings.horizon, false, ml3_policy_play, &player);
@@ -86,7 +86,7 @@ static double reach(const model_based *m, const ml3_episode *e, const double *go
   const ml3_model_based_settings *s = &m->settings;
   const int n = s->env->state_dim, a = s->env->action_dim;
   const int first = s->cost_from_step < e->steps ? s->cost_from_step : e->steps, counted = e->steps + 1 - first;
-  double sum = 0, energy = 0, to_goal[ML3_STATE_MAX];
+  double sum = 0, energy = 0, to_goal[m->geometry.place_dim + 1];
   for (int t = first; t <= e->steps; t++) {
     const double *state = e->states + t * n;
     double squares = 0;
@@ -103,7 +103,7 @@ void ml3_model_based_judge(const ml3_problem *problem, const ml3_real *task, con
   const model_based *m = ml3_model_based_self(problem);
   const int n = m->settings.env->state_dim;
   const int first = m->settings.cost == ML3_COST_FINAL ? e->steps : m->settings.cost_from_step;
-  double sum = 0, goal[ML3_STATE_MAX];
+  double sum = 0, goal[m->settings.env->goal_dim + 1];
   read_goal(m, task, goal);
   for (int t = first; t <= e->steps; t++) sum += squares_off(m, e->states + t * n, goal);
   *outcome = (ml3_outcome){.task_loss = m->settings.cost == ML3_COST_REACH ? reach(m, e, goal) : sqrt(sum),

@@ -91,7 +91,7 @@ static double step_error(const model_based *m, const ml3_model_check *c, const m
 static double horizon_error(const model_based *m, const ml3_model_check *c, const ml3_episode *e) {
   const int n = m->settings.env->state_dim;
   const ml3_real *imagined = ml3_nn_output_at(c->rollout_work, 0) + e->steps * m->settings.starts * n;
-  double state[ML3_STATE_MAX], real[ML3_STATE_MAX], way[ML3_STATE_MAX];
+  double state[n], real[m->settings.env->goal_dim + 1], way[m->geometry.place_dim + 1];
   for (int i = 0; i < n; i++) state[i] = imagined[i];
   m->geometry.outcome(&m->geometry, e->states + e->steps * n, real);
   return ml3_geometry_to_goal(&m->geometry, state, real, way);
@@ -203,7 +203,7 @@ static int restore_transitions(ml3_transitions *d, const ml3_nn_tensors *file, m
   if (code == ML3_OK) code = ml3_transitions_reserve(d, (int)count, error);
   if (code == ML3_OK) d->count = 0;
   for (size_t i = 0; i < count && code == ML3_OK; i++) {
-    double row[2 * ML3_STATE_MAX + ML3_POLICY_MAX_ACTIONS];
+    double row[width];
     for (int j = 0; j < width; j++) row[j] = rows[i * (size_t)width + (size_t)j];
     ml3_transitions_add(d, row, row + n, row + n + a);
   }

@@ -25,7 +25,7 @@ static void put_demonstration(const model_free *m, int number, ml3_real *task) {
   const ml3_env_spec *env = m->settings.env;
   const ml3_block *blocks = m->task + TASK_DEMONSTRATION;
   ml3_real *x = ml3_block_in(blocks[DEMONSTRATION_X], task), *action = ml3_block_in(blocks[DEMONSTRATION_ACTION], task);
-  double goal[ML3_POLICY_MAX_OBS];
+  double goal[env->goal_dim + 1];
   for (int i = 0; i < env->goal_dim; i++) goal[i] = ml3_block_in(m->task[TASK_GOAL], task)[i];
   ml3_demonstrations_weigh(d, number, ml3_block_in(blocks[DEMONSTRATION_WEIGHT], task));
   for (int t = 0; t < d->length[number]; t++) {
@@ -38,7 +38,7 @@ static void put_demonstration(const model_free *m, int number, ml3_real *task) {
 int ml3_model_free_set_task(const ml3_problem *problem, const double *env_task, ml3_real *task, ml3_error *error) {
   const model_free *m = self(problem);
   const ml3_env_spec *env = m->settings.env;
-  double goal[ML3_POLICY_MAX_OBS] = {0};
+  double goal[env->goal_dim + 1];
   workspace *w = ml3_model_free_take_workspace(m, error);
   if (!w) return error ? error->code : ML3_ERR_MEMORY;
   ml3_sampler_goal(w->inner, env_task, goal);
@@ -54,7 +54,7 @@ static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3
   const model_free *m = self(p);
   const ml3_env_spec *env = m->settings.env;
   const bool demonstrated = m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS && split == ML3_SPLIT_TRAIN;
-  double env_task[ML3_POLICY_MAX_OBS];
+  double env_task[env->task_dim + 1];
   int number = 0;
   ml3_env_sample_task(env, random, env_task);
   if (demonstrated) {
@@ -76,7 +76,7 @@ static const uint64_t JUDGE_KEY = 0x6a756467; /* every policy is judged from the
 static int evaluate(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_outcome *outcome,
                     ml3_error *error) {
   const ml3_model_free_settings *s = &self(p)->settings;
-  double env_task[ML3_POLICY_MAX_OBS];
+  double env_task[s->env->task_dim + 1];
   ml3_model_free_task(p, task, env_task);
   return ml3_judge(s->env, &s->policy, theta, env_task, s->horizon, s->judge_episodes, JUDGE_KEY, outcome, error);
 }
@@ -84,7 +84,7 @@ static int evaluate(const ml3_problem *p, const ml3_real *task, const ml3_real *
 ml3_episode *ml3_model_free_episode(const ml3_problem *p, const ml3_real *task, int start, const ml3_real *theta,
                                     ml3_error *error) {
   const ml3_model_free_settings *s = &self(p)->settings;
-  double env_task[ML3_POLICY_MAX_OBS];
+  double env_task[s->env->task_dim + 1];
   ml3_model_free_task(p, task, env_task);
   return ml3_judge_episode(s->env, &s->policy, theta, env_task, s->horizon, start, JUDGE_KEY, error);
 }
@@ -135,7 +135,11 @@ static void free_problem(ml3_problem *p) {
   }
   ml3_demonstrations_free(m->demonstrations);
   ml3_expert_free(m->expert);
+  ml3_policy_free(&m->settings.policy);
   free(m->settings.owned);
+  free(m->extra_goal);
+  free(m->names);
+  free(m->name_list);
   free(m);
 }
 
@@ -162,10 +166,6 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
   if (!(s->discount > 0 && s->discount <= 1) || !(s->lambda >= 0 && s->lambda <= 1))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "discount %g and lambda %g must be within 0 and 1", s->discount,
                          s->lambda);
-  if (s->env->task_dim > ML3_POLICY_MAX_OBS || s->env->goal_dim > ML3_POLICY_MAX_OBS ||
-      s->env->state_dim > ML3_POLICY_MAX_OBS)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "environment '%s': task, goal or state has more than %d numbers",
-                         s->env->name, ML3_POLICY_MAX_OBS);
   if (s->extra == ML3_MODEL_FREE_DEMONSTRATIONS && (!s->demonstrations || s->demonstrations->env != s->env))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the extra information is demonstrations, but there are none of '%s'",
                          s->env->name);
@@ -230,11 +230,14 @@ static void name_column(const model_free *m, int feature, int i, char *name) {
 }
 
 static int name_features(model_free *m, ml3_error *error) {
-  int count = 0;
+  int columns = 0, count = 0;
+  for (int f = 0; f < FEATURES; f++) columns += m->sees[f] ? ml3_model_free_feature_width(m, f) : 0;
+  m->names = calloc((size_t)columns, sizeof *m->names);
+  m->name_list = calloc((size_t)columns, sizeof *m->name_list);
+  if (!m->names || !m->name_list)
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a learned loss that sees %d numbers", columns);
   for (int f = 0; f < FEATURES; f++)
     for (int i = 0; m->sees[f] && i < ml3_model_free_feature_width(m, f); i++) {
-      if (count == MAX_COLUMNS)
-        return ml3_error_set(error, ML3_ERR_ARGUMENT, "the learned loss would see more than %d numbers", MAX_COLUMNS);
       name_column(m, f, i, m->names[count]);
       m->name_list[count] = m->names[count];
       count++;
@@ -247,22 +250,22 @@ static int name_features(model_free *m, ml3_error *error) {
 /* Normalises the policy's inputs by what initial policies see on 32 tasks. */
 static int set_normalization(model_free *m, ml3_error *error) {
   enum { TASKS = 32 };
-  ml3_policy *policy = &m->settings.policy, plain = *policy;
-  ml3_normalizer normalizer;
+  ml3_policy *policy = &m->settings.policy;
+  ml3_normalizer normalizer = {0};
   ml3_real *theta = calloc((size_t)ml3_policy_size(policy), sizeof *theta);
   workspace *w = ml3_model_free_take_workspace(m, error);
   int code = w ? ML3_OK : error->code;
   if (w && !theta)
     code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d parameters of a policy", ml3_policy_size(policy));
-  ml3_normalizer_init(&normalizer, policy->net.inputs);
+  if (code == ML3_OK) code = ml3_normalizer_init(&normalizer, policy->net.inputs, error);
+  if (code == ML3_OK) code = ml3_policy_reserve(policy, error);
   for (int i = 0; i < TASKS && code == ML3_OK; i++) {
     ml3_random random = ml3_random_stream(m->settings.normalize_seed, ML3_PURPOSE_INIT, (uint32_t)i, 1);
     ml3_policy_draw(policy, &random, theta);
     ml3_sampler_reset(w->inner, NULL, (uint64_t)ml3_random_bits(&random));
-    *policy = plain; /* acts on what it sees as it is */
     code = ml3_sampler_collect(w->inner, theta, NULL, NULL, w->inner_rollout, error);
     for (int row = 0; row < inner_rows(m) && code == ML3_OK; row++) {
-      double x[ML3_POLICY_MAX_OBS];
+      double x[policy->net.inputs];
       for (int k = 0; k < policy->net.inputs; k++) x[k] = w->inner_rollout->x[row * policy->net.inputs + k];
       ml3_normalizer_add(&normalizer, x, 1);
     }
@@ -270,6 +273,7 @@ static int set_normalization(model_free *m, ml3_error *error) {
   if (code == ML3_OK) ml3_normalizer_apply(&normalizer, policy);
   m->problem.steps.made = (double)TASKS * inner_rows(m);
   if (w) ml3_model_free_return_workspace(m, w);
+  ml3_normalizer_free(&normalizer);
   free(theta);
   return code;
 }
@@ -338,6 +342,16 @@ static int make(model_free *m, ml3_error *error) {
   return set_normalization(m, error);
 }
 
+static int keep_extra_goal(model_free *m, ml3_error *error) {
+  const size_t n = (size_t)m->settings.env->state_dim;
+  if (m->settings.extra != ML3_MODEL_FREE_EXPLORATION_GOAL) return ML3_OK;
+  if (!(m->extra_goal = calloc(n, sizeof *m->extra_goal)))
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the problem '%s'", m->settings.env->name);
+  if (m->settings.extra_goal) memcpy(m->extra_goal, m->settings.extra_goal, n * sizeof *m->extra_goal);
+  m->settings.extra_goal = m->extra_goal;
+  return ML3_OK;
+}
+
 void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations, ml3_expert *expert) {
   model_free *m = problem->user;
   m->demonstrations = demonstrations;
@@ -352,6 +366,7 @@ ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_err
     return NULL;
   }
   m->settings = *settings;
+  int code = ml3_policy_copy(&m->settings.policy, &settings->policy, error);
   m->problem = (ml3_problem){.name = settings->env->name,
                              .success_name = "success",
                              .distance_name = "distance",
@@ -366,7 +381,8 @@ ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_err
                              .restore = restore,
                              .free = free_problem,
                              .user = m};
-  if (make(m, error) == ML3_OK) return &m->problem;
+  if (code == ML3_OK) code = keep_extra_goal(m, error);
+  if (code == ML3_OK && make(m, error) == ML3_OK) return &m->problem;
   free_problem(&m->problem);
   return NULL;
 }

@@ -56,7 +56,7 @@ typedef enum ml3_model_free_extra {
 typedef struct ml3_model_free_settings {
   const ml3_env_spec *env;
   void *owned;             /* freed with the problem, or when making it fails: the narrowed env; or NULL */
-  ml3_policy policy;       /* Gaussian */
+  ml3_policy policy;       /* Gaussian. Copied */
   int horizon;             /* steps of an episode; 0: the environment's */
   int rollouts;            /* episodes for one update */
   int outer_rollouts;      /* episodes for L_task */
@@ -72,7 +72,7 @@ typedef struct ml3_model_free_settings {
                          learned under another brings its own (metaloss/scaling.h) */
   uint64_t normalize_seed;
   ml3_model_free_extra extra;
-  double extra_goal[ML3_POLICY_MAX_OBS]; /* [state_dim] */
+  const double *extra_goal; /* [state_dim], for ML3_MODEL_FREE_EXPLORATION_GOAL. Copied */
   int extra_until_step;
   const ml3_demonstrations
       *demonstrations;      /* for ML3_MODEL_FREE_DEMONSTRATIONS: training tasks are drawn from them. Kept */

@@ -11,7 +11,7 @@
 /* What the learned loss may see, in this order. Adding one: a name, its width and its node. */
 enum { SEES_STATE, SEES_MEAN, SEES_LOG_STD, SEES_LOG_PROB, SEES_CREDIT, SEES_GOAL, SEES_ACTION, FEATURES };
 
-enum { MAX_COLUMNS = 3 * ML3_POLICY_MAX_OBS, NAME = 48 };
+enum { NAME = 48 };
 
 /* An expert's episode: what it saw, as the policy sees it, what it did, and how each step counts; all 0 where there is none. */
 enum { DEMONSTRATION_X, DEMONSTRATION_ACTION, DEMONSTRATION_WEIGHT, DEMONSTRATION_BLOCKS };
@@ -64,8 +64,9 @@ typedef struct model_free {
   ml3_problem problem;
   ml3_model_free_settings settings;
   bool sees[FEATURES];
-  char names[MAX_COLUMNS][NAME];
-  const char *name_list[MAX_COLUMNS];
+  char (*names)[NAME]; /* of the columns that it sees; name_list: the same, as the problem has them */
+  const char **name_list;
+  double *extra_goal; /* settings.extra_goal's copy, or NULL */
   workspace *idle;
   ml3_block task[TASK_BLOCKS], inner[INNER_BLOCKS], outer[OUTER_BLOCKS];
   ml3_demonstrations *demonstrations; /* owned, or NULL */

@@ -115,7 +115,7 @@ static int put_exploration(const model_free *m, workspace *w, ml3_real *to, ml3_
 
 /* What the expert would do in each row of the rollout. */
 static void put_expert_actions(const model_free *m, const ml3_rollout *r, const ml3_real *task, ml3_real *to) {
-  double goal[ML3_POLICY_MAX_OBS];
+  double goal[m->settings.env->goal_dim + 1];
   for (int i = 0; i < m->settings.env->goal_dim; i++) goal[i] = ml3_block_in(m->task[TASK_GOAL], task)[i];
   ml3_expert_advise(m->settings.expert, r->obs, goal, r->envs * r->steps, to);
 }
@@ -174,7 +174,7 @@ static int collect_outer(const model_free *m, workspace *w, const ml3_real *task
 int ml3_model_free_collect(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
                            ml3_real *inner, ml3_real *outer, ml3_error *error) {
   const model_free *m = self(p);
-  double env_task[ML3_POLICY_MAX_OBS];
+  double env_task[m->settings.env->task_dim + 1];
   const uint64_t high = ml3_random_bits(random), key = high << 32 | ml3_random_bits(random);
   ml3_model_free_task(p, task, env_task);
   workspace *w = ml3_model_free_take_workspace(m, error);

@@ -40,7 +40,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (has_shape) {
     ml3_policy policy;
     ml3_real *theta;
-    if (ml3_policy_open("fuzz", ml3_env_at(0), &policy, &theta, &error) == ML3_OK) free(theta);
+    if (ml3_policy_open("fuzz", ml3_env_at(0), &policy, &theta, &error) == ML3_OK) {
+      free(theta);
+      ml3_policy_free(&policy);
+    }
   }
   return 0;
 }
