@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -154,6 +153,12 @@ char *ml3_file_read(const char *path, size_t limit, size_t *size, ml3_error *err
   char *text = read_open(in, path, limit, size, error);
   fclose(in);
   return text;
+}
+
+int ml3_file_may_write(const char *path, const char *option, bool force, ml3_error *error) {
+  struct stat info;
+  if (!path || force || stat(path, &info) != 0 || !S_ISREG(info.st_mode)) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_IO, "'%s' exists already; choose another %s, or --force", path, option);
 }
 
 int ml3_file_make_parents(const char *path, ml3_error *error) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -34,6 +35,10 @@ void ml3_file_abandon(ml3_file *f);
 /* The whole file in a new buffer (caller frees), NUL-terminated beyond size. NULL with a message when
    it cannot be read or is larger than limit bytes. */
 char *ml3_file_read(const char *path, size_t limit, size_t *size, ml3_error *error);
+
+/* Whether a file that a user has named may be written: an error where it exists and not `force`, with the option that names
+   another. path NULL, devices and pipes: it may; of folders their writers know more. */
+int ml3_file_may_write(const char *path, const char *option, bool force, ml3_error *error);
 
 /* Makes the folders above the last part of a path, as far as they are missing. */
 int ml3_file_make_parents(const char *path, ml3_error *error);

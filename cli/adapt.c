@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cli/console.h"
 #include "cli/options.h"
-#include "cli/output.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "lab/adapt_internal.h"
@@ -61,7 +61,7 @@ static int adapt(ml3_lab_adapting *a, int task, int updates, ml3_error *error) {
 static int choose_output(const ml3_lab_adapting *a, const char *argument, int force, char *path, ml3_error *error) {
   const bool in_run = argument && ml3_lab_run_is(argument);
   ml3_lab_run_path(in_run ? argument : ".", a->kind->rollouts ? "policy.safetensors" : "model.safetensors", path);
-  return in_run && !ml3_lab_trains_policy(&a->config) ? ML3_OK : cli_output_check(path, "--output", force, error);
+  return in_run && !ml3_lab_trains_policy(&a->config) ? ML3_OK : ml3_file_may_write(path, "--output", force, error);
 }
 
 int cli_adapt(int argc, const char **argv) {
@@ -90,7 +90,7 @@ int cli_adapt(int argc, const char **argv) {
   ml3_lab_adapting a = {0};
   ml3_error error = {0};
   char path[ML3_LAB_PATH_MAX];
-  int code = cli_output_check(output, "--output", force, &error);
+  int code = ml3_file_may_write(output, "--output", force, &error);
   if (code == ML3_OK) code = ml3_lab_adapting_open(&a, options.argument, loss, &cli_messages, &error);
   if (code == ML3_OK) code = cli_options_apply(&options, &a.config, &error);
   if (code == ML3_OK) code = ml3_lab_adapting_make(&a, &error);
@@ -102,6 +102,5 @@ int cli_adapt(int argc, const char **argv) {
     if (code == ML3_OK) printf("%s: %s\n", a.kind->rollouts ? "policy" : "model", to);
   }
   ml3_lab_adapting_close(&a);
-  if (code == ML3_ERR_ARGUMENT) return cli_fail("adapt", &error), CLI_USAGE;
-  return code == ML3_OK ? CLI_DONE : cli_fail("adapt", &error);
+  return cli_end("adapt", code, &error);
 }

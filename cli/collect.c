@@ -11,19 +11,12 @@
 #include "cli/console.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
-#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
-#include "cli/warnings.h"
 #include "envs/dataset.h"
 #include "lab/experiment.h"
 #include "lab/run_environment.h"
 #include "lab/statistics.h"
-
-static int end(const char *verb, int code, const ml3_error *error) {
-  if (code == ML3_ERR_ARGUMENT) return cli_fail(verb, error), CLI_USAGE;
-  return code == ML3_OK ? CLI_DONE : cli_fail(verb, error);
-}
 
 /* ---- who acts ----------------------------------------------------------------------------------------------------- */
 
@@ -201,9 +194,9 @@ int cli_collect(int argc, const char **argv) {
              100.0 * c.passed / c.episodes);
     }
   }
-  if (c.env) cli_warnings_tell("collect", &c.env->warnings); /* of a failure as well: they may be its cause */
+  if (c.env) cli_console_warn("collect", &c.env->warnings); /* of a failure as well: they may be its cause */
   close_collecting(&c);
-  return end("collect", code, &error);
+  return cli_end("collect", code, &error);
 }
 
 /* ---- telling ------------------------------------------------------------------------------------------------------ */
@@ -281,5 +274,5 @@ int cli_data(int argc, const char **argv) {
   if (code == ML3_OK) print_summary(d, &s);
   free(s.returns);
   ml3_dataset_close(d);
-  return end("data", code, &error);
+  return cli_end("data", code, &error);
 }

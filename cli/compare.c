@@ -7,12 +7,11 @@
 #include <string.h>
 
 #include "agents/compare/method.h"
+#include "base/file.h"
 #include "cli/compare_supervised.h"
-#include "cli/comparison_plots.h"
 #include "cli/console.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
-#include "cli/output.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "lab/compare_open.h"
@@ -155,7 +154,9 @@ static int compare_methods(const cli_options *o, const own_options *own, ml3_err
   if (code == ML3_OK) code = make_folder(o, own, folder, error);
   if (code == ML3_OK && own->video) code = record(c, own, o->quiet, error);
   if (code == ML3_OK) code = report(c, folder, error);
-  if (code == ML3_OK) cli_comparison_plot(c, folder);
+  ml3_error plot = {0};
+  if (code == ML3_OK && ml3_lab_comparison_plot(c, folder, &plot) != ML3_OK)
+    fprintf(stderr, "ml3 compare: no plots: %s\n", plot.message);
   ml3_lab_comparison_free(c);
   return code;
 }
@@ -196,8 +197,8 @@ static int compare_supervised(const cli_options *o, const own_options *own, ml3_
 static int check_output(const own_options *own, ml3_error *error) {
   char tables[ML3_LAB_PATH_MAX];
   ml3_lab_run_path(own->output ? own->output : "", "comparison.csv", tables);
-  int code = own->output ? cli_output_check(tables, "--output", own->force, error) : ML3_OK;
-  return code == ML3_OK ? cli_output_check(own->video, "--video", own->force, error) : code;
+  int code = own->output ? ml3_file_may_write(tables, "--output", own->force, error) : ML3_OK;
+  return code == ML3_OK ? ml3_file_may_write(own->video, "--video", own->force, error) : code;
 }
 
 static int compare_all(const cli_options *o, const own_options *own, ml3_error *error) {
@@ -282,6 +283,5 @@ int cli_compare(int argc, const char **argv) {
   if (answer >= 0) return answer;
   ml3_error error = {0};
   const int code = compare_all(&options, &own, &error);
-  if (code == ML3_ERR_ARGUMENT) return cli_fail("compare", &error), CLI_USAGE;
-  return code == ML3_OK ? CLI_DONE : cli_fail("compare", &error);
+  return cli_end("compare", code, &error);
 }

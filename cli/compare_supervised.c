@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "cli/plot.h"
+#include "lab/plot.h"
 #include "cli/progress.h"
 #include "cli/table.h"
 #include "lab/statistics.h"
@@ -191,7 +191,7 @@ static int save_tasks(const cli_supervised *s, const char *path, ml3_error *erro
 static int save_bars(const cli_supervised *s, const char *path, ml3_error *error) {
   const ml3_meta_test *c = s->all;
   const char *of = s->problem.success_name;
-  cli_bar *bars = calloc((size_t)c->count, sizeof *bars);
+  ml3_lab_bar *bars = calloc((size_t)c->count, sizeof *bars);
   char(*names)[96] = calloc((size_t)c->count, sizeof *names);
   int code = ML3_ERR_MEMORY, shown = 0;
   for (int i = 0; i < c->count && bars && names; i++) {
@@ -200,7 +200,7 @@ static int save_bars(const cli_supervised *s, const char *path, ml3_error *error
     if (!isfinite(x.mean) || !isfinite(x.high)) continue;
     const ml3_meta_test_row *r = &c->rows[i]; /* short, so that it fits beside its bar */
     snprintf(names[shown], sizeof names[shown], r->updates > 0 ? "%s, %d" : "%s", r->method, r->updates);
-    bars[shown] = (cli_bar){names[shown], scale * x.mean, scale * x.low, scale * x.high};
+    bars[shown] = (ml3_lab_bar){names[shown], scale * x.mean, scale * x.low, scale * x.high};
     shown++;
   }
   if (bars && names) {
@@ -208,7 +208,7 @@ static int save_bars(const cli_supervised *s, const char *path, ml3_error *error
     snprintf(title, sizeof title, "%s on %d held-out tasks after so many updates, with 95 %% intervals",
              s->problem.name, c->tasks);
     snprintf(label, sizeof label, "%.50s%s", of ? of : "mean task loss", of ? ", %" : "");
-    code = cli_plot_bars(title, label, bars, shown, path, error);
+    code = ml3_lab_plot_bars(title, label, bars, shown, path, error);
   }
   free(bars);
   free(names);

@@ -145,6 +145,5 @@ int cli_evaluate(int argc, const char **argv) {
     code = json ? print_json(&found, &error) : print_text(&found, s.tasks > 0 || found.updates >= 0, &error);
     ml3_lab_evaluation_free(&found);
   }
-  if (code == ML3_ERR_ARGUMENT) return cli_fail("evaluate", &error), CLI_USAGE;
-  return code == ML3_OK ? CLI_DONE : cli_fail("evaluate", &error);
+  return cli_end("evaluate", code, &error);
 }

@@ -14,7 +14,7 @@
 #include "cli/console.h"
 #include "cli/inspect_internal.h"
 #include "cli/options.h"
-#include "cli/plot.h"
+#include "lab/plot.h"
 #include "cli/verb.h"
 #include "lab/zoo.h"
 #include "metaloss/options.h"
@@ -128,16 +128,16 @@ void cli_inspect_maps(const inspecting *s, const char *name, const char *title, 
                       const double *path_y, int path_count) {
   char path[ML3_LAB_PATH_MAX];
   ml3_error plot = {0};
-  const cli_map form = {.width = l->width,
+  const ml3_lab_map form = {.width = l->width,
                         .height = l->height,
                         .x_low = l->x_low,
                         .x_high = l->x_high,
                         .y_low = l->y_low,
                         .y_high = l->y_high};
-  cli_map maps[2] = {form, form};
+  ml3_lab_map maps[2] = {form, form};
   maps[0].title = titles[0], maps[0].z = l->learned;
   maps[1].title = titles[1], maps[1].z = l->task;
-  const cli_maps all = {.title = title,
+  const ml3_lab_maps all = {.title = title,
                         .x_label = x_label,
                         .y_label = y_label,
                         .maps = maps,
@@ -146,7 +146,7 @@ void cli_inspect_maps(const inspecting *s, const char *name, const char *title, 
                         .path_y = path_y,
                         .path_count = path_count};
   ml3_lab_run_path(s->folder, name, path);
-  cli_inspect_tell(s, name, cli_plot_maps(&all, path, &plot), &plot);
+  cli_inspect_tell(s, name, ml3_lab_plot_maps(&all, path, &plot), &plot);
 }
 
 /* ---- the verb --------------------------------------------------------------------------------------------------------- */
@@ -190,6 +190,5 @@ int cli_inspect(int argc, const char **argv) {
   if (code == ML3_OK) code = open_run(&s, &options, &error);
   if (code == ML3_OK) code = inspect(&s, &error);
   close_run(&s);
-  if (code == ML3_ERR_ARGUMENT) return cli_fail("inspect", &error), CLI_USAGE;
-  return code == ML3_OK ? CLI_DONE : cli_fail("inspect", &error);
+  return cli_end("inspect", code, &error);
 }

@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "cli/inspect_internal.h"
-#include "cli/plot.h"
+#include "lab/plot.h"
 
 typedef struct feature_range {
   double low, high, mean;
@@ -129,18 +129,18 @@ static int inspect_classes(inspecting *s, int p, int log_p, int target, ml3_erro
     code = ml3_file_commit(&file, error);
   }
   if (code == ML3_OK) {
-    const cli_curve curves[] = {
+    const ml3_lab_curve curves[] = {
         {.label = "learned loss, right class", .count = width, .x = x, .y = right},
         {.label = "learned loss, wrong class", .count = width, .x = x, .y = wrong},
         {.label = "cross-entropy, right class (right axis)", .count = width, .x = x, .y = entropy, .right = true}};
-    const cli_plot all = {.title = "The learned loss of a row, beside cross-entropy",
+    const ml3_lab_plot all = {.title = "The learned loss of a row, beside cross-entropy",
                           .x_label = "probability that the class is given",
                           .y_label = "learned loss",
                           .right_label = "cross-entropy",
                           .curves = curves,
                           .count = 3};
     ml3_lab_run_path(s->folder, "landscape_features", path);
-    cli_inspect_tell(s, "landscape_features", cli_plot_save(&all, path, &plot), &plot);
+    cli_inspect_tell(s, "landscape_features", ml3_lab_plot_save(&all, path, &plot), &plot);
   }
   free(x);
   return code;

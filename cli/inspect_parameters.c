@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/inspect_internal.h"
-#include "cli/plot.h"
+#include "lab/plot.h"
 
 /* ---- lines ------------------------------------------------------------------------------------------------------- */
 
@@ -13,17 +13,17 @@ static void draw_line(const inspecting *s, const char *name, const char *title, 
   ml3_error plot = {0};
   double *x = cli_inspect_room(l->width);
   for (int i = 0; i < l->width && x; i++) x[i] = ml3_landscape_at(l->x_low, l->x_high, i, l->width);
-  const cli_curve curves[] = {{.label = cli_inspect_descended(s), .count = l->width, .x = x, .y = l->learned},
+  const ml3_lab_curve curves[] = {{.label = cli_inspect_descended(s), .count = l->width, .x = x, .y = l->learned},
                               {.label = "task loss (right)", .count = l->width, .x = x, .y = l->task, .right = true},
                               {.label = "updates", .count = stop_count, .x = stops, .y = at_stops, .dots = true}};
-  const cli_plot all = {.title = title,
+  const ml3_lab_plot all = {.title = title,
                         .x_label = x_label,
                         .y_label = cli_inspect_descended(s),
                         .right_label = "task loss",
                         .curves = curves,
                         .count = stop_count ? 3 : 2};
   ml3_lab_run_path(s->folder, name, path);
-  if (x) cli_inspect_tell(s, name, cli_plot_save(&all, path, &plot), &plot);
+  if (x) cli_inspect_tell(s, name, ml3_lab_plot_save(&all, path, &plot), &plot);
   free(x);
 }
 

@@ -153,8 +153,6 @@ int cli_inspect_config(int argc, const char **argv) {
   ml3_lab_config config;
   ml3_error error = {0};
   int code = cli_options_begin(&options, &config, &error);
-  if (code == ML3_ERR_ARGUMENT) return cli_fail("config", &error), CLI_USAGE;
-  if (code != ML3_OK) return cli_fail("config", &error);
-  ml3_lab_config_print(&config, stdout, true);
-  return CLI_DONE;
+  if (code == ML3_OK) ml3_lab_config_print(&config, stdout, true);
+  return cli_end("config", code, &error);
 }

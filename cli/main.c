@@ -59,6 +59,11 @@ int cli_fail(const char *verb, const ml3_error *error) {
   return CLI_FAILED;
 }
 
+int cli_end(const char *verb, int code, const ml3_error *error) {
+  const int failed = code == ML3_OK ? CLI_DONE : cli_fail(verb, error);
+  return code == ML3_ERR_ARGUMENT ? CLI_USAGE : failed;
+}
+
 static void print_help(FILE *out) {
   fprintf(out, "usage: ml3 VERB [OPTIONS]\n\nReinforcement learning with learned losses.\n\n");
   for (int i = 0; i < VERBS; i++)

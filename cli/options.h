@@ -11,6 +11,10 @@
 
 enum { CLI_SETS_MAX = 64, CLI_OWN_MAX = 16, CLI_ARGUMENTS_MAX = 256 };
 
+/* What a user has, no verb overwrites unasked; the option in a verb's table, force: an int. */
+#define CLI_FORCE_OPTION(force) \
+  { "force", 'f', POPT_ARG_NONE, force, 0, "write over what is there", NULL }
+
 typedef struct cli_options {
   const char *sets[CLI_SETS_MAX]; /* --set key=value, in order */
   int set_count;

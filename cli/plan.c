@@ -11,11 +11,10 @@
 #include "base/file.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
-#include "cli/output.h"
 #include "cli/plan_time.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
-#include "cli/warnings.h"
+#include "cli/console.h"
 #include "lab/experiment.h"
 #include "viewer/viewer.h"
 
@@ -310,8 +309,8 @@ int cli_plan(int argc, const char **argv) {
   planning p = {.own = &own, .quiet = options.quiet};
   ml3_error error = {0};
   ml3_ilqr_report report = {0};
-  int code = cli_output_check(own.log, "--log", own.force, &error);
-  if (code == ML3_OK) code = cli_output_check(own.video, "--video", own.force, &error);
+  int code = ml3_file_may_write(own.log, "--log", own.force, &error);
+  if (code == ML3_OK) code = ml3_file_may_write(own.video, "--video", own.force, &error);
   if (code == ML3_OK) code = open_all(&p, &options, &error);
   if (code == ML3_OK) code = solve_logged(&p, &report, &error);
   if (code == ML3_OK) code = carry_out(&p, &report, &error);
@@ -322,8 +321,7 @@ int cli_plan(int argc, const char **argv) {
     code = ml3_view_record(&source, own.video, &view, on_frame, NULL, NULL, &error);
   }
   const ml3_env_warnings warnings = ml3_env_tally(p.spec);
-  if (code == ML3_OK) cli_warnings_tell("plan", &warnings);
+  if (code == ML3_OK) cli_console_warn("plan", &warnings);
   close_all(&p);
-  if (code == ML3_ERR_ARGUMENT) return cli_fail("plan", &error), CLI_USAGE;
-  return code == ML3_OK ? CLI_DONE : cli_fail("plan", &error);
+  return cli_end("plan", code, &error);
 }

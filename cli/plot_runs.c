@@ -2,10 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/curves.h"
+#include "base/file.h"
 #include "cli/options.h"
-#include "cli/output.h"
+#include "cli/terminal.h"
 #include "cli/verb.h"
+#include "lab/curves.h"
 
 int cli_plot_runs(int argc, const char **argv) {
   const char *output = NULL, *metrics = NULL;
@@ -27,19 +28,23 @@ int cli_plot_runs(int argc, const char **argv) {
   if (answer >= 0) return answer;
   ml3_error error = {0};
   ml3_lab_runs runs = {0};
-  cli_curves *curves = NULL;
+  ml3_lab_curves *curves = NULL;
   int code = ML3_OK;
   if (options.argument_count == 0)
     code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "which runs? `ml3 list runs` shows them");
   if (code == ML3_OK && (smooth < 0 || smooth > 1000000))
     code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--smooth is %d; 0 to 1000000 are possible", smooth);
-  if (code == ML3_OK) code = cli_output_check(output, "--output", force, &error);
+  if (code == ML3_OK) code = ml3_file_may_write(output, "--output", force, &error);
   if (code == ML3_OK) code = ml3_lab_runs_open(&runs, options.arguments, options.argument_count, each, &error);
-  if (code == ML3_OK && !(curves = cli_curves_new(&runs, metrics, smooth, &error))) code = error.code;
-  if (code == ML3_OK) code = output ? cli_curves_save(curves, output, &error) : cli_curves_show(curves, &error);
+  if (code == ML3_OK && !(curves = ml3_lab_curves_new(&runs, metrics, smooth, &error))) code = error.code;
+  const ml3_lab_characters screen = {.out = stdout,
+                                     .width = cli_terminal_width(stdout) - 1,
+                                     .height = cli_terminal_height(stdout) > 33 ? 30 : cli_terminal_height(stdout) - 3,
+                                     .color = cli_terminal_color(stdout)};
+  if (code == ML3_OK)
+    code = output ? ml3_lab_curves_save(curves, output, &error) : ml3_lab_curves_show(curves, &screen, &error);
   if (code == ML3_OK && output) printf("%s\n", output);
-  cli_curves_free(curves);
+  ml3_lab_curves_free(curves);
   ml3_lab_runs_free(&runs);
-  if (code == ML3_ERR_ARGUMENT) return cli_fail("plot", &error), CLI_USAGE;
-  return code == ML3_OK ? CLI_DONE : cli_fail("plot", &error);
+  return cli_end("plot", code, &error);
 }

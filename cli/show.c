@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cli/interrupt.h"
 #include "cli/live.h"
-#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
 #include "lab/policy_open.h"
@@ -81,8 +81,7 @@ static cli_live *open_live(const cli_options *o, const shown *given, cli_cast ca
 
 static int end(const char *verb, cli_live *live, int code, const ml3_error *error) {
   cli_live_free(live);
-  if (code == ML3_ERR_ARGUMENT) return cli_fail(verb, error), CLI_USAGE;
-  return code == ML3_OK ? CLI_DONE : cli_fail(verb, error);
+  return cli_end(verb, code, error);
 }
 
 /* ---- view --------------------------------------------------------------------------------------------------------- */
@@ -130,7 +129,7 @@ int cli_view(int argc, const char **argv) {
   ml3_view_options view = {
       .speed = speed, .trace = trace, .title = live ? cli_live_title(live) : NULL, .stop = cli_interrupted};
   int code = live ? fill(&given, live, &view, &error) : error.code;
-  if (code == ML3_OK) code = cli_output_check(trace, "--trace", force, &error);
+  if (code == ML3_OK) code = ml3_file_may_write(trace, "--trace", force, &error);
   if (code == ML3_OK) code = ml3_view_window(cli_live_source(live), &view, &error);
   return end("view", live, code, &error);
 }
@@ -153,7 +152,7 @@ static int choose_output(const char *argument, int force, char *path, ml3_error 
     snprintf(path, ML3_LAB_PATH_MAX, "%.900s.mp4", argument + (ml3_lab_zoo_is(argument) ? 4 : 0));
   else
     strcpy(path, "policy.mp4");
-  return cli_output_check(path, "--output", force, error);
+  return ml3_file_may_write(path, "--output", force, error);
 }
 
 int cli_record(int argc, const char **argv) {
@@ -188,7 +187,7 @@ int cli_record(int argc, const char **argv) {
   if (answer >= 0) return answer;
   ml3_error error = {0};
   char path[ML3_LAB_PATH_MAX];
-  int frames = 0, code = cli_output_check(output, "--output", force, &error);
+  int frames = 0, code = ml3_file_may_write(output, "--output", force, &error);
   if (code != ML3_OK) return cli_fail("record", &error);
   cli_live *live = open_live(&options, &given, CLI_CAST_COMPARISON, &error);
   ml3_view_options view = {.fps = fps};

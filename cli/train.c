@@ -34,7 +34,7 @@ static int train_one(const train_options *o, ml3_experiment *e, const ml3_ranks 
   const bool quiet = o->all.quiet || (ranks && ranks->rank > 0); /* of several ranks the first one speaks */
   cli_train_console console;
   ml3_lab_result result = {0};
-  cli_train_console_open(&console, e, ranks, quiet, o->all.verbose && !quiet);
+  cli_train_console_open(&console, ranks, quiet, o->all.verbose && !quiet);
   int code = read_experiment(e, o, error);
   code = ml3_lab_train_agree(ranks, code, &result, error);
   if (code == ML3_OK) {

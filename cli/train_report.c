@@ -3,52 +3,14 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "cli/plot.h"
 #include "cli/ranks.h"
-#include "lab/learners.h"
-#include "lab/metrics.h"
-
-/* ---- learning curves --------------------------------------------------------------------------------------------- */
-
-/* The points of that column into x and y, [rows]; their number. */
-static int points_of(const ml3_lab_metrics *m, const char *name, double *x, double *y) {
-  const int column = ml3_lab_metrics_find(m, name, NULL);
-  return column < 0 ? 0 : ml3_lab_metrics_points(m, column, x, y);
-}
-
-/* The validation columns of metrics.csv, or the returns of a policy: series[3][rows]. */
-static int draw(const ml3_lab_metrics *m, const ml3_lab_config *config, double *series, const char *path,
-                ml3_error *error) {
-  const ml3_learner_kind *learner = ml3_lab_learner_kind(config);
-  double *x = series, *y = x + m->rows + 1, *success = y + m->rows + 1;
-  int count = points_of(m, learner ? "charts/episodic_return" : "validation/objective", x, y);
-  if (!learner) count = points_of(m, "validation/success", x, success);
-  for (int i = 0; i < count && !learner; i++) success[i] *= 10;
-  const cli_curve curves[] = {
-      {.label = learner ? learner->name : "validation objective", .count = count, .x = x, .y = y},
-      {.label = "validation success x 10", .count = count, .x = x, .y = success}};
-  const cli_plot plot = {.title = learner ? config->environment : "Meta-training",
-                         .x_label = learner ? "environment steps" : "outer steps",
-                         .y_label = learner ? "return of an episode" : "",
-                         .curves = curves,
-                         .count = learner ? 1 : 2};
-  return count > 1 ? cli_plot_save(&plot, path, error) : ML3_OK;
-}
+#include "lab/curves.h"
 
 static void save_curve(void *user, const char *folder) {
-  const cli_train_console *c = user;
-  char path[ML3_LAB_PATH_MAX];
   ml3_error error = {0};
-  ml3_lab_metrics m;
-  ml3_lab_run_path(folder, "learning_curve", path);
-  int code = ml3_lab_metrics_read(&m, folder, &error);
-  double *series = code == ML3_OK ? calloc(3 * ((size_t)m.rows + 1), sizeof *series) : NULL;
-  if (series) code = draw(&m, &c->experiment->config, series, path, &error);
-  if (code != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", error.message);
-  free(series);
-  ml3_lab_metrics_free(&m);
+  (void)user;
+  if (ml3_lab_learning_curve(folder, &error) != ML3_OK) fprintf(stderr, "ml3 train: no plot: %s\n", error.message);
 }
 
 /* ---- what is said ------------------------------------------------------------------------------------------------ */
@@ -81,9 +43,8 @@ static void tell_validation(void *user, const ml3_lab_validation *v) {
                    more_of(v, v->has_distance, more, sizeof more), v->is_best ? ", the best so far" : "");
 }
 
-void cli_train_console_open(cli_train_console *c, const ml3_experiment *experiment, const ml3_ranks *ranks, bool quiet,
-                            bool verbose) {
-  *c = (cli_train_console){.experiment = experiment, .ranks = ranks};
+void cli_train_console_open(cli_train_console *c, const ml3_ranks *ranks, bool quiet, bool verbose) {
+  *c = (cli_train_console){.ranks = ranks};
   cli_console_open(&c->console, "train", quiet);
   ml3_lab_callbacks *callbacks = &c->console.callbacks;
   callbacks->training = begin_training;

@@ -38,5 +38,7 @@ int cli_man(int argc, const char **argv);
 
 /* Prints "ml3 VERB: message" and answers the exit code for it. */
 int cli_fail(const char *verb, const ml3_error *error);
+/* The exit code for what a verb came to, ML3_OK or with that line. */
+int cli_end(const char *verb, int code, const ml3_error *error);
 
 #endif

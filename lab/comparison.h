@@ -101,6 +101,10 @@ void ml3_lab_comparison_legend(const ml3_lab_comparison *c, char *text, size_t s
 /* comparison.csv, .md, .tex and comparison_tasks.csv in a folder that exists. */
 int ml3_lab_comparison_save(const ml3_lab_comparison *c, const char *folder, ml3_error *error);
 
+/* Bars of success, and success and return by steps taken, into the folder: comparison.png, comparison_success.png,
+   comparison_return.png and the same as .svg. ML3_ERR_UNAVAILABLE without gnuplot. */
+int ml3_lab_comparison_plot(const ml3_lab_comparison *c, const char *folder, ml3_error *error);
+
 /* Each method's episode on one task of seed 0, at its last point: see ml3_compare_rollouts. */
 int ml3_lab_comparison_rollouts(const ml3_lab_comparison *c, int task, ml3_episode **episodes, int capacity,
                                 ml3_error *error);

@@ -1,6 +1,7 @@
 /* The lab: experiments as a library. What is to be learned is an experiment, made by name and settings as on the command line;
    training it leaves a run, a folder, which can go on (here), be evaluated (evaluate.h), adapt fresh policies (adapt.h), and be
-   compared (comparison.h). The lab prints nothing, ends no process and starts none; it speaks through callbacks (callbacks.h).
+   compared (comparison.h). The lab prints nothing, ends no process and starts none but gnuplot, for pictures; it speaks through callbacks
+   (callbacks.h).
    Every function answers ML3_OK, or the negative code that it has stored in `error` (which may be NULL) with a sentence.
    examples/lab.c is a program.
 

@@ -1,12 +1,12 @@
 /* Curves of runs: see curves.h. */
 #define _POSIX_C_SOURCE 200809L
-#include "cli/curves.h"
+#include "lab/curves.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/gnuplot.h"
+#include "lab/gnuplot.h"
 #include "lab/metrics.h"
 #include "lab/statistics.h"
 #include "metaloss/options.h"
@@ -16,18 +16,15 @@ typedef struct line {
   int count;
 } line;
 
-struct cli_curves {
+struct ml3_lab_curves {
   int panels, groups;
-  char names[CLI_PANELS_MAX][80];
+  char names[ML3_LAB_PANELS_MAX][80];
   char (*labels)[160]; /* [groups] */
   int *sizes;          /* [groups] runs in each */
   bool *policies;      /* [groups] by environment steps: runs that train a policy by itself */
   line *lines;         /* [panels][groups] */
   int shown;           /* as characters: the one panel that is drawn */
 };
-
-static const char *const colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
-enum { COLORS = sizeof colors / sizeof *colors };
 
 /* ---- numbers ------------------------------------------------------------------------------------------------------ */
 
@@ -108,11 +105,12 @@ static int join(const points *runs, int count, int trials, line *to) {
 }
 
 /* Where nobody names metrics, charts/ are of policies: a learned loss counts other steps. */
-static bool is_left_out(const cli_curves *c, int group, int panel, bool optional) {
+static bool is_left_out(const ml3_lab_curves *c, int group, int panel, bool optional) {
   return optional && !c->policies[group] && strncmp(c->names[panel], "charts/", 7) == 0;
 }
 
-static int read_group(cli_curves *c, const ml3_lab_runs *runs, int group, bool optional, int width, ml3_error *error) {
+static int read_group(ml3_lab_curves *c, const ml3_lab_runs *runs, int group, bool optional, int width,
+                      ml3_error *error) {
   const int size = ml3_lab_runs_size(runs, group);
   points *p = calloc((size_t)size * (size_t)c->panels, sizeof *p); /* [panels][size] */
   int code = p ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d runs", size), n = 0;
@@ -137,13 +135,13 @@ static int read_group(cli_curves *c, const ml3_lab_runs *runs, int group, bool o
   return code;
 }
 
-static int split_names(cli_curves *c, const char *names, ml3_error *error) {
+static int split_names(ml3_lab_curves *c, const char *names, ml3_error *error) {
   char text[1024], *save = NULL;
   snprintf(text, sizeof text, "%s", names);
   for (char *name = strtok_r(text, ", ", &save); name; name = strtok_r(NULL, ", ", &save)) {
-    if (c->panels == CLI_PANELS_MAX || strlen(name) >= sizeof *c->names)
+    if (c->panels == ML3_LAB_PANELS_MAX || strlen(name) >= sizeof *c->names)
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "--metric: at most %d names of at most %zu characters",
-                           CLI_PANELS_MAX, sizeof *c->names - 1);
+                           ML3_LAB_PANELS_MAX, sizeof *c->names - 1);
     strcpy(c->names[c->panels++], name);
   }
   return c->panels ? ML3_OK : ml3_error_set(error, ML3_ERR_ARGUMENT, "--metric names no metric");
@@ -159,7 +157,7 @@ static const char *usual_metrics(const ml3_lab_runs *runs) {
 }
 
 /* A panel without a point is none, or an error where its metric was asked for. */
-static int drop_empty_panels(cli_curves *c, bool asked, ml3_error *error) {
+static int drop_empty_panels(ml3_lab_curves *c, bool asked, ml3_error *error) {
   int kept = 0;
   for (int k = 0; k < c->panels; k++) {
     int count = 0;
@@ -180,8 +178,8 @@ static int drop_empty_panels(cli_curves *c, bool asked, ml3_error *error) {
   return ML3_OK;
 }
 
-cli_curves *cli_curves_new(const ml3_lab_runs *runs, const char *metrics, int width, ml3_error *error) {
-  cli_curves *c = calloc(1, sizeof *c);
+ml3_lab_curves *ml3_lab_curves_new(const ml3_lab_runs *runs, const char *metrics, int width, ml3_error *error) {
+  ml3_lab_curves *c = calloc(1, sizeof *c);
   int code = c ? split_names(c, metrics ? metrics : usual_metrics(runs), error)
                : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for curves");
   if (code == ML3_OK) {
@@ -202,11 +200,11 @@ cli_curves *cli_curves_new(const ml3_lab_runs *runs, const char *metrics, int wi
   }
   if (code == ML3_OK) code = drop_empty_panels(c, metrics != NULL, error);
   if (code == ML3_OK) return c;
-  cli_curves_free(c);
+  ml3_lab_curves_free(c);
   return NULL;
 }
 
-void cli_curves_free(cli_curves *c) {
+void ml3_lab_curves_free(ml3_lab_curves *c) {
   if (!c) return;
   for (int i = 0; c->lines && i < c->panels * c->groups; i++) free(c->lines[i].x);
   free(c->lines);
@@ -218,7 +216,7 @@ void cli_curves_free(cli_curves *c) {
 
 /* ---- pictures ------------------------------------------------------------------------------------------------------ */
 
-static void write_data(FILE *out, const cli_curves *c, int panel) {
+static void write_data(FILE *out, const ml3_lab_curves *c, int panel) {
   for (int g = 0; g < c->groups; g++) {
     const line *l = &c->lines[panel * c->groups + g];
     fprintf(out, "$data%d_%d << EOD\n", panel, g);
@@ -232,26 +230,26 @@ static void write_data(FILE *out, const cli_curves *c, int panel) {
   }
 }
 
-static void write_plot(FILE *out, const cli_curves *c, int panel, bool bands) {
+static void write_plot(FILE *out, const ml3_lab_curves *c, int panel, bool bands) {
   int n = 0;
   fprintf(out, "plot ");
   for (int g = 0; g < c->groups && bands; g++)
     if (c->sizes[g] > 1 && c->lines[panel * c->groups + g].count)
       fprintf(out, "%s$data%d_%d using 1:3:4 with filledcurves fs transparent solid 0.2 noborder lc rgb '%s' notitle",
-              n++ ? ", " : "", panel, g, colors[g % COLORS]);
+              n++ ? ", " : "", panel, g, ml3_lab_gnuplot_color(g));
   for (int g = 0; g < c->groups; g++) {
     if (c->lines[panel * c->groups + g].count == 0) continue;
     fprintf(out, "%s$data%d_%d using 1:2 with lines", n++ ? ", " : "", panel, g);
-    if (bands) fprintf(out, " lw 2.5 dt %d lc rgb '%s'", g / COLORS + 1, colors[g % COLORS]);
+    if (bands) fprintf(out, " lw 2.5 dt %d lc rgb '%s'", g / ML3_LAB_GNUPLOT_COLORS + 1, ml3_lab_gnuplot_color(g));
     fprintf(out, " title ");
-    cli_gnuplot_quote(out, c->labels[g]);
+    ml3_lab_gnuplot_quote(out, c->labels[g]);
     fprintf(out, " noenhanced");
   }
   fputc('\n', out);
 }
 
 /* The panel's range: lines are always seen whole, bands as far as they do not make the lines flat. */
-static void write_range(FILE *out, const cli_curves *c, int panel) {
+static void write_range(FILE *out, const ml3_lab_curves *c, int panel) {
   double low = INFINITY, high = -INFINITY;
   for (int g = 0; g < c->groups; g++) {
     const line *l = &c->lines[panel * c->groups + g];
@@ -268,7 +266,7 @@ static void write_range(FILE *out, const cli_curves *c, int panel) {
 }
 
 /* What the runs of a panel count. */
-static const char *steps_of(const cli_curves *c, int panel) {
+static const char *steps_of(const ml3_lab_curves *c, int panel) {
   bool outer = false, environment = false;
   for (int g = 0; g < c->groups; g++)
     if (c->lines[panel * c->groups + g].count) *(c->policies[g] ? &environment : &outer) = true;
@@ -276,11 +274,11 @@ static const char *steps_of(const cli_curves *c, int panel) {
 }
 
 static void write_panels(FILE *out, const void *what) {
-  const cli_curves *c = what;
+  const ml3_lab_curves *c = what;
   for (int k = 0; k < c->panels; k++) write_data(out, c, k);
   fprintf(out, "set multiplot layout 1,%d\n", c->panels);
   for (int k = 0; k < c->panels; k++) {
-    cli_gnuplot_heading(out, c->names[k], steps_of(c, k), "");
+    ml3_lab_gnuplot_heading(out, c->names[k], steps_of(c, k), "");
     fprintf(out, "set key below left Left reverse vertical maxrows 8 height 1\n");
     write_range(out, c, k);
     write_plot(out, c, k, true);
@@ -290,24 +288,41 @@ static void write_panels(FILE *out, const void *what) {
 
 /* One panel: characters know no multiplot. */
 static void write_characters(FILE *out, const void *what) {
-  const cli_curves *c = what;
+  const ml3_lab_curves *c = what;
   write_data(out, c, c->shown);
   fprintf(out, "set title ");
-  cli_gnuplot_quote(out, c->names[c->shown]);
+  ml3_lab_gnuplot_quote(out, c->names[c->shown]);
   fprintf(out, " noenhanced\nset xlabel ");
-  cli_gnuplot_quote(out, steps_of(c, c->shown));
+  ml3_lab_gnuplot_quote(out, steps_of(c, c->shown));
   fprintf(out, "\nset key below\nset tics nomirror\n");
   write_plot(out, c, c->shown, false);
 }
 
-int cli_curves_save(const cli_curves *c, const char *path, ml3_error *error) {
-  return cli_gnuplot_save(write_panels, c, 760 * c->panels, 620, path, error);
+int ml3_lab_curves_save(const ml3_lab_curves *c, const char *path, ml3_error *error) {
+  return ml3_lab_gnuplot_save(write_panels, c, 760 * c->panels, 620, path, error);
 }
 
-int cli_curves_show(const cli_curves *c, ml3_error *error) {
-  cli_curves panel = *c;
+int ml3_lab_learning_curve(const char *folder, ml3_error *error) {
+  static const char *const files[] = {"learning_curve.png", "learning_curve.svg"};
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_runs run;
+  ml3_lab_curves *curves = NULL;
+  ml3_error none = {0}; /* points, which is none: a very short run has too few */
+  int code = ml3_lab_runs_open(&run, &folder, 1, true, error);
+  if (code == ML3_OK) curves = ml3_lab_curves_new(&run, NULL, 0, &none);
+  for (int i = 0; i < 2 && code == ML3_OK && curves; i++) {
+    ml3_lab_run_path(folder, files[i], path);
+    code = ml3_lab_curves_save(curves, path, error);
+  }
+  ml3_lab_curves_free(curves);
+  ml3_lab_runs_free(&run);
+  return code;
+}
+
+int ml3_lab_curves_show(const ml3_lab_curves *c, const ml3_lab_characters *form, ml3_error *error) {
+  ml3_lab_curves panel = *c;
   int code = ML3_OK;
   for (panel.shown = 0; panel.shown < c->panels && code == ML3_OK; panel.shown++)
-    code = cli_gnuplot_show(write_characters, &panel, error);
+    code = ml3_lab_gnuplot_show(write_characters, &panel, form, error);
   return code;
 }

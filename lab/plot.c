@@ -1,28 +1,11 @@
 /* Plots: a gnuplot script with its data inside, written to gnuplot's standard input. */
-#define _POSIX_C_SOURCE 200809L
-#include "cli/plot.h"
+#include "lab/plot.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "cli/gnuplot.h"
-
-static const char *const colors[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
-enum { COLORS = sizeof colors / sizeof *colors };
-
-static void quote(FILE *out, const char *text) {
-  cli_gnuplot_quote(out, text);
-}
-
-static void heading(FILE *out, const char *title, const char *x_label, const char *y_label) {
-  cli_gnuplot_heading(out, title, x_label, y_label);
-}
+#include "lab/gnuplot.h"
 
 /* PATH.png and PATH.svg. */
 static int run(void (*body)(FILE *out, const void *what), const void *what, const char *path, ml3_error *error) {
@@ -31,7 +14,7 @@ static int run(void (*body)(FILE *out, const void *what), const void *what, cons
   for (int i = 0; i < 2 && code == ML3_OK; i++) {
     char target[1200];
     snprintf(target, sizeof target, "%.1100s.%s", path, endings[i]);
-    code = cli_gnuplot_save(body, what, 1200, 750, target, error);
+    code = ml3_lab_gnuplot_save(body, what, 1200, 750, target, error);
   }
   return code;
 }
@@ -39,7 +22,7 @@ static int run(void (*body)(FILE *out, const void *what), const void *what, cons
 /* ---- curves ---------------------------------------------------------------------------------------------------- */
 
 /* Point j of a curve with the ends of its band; an empty line makes a gap. */
-static void write_point(FILE *out, const cli_curve *c, int j) {
+static void write_point(FILE *out, const ml3_lab_curve *c, int j) {
   if (isnan(c->x[j]) || isnan(c->y[j]))
     fputs("\n", out);
   else
@@ -48,18 +31,18 @@ static void write_point(FILE *out, const cli_curve *c, int j) {
 }
 
 static void write_curves(FILE *out, const void *what) {
-  const cli_plot *p = what;
+  const ml3_lab_plot *p = what;
   for (int i = 0; i < p->count; i++) {
-    const cli_curve *c = &p->curves[i];
+    const ml3_lab_curve *c = &p->curves[i];
     fprintf(out, "$data%d << EOD\n", i);
     for (int j = 0; j < c->count; j++) write_point(out, c, j);
     fprintf(out, "EOD\n");
   }
-  heading(out, p->title, p->x_label, p->y_label);
+  ml3_lab_gnuplot_heading(out, p->title, p->x_label, p->y_label);
   if (p->log_x) fprintf(out, "set logscale x\n");
   if (p->right_label) {
     fprintf(out, "set border 11 lc rgb '#666666'\nset y2tics\nset y2label ");
-    quote(out, p->right_label);
+    ml3_lab_gnuplot_quote(out, p->right_label);
     fputc('\n', out);
   }
   fprintf(out, p->count > 6 ? "set key outside right center vertical\nplot "
@@ -68,27 +51,28 @@ static void write_curves(FILE *out, const void *what) {
   for (int i = 0; i < p->count; i++) {
     if (!p->curves[i].low || p->curves[i].dots) continue;
     fprintf(out, "%s$data%d using 1:3:4 with filledcurves fs transparent solid 0.15 noborder lc rgb '%s' notitle ",
-            comma, i, colors[i % COLORS]);
+            comma, i, ml3_lab_gnuplot_color(i));
     comma = ", ";
   }
   for (int i = 0; i < p->count; i++) {
-    const cli_curve *c = &p->curves[i];
+    const ml3_lab_curve *c = &p->curves[i];
     const bool bars = c->dots && c->low;
     fprintf(out, "%s$data%d using 1:2%s axes x1y%d with ", comma, i, bars ? ":3:4" : "", c->right ? 2 : 1);
     if (bars)
-      fprintf(out, "yerrorbars pt 7 ps 1.6 lw 2.5 lc rgb '%s' title ", colors[i % COLORS]);
+      fprintf(out, "yerrorbars pt 7 ps 1.6 lw 2.5 lc rgb '%s' title ", ml3_lab_gnuplot_color(i));
     else if (c->dots)
-      fprintf(out, "points pt 7 ps 1.2 lc rgb '%s' title ", colors[i % COLORS]);
+      fprintf(out, "points pt 7 ps 1.2 lc rgb '%s' title ", ml3_lab_gnuplot_color(i));
     else
-      fprintf(out, "lines lw 2.5 dt %d lc rgb '%s' title ", c->dashed ? 4 : 1 + i / COLORS, colors[i % COLORS]);
-    quote(out, c->label);
+      fprintf(out, "lines lw 2.5 dt %d lc rgb '%s' title ", c->dashed ? 4 : 1 + i / ML3_LAB_GNUPLOT_COLORS,
+              ml3_lab_gnuplot_color(i));
+    ml3_lab_gnuplot_quote(out, c->label);
     fprintf(out, " noenhanced ");
     comma = ", ";
   }
   fputc('\n', out);
 }
 
-int cli_plot_save(const cli_plot *plot, const char *path, ml3_error *error) {
+int ml3_lab_plot_save(const ml3_lab_plot *plot, const char *path, ml3_error *error) {
   return run(write_curves, plot, path, error);
 }
 
@@ -103,7 +87,7 @@ static int compare_doubles(const void *a, const void *b) {
 
 /* Values that cut the map's area into equal parts: contours at these show its shape whatever its scale, and colours that
    end at the last but one do not drown in a steep wall. Returns how many there are. */
-static int find_levels(const cli_map *m, double *levels) {
+static int find_levels(const ml3_lab_map *m, double *levels) {
   double *sorted = malloc((size_t)(m->width * m->height) * sizeof *sorted);
   int count = 0;
   for (int i = 0; i < m->width * m->height && sorted; i++)
@@ -114,7 +98,7 @@ static int find_levels(const cli_map *m, double *levels) {
   return count ? LEVELS + 1 : 0;
 }
 
-static void write_map_data(FILE *out, const cli_map *m, int number) {
+static void write_map_data(FILE *out, const ml3_lab_map *m, int number) {
   fprintf(out, "$map%d << EOD\n", number);
   for (int row = 0; row < m->height; row++) {
     for (int column = 0; column < m->width; column++) {
@@ -137,8 +121,8 @@ static double tic_step(double x) {
   return ten * (rest < 1.5 ? 1 : rest < 3.5 ? 2 : rest < 7.5 ? 5 : 10);
 }
 
-static void write_map(FILE *out, const cli_maps *p, int number) {
-  const cli_map *m = &p->maps[number];
+static void write_map(FILE *out, const ml3_lab_maps *p, int number) {
+  const ml3_lab_map *m = &p->maps[number];
   double levels[LEVELS + 1];
   const int count = find_levels(m, levels);
   const bool flat = count == 0 || levels[0] == levels[LEVELS];
@@ -150,7 +134,7 @@ static void write_map(FILE *out, const cli_maps *p, int number) {
     fprintf(out, "set cbrange [%.9g:%.9g]\n", levels[0],
             levels[LEVELS - 1] > levels[0] ? levels[LEVELS - 1] : levels[LEVELS]);
   }
-  heading(out, m->title, p->x_label, p->y_label);
+  ml3_lab_gnuplot_heading(out, m->title, p->x_label, p->y_label);
   fprintf(out, "unset grid\nunset key\nset xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n", m->x_low, m->x_high, m->y_low,
           m->y_high);
   fprintf(out, "set xtics %.3g\n", tic_step((m->x_high - m->x_low) / 4));
@@ -165,19 +149,19 @@ static void write_map(FILE *out, const cli_maps *p, int number) {
 }
 
 static void write_maps(FILE *out, const void *what) {
-  const cli_maps *p = what;
+  const ml3_lab_maps *p = what;
   fprintf(out, "$path << EOD\n");
   for (int i = 0; i < p->path_count; i++) fprintf(out, "%.9g %.9g\n", p->path_x[i], p->path_y[i]);
   fprintf(out, "EOD\nset palette defined (0 '#30123b', 0.2 '#3b528b', 0.4 '#21908d', 0.7 '#5dc863', 1 '#fde725')\n");
   fprintf(out, "set format '%%g'\nset multiplot layout 1,%d margins 0.08,0.9,0.12,0.84 spacing 0.18,0 title ",
           p->count);
-  quote(out, p->title);
+  ml3_lab_gnuplot_quote(out, p->title);
   fprintf(out, " noenhanced font ',16'\n");
   for (int i = 0; i < p->count; i++) write_map(out, p, i);
   fprintf(out, "unset multiplot\n");
 }
 
-int cli_plot_maps(const cli_maps *maps, const char *path, ml3_error *error) {
+int ml3_lab_plot_maps(const ml3_lab_maps *maps, const char *path, ml3_error *error) {
   return run(write_maps, maps, path, error);
 }
 
@@ -185,7 +169,7 @@ int cli_plot_maps(const cli_maps *maps, const char *path, ml3_error *error) {
 
 typedef struct bar_chart {
   const char *title, *label;
-  const cli_bar *bars;
+  const ml3_lab_bar *bars;
   int count;
 } bar_chart;
 
@@ -196,25 +180,25 @@ static void write_bars(FILE *out, const void *what) {
   for (int i = 0; i < c->count; i++)
     fprintf(out, "%d %.9g %.9g %.9g\n", c->count - i, c->bars[i].value, c->bars[i].low, c->bars[i].high);
   fprintf(out, "EOD\n");
-  heading(out, c->title, c->label, "");
+  ml3_lab_gnuplot_heading(out, c->title, c->label, "");
   fprintf(out,
           "unset key\nset grid xtics noytics lc rgb '#dddddd' lt 1\nset lmargin 32\nset xrange [0:*]\nset yrange "
           "[0.4:%d.6]\nset ytics (",
           c->count);
   for (int i = 0; i < c->count; i++) {
     if (i) fputs(", ", out);
-    quote(out, c->bars[i].label);
+    ml3_lab_gnuplot_quote(out, c->bars[i].label);
     fprintf(out, " %d", c->count - i);
   }
   fprintf(out,
           ")\nset style fill solid 0.85 noborder\n"
           "plot $data using (0):1:(0):2:($1-0.35):($1+0.35) with boxxyerror lc rgb '%s', "
           "$data using 2:1:3:4 with xerrorbars pt 0 lw 2 lc rgb '#222222'\n",
-          colors[0]);
+          ml3_lab_gnuplot_color(0));
 }
 
-int cli_plot_bars(const char *title, const char *y_label, const cli_bar *bars, int count, const char *path,
-                  ml3_error *error) {
+int ml3_lab_plot_bars(const char *title, const char *y_label, const ml3_lab_bar *bars, int count, const char *path,
+                      ml3_error *error) {
   const bar_chart chart = {title, y_label, bars, count};
   return run(write_bars, &chart, path, error);
 }

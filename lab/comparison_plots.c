@@ -1,25 +1,25 @@
-/* Bars and learning curves of a comparison: see comparison_plots.h. */
+/* Bars and learning curves of a comparison: see comparison.h. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/comparison_plots.h"
-#include "cli/plot.h"
+#include "lab/comparison.h"
+#include "lab/plot.h"
 #include "lab/run_folder.h"
 
 static int save_bars(const ml3_lab_comparison *c, const char *path, ml3_error *error) {
-  cli_bar *bars = calloc((size_t)c->count, sizeof *bars);
+  ml3_lab_bar *bars = calloc((size_t)c->count, sizeof *bars);
   double *x = calloc((size_t)c->compare->tasks, sizeof *x);
   int code = ML3_ERR_MEMORY;
   if (bars && x) {
     for (int i = 0; i < c->count; i++) {
       ml3_lab_comparison_values(c, &c->rows[i], ML3_LAB_SUCCESS, x);
       const ml3_lab_interval in = ml3_lab_comparison_interval(c, ML3_LAB_SUCCESS, x);
-      bars[i] = (cli_bar){c->rows[i].name, 100 * in.mean, 100 * in.low, 100 * in.high};
+      bars[i] = (ml3_lab_bar){c->rows[i].name, 100 * in.mean, 100 * in.low, 100 * in.high};
     }
     char title[96];
     snprintf(title, sizeof title, "Success in %d trials, with 95 %% intervals", c->compare->tasks);
-    code = cli_plot_bars(title, "success, %", bars, c->count, path, error);
+    code = ml3_lab_plot_bars(title, "success, %", bars, c->count, path, error);
   }
   free(bars);
   free(x);
@@ -38,7 +38,7 @@ static ml3_lab_interval interval_at(const ml3_lab_comparison *c, ml3_lab_quantit
 /* A method with one answer a trial and nothing before it: a point where its steps are taken, with a bar; a line from end to
    end where it takes none. */
 static int fill_answer(const ml3_lab_comparison *c, const ml3_compare_series *s, ml3_lab_quantity q, double first,
-                       double last, double *x, double *numbers, cli_curve *curve) {
+                       double last, double *x, double *numbers, ml3_lab_curve *curve) {
   double steps = 0;
   int answers = 0;
   for (int j = 0; j < c->compare->tasks; j++) {
@@ -53,14 +53,14 @@ static int fill_answer(const ml3_lab_comparison *c, const ml3_compare_series *s,
     numbers[i] = steps > 0 ? steps : i ? last : first;
     numbers[GRID + i] = in.mean, numbers[2 * GRID + i] = in.low, numbers[3 * GRID + i] = in.high;
   }
-  *curve = (cli_curve){.label = s->label,
-                       .count = count,
-                       .x = numbers,
-                       .y = numbers + GRID,
-                       .low = numbers + 2 * GRID,
-                       .high = numbers + 3 * GRID,
-                       .dots = steps > 0,
-                       .dashed = true};
+  *curve = (ml3_lab_curve){.label = s->label,
+                           .count = count,
+                           .x = numbers,
+                           .y = numbers + GRID,
+                           .low = numbers + 2 * GRID,
+                           .high = numbers + 3 * GRID,
+                           .dots = steps > 0,
+                           .dashed = true};
   return count;
 }
 
@@ -72,7 +72,7 @@ static bool has_one_answer(const ml3_lab_comparison *c, const ml3_compare_series
 
 /* A method's mean over trials by steps taken, from where all of them have something to show. */
 static int fill_curve(const ml3_lab_comparison *c, const ml3_compare_series *s, ml3_lab_quantity q, double first,
-                      double last, double *x, double *numbers, cli_curve *curve) {
+                      double last, double *x, double *numbers, ml3_lab_curve *curve) {
   double *xs = numbers, *mean = numbers + GRID, *low = numbers + 2 * GRID, *high = numbers + 3 * GRID, longest = 0;
   int count = 0;
   if (has_one_answer(c, s)) return fill_answer(c, s, q, first, last, x, numbers, curve);
@@ -94,14 +94,14 @@ static int fill_curve(const ml3_lab_comparison *c, const ml3_compare_series *s, 
     count++;
     if (steps >= longest) break; /* nothing changes any more */
   }
-  *curve = (cli_curve){.label = s->label, .count = count, .x = xs, .y = mean, .low = low, .high = high};
+  *curve = (ml3_lab_curve){.label = s->label, .count = count, .x = xs, .y = mean, .low = low, .high = high};
   return count;
 }
 
 static int save_curves(const ml3_lab_comparison *c, ml3_lab_quantity q, const char *label, const char *path,
                        ml3_error *error) {
   const int n = c->compare->count;
-  cli_curve *curves = calloc((size_t)n, sizeof *curves);
+  ml3_lab_curve *curves = calloc((size_t)n, sizeof *curves);
   double *numbers = calloc((size_t)n * 4 * GRID + (size_t)c->compare->tasks, sizeof *numbers);
   double first = INFINITY, last = 0;
   int code = ML3_ERR_MEMORY, count = 0;
@@ -120,13 +120,13 @@ static int save_curves(const ml3_lab_comparison *c, ml3_lab_quantity q, const ch
                           &curves[count]) > 0;
     char title[96];
     snprintf(title, sizeof title, "%s by steps taken, with 95 %% bands", label);
-    const cli_plot plot = {.title = title,
-                           .x_label = "steps of simulator or model, for learning and planning on the task",
-                           .y_label = label,
-                           .curves = curves,
-                           .count = count,
-                           .log_x = true};
-    code = count ? cli_plot_save(&plot, path, error) : ML3_OK;
+    const ml3_lab_plot plot = {.title = title,
+                               .x_label = "steps of simulator or model, for learning and planning on the task",
+                               .y_label = label,
+                               .curves = curves,
+                               .count = count,
+                               .log_x = true};
+    code = count ? ml3_lab_plot_save(&plot, path, error) : ML3_OK;
   } else if (curves && numbers) {
     code = ML3_OK; /* no method takes steps: there is no curve */
   }
@@ -135,14 +135,13 @@ static int save_curves(const ml3_lab_comparison *c, ml3_lab_quantity q, const ch
   return code;
 }
 
-void cli_comparison_plot(const ml3_lab_comparison *c, const char *folder) {
+int ml3_lab_comparison_plot(const ml3_lab_comparison *c, const char *folder, ml3_error *error) {
   char path[ML3_LAB_PATH_MAX];
-  ml3_error error = {0};
   ml3_lab_run_path(folder, "comparison", path);
-  int code = save_bars(c, path, &error);
+  int code = save_bars(c, path, error);
   ml3_lab_run_path(folder, "comparison_success", path);
-  if (code == ML3_OK) code = save_curves(c, ML3_LAB_SUCCESS, "Success, %", path, &error);
+  if (code == ML3_OK) code = save_curves(c, ML3_LAB_SUCCESS, "Success, %", path, error);
   ml3_lab_run_path(folder, "comparison_return", path);
-  if (code == ML3_OK) code = save_curves(c, ML3_LAB_RETURN, "Return", path, &error);
-  if (code != ML3_OK) fprintf(stderr, "ml3 compare: no plots: %s\n", error.message);
+  if (code == ML3_OK) code = save_curves(c, ML3_LAB_RETURN, "Return", path, error);
+  return code;
 }

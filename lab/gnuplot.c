@@ -1,6 +1,6 @@
 /* gnuplot: see gnuplot.h. */
 #define _POSIX_C_SOURCE 200809L
-#include "cli/gnuplot.h"
+#include "lab/gnuplot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,10 +9,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/terminal.h"
+const char *ml3_lab_gnuplot_color(int i) {
+  static const char *const colors[ML3_LAB_GNUPLOT_COLORS] = {"#0072b2", "#d55e00", "#009e73",
+                                                             "#cc79a7", "#e69f00", "#56b4e9"};
+  return colors[i % ML3_LAB_GNUPLOT_COLORS];
+}
 
-/* Starts gnuplot reading from the stream returned. */
-static FILE *start(pid_t *child, ml3_error *error) {
+/* Starts gnuplot, which reads from the stream returned and prints to `out`, a descriptor. */
+static FILE *start(pid_t *child, int out, ml3_error *error) {
   int ends[2];
   if (pipe(ends) != 0 || (*child = fork()) < 0) {
     ml3_error_set(error, ML3_ERR_UNAVAILABLE, "cannot start gnuplot: %s", strerror(errno));
@@ -20,6 +24,7 @@ static FILE *start(pid_t *child, ml3_error *error) {
   }
   if (*child == 0) {
     dup2(ends[0], STDIN_FILENO);
+    if (out != STDOUT_FILENO) dup2(out, STDOUT_FILENO);
     close(ends[0]);
     close(ends[1]);
     int null = open("/dev/null", O_WRONLY);
@@ -41,7 +46,7 @@ static int finish(FILE *script, pid_t child, ml3_error *error) {
   return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "gnuplot failed");
 }
 
-void cli_gnuplot_quote(FILE *out, const char *text) {
+void ml3_lab_gnuplot_quote(FILE *out, const char *text) {
   fputc('\'', out);
   for (; *text; text++) {
     if (*text == '\'') fputc('\'', out);
@@ -50,16 +55,16 @@ void cli_gnuplot_quote(FILE *out, const char *text) {
   fputc('\'', out);
 }
 
-void cli_gnuplot_heading(FILE *out, const char *title, const char *x_label, const char *y_label) {
+void ml3_lab_gnuplot_heading(FILE *out, const char *title, const char *x_label, const char *y_label) {
   fprintf(
       out,
       "set encoding utf8\nset border 3 lc rgb '#666666'\nset tics nomirror\nset grid ytics lc rgb '#dddddd' lt 1\n");
   fprintf(out, "set title ");
-  cli_gnuplot_quote(out, title);
+  ml3_lab_gnuplot_quote(out, title);
   fprintf(out, " noenhanced font ',15'\nset xlabel ");
-  cli_gnuplot_quote(out, x_label);
+  ml3_lab_gnuplot_quote(out, x_label);
   fprintf(out, "\nset ylabel ");
-  cli_gnuplot_quote(out, y_label);
+  ml3_lab_gnuplot_quote(out, y_label);
   fputc('\n', out);
 }
 
@@ -78,8 +83,8 @@ static bool terminal_for(const char *path, int width, int height, char *line, si
   return true;
 }
 
-int cli_gnuplot_save(cli_gnuplot_body body, const void *what, int width, int height, const char *path,
-                     ml3_error *error) {
+int ml3_lab_gnuplot_save(ml3_lab_gnuplot_body body, const void *what, int width, int height, const char *path,
+                         ml3_error *error) {
   char temporary[1300], line[160];
   pid_t child;
   if (!terminal_for(path, width, height, line, sizeof line))
@@ -88,12 +93,12 @@ int cli_gnuplot_save(cli_gnuplot_body body, const void *what, int width, int hei
   FILE *probe = fopen(temporary, "w"); /* gnuplot itself would not say why */
   if (!probe) return ml3_error_set(error, ML3_ERR_IO, "cannot write '%.500s': %s", path, strerror(errno));
   fclose(probe);
-  FILE *script = start(&child, error);
+  FILE *script = start(&child, STDOUT_FILENO, error);
   if (!script) return ML3_ERR_UNAVAILABLE;
   char output[1310]; /* to gnuplot "|x" is a command and "~/x" someone's home: with a folder before it, it is a file */
   snprintf(output, sizeof output, "%s%s", temporary[0] == '/' ? "" : "./", temporary);
   fprintf(script, "set terminal %s\nset output ", line);
-  cli_gnuplot_quote(script, output);
+  ml3_lab_gnuplot_quote(script, output);
   fputc('\n', script);
   body(script, what);
   int code = finish(script, child, error);
@@ -103,15 +108,13 @@ int cli_gnuplot_save(cli_gnuplot_body body, const void *what, int width, int hei
   return code;
 }
 
-int cli_gnuplot_show(cli_gnuplot_body body, const void *what, ml3_error *error) {
+int ml3_lab_gnuplot_show(ml3_lab_gnuplot_body body, const void *what, const ml3_lab_characters *form,
+                         ml3_error *error) {
   pid_t child;
-  fflush(stdout);
-  FILE *script = start(&child, error);
+  fflush(form->out);
+  FILE *script = start(&child, fileno(form->out), error);
   if (!script) return ML3_ERR_UNAVAILABLE;
-  int height = cli_terminal_height(stdout) - 3;
-  if (height > 30) height = 30;
-  fprintf(script, "set terminal dumb %s size %d,%d\n", cli_terminal_color(stdout) ? "ansi" : "mono",
-          cli_terminal_width(stdout) - 1, height);
+  fprintf(script, "set terminal dumb %s size %d,%d\n", form->color ? "ansi" : "mono", form->width, form->height);
   body(script, what);
   return finish(script, child, error);
 }

@@ -1,6 +1,6 @@
 /* HTML: see html.h. */
 #define _DEFAULT_SOURCE /* strsep */
-#include "cli/html.h"
+#include "lab/html.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static const char style[] =
     "font-size:.85rem}summary{cursor:pointer}footer{margin-top:3rem;color:#777;font-size:.85rem}"
     "code{background:#f6f6f6;padding:.1rem .3rem;border-radius:3px}";
 
-void cli_html_text(FILE *out, const char *text) {
+void ml3_lab_html_text(FILE *out, const char *text) {
   for (; *text; text++) switch (*text) {
       case '<':
         fputs("&lt;", out);
@@ -38,17 +38,17 @@ void cli_html_text(FILE *out, const char *text) {
     }
 }
 
-void cli_html_begin(FILE *out, const char *title) {
+void ml3_lab_html_begin(FILE *out, const char *title) {
   fprintf(out,
           "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
-  cli_html_text(out, title);
+  ml3_lab_html_text(out, title);
   fprintf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n<h1>", style);
-  cli_html_text(out, title);
+  ml3_lab_html_text(out, title);
   fprintf(out, "</h1>\n");
 }
 
-void cli_html_end(FILE *out) {
+void ml3_lab_html_end(FILE *out) {
   fprintf(out, "<footer>ml3 " ML3_VERSION "</footer>\n</body>\n</html>\n");
 }
 
@@ -58,12 +58,12 @@ static void put_cells(FILE *out, char *row, const char *tag) {
     cell += strspn(cell, " ");
     for (size_t n = strlen(cell); n > 0 && cell[n - 1] == ' ';) cell[--n] = '\0';
     fprintf(out, "<%s>", tag);
-    cli_html_text(out, cell);
+    ml3_lab_html_text(out, cell);
     fprintf(out, "</%s>", tag);
   }
 }
 
-bool cli_html_table(FILE *out, const char *path) {
+bool ml3_lab_html_table(FILE *out, const char *path) {
   size_t size;
   char *text = ml3_file_read(path, 1 << 22, &size, NULL);
   if (!text) return false;
@@ -94,7 +94,7 @@ static void put_base64(FILE *out, const unsigned char *data, size_t size) {
   }
 }
 
-bool cli_html_media(FILE *out, const char *path, const char *about) {
+bool ml3_lab_html_media(FILE *out, const char *path, const char *about) {
   const char *ending = strrchr(path, '.');
   const bool video = ending && strcmp(ending, ".mp4") == 0, svg = ending && strcmp(ending, ".svg") == 0;
   size_t size;
@@ -107,20 +107,20 @@ bool cli_html_media(FILE *out, const char *path, const char *about) {
                 : "image/png");
   put_base64(out, (const unsigned char *)data, size);
   fprintf(out, video ? "\"></video>\n<figcaption>" : "\" alt=\"");
-  cli_html_text(out, about);
+  ml3_lab_html_text(out, about);
   fprintf(out, video ? "</figcaption>\n</figure>\n" : "\">\n</figure>\n");
   free(data);
   return true;
 }
 
-bool cli_html_details(FILE *out, const char *path, const char *heading) {
+bool ml3_lab_html_details(FILE *out, const char *path, const char *heading) {
   size_t size;
   char *text = ml3_file_read(path, 1 << 22, &size, NULL);
   if (!text) return false;
   fprintf(out, "<details><summary>");
-  cli_html_text(out, heading);
+  ml3_lab_html_text(out, heading);
   fprintf(out, "</summary>\n<pre>");
-  cli_html_text(out, text);
+  ml3_lab_html_text(out, text);
   fprintf(out, "</pre></details>\n");
   free(text);
   return true;
