@@ -193,10 +193,16 @@ bool ml3_env_success(const ml3_env *env) {
 }
 
 void ml3_env_linearize(ml3_env *env, const double *action, double *a, double *b) {
-  if (env->spec->linearize)
+  if (env->spec->linearize) {
     env->spec->linearize(env, action, a, b);
-  else
+  } else if (env->spec->get_full) { /* what is kept besides the state comes back too */
+    double full[env->spec->full_dim(env)];
+    env->spec->get_full(env, full);
     ml3_env_difference(env, action, a, b);
+    env->spec->set_full(env, full);
+  } else {
+    ml3_env_difference(env, action, a, b);
+  }
 }
 
 bool ml3_env_move_goal(ml3_env *env, const double *point) {

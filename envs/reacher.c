@@ -1,4 +1,5 @@
-/* Gymnasium's Reacher-v5 (MuJoCo): a two-link arm in the plane that brings its fingertip to a target.
+/* Variants of Gymnasium's Reacher-v5 (MuJoCo), a two-link arm in the plane that brings its fingertip to a target; Gymnasium's own is
+   envs/tasks/reacher.yaml.
 
      observation  cos q, sin q, target, qdot, fingertip - target (x, y)
      reward       -||fingertip - target|| - sum u^2, after the step, of the action as it was given
@@ -9,13 +10,12 @@
    - the constraint solver starts from its last answer, which moves a state by up to 1e-6 while the elbow is
      at its stop.
 
-   `reacher` is Gymnasium's; in `reacher_goal` every task also has its own start, link lengths, masses and damping;
+   In `reacher_goal` every task also has its own start, link lengths, masses and damping;
    `reacher_joints` is Gymnasium's arm seen in joint angles, with the target as the angles that reach it:
 
      cos q2 = (r^2 - l1^2 - l2^2) / (2 l1 l2),   q1 = atan2(y, x) - atan2(l2 sin q2, l1 + l2 cos q2)
 
    of the two answers the one that turns the shoulder less. */
-#include "envs/difference.h"
 #include "envs/env.h"
 #include "envs/mjcf.h"
 #include "envs/scenes.h"
@@ -230,14 +230,6 @@ static int borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
   return ml3_simulation_borrow(&r->simulation, host ? &((const reacher *)host->data)->simulation : NULL, error);
 }
 
-/* mjd_transitionFD knows no RK4 (newer MuJoCo refuses it, 2.2 is off by 1e-3), hence differences of the step. */
-static void linearize(ml3_env *env, const double *action, double *a, double *b) {
-  double full[full_dim(env)];
-  get_full(env, full);
-  ml3_env_difference(env, action, a, b);
-  set_full(env, full);
-}
-
 static bool success(const ml3_env *env) {
   return distance(env) <= REACHED_M;
 }
@@ -354,20 +346,12 @@ static const ml3_env_field joints_obs_fields[] = {
   .action = action_fields, .create = create, .destroy = destroy, .change_task = change_task,   \
   .reset = reset, .step = step, .get_state = get_state,                   \
   .set_state = set_state, .full_dim = full_dim, .get_full = get_full, .set_full = set_full, .load = load,           \
-  .borrow = borrow, .distance = distance, .success = success, .linearize = linearize, .scene_xml = ml3_reacher_xml, \
+  .borrow = borrow, .distance = distance, .success = success, .scene_xml = ml3_reacher_xml, \
   .pose = pose, .arrange = arrange, .plane = &joint_plane, .move_goal = move_goal, .push = push
 
 #define GYMNASIUM_VIEW                                                                                       \
   .obs_dim = sizeof obs_fields / sizeof obs_fields[0], .obs = obs_fields, .goal = goal_fields, .observe = observe, \
   .goal_now = goal_now
-
-const ml3_env_spec ml3_reacher = {
-    REACHER,
-    .name = "reacher",
-    .summary = "a two-link arm that reaches for a target (Gymnasium Reacher-v5, MuJoCo)",
-    .task = of_gymnasium,
-    GYMNASIUM_VIEW,
-};
 
 const ml3_env_spec ml3_reacher_goal = {
     REACHER,

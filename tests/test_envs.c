@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { STATE_MAX = 32, GOAL_MAX = 16, TASK_MAX = 16, OBS_MAX = 32, FULL_MAX = 256 };
+enum { STATE_MAX = 64, ACTION_MAX = 32, GOAL_MAX = 16, TASK_MAX = 32, OBS_MAX = 512, FULL_MAX = 1024 };
 
 static const ml3_env_spec *car(void) {
   return ml3_env_find("mountain_car", NULL);
@@ -70,7 +70,7 @@ Test(envs, sample_tasks_within_their_ranges) {
         moved += fabs(task[i] - standard[i]);
       }
     }
-    cr_assert_gt(moved, 1);
+    cr_assert(moved > 1 || spec->task_dim == 0);
     for (int i = 0; i < spec->task_dim; i++) cr_assert_eq(ml3_env_task_index(spec, spec->task[i].name), i);
     cr_assert_eq(ml3_env_task_index(spec, "colour"), -1);
   }
@@ -102,7 +102,7 @@ Test(envs, branch_from_a_state_they_were_given) {
   for (int k = 0; k < ml3_env_count(); k++) {
     const ml3_env_spec *spec = ml3_env_at(k);
     ml3_env *a = ml3_env_new(spec, NULL), *b = ml3_env_new(spec, NULL);
-    double state[STATE_MAX], copy[STATE_MAX], action[8], next[2][STATE_MAX];
+    double state[STATE_MAX], copy[STATE_MAX], action[ACTION_MAX], next[2][STATE_MAX];
     for (int t = 0; t < 7; t++) {
       wave((void *)spec, t, NULL, NULL, action);
       ml3_env_step(a, action);
@@ -127,7 +127,7 @@ Test(envs, truncate_at_the_horizon_and_stay_truncated) {
   for (int k = 0; k < ml3_env_count(); k++) {
     const ml3_env_spec *spec = ml3_env_at(k);
     ml3_env *env = ml3_env_new(spec, NULL);
-    const double still[8] = {0};
+    const double still[ACTION_MAX] = {0};
     for (int t = 1; t <= spec->horizon + 3; t++) cr_assert_eq(ml3_env_step(env, still).truncated, t >= spec->horizon);
     ml3_env_free(env);
   }
@@ -137,8 +137,9 @@ Test(envs, survive_actions_that_are_no_numbers) {
   for (int k = 0; k < ml3_env_count(); k++) {
     const ml3_env_spec *spec = ml3_env_at(k);
     ml3_env *env = ml3_env_new(spec, NULL);
-    const double bad[8] = {NAN, INFINITY, NAN, NAN, NAN, NAN, NAN, NAN};
-    const double still[8] = {0};
+    double bad[ACTION_MAX];
+    for (int i = 0; i < ACTION_MAX; i++) bad[i] = i == 1 ? INFINITY : NAN;
+    const double still[ACTION_MAX] = {0};
     double before[FULL_MAX], after[FULL_MAX];
     size_t size = (size_t)ml3_env_full_dim(env) * sizeof(double);
     ml3_env_step(env, still);
@@ -184,7 +185,7 @@ Test(envs, name_environment_step_and_action_where_an_action_is_no_number) {
   for (int t = 0; t < 3; t++) cr_assert_eq(ml3_env_step_checked(env, (double[]){0, 0}, &result, &error), ML3_OK);
   cr_assert_eq(ml3_env_step_checked(env, (double[]){0, NAN}, &result, &error), ML3_ERR_NUMERIC);
   cr_assert_str_eq(error.message,
-                   "environment 'reacher', step 3: action 1 (elbow_torque) is nan; a finite number is "
+                   "environment 'reacher', step 3: action 1 (elbow) is nan; a finite number is "
                    "needed, and nothing was stepped");
   ml3_env_free(env);
 }
@@ -196,7 +197,7 @@ Test(envs, go_on_from_a_full_state_with_the_same_bits) {
     const ml3_env_spec *spec = ml3_env_at(k);
     ml3_env *a = ml3_env_new(spec, NULL), *b = ml3_env_new(spec, NULL);
     ml3_random random = ml3_random_stream(9, ML3_PURPOSE_RESET, 1, 2);
-    double task[TASK_MAX], action[8], obs[3][OBS_MAX], full[FULL_MAX];
+    double task[TASK_MAX], action[ACTION_MAX], obs[3][OBS_MAX], full[FULL_MAX];
     ml3_env_sample_task(spec, &random, task);
     ml3_env_reset(a, task, &random);
     for (int t = 0; t < 9; t++) {
@@ -225,18 +226,26 @@ Test(envs, go_on_from_a_full_state_with_the_same_bits) {
   }
 }
 
+/* Gymnasium's car rounds its state to single precision; what meets the ground, or an object, has a kink there. */
+static bool has_kinks(const ml3_env_spec *spec) {
+  static const char *const names[] = {"mountain_car_continuous", "ant_goal", "ant",   "half_cheetah", "hopper", "humanoid",
+                                      "humanoid_standup",        "pusher",   "walker2d"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(spec->name, names[i]) == 0) return true;
+  return false;
+}
+
 /* Exact where exact is promised, and the same through MuJoCo: against centred differences of the step with another
-   step size. Left out are Gymnasium's car, which rounds its state to single precision, and the walker, whose feet meet
-   the ground: a kink; and discrete actions (test_envs_classic.c). */
+   step size. Left out are kinks, and discrete actions (test_envs_classic.c). */
 Test(envs, linearize_like_centred_differences) {
   for (int k = 0; k < ml3_env_count(); k++) {
     const ml3_env_spec *spec = ml3_env_at(k);
-    if (strcmp(spec->name, "mountain_car_continuous") == 0 || strcmp(spec->name, "ant_goal") == 0) continue;
+    if (has_kinks(spec)) continue;
     if (spec->choices) continue;
     const int n = spec->state_dim, m = spec->action_dim;
     ml3_env *env = ml3_env_new(spec, NULL);
     ml3_random random = ml3_random_stream(10, ML3_PURPOSE_RESET, 1, 2);
-    double task[TASK_MAX], state[STATE_MAX], u[8], a[STATE_MAX * STATE_MAX], b[STATE_MAX * 8], side[2][STATE_MAX];
+    double task[TASK_MAX], state[STATE_MAX], u[ACTION_MAX], a[STATE_MAX * STATE_MAX], b[STATE_MAX * ACTION_MAX], side[2][STATE_MAX];
     ml3_env_sample_task(spec, &random, task);
     ml3_env_reset(env, task, &random);
     for (int i = 0; i < m; i++) u[i] = 0.4 * spec->action[i].high;
@@ -263,16 +272,16 @@ Test(envs, linearize_like_centred_differences) {
 }
 
 /* At an action's bound, beyond which it is clipped, the derivative is the one from within, and beyond it 0. The car that
-   rounds its state to single precision, the walker and discrete actions are left out as above. */
+   rounds its state to single precision, kinks and discrete actions are left out as above. */
 Test(envs, linearize_one_sidedly_where_an_action_is_at_its_bound) {
   for (int k = 0; k < ml3_env_count(); k++) {
     const ml3_env_spec *spec = ml3_env_at(k);
-    if (strcmp(spec->name, "mountain_car_continuous") == 0 || strcmp(spec->name, "ant_goal") == 0) continue;
+    if (has_kinks(spec)) continue;
     if (spec->choices) continue;
     const int n = spec->state_dim, m = spec->action_dim;
     ml3_env *env = ml3_env_new(spec, NULL);
     for (int sign = -1; sign <= 1; sign += 2) {
-      double state[STATE_MAX], u[8], a[STATE_MAX * STATE_MAX], b[STATE_MAX * 8], at[3][STATE_MAX];
+      double state[STATE_MAX], u[ACTION_MAX], a[STATE_MAX * STATE_MAX], b[STATE_MAX * ACTION_MAX], at[3][STATE_MAX];
       ml3_env_get_state(env, state);
       for (int i = 0; i < m; i++) u[i] = sign > 0 ? spec->action[i].high : spec->action[i].low;
       ml3_env_set_state(env, state);
@@ -316,7 +325,7 @@ static void run_batch(const ml3_env_spec *spec, int threads, trace *t) {
   memset(t, 0, sizeof *t);
   ml3_env_batch_reset(batch, t->obs[0]);
   for (int s = 0; s < STEPS; s++) {
-    ml3_real actions[ROWS * 8];
+    ml3_real actions[ROWS * ACTION_MAX];
     for (int i = 0; i < ROWS * spec->action_dim; i++) actions[i] = (ml3_real)(spec->choices ? i % 2 : 0.2 * sin(0.4 * s + i));
     ml3_env_batch_step(batch, actions, t->obs[s + 1], t->rewards[s], t->terminated[s], t->truncated[s], t->final_obs[s],
                        NULL);

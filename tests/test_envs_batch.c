@@ -48,7 +48,7 @@ void __wrap_free(void *p) {
 
 /* ---- helpers --------------------------------------------------------------------------------------------------- */
 
-enum { MANY = 130, OBS_MAX = 64, ACTION_MAX = 8 };
+enum { MANY = 130, OBS_MAX = 512, ACTION_MAX = 32 };
 
 typedef struct arrays {
   ml3_real obs[MANY * OBS_MAX], final_obs[MANY * OBS_MAX], rewards[MANY], actions[MANY * ACTION_MAX];
@@ -260,10 +260,12 @@ Test(batch, names_the_first_row_whose_action_is_no_number_and_leaves_it_as_it_wa
     ml3_env_batch *b = open_batch(spec, 70, 2);
     ml3_error error = {0};
     char expected[400];
+    bool ended = false;
     ml3_env_batch_reset(b, a.obs);
     for (int t = 0; t < 3; t++) {
       choose(spec, 70, t, a.actions);
       step(b, &a, NULL);
+      for (int i = 0; i < 70; i++) ended = ended || a.terminated[i];
     }
     before = a;
     choose(spec, 70, 3, a.actions);
@@ -283,7 +285,7 @@ Test(batch, names_the_first_row_whose_action_is_no_number_and_leaves_it_as_it_wa
                    spec->name, i);
       cr_assert_eq(isnan(a.rewards[i]), bad);
       cr_assert_not(bad && (a.terminated[i] || a.truncated[i]));
-      cr_assert_eq(ml3_env_batch_at(b, i)->steps, bad ? 3 : 4);
+      if (!ended && !a.terminated[i]) cr_assert_eq(ml3_env_batch_at(b, i)->steps, bad ? 3 : 4);
     }
     choose(spec, 70, 3, a.actions);
     cr_assert_eq(step(b, &a, &error), ML3_OK);
@@ -299,7 +301,7 @@ Test(batch, goes_on_from_what_is_done_to_a_row) {
     const ml3_env_spec *spec = ml3_env_at(e);
     const int n = spec->obs_dim;
     ml3_env_batch *plain = open_batch(spec, 5, 1), *seen = open_batch(spec, 5, 1);
-    double full[512], obs[OBS_MAX];
+    double full[1024], obs[OBS_MAX];
     ml3_env_batch_reset(plain, a.obs);
     ml3_env_batch_reset(seen, b.obs);
     for (int t = 0; t < 40; t++) { /* looking changes nothing */
@@ -318,7 +320,8 @@ Test(batch, goes_on_from_what_is_done_to_a_row) {
     memcpy(b.actions + 2 * spec->action_dim, b.actions + 3 * spec->action_dim,
            (size_t)spec->action_dim * sizeof(ml3_real));
     step(seen, &b, NULL);
-    cr_assert_arr_eq(b.obs + 2 * n, b.obs + 3 * n, (size_t)n * sizeof(ml3_real), "%s", spec->name);
+    if (!b.terminated[2]) /* else each begins again by its own random numbers */
+      cr_assert_arr_eq(b.obs + 2 * n, b.obs + 3 * n, (size_t)n * sizeof(ml3_real), "%s", spec->name);
     ml3_env_batch_free(plain);
     ml3_env_batch_free(seen);
   }

@@ -134,8 +134,9 @@ static int init_reacher(ml3_geometry *geometry, ml3_error *error) {
   static const char *const lengths[2] = {"upper_arm_length", "forearm_length"};
   const ml3_env_spec *env = geometry->env;
   for (int i = 0; i < 2; i++) {
-    const ml3_env_parameter *p = &env->task[ml3_env_task_index(env, lengths[i])];
-    if (p->low < p->high)
+    const int k = ml3_env_task_index(env, lengths[i]);
+    const ml3_env_parameter *p = k >= 0 ? &env->task[k] : NULL;
+    if (p && p->low < p->high)
       return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
                            "environment '%s' draws its '%s', which model-based rollouts do not know; name it in "
                            "rollout.fixed",
