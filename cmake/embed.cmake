@@ -1,5 +1,6 @@
-# Every envs/<name>.xml, envs/models/<name>.xml and envs/tasks/<name>.yaml becomes a constant `const char ml3_<name>_xml[]` of the library (envs/scenes.h), and every
-# metaloss/data/<name>.idx one of its name, so that scenes and data need no file at run time; ..._size is its bytes.
+# Every envs/<name>.xml becomes a constant `const char ml3_<name>_xml[]` of the library (envs/scenes.h), every
+# envs/models/<name>.xml and envs/tasks/<name>.yaml one with the folder in its name, and every metaloss/data/<name>.idx one
+# of its name, so that scenes and data need no file at run time; ..._size is its bytes.
 # Run as a script (cmake -P) this file converts one: INPUT, SYMBOL, OUTPUT.
 if(CMAKE_SCRIPT_MODE_FILE)
   file(READ ${INPUT} bytes HEX)
@@ -14,13 +15,20 @@ endif()
 file(GLOB ML3_TASK_FILES CONFIGURE_DEPENDS envs/models/*.xml envs/tasks/*.yaml)
 file(GLOB ML3_EMBEDDED CONFIGURE_DEPENDS envs/*.xml metaloss/data/*.idx)
 list(APPEND ML3_EMBEDDED ${ML3_TASK_FILES})
-foreach(file ${ML3_EMBEDDED})
+function(ml3_embedded_symbol file result)
   get_filename_component(name ${file} NAME)
   get_filename_component(folder ${file} DIRECTORY)
-  string(MAKE_C_IDENTIFIER ${name} symbol)
-  if(folder MATCHES "/models$")
-    string(PREPEND symbol "model_") # a scene of a formula may have the name of a task's model
+  get_filename_component(folder ${folder} NAME)
+  if(folder STREQUAL "models" OR folder STREQUAL "tasks")
+    string(PREPEND name ${folder}_)
   endif()
+  string(MAKE_C_IDENTIFIER ${name} symbol)
+  set(${result} ${symbol} PARENT_SCOPE)
+endfunction()
+
+foreach(file ${ML3_EMBEDDED})
+  get_filename_component(name ${file} NAME)
+  ml3_embedded_symbol(${file} symbol)
   set(source ${CMAKE_CURRENT_BINARY_DIR}/embedded/${symbol}.c)
   add_custom_command(
     OUTPUT ${source}
@@ -36,10 +44,7 @@ set(declarations "")
 set(rows "")
 foreach(file ${ML3_TASK_FILES})
   get_filename_component(name ${file} NAME)
-  string(MAKE_C_IDENTIFIER ${name} symbol)
-  if(file MATCHES "/models/[^/]*$")
-    string(PREPEND symbol "model_")
-  endif()
+  ml3_embedded_symbol(${file} symbol)
   string(APPEND declarations "extern const char ml3_${symbol}[];\n")
   string(APPEND rows "  {\"${name}\", ml3_${symbol}},\n")
 endforeach()

@@ -18,7 +18,8 @@ IDS = {
     "walker2d": "Walker2d-v5",
 }
 TOLERANCE = 1e-12  # absolute, and relative for what is above 1: forces of contacts are some thousands
-RECORDED_EPISODES, RECORDED_STEPS = 3, 20
+FILE = "gymnasium_mujoco_v5.json"
+RECORDED_EPISODES, RECORDED_STEPS, RECORDED_NUMBERS = 3, 40, 5600  # steps at most, and numbers of observations in an episode
 
 
 def make(name):
@@ -131,26 +132,34 @@ def rounded(x):
     return [int(v) if v == int(v) and abs(v) < 1e15 else v for v in np.asarray(x, dtype=np.float64).tolist()]
 
 
-def record(name):
-    """Some steps of a few episodes, the last of which goes on until it ends where episodes terminate."""
+def record_one(name):
+    """Some steps of a few episodes, with small, full and too large actions."""
     env = make(name)
     rng = np.random.default_rng(5)
+    limit = min(RECORDED_STEPS, RECORDED_NUMBERS // env.observation_space.shape[0], env.spec.max_episode_steps)
     episodes = []
     for k in range(RECORDED_EPISODES):
         obs, _ = env.reset(seed=k)
         rows = {"state": rounded(state(env)), "obs": [rounded(obs)], "actions": [], "rewards": []}
         terminated = False
-        while not terminated and len(rows["rewards"]) < RECORDED_STEPS:
+        while not terminated and len(rows["rewards"]) < limit:
             a = action(env, k + 1, rng)
             obs, reward, terminated, _, _ = env.step(a)
             rows["actions"].append(a.tolist())
             rows["rewards"].append(float(reward))
             rows["obs"].append(rounded(obs))
         episodes.append({**rows, "terminated": bool(terminated)})
-    unwrapped = env.unwrapped
     return {
         "horizon": env.spec.max_episode_steps,
-        "dt": unwrapped.dt,
-        "bounds": unwrapped.model.actuator_ctrlrange.tolist(),
+        "dt": env.unwrapped.dt,
+        "bounds": env.unwrapped.model.actuator_ctrlrange.ravel().tolist(),
         "episodes": episodes,
     }
+
+
+def record():
+    import gymnasium
+    import mujoco
+
+    warnings.filterwarnings("ignore")  # of actions beyond the bounds
+    return {"gymnasium": gymnasium.__version__, "mujoco": mujoco.__version__, **{name: record_one(name) for name in IDS}}
