@@ -8,13 +8,13 @@
 
 #include "agents/compare/method.h"
 #include "base/file.h"
-#include "cli/compare_supervised.h"
 #include "cli/console.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "lab/compare_open.h"
+#include "lab/compare_supervised.h"
 #include "lab/experiment.h"
 #include "lab/zoo.h"
 #include "viewer/viewer.h"
@@ -29,22 +29,10 @@ typedef struct own_options {
 
 /* ---- options ------------------------------------------------------------------------------------------------------ */
 
-/* "a,b c" into names that point into text; their number, or a negative code. */
-static int split(char *text, const char *between, const char **names, int most, const char *what, ml3_error *error) {
-  int count = 0;
-  char *rest = NULL;
-  for (char *name = strtok_r(text, between, &rest); name; name = strtok_r(NULL, between, &rest)) {
-    if (count == most) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has more than %d entries", what, most);
-    names[count++] = name;
-  }
-  if (count == 0) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s names nothing", what);
-  return count;
-}
-
 /* "mass=0.1,gravity=0.3"; text is kept. */
 static int read_errors(char *text, ml3_lab_compare_settings *s, ml3_error *error) {
   const char *parts[ML3_COMPARE_MAX_ERRORS];
-  const int count = split(text, ", ", parts, ML3_COMPARE_MAX_ERRORS, "--error", error);
+  const int count = ml3_lab_split(text, ", ", parts, ML3_COMPARE_MAX_ERRORS, "--error", error);
   if (count < 0) return count;
   for (int i = 0; i < count; i++) {
     char *equals = strchr(parts[i], '='), *end = NULL;
@@ -93,11 +81,7 @@ static int check_folder(const cli_options *o, const own_options *own, ml3_error 
 static int make_folder(const cli_options *o, const own_options *own, char *folder, ml3_error *error) {
   char pattern[ML3_LAB_PATH_MAX];
   const bool each = ml3_lab_names_each_seed(o->argument, pattern, sizeof pattern);
-  if (!own->output && !each && ml3_lab_run_is(o->argument)) {
-    snprintf(folder, ML3_LAB_PATH_MAX, "%.1000s", o->argument);
-    return ML3_OK;
-  }
-  if (!own->output && each && !strstr(o->argument, "{seed}")) {
+  if (!own->output && (each ? !strstr(o->argument, "{seed}") : ml3_lab_run_is(o->argument))) {
     snprintf(folder, ML3_LAB_PATH_MAX, "%.1000s", o->argument);
     return ML3_OK;
   }
@@ -112,21 +96,45 @@ static int make_folder(const cli_options *o, const own_options *own, char *folde
 
 /* ---- the verb --------------------------------------------------------------------------------------------------------- */
 
+/* The table and its legend; it is freed. */
+static void print(ml3_lab_table *table, const char *legend) {
+  cli_table_print(table, stdout);
+  fputs(legend, stdout);
+  ml3_lab_table_free(table);
+}
+
+static void say_plot(int code, const ml3_error *plot) {
+  if (code != ML3_OK) fprintf(stderr, "ml3 compare: no plots: %s\n", plot->message);
+}
+
 /* What there is, printed and into the folder. */
 static int report(const ml3_lab_comparison *c, const char *folder, ml3_error *error) {
   char legend[4096];
   ml3_lab_table *shown, *numbers;
-  const int code = ml3_lab_comparison_tables(c, &shown, &numbers, error);
+  ml3_error plot = {0};
+  int code = ml3_lab_comparison_tables(c, &shown, &numbers, error);
   if (code != ML3_OK) return code;
-  cli_table_print(shown, stdout);
   ml3_lab_comparison_legend(c, legend, sizeof legend);
-  fputs(legend, stdout);
-  ml3_lab_table_free(shown);
+  print(shown, legend);
   ml3_lab_table_free(numbers);
-  return ml3_lab_comparison_save(c, folder, error);
+  code = ml3_lab_comparison_save(c, folder, error);
+  if (code == ML3_OK) say_plot(ml3_lab_comparison_plot(c, folder, &plot), &plot);
+  return code;
 }
 
-static int compare_methods(const cli_options *o, const own_options *own, ml3_error *error) {
+static int report_supervised(const ml3_lab_supervised *s, const char *folder, ml3_error *error) {
+  char legend[1024];
+  ml3_error plot = {0};
+  ml3_lab_table *table = ml3_lab_supervised_table(s);
+  if (!table) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
+  ml3_lab_supervised_legend(s, legend, sizeof legend);
+  print(table, legend);
+  const int code = ml3_lab_supervised_save(s, folder, error);
+  if (code == ML3_OK) say_plot(ml3_lab_supervised_plot(s, folder, &plot), &plot);
+  return code;
+}
+
+static int compare(const cli_options *o, const own_options *own, bool supervised, ml3_error *error) {
   char methods_text[LIST_TEXT], errors_text[LIST_TEXT], folder[ML3_LAB_PATH_MAX];
   const char *methods[ML3_COMPARE_MAX_METHODS];
   cli_console console;
@@ -146,50 +154,18 @@ static int compare_methods(const cli_options *o, const own_options *own, ml3_err
                                 .callbacks = &console.callbacks};
   snprintf(methods_text, sizeof methods_text, "%s", own->methods ? own->methods : "");
   snprintf(errors_text, sizeof errors_text, "%s", own->errors ? own->errors : "");
-  if (own->methods) s.method_count = split(methods_text, ", ", methods, ML3_COMPARE_MAX_METHODS, "--methods", error);
+  if (own->methods)
+    s.method_count = ml3_lab_split(methods_text, ", ", methods, ML3_COMPARE_MAX_METHODS, "--methods", error);
   int code = s.method_count < 0 ? s.method_count : ML3_OK;
   if (code == ML3_OK && own->errors) code = read_errors(errors_text, &s, error);
-  ml3_lab_comparison *c = code == ML3_OK ? ml3_lab_compare(&s, error) : NULL;
-  if (code == ML3_OK && !c) code = error->code;
+  ml3_lab_comparison *c = code == ML3_OK && !supervised ? ml3_lab_compare(&s, error) : NULL;
+  ml3_lab_supervised *of_losses = code == ML3_OK && supervised ? ml3_lab_compare_supervised(&s, error) : NULL;
+  if (code == ML3_OK && !c && !of_losses) code = error->code;
   if (code == ML3_OK) code = make_folder(o, own, folder, error);
-  if (code == ML3_OK && own->video) code = record(c, own, o->quiet, error);
-  if (code == ML3_OK) code = report(c, folder, error);
-  ml3_error plot = {0};
-  if (code == ML3_OK && ml3_lab_comparison_plot(c, folder, &plot) != ML3_OK)
-    fprintf(stderr, "ml3 compare: no plots: %s\n", plot.message);
+  if (code == ML3_OK && c && own->video) code = record(c, own, o->quiet, error);
+  if (code == ML3_OK) code = c ? report(c, folder, error) : report_supervised(of_losses, folder, error);
   ml3_lab_comparison_free(c);
-  return code;
-}
-
-/* Problems without an environment: the runs named (--with: others, commas between them), seed by seed. */
-static int compare_supervised(const cli_options *o, const own_options *own, ml3_error *error) {
-  char with[2 * ML3_LAB_PATH_MAX], label[LIST_TEXT], pattern[ML3_LAB_PATH_MAX],
-      paths[ML3_META_TEST_MAX_RULES][ML3_LAB_PATH_MAX], folders[ML3_META_TEST_MAX_RULES][ML3_LAB_PATH_MAX];
-  const char *others[ML3_META_TEST_MAX_RULES - 1], *runs[ML3_META_TEST_MAX_RULES],
-      *labels[ML3_META_TEST_MAX_RULES] = {NULL};
-  const int most = ML3_META_TEST_MAX_RULES - 1;
-  char folder[ML3_LAB_PATH_MAX];
-  snprintf(with, sizeof with, "%s", own->with ? own->with : "");
-  snprintf(label, sizeof label, "%s", own->label ? own->label : "");
-  const int count = own->with ? split(with, ",", others, most, "--with", error) : 0;
-  const int labelled = own->label ? split(label, ",", labels + 1, most, "--label", error) : 0;
-  int code = count < 0 ? count : labelled < 0 ? labelled : ML3_OK;
-  cli_supervised all = {0};
-  for (int seed = 0; seed < own->seeds && code == ML3_OK; seed++) {
-    all.runs_differ = ml3_lab_names_each_seed(o->argument, pattern, sizeof pattern);
-    ml3_lab_put_seed(pattern, seed, paths[0]);
-    for (int i = 0; i < count; i++) {
-      ml3_lab_names_each_seed(others[i], pattern, sizeof pattern);
-      ml3_lab_put_seed(pattern, seed, paths[i + 1]);
-    }
-    for (int i = 0; i <= count; i++)
-      if (!(runs[i] = ml3_lab_zoo_folder(paths[i], folders[i], error))) code = error->code;
-    if (code != ML3_OK) break;
-    code = cli_supervised_compare(&all, o, runs, labels, count + 1, all.runs_differ ? 0 : (uint64_t)seed, error);
-  }
-  if (code == ML3_OK) code = make_folder(o, own, folder, error);
-  if (code == ML3_OK) code = cli_supervised_report(&all, folder, error);
-  cli_supervised_free(&all);
+  ml3_lab_supervised_free(of_losses);
   return code;
 }
 
@@ -218,9 +194,9 @@ static int compare_all(const cli_options *o, const own_options *own, ml3_error *
   bool supervised = false;
   int code = check_output(own, error);
   if (code == ML3_OK) code = check_folder(o, own, error);
-  if (code == ML3_OK) code = cli_run_find_supervised(run, &supervised, error);
+  if (code == ML3_OK) code = ml3_lab_run_find_supervised(run, &supervised, error);
   if (code != ML3_OK) return code;
-  return supervised ? compare_supervised(o, own, error) : compare_methods(o, own, error);
+  return compare(o, own, supervised, error);
 }
 
 static void put_names(char *text, size_t size, bool has_run) {
@@ -238,9 +214,8 @@ static void method_notes(char *notes, size_t size) {
   put_names(without, sizeof without, false);
   size_t used = (size_t)snprintf(notes, size, "Methods (with a run: %s; else: %s):\n", with_run, without);
   for (int i = 0; i < ml3_method_count() && used < size; i++)
-    used +=
-        (size_t)snprintf(notes + used, size - used, "  %-22s %s\n", ml3_method_at(i)->name,
-                         ml3_method_summary(ml3_method_at(i)));
+    used += (size_t)snprintf(notes + used, size - used, "  %-22s %s\n", ml3_method_at(i)->name,
+                             ml3_method_summary(ml3_method_at(i)));
   if (used < size)
     snprintf(notes + used, size - used,
              "Writes comparison.csv, .md, .tex, .png, .svg, comparison_success and comparison_return .png, .svg "

@@ -13,6 +13,11 @@ static void print_message(void *user, const char *sentence) {
     fprintf(stderr, "ml3%s%s: %s\n", console ? " " : "", console ? console->verb : "", sentence);
 }
 
+static void print_idle(void *user, const char *setting) {
+  (void)user;
+  fprintf(stderr, "ml3: --set has no effect on %s\n", setting);
+}
+
 static void begin(void *user, const char *what, int64_t total) {
   cli_console *console = user;
   console->busy = true;
@@ -37,13 +42,14 @@ void cli_console_open(cli_console *console, const char *verb, bool quiet) {
   *console = (cli_console){.verb = verb, .quiet = quiet};
   console->callbacks = (ml3_lab_callbacks){.user = console,
                                            .message = print_message,
+                                           .idle = quiet ? NULL : print_idle,
                                            .begin = begin,
                                            .progress = update,
                                            .end = end,
                                            .interrupted = interrupted};
 }
 
-const ml3_lab_callbacks cli_messages = {.message = print_message};
+const ml3_lab_callbacks cli_messages = {.message = print_message, .idle = print_idle};
 
 void cli_console_warn(const char *verb, const ml3_env_warnings *warnings) {
   char text[512];

@@ -17,7 +17,7 @@ static int add(cli_live *l, cli_live_kind kind, const char *name, int updates) {
   const int k = l->source.actors;
   if (k >= ML3_VIEW_ACTORS) return -1;
   l->actors[k] = (cli_live_actor){.kind = kind, .name = name, .updates = updates};
-  if (kind == ACTOR_POLICY) l->actors[k].theta = calloc((size_t)l->problem->theta_size, sizeof(ml3_real));
+  if (kind == ACTOR_POLICY) l->actors[k].theta = calloc((size_t)l->a.problem->theta_size, sizeof(ml3_real));
   l->source.actors++;
   return k;
 }
@@ -26,7 +26,7 @@ static void add_lesson(cli_live *l) {
   add(l, ACTOR_POLICY, l->teacher, 0);
   add(l, ACTOR_POLICY, cli_live_opponent(l), 0);
   add(l, ACTOR_POLICY, "untrained", -1);
-  if (cli_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
+  if (ml3_goal_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
   l->before_actor = add(l, ACTOR_POLICY, "before", 0);
   l->source.teachers = 2;
   l->source.teacher = cli_live_teacher_name;
@@ -40,7 +40,7 @@ static void add_comparison(cli_live *l) {
     add(l, ACTOR_POLICY, l->teacher, s->steps[i]);
   add(l, ACTOR_POLICY, "untrained", -1);
   add(l, ACTOR_POLICY, cli_live_opponent(l), s->steps[s->step_count - 1]);
-  if (cli_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
+  if (ml3_goal_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
 }
 
 /* Not every problem has rollouts. */
@@ -61,37 +61,24 @@ static int make_room(cli_live *l, ml3_error *error) {
   return l->probe ? ML3_OK : ML3_ERR_MEMORY;
 }
 
-static int open_problem(cli_live *l, const ml3_lab_config *config, ml3_error *error) {
-  if (!(l->problem = ml3_lab_problem_new_for(config, l->loss, error))) return error->code;
-  ml3_trainer_settings settings;
-  int code = ml3_lab_trainer_settings(config, l->problem, &settings, error);
+static int open_problem(cli_live *l, ml3_error *error) {
+  const ml3_lab_config *config = &l->a.config;
+  const int code = ml3_lab_adapting_make(&l->a, error);
   if (code != ML3_OK) return code;
   l->teacher = ml3_lab_method_label(config);
-  settings.meta.loss = l->loss->spec;
-  if (!(l->meta = ml3_meta_new(l->problem, &settings.meta, error))) return error->code;
-  if (!(l->work = ml3_meta_work_new(l->meta, error))) return error->code;
   l->compare = ml3_lab_compare_settings_of(config);
-  l->model_free = strcmp(config->problem, "model_free") == 0;
+  l->model_free = l->a.kind == &ml3_lab_problem_model_free;
   if (l->model_free) {
-    const ml3_model_free_settings *m = ml3_model_free_settings_of(l->problem);
-    l->policy = &m->policy;
-    l->source.spec = m->env;
-    l->source.horizon = m->horizon;
+    const ml3_model_free_settings *m = ml3_model_free_settings_of(l->a.problem);
+    l->policy = &m->policy, l->source.spec = m->env, l->source.horizon = m->horizon;
   } else {
-    const ml3_model_based_settings *m = ml3_model_based_settings_of(l->problem);
-    l->policy = &m->policy;
-    l->source.spec = m->env;
-    l->source.horizon = m->horizon;
-    if (l->loss->spec.kind == ML3_LOSS_LEARNED) {
-      l->source.value = cli_live_value;
-      l->source.value_at = cli_live_value_at;
-    }
+    const ml3_model_based_settings *m = ml3_model_based_settings_of(l->a.problem);
+    l->policy = &m->policy, l->source.spec = m->env, l->source.horizon = m->horizon;
   }
-  l->task = calloc((size_t)l->problem->task_size, sizeof *l->task);
-  l->theta_0 = calloc((size_t)l->problem->theta_size, sizeof *l->theta_0);
-  l->gradient = calloc((size_t)l->problem->theta_size, sizeof *l->gradient);
-  if (l->task && l->theta_0 && l->gradient) return make_room(l, error);
-  return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to show the run");
+  if (!l->model_free && l->a.loss->spec.kind == ML3_LOSS_LEARNED)
+    l->source.value = cli_live_value, l->source.value_at = cli_live_value_at;
+  l->gradient = calloc((size_t)l->a.problem->theta_size, sizeof *l->gradient);
+  return l->gradient ? make_room(l, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory to show the run");
 }
 
 static cli_live *new_live(ml3_error *error) {
@@ -109,14 +96,13 @@ static cli_live *new_live(ml3_error *error) {
 }
 
 cli_live *cli_live_of_run(const char *folder, const cli_options *options, cli_cast cast, ml3_error *error) {
-  ml3_lab_config config;
   cli_live *l = new_live(error);
   if (!l) return NULL;
   l->cast = cast;
-  int code = ml3_lab_run_open(folder, &config, &l->loss, &cli_messages, error);
-  if (code == ML3_OK) code = cli_options_apply(options, &config, error);
-  if (code == ML3_OK) code = check_shows(&config, error);
-  if (code == ML3_OK) code = open_problem(l, &config, error);
+  int code = ml3_lab_adapting_open(&l->a, folder, NULL, &cli_messages, error);
+  if (code == ML3_OK) code = cli_options_apply(options, &l->a.config, error);
+  if (code == ML3_OK) code = check_shows(&l->a.config, error);
+  if (code == ML3_OK) code = open_problem(l, error);
   if (code != ML3_OK) {
     cli_live_free(l);
     return NULL;
@@ -133,7 +119,7 @@ cli_live *cli_live_of_run(const char *folder, const cli_options *options, cli_ca
       cli_live_free(l);
       return NULL;
     }
-  snprintf(l->title, sizeof l->title, "ml3: %.60s, %.60s", folder, ml3_lab_problem_title(&config));
+  snprintf(l->title, sizeof l->title, "ml3: %.60s, %.60s", folder, ml3_lab_problem_title(&l->a.config));
   return l;
 }
 
@@ -149,7 +135,7 @@ static cli_live *live_of_spec(const ml3_env_spec *spec, const char *name, ml3_er
   }
   add(l, ACTOR_RANDOM, "random actions", -1);
   add(l, ACTOR_STILL, spec->choices ? "action 0" : "no action", -1);
-  if (cli_plan_possible(spec)) add(l, ACTOR_PLAN, "iLQR", -1);
+  if (ml3_goal_plan_possible(spec)) add(l, ACTOR_PLAN, "iLQR", -1);
   snprintf(l->title, sizeof l->title, "ml3: %.100s", name);
   return l;
 }
@@ -214,16 +200,11 @@ void cli_live_free(cli_live *l) {
     if (l->actors[k].policy) ml3_policy_free(l->actors[k].policy);
     free(l->actors[k].policy);
   }
-  cli_plan_free(l->plan);
+  ml3_goal_plan_free(l->plan);
   ml3_env_free(l->probe);
-  free(l->task);
-  free(l->theta_0);
   free(l->gradient);
   free(l->goal);
-  ml3_meta_work_free(l->work);
-  ml3_meta_free(l->meta);
-  if (l->problem) l->problem->free(l->problem);
-  ml3_loss_free(l->loss);
+  ml3_lab_adapting_close(&l->a);
   free(l->narrow);
   free(l);
 }

@@ -3,8 +3,9 @@
 #ifndef ML3_CLI_LIVE_INTERNAL_H
 #define ML3_CLI_LIVE_INTERNAL_H
 
+#include "agents/control/goal_plan.h"
 #include "cli/live.h"
-#include "cli/live_plan.h"
+#include "lab/adapt_internal.h"
 
 typedef enum cli_live_kind { ACTOR_POLICY, ACTOR_LOADED, ACTOR_PLAN, ACTOR_RANDOM, ACTOR_STILL } cli_live_kind;
 
@@ -26,19 +27,16 @@ struct cli_live {
   int before_actor; /* which is the pupil as it was one update ago, or -1 */
 
   /* of a run */
-  ml3_problem *problem;
-  ml3_loss *loss;
+  ml3_lab_adapting a;  /* its task, and the policy that updates begin with */
   const char *teacher; /* what the run has learned: "learned loss" */
-  ml3_meta *meta;
-  ml3_meta_work *work;
   ml3_compare_settings compare;
   const ml3_policy *policy;
   bool model_free;
-  double task_rate;                            /* of the opponent; NAN until it is needed */
-  ml3_random begin, random[ML3_VIEW_TEACHERS]; /* of the updates of each pupil */
-  ml3_real *task, *theta_0, *gradient;
+  double task_rate;                     /* of the opponent; NAN until it is needed */
+  ml3_random random[ML3_VIEW_TEACHERS]; /* of the updates of each learner */
+  ml3_real *gradient;
   double *goal;         /* [goal_dim] */
-  cli_plan *plan;       /* iLQR's; NULL until it is needed */
+  ml3_goal_plan *plan;  /* iLQR's; NULL until it is needed */
   int plan_step;        /* where it begins */
   double *env_task;     /* [task_dim] present */
   int number;           /* of the task */

@@ -16,21 +16,22 @@ const char *cli_live_opponent(const cli_live *l) {
 
 static int task_rate(cli_live *l, ml3_error *error) {
   if (!isnan(l->task_rate)) return ML3_OK;
-  return ml3_compare_task_rate(l->meta, &l->compare, &l->task_rate, error);
+  return ml3_compare_task_rate(l->a.meta, &l->compare, &l->task_rate, error);
 }
 
 /* One update of theta by that teacher: the learned loss, or its opponent. */
 static int update(cli_live *l, int teacher, ml3_real *theta, ml3_error *error) {
-  if (teacher == 0) return ml3_meta_adapt(l->work, l->loss, l->task, theta, &l->random[0], NULL, error);
+  if (teacher == 0) return ml3_meta_adapt(l->a.work, l->a.loss, l->a.task, theta, &l->random[0], NULL, error);
   int code = task_rate(l, error);
-  if (code == ML3_OK) code = ml3_meta_task_gradient(l->work, l->task, theta, &l->random[1], NULL, l->gradient, error);
-  for (int i = 0; i < l->problem->theta_size && code == ML3_OK; i++)
+  if (code == ML3_OK)
+    code = ml3_meta_task_gradient(l->a.work, l->a.task, theta, &l->random[1], NULL, l->gradient, error);
+  for (int i = 0; i < l->a.problem->theta_size && code == ML3_OK; i++)
     theta[i] -= (ml3_real)l->task_rate * l->gradient[i];
   return code;
 }
 
 static void set_theta(cli_live *l, int k, const ml3_real *theta, int updates) {
-  memcpy(l->actors[k].theta, theta, (size_t)l->problem->theta_size * sizeof *theta);
+  memcpy(l->actors[k].theta, theta, (size_t)l->a.problem->theta_size * sizeof *theta);
   l->actors[k].updates = updates;
 }
 
@@ -49,9 +50,9 @@ const char *cli_live_teacher_name(void *user, int teacher) {
 
 /* Back to where that teacher lets its pupils begin. */
 static void start_over(cli_live *l, int teacher, ml3_real *theta) {
-  memcpy(theta, l->theta_0, (size_t)l->problem->theta_size * sizeof *theta);
-  if (teacher == 0) ml3_meta_begin(l->work, l->loss, theta);
-  l->random[teacher] = l->begin;
+  memcpy(theta, l->a.theta, (size_t)l->a.problem->theta_size * sizeof *theta);
+  if (teacher == 0) ml3_meta_begin(l->a.work, l->a.loss, theta);
+  l->random[teacher] = l->a.random;
 }
 
 /* Pupils before their first lesson. */
@@ -84,7 +85,7 @@ static int train_all(cli_live *l, ml3_error *error) {
 static void note_task(cli_live *l, const double *env_task) {
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   memcpy(l->env_task, env_task, (size_t)l->source.spec->task_dim * sizeof *env_task);
-  cli_plan_free(l->plan);
+  ml3_goal_plan_free(l->plan);
   l->plan = NULL;
   ml3_env_reset(l->probe, env_task, &none);
   ml3_env_goal(l->probe, l->goal);
@@ -92,20 +93,19 @@ static void note_task(cli_live *l, const double *env_task) {
 
 int cli_live_start_run(void *user, int task, double *env_task, double *state, ml3_error *error) {
   cli_live *l = user;
-  ml3_random random = ml3_random_stream(l->compare.seed, ML3_PURPOSE_TEST, (uint32_t)task, 0);
   l->number = task;
-  const int code = l->problem->sample(l->problem, ML3_SPLIT_TEST, &random, l->task, l->theta_0, error);
+  const int code = ml3_lab_adapting_begin(&l->a, task, error);
   if (code != ML3_OK) return code;
-  l->begin = random;
+  ml3_random random = l->a.random;
   if (l->model_free) {
     ml3_env *env = ml3_env_new(l->source.spec, error);
     if (!env) return error ? error->code : ML3_ERR_MEMORY;
-    ml3_model_free_task(l->problem, l->task, env_task);
+    ml3_model_free_task(l->a.problem, l->a.task, env_task);
     ml3_env_reset(env, env_task, &random);
     ml3_env_get_state(env, state);
     ml3_env_free(env);
   } else {
-    ml3_model_based_start(l->problem, l->task, 0, env_task, state);
+    ml3_model_based_start(l->a.problem, l->a.task, 0, env_task, state);
   }
   note_task(l, env_task);
   return train_all(l, error);
@@ -129,7 +129,7 @@ int cli_live_start_environment(void *user, int task, double *env_task, double *s
 void cli_live_goal_moved(void *user, const double *env_task, const double *state) {
   cli_live *l = user;
   note_task(l, env_task);
-  if (l->problem && !l->model_free) ml3_model_based_set_start(l->problem, l->task, 0, env_task, state, NULL);
+  if (l->a.problem && !l->model_free) ml3_model_based_set_start(l->a.problem, l->a.task, 0, env_task, state, NULL);
 }
 
 /* ---- acting ------------------------------------------------------------------------------------------------------ */
@@ -140,13 +140,13 @@ static void act_by_plan(cli_live *l, int step, const double *state, double *acti
   const int horizon = l->source.horizon > 0 ? l->source.horizon : spec->horizon;
   if (!l->plan || step < l->plan_step) {
     ml3_random random = ml3_random_stream(0, ML3_PURPOSE_BASELINE, (uint32_t)l->number, 0);
-    cli_plan_free(l->plan);
+    ml3_goal_plan_free(l->plan);
     l->plan_step = step;
-    l->plan = cli_plan_new(spec, l->env_task, state, horizon - step > 5 ? horizon - step : 5,
-                           step == 0 ? l->compare.ilqr_restarts : 0, &random, NULL);
+    l->plan = ml3_goal_plan_new(spec, l->env_task, state, horizon - step > 5 ? horizon - step : 5,
+                                step == 0 ? l->compare.ilqr_restarts : 0, &random, NULL);
   }
   if (l->plan)
-    cli_plan_act(l->plan, step - l->plan_step, state, action);
+    ml3_goal_plan_act(l->plan, step - l->plan_step, state, action);
   else
     memset(action, 0, (size_t)spec->action_dim * sizeof *action);
 }
@@ -198,7 +198,7 @@ static const double *last_state(const ml3_episode *e) {
 void cli_live_value(void *user, int k, ml3_episode *e) {
   cli_live *l = user;
   (void)k;
-  ml3_model_based_value_steps(l->problem, l->task, l->loss, e);
+  ml3_model_based_value_steps(l->a.problem, l->a.task, l->a.loss, e);
 }
 
 double cli_live_value_at(void *user, int k, const ml3_episode *e, const double *state) {
@@ -209,5 +209,5 @@ double cli_live_value_at(void *user, int k, const ml3_episode *e, const double *
   ml3_env_set_state(l->probe, state);
   ml3_env_observe(l->probe, obs);
   if (l->actors[k].theta) act_by_policy(l, k, obs, action);
-  return ml3_model_based_value(l->problem, l->task, l->loss, e->steps / 2, state, action, last_state(e));
+  return ml3_model_based_value(l->a.problem, l->a.task, l->a.loss, e->steps / 2, state, action, last_state(e));
 }

@@ -156,21 +156,21 @@ int cli_options_read(cli_options *options, int argc, const char **argv, const st
   return answer;
 }
 
-static void tell_idle(const cli_options *o, const ml3_lab_config *config) {
-  char text[160];
-  for (int i = 0; !o->quiet && ml3_lab_config_idle(config, i, text, sizeof text); i++)
-    fprintf(stderr, "ml3: --set has no effect on %s\n", text);
+/* Messages; with --quiet none about what has no effect. */
+static ml3_lab_callbacks messages_of(const cli_options *options) {
+  ml3_lab_callbacks messages = cli_messages;
+  if (options->quiet) messages.idle = NULL;
+  return messages;
 }
 
 int cli_options_apply(const cli_options *options, ml3_lab_config *config, ml3_error *error) {
-  const int code = ml3_lab_config_set_all(config, options->sets, options->set_count, error);
-  if (code == ML3_OK) tell_idle(options, config);
-  return code;
+  const ml3_lab_callbacks messages = messages_of(options);
+  return ml3_lab_config_override(config, options->sets, options->set_count, &messages, error);
 }
 
 int cli_options_begin(const cli_options *options, ml3_lab_config *config, ml3_error *error) {
-  const int code = ml3_lab_preset_begin(config, options->argument, options->sets, options->set_count, error);
-  if (code == ML3_OK && options->set_count) tell_idle(options, config);
+  const ml3_lab_callbacks messages = messages_of(options);
+  const int code = ml3_lab_preset_begin(config, options->argument, options->sets, options->set_count, &messages, error);
   config->callbacks = &cli_messages;
   return code;
 }

@@ -1,22 +1,19 @@
-/* One configuration trained under several seeds: a run folder a seed, and a table over them. */
+/* One configuration trained under several seeds: a run folder a seed, and a table over them (lab/results.h). */
 #ifndef ML3_CLI_SEEDS_H
 #define ML3_CLI_SEEDS_H
 
 #include "cli/jobs.h"
+#include "lab/results.h"
 
 typedef struct cli_seeds {
   const ml3_lab_config *config; /* its seed is the first; the others follow */
-  int count;
-  const char *const *sets; /* "key=value"[set_count], as given: a run that goes on gets them again */
+  ml3_lab_seeds of;             /* seed-S within its folder, and seeds.yaml, seeds.csv, seeds.md */
+  const char *const *sets;      /* "key=value"[set_count], as given: a run that goes on gets them again */
   int set_count;
-  const char *folder; /* seed-S within, seeds.yaml, seeds.csv, seeds.md */
   bool resume;
 } cli_seeds;
 
 enum { CLI_SEEDS_MAX = 1000 };
-
-/* The folder of seed number i, into folder[ML3_LAB_PATH_MAX]. */
-void cli_seeds_folder(const cli_seeds *seeds, int i, char *folder);
 
 /* Of a folder that goes on: refuses, before anything is written, when a seed is past the last step that is asked for. */
 int cli_seeds_check(const cli_seeds *seeds, ml3_error *error);

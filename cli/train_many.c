@@ -61,8 +61,7 @@ static int train_seeds(const cli_many *m, ml3_error *error) {
   const cli_seeds seeds = {.config = &config,
                            .sets = m->options->sets,
                            .set_count = m->options->set_count,
-                           .count = m->seeds,
-                           .folder = folder,
+                           .of = {.folder = folder, .first = (long long)config.seed, .count = m->seeds},
                            .resume = m->resume != NULL};
   return cli_seeds_train(&seeds, m->log_formats, m->options->quiet, error);
 }

@@ -39,6 +39,12 @@ void ml3_lab_end(const ml3_lab_callbacks *c) {
   if (c && c->end) c->end(c->user);
 }
 
+int ml3_lab_work(void *user, int done, int total) {
+  (void)total;
+  ml3_lab_progress(user, done, "");
+  return ml3_lab_interrupted(user);
+}
+
 bool ml3_lab_interrupted(const ml3_lab_callbacks *c) {
   return c && c->interrupted && c->interrupted(c->user);
 }

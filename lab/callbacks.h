@@ -25,6 +25,7 @@ typedef struct ml3_lab_callbacks {
   void *user;
   void (*message)(void *user, const char *sentence); /* what a person should know; no line break at its end */
   void (*detail)(void *user, const char *sentence);  /* what only somebody who looks for it wants to know */
+  void (*idle)(void *user, const char *setting);     /* a setting without an effect: "extra.goal, which needs ..." */
 
   /* Something that takes long, such as learning an expert: how many steps it has, how many are done, its end. */
   void (*begin)(void *user, const char *what, int64_t total);
@@ -51,6 +52,8 @@ void ml3_lab_detail(const ml3_lab_callbacks *callbacks, const char *format, ...)
 void ml3_lab_begin(const ml3_lab_callbacks *callbacks, const char *what, int64_t total);
 void ml3_lab_progress(const ml3_lab_callbacks *callbacks, int64_t done, const char *note); /* done: steps so far */
 void ml3_lab_end(const ml3_lab_callbacks *callbacks);                                      /* of what began last */
+/* The same for who asks so, user: the table; non-zero when interrupted. */
+int ml3_lab_work(void *user, int done, int total);
 bool ml3_lab_interrupted(const ml3_lab_callbacks *callbacks); /* false where there is no such function */
 
 #ifdef __cplusplus

@@ -16,13 +16,6 @@ typedef struct comparing {
   int method_count;
 } comparing;
 
-static int on_progress(void *user, int done, int total) {
-  const ml3_lab_callbacks *callbacks = user;
-  (void)total;
-  ml3_lab_progress(callbacks, done, "");
-  return ml3_lab_interrupted(callbacks);
-}
-
 /* Those that are asked for, or the usual ones, which are without iLQR where actions are discrete. */
 static int choose_methods(comparing *c, const ml3_arena *arena, ml3_error *error) {
   const bool has_run = arena->loss_count > 0, usual = c->settings->method_count == 0;
@@ -54,7 +47,7 @@ static int compare_seed(comparing *c, int seed, ml3_error *error) {
     ml3_lab_begin(c->settings->callbacks, "comparing", all->settings.tasks);
   }
   ml3_compare *one = NULL;
-  if (code == ML3_OK && !(one = ml3_compare_run(&opened->arena, c->methods, c->method_count, on_progress,
+  if (code == ML3_OK && !(one = ml3_compare_run(&opened->arena, c->methods, c->method_count, ml3_lab_work,
                                                 (void *)c->settings->callbacks, error)))
     code = error->code;
   if (one && all->compare)

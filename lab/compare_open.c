@@ -32,6 +32,17 @@ void ml3_lab_put_seed(const char *pattern, long long seed, char *path) {
     snprintf(path, ML3_LAB_PATH_MAX, "%.1000s", pattern);
 }
 
+int ml3_lab_split(char *text, const char *between, const char **names, int most, const char *what, ml3_error *error) {
+  int count = 0;
+  char *rest = NULL;
+  for (char *name = strtok_r(text, between, &rest); name; name = strtok_r(NULL, between, &rest)) {
+    if (count == most) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s has more than %d entries", what, most);
+    names[count++] = name;
+  }
+  if (count == 0) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s names nothing", what);
+  return count;
+}
+
 void ml3_lab_compared_close(ml3_lab_compared *c) {
   for (int i = 0; i < ML3_LEARNER_COUNT; i++) {
     free((void *)c->arena.settings.learners[i].own);
@@ -77,21 +88,12 @@ static int open_loss(ml3_lab_compared *c, int i, const ml3_lab_config *config, c
   return ML3_OK;
 }
 
-/* Over the run's configuration; those without an effect are a message. */
-static int apply_sets(ml3_lab_compared *c, const ml3_lab_compare_settings *s, ml3_error *error) {
-  char text[160];
-  const int code = ml3_lab_config_set_all(&c->config, s->sets, s->set_count, error);
-  for (int i = 0; code == ML3_OK && ml3_lab_config_idle(&c->config, i, text, sizeof text); i++)
-    ml3_lab_message(s->callbacks, "--set has no effect on %s", text);
-  return code;
-}
-
 static int open_run(ml3_lab_compared *c, const ml3_lab_compare_settings *s, const char *run, const char *other,
                     ml3_error *error) {
   ml3_lab_config second;
   int code = ml3_lab_run_open(run, &c->config, &c->losses[0], s->callbacks, error);
   if (code == ML3_OK && other) code = ml3_lab_run_open(other, &second, &c->losses[1], s->callbacks, error);
-  if (code == ML3_OK) code = apply_sets(c, s, error);
+  if (code == ML3_OK) code = ml3_lab_config_override(&c->config, s->sets, s->set_count, s->callbacks, error);
   ml3_playable play, other_play;
   if (code == ML3_OK) code = open_problem(&c->config, c->losses[0], &c->problems[0], &play, error);
   if (code == ML3_OK) code = open_loss(c, 0, &c->config, ml3_lab_method_label(&c->config), &play, error);
@@ -128,7 +130,7 @@ static int open_environment(ml3_lab_compared *c, const ml3_lab_compare_settings 
   char named[ML3_LAB_PATH_MAX];
   snprintf(named, sizeof named, "environment=%.200s", name);
   if (env->choices) code = ml3_lab_config_set(&c->config, named, error); /* what fits discrete actions */
-  if (code == ML3_OK) code = apply_sets(c, s, error);
+  if (code == ML3_OK) code = ml3_lab_config_override(&c->config, s->sets, s->set_count, s->callbacks, error);
   if (code != ML3_OK) return code;
   c->arena = (ml3_arena){.env = env, .horizon = c->config.horizon ? (int)c->config.horizon : env->horizon};
   return ML3_OK;

@@ -24,6 +24,9 @@ bool ml3_lab_names_each_seed(const char *run, char *pattern, size_t size);
 /* The pattern with that seed in it, into path[ML3_LAB_PATH_MAX]. */
 void ml3_lab_put_seed(const char *pattern, long long seed, char *path);
 
+/* "a,b c" into names[most], which point into text; their number, or a negative code. what: the list, for errors. */
+int ml3_lab_split(char *text, const char *between, const char **names, int most, const char *what, ml3_error *error);
+
 /* Opens what the settings name for seed number i; close it also after a failure. */
 int ml3_lab_compared_open(ml3_lab_compared *c, const ml3_lab_compare_settings *settings, int i, ml3_error *error);
 void ml3_lab_compared_close(ml3_lab_compared *c);

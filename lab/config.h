@@ -62,6 +62,10 @@ int ml3_lab_config_read(ml3_lab_config *config, const char *path, ml3_error *err
 int ml3_lab_config_set_all(ml3_lab_config *config, const char *const *assignments, int count, ml3_error *error);
 int ml3_lab_config_set(ml3_lab_config *config, const char *assignment, ml3_error *error); /* one, as a layer */
 
+/* The same; a setting without an effect goes to the callback for these. callbacks: NULL, or a table. */
+int ml3_lab_config_override(ml3_lab_config *config, const char *const *assignments, int count,
+                            const struct ml3_lab_callbacks *callbacks, ml3_error *error);
+
 /* What the last layer is called in place of its file or "--set". */
 void ml3_lab_config_name_layer(ml3_lab_config *config, const char *name);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agents/problems/model_based.h"
+#include "lab/callbacks.h"
 #include "lab/config_internal.h"
 #include "lab/environments.h"
 #include "lab/learners.h"
@@ -271,6 +272,19 @@ int ml3_lab_config_set_all(ml3_lab_config *config, const char *const *assignment
   for (int i = 0; i < count && copies; i++) free(copies[i]);
   free(copies);
   free(settings);
+  return code;
+}
+
+static void say_idle(const ml3_lab_config *config, const ml3_lab_callbacks *callbacks) {
+  char text[160];
+  for (int i = 0; callbacks && callbacks->idle && ml3_lab_config_idle(config, i, text, sizeof text); i++)
+    callbacks->idle(callbacks->user, text);
+}
+
+int ml3_lab_config_override(ml3_lab_config *config, const char *const *assignments, int count,
+                            const ml3_lab_callbacks *callbacks, ml3_error *error) {
+  const int code = ml3_lab_config_set_all(config, assignments, count, error);
+  if (code == ML3_OK && count) say_idle(config, callbacks);
   return code;
 }
 

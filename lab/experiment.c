@@ -18,12 +18,9 @@ ml3_experiment *ml3_lab_experiment_new(const char *name, const char *const *sett
   }
   const bool is_run = name && ml3_lab_run_is(name);
   int code = is_run ? ml3_lab_run_config(name, &e->config, callbacks, error)
-                    : ml3_lab_preset_begin(&e->config, name, settings, count, error);
-  if (code == ML3_OK && is_run) code = ml3_lab_config_set_all(&e->config, settings, count, error);
+                    : ml3_lab_preset_begin(&e->config, name, settings, count, callbacks, error);
+  if (code == ML3_OK && is_run) code = ml3_lab_config_override(&e->config, settings, count, callbacks, error);
   if (code == ML3_OK) {
-    char idle[160];
-    for (int i = 0; ml3_lab_config_idle(&e->config, i, idle, sizeof idle); i++)
-      ml3_lab_message(callbacks, "a setting has no effect: %s", idle);
     e->config.callbacks = NULL; /* they are of this call */
     return e;
   }

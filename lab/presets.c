@@ -174,7 +174,7 @@ static int begin_in(ml3_lab_config *config, const char *environment, bool alone,
 }
 
 int ml3_lab_preset_begin(ml3_lab_config *config, const char *name, const char *const *settings, int count,
-                         ml3_error *error) {
+                         const ml3_lab_callbacks *callbacks, ml3_error *error) {
   char path[1200], file[256];
   const bool environment = name && !ml3_lab_is_mjcf(name) && ml3_env_find(name, NULL);
   const bool otherwise = environment && ask_otherwise(settings, count);
@@ -185,5 +185,5 @@ int ml3_lab_preset_begin(ml3_lab_config *config, const char *name, const char *c
       environment && (otherwise || (!preset && !ml3_lab_share_find("experiments", file, path, sizeof path)));
   const int code =
       own ? begin_in(config, name, otherwise, error) : ml3_lab_preset_apply(config, preset ? preset : name, error);
-  return code == ML3_OK ? ml3_lab_config_set_all(config, settings, count, error) : code;
+  return code == ML3_OK ? ml3_lab_config_override(config, settings, count, callbacks, error) : code;
 }

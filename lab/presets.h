@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lab/callbacks.h"
 #include "lab/config.h"
 
 enum { ML3_LAB_PRESETS_MAX = 256, ML3_LAB_PRESET_NAME = 128 };
@@ -33,6 +34,6 @@ int ml3_lab_preset_apply(ml3_lab_config *config, const char *name, ml3_error *er
    environment stands for the preset that meta-trains in it, unless the settings name another problem or a method by which a policy
    learns by itself: these have settings of their own there, whatever preset has the environment's name. */
 int ml3_lab_preset_begin(ml3_lab_config *config, const char *name, const char *const *settings, int count,
-                         ml3_error *error);
+                         const ml3_lab_callbacks *callbacks, ml3_error *error);
 
 #endif

@@ -12,6 +12,7 @@
 #include "lab/experiment.h"
 #include "lab/html.h"
 #include "lab/overview.h"
+#include "lab/results.h"
 
 /* ---- the table over all runs ---------------------------------------------------------------------------------------- */
 
@@ -36,7 +37,8 @@ static void put_overview(FILE *out, const ml3_lab_runs *runs) {
   }
   fprintf(out, "</table>\n");
   if (losses) fprintf(out, "<p>The best learned loss or start of each run, judged on its validation tasks.</p>\n");
-  if (policies) fprintf(out, "<p>A policy by itself: its mean action on 100 episodes after its last update.</p>\n");
+  if (policies)
+    fprintf(out, "<p>A policy by itself: its mean action on %d episodes after its last update.</p>\n", ML3_LAB_JUDGED);
 }
 
 /* ---- curves ---------------------------------------------------------------------------------------------------------- */

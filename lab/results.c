@@ -7,6 +7,7 @@
 
 #include "lab/json.h"
 #include "lab/learners.h"
+#include "lab/run_folder.h"
 #include "metaloss/options.h"
 #include "metaloss/trainer.h"
 
@@ -26,8 +27,7 @@ static const ml3_lab_results of_learners = {
              {"success %", "success", "%.1f", 100, true, true},
              {"validation return", "validation_return", "%.2f", 1, false, true}},
     .count = 4,
-    .trials = 100,
-    .judged = "on 100 held-out episodes (the validation return on as many others)",
+    .trials = ML3_LAB_JUDGED,
     .select = "validation_return",
     .better = 1};
 
@@ -60,14 +60,26 @@ static void choose_select(ml3_lab_results *r, const ml3_lab_config *config) {
   r->select = by[validation->select].key, r->better = by[validation->select].better;
 }
 
-void ml3_lab_results_of(ml3_lab_results *r, const ml3_lab_config *config, const char *const *folders, int count) {
+void ml3_lab_seeds_folder(const ml3_lab_seeds *s, int i, char *path) {
+  snprintf(path, ML3_LAB_PATH_MAX, "%.900s/seed-%lld", s->folder, s->first + i);
+}
+
+void ml3_lab_results_of(ml3_lab_results *r, const ml3_lab_config *config, const ml3_lab_seeds *of, int count) {
   const bool learner = ml3_lab_learner_kind(config) != NULL;
+  char folder[ML3_LAB_PATH_MAX];
   *r = learner ? of_learners : of_meta_training;
+  if (learner)
+    snprintf(r->judged, sizeof r->judged, "on %d held-out episodes (the validation return on as many others)",
+             ML3_LAB_JUDGED);
   if (learner) return;
   r->trials = (int)ML3_LAB_GET(config, validation)->tasks;
   choose_select(r, config);
   json_t *summary = NULL;
-  for (int i = 0; i < count && !summary; i++) summary = ml3_lab_json_summary(folders[i]);
+  for (int i = 0; i < count; i++)
+    for (int k = 0; k < of[i].count && !summary; k++) {
+      ml3_lab_seeds_folder(&of[i], k, folder);
+      summary = ml3_lab_json_summary(folder);
+    }
   if (summary) name_numbers(r, summary);
   json_decref(summary);
 }
@@ -93,12 +105,4 @@ double ml3_lab_results_score(const ml3_lab_results *r, const char *folder) {
 ml3_lab_interval ml3_lab_results_interval(const ml3_lab_results *r, int number, const double *values, int n) {
   return r->list[number].share ? ml3_lab_share_interval(values, n, r->trials)
                                : ml3_lab_sample_interval(values, n, ml3_lab_range_of(values, n));
-}
-
-const char *ml3_lab_results_text(const ml3_lab_result *result, double value, char *text, size_t size) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-  snprintf(text, size, result->format, result->scale * value);
-#pragma GCC diagnostic pop
-  return text;
 }

@@ -123,6 +123,14 @@ static int save(const ml3_lab_table *t, const char *path, void (*write)(const ml
   return ml3_file_commit(&file, error);
 }
 
+int ml3_lab_table_save(const ml3_lab_table *t, const char *folder, const char *name, ml3_error *error) {
+  char path[1200];
+  snprintf(path, sizeof path, "%.1000s/%.100s.csv", folder, name);
+  const int code = ml3_lab_table_save_csv(t, path, error);
+  snprintf(path, sizeof path, "%.1000s/%.100s.md", folder, name);
+  return code == ML3_OK ? ml3_lab_table_save_markdown(t, path, error) : code;
+}
+
 int ml3_lab_table_save_csv(const ml3_lab_table *t, const char *path, ml3_error *error) {
   return save(t, path, write_csv, error);
 }

@@ -19,6 +19,8 @@ int ml3_lab_table_rows(const ml3_lab_table *table);                             
 int ml3_lab_table_columns(const ml3_lab_table *table);                           /* in every row */
 const char *ml3_lab_table_cell(const ml3_lab_table *table, int row, int column); /* row -1: the heading */
 
+/* FOLDER/NAME.csv and NAME.md. */
+int ml3_lab_table_save(const ml3_lab_table *table, const char *folder, const char *name, ml3_error *error);
 int ml3_lab_table_save_csv(const ml3_lab_table *table, const char *path, ml3_error *error);      /* with the heading */
 int ml3_lab_table_save_markdown(const ml3_lab_table *table, const char *path, ml3_error *error); /* the same */
 int ml3_lab_table_save_latex(const ml3_lab_table *table, const char *path, ml3_error *error); /* a tabular to include */

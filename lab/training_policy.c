@@ -8,6 +8,7 @@
 #include "lab/evaluate_internal.h"
 #include "lab/json.h"
 #include "lab/learners.h"
+#include "lab/results.h"
 #include "lab/training_internal.h"
 
 /* Of every learner; its own metrics are behind these. The step of a line is the number of environment steps (CleanRL's global_step); of updates where there are none. */
@@ -15,7 +16,7 @@ static const char *const metrics[] = {
     "charts/updates",      "charts/episodic_return", "charts/episodic_length", "charts/success",
     "charts/passed",       "charts/distance",        "charts/diverged",        "charts/SPS",
     "charts/learning_rate"};
-enum { METRICS = sizeof metrics / sizeof *metrics, JUDGED = 100 };
+enum { METRICS = sizeof metrics / sizeof *metrics };
 
 static ml3_lab_run_progress progress(const training *t) {
   return (ml3_lab_run_progress){.done = t->learner->updates};
@@ -74,7 +75,7 @@ static int keep(training *t, ml3_error *error) {
   return ml3_policy_save(&t->learner->policy, t->learner->parameters, path, error);
 }
 
-/* What the policy does in 100 episodes of a split: on the task of the learner, or on tasks that it has not seen, one each. */
+/* What the policy does in so many episodes of a split: on the task of the learner, or on tasks that it has not seen, one each. */
 static int judge(const training *t, ml3_purpose split, ml3_lab_evaluation *found, ml3_error *error) {
   const ml3_learner *l = t->learner;
   const ml3_lab_judging judging = {.env = l->settings.env,
@@ -84,8 +85,8 @@ static int judge(const training *t, ml3_purpose split, ml3_lab_evaluation *found
                                    .horizon = l->settings.horizon,
                                    .purpose = split,
                                    .seed = (uint64_t)t->config.seed,
-                                   .tasks = l->task ? 1 : JUDGED,
-                                   .starts = l->task ? JUDGED : 1};
+                                   .tasks = l->task ? 1 : ML3_LAB_JUDGED,
+                                   .starts = l->task ? ML3_LAB_JUDGED : 1};
   return ml3_lab_judge(&judging, found, error);
 }
 

@@ -104,6 +104,9 @@ Test(cli_users, a_key_of_another_method_is_said_to_have_no_effect) {
   expect("config mountain_car --set extra.kind=none --set extra.goal=[1,2]", 0, "extra.goal, which needs extra.kind=exploration_goal");
   expect_none("config mountain_car --set extra.kind=none", "no effect");
   expect_none("config pendulum_swing_up --quiet --set method=ppo --set inner.rate=1", "no effect");
+#define COMPARE "compare zoo:mountain_car --methods untrained --set test.tasks=1 --set cost.kind=final --set cost.from_step=3 -o c "
+  expect(COMPARE, 0, "--set has no effect on cost.from_step, which needs cost.kind=trajectory|reach");
+  expect_none(COMPARE "--force --quiet", "no effect");
 }
 
 Test(cli_users, settings_mean_the_same_in_any_order) {

@@ -13,7 +13,7 @@
 static ml3_lab_config begin(const char *name, const char *const *settings, int count) {
   ml3_lab_config c;
   ml3_error error = {0};
-  cr_assert_eq(ml3_lab_preset_begin(&c, name, settings, count, &error), ML3_OK, "%s", error.message);
+  cr_assert_eq(ml3_lab_preset_begin(&c, name, settings, count, NULL, &error), ML3_OK, "%s", error.message);
   return c;
 }
 

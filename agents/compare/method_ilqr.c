@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agents/control/ensemble.h"
 #include "agents/compare/method.h"
+#include "agents/control/ensemble.h"
+#include "agents/control/goal_plan.h"
 #include "agents/control/mpc.h"
 
 typedef enum start { ZEROS, RANDOM, RESTARTS } start;
@@ -114,15 +115,6 @@ static int observe(void *user, const ml3_ilqr_iteration *i) {
   return s->code != ML3_OK;
 }
 
-static void first_controls(const ml3_env_spec *spec, int horizon, ml3_random *random, bool zeros, double *actions) {
-  for (int t = 0; t < horizon; t++)
-    for (int i = 0; i < spec->action_dim; i++) {
-      const ml3_env_field *f = &spec->action[i];
-      actions[t * spec->action_dim + i] =
-          zeros ? fmin(fmax(0, f->low), f->high) : ml3_random_uniform(random, f->low, f->high);
-    }
-}
-
 static int make_model(search *s, ml3_error *error) {
   ml3_trial *t = s->trial;
   if (s->options->model == LEARNED) {
@@ -146,17 +138,8 @@ static int make_cost(search *s, ml3_error *error) {
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env_reset(env, t->task.env_task, &none);
   if (ml3_env_goal_is_state(spec)) {
-    const bool last_only = t->arena->play.last_only;
-    ml3_env_goal(env, s->goal);
-    ml3_ilqr_goal_near(spec, t->start, s->goal);
-    ml3_ilqr_goal_weights(spec, s->goal, s->weights);
-    s->tracking = (ml3_ilqr_goal_cost){.state_dim = spec->state_dim,
-                                       .action_dim = spec->action_dim,
-                                       .goal = s->goal,
-                                       .weights = s->weights,
-                                       .state_weight = last_only ? 0 : 1,
-                                       .action_weight = 1e-3,
-                                       .final_weight = 100};
+    s->tracking = ml3_ilqr_goal_tracking(env, t->start, s->goal, s->weights);
+    if (t->arena->play.last_only) s->tracking.state_weight = 0;
     s->cost = ml3_ilqr_goal(&s->tracking);
   } else {
     s->cost = ml3_ilqr_reward(env, 1e-3, error);
@@ -197,8 +180,8 @@ static int run_plans(search *s, ml3_error *error) {
   if (!(s->ilqr = ml3_ilqr_new(s->model, &s->cost, &settings, error))) return ML3_ERR_MEMORY;
   const int searches = o->start == RESTARTS ? 1 + t->arena->settings.ilqr_restarts : 1;
   for (int i = 0; i < searches && s->code == ML3_OK; i++) {
-    first_controls(t->arena->env, s->horizon, &t->random, o->start == ZEROS || (o->start == RESTARTS && i == 0),
-                   s->actions);
+    const bool zeros = o->start == ZEROS || (o->start == RESTARTS && i == 0);
+    ml3_ilqr_first_actions(t->arena->env, s->horizon, zeros ? NULL : &t->random, s->actions);
     try_controls(s);
   }
   if (s->code != ML3_OK) return s->code;
@@ -219,7 +202,7 @@ static int run_receding(search *s, ml3_error *error) {
   settings.max_model_steps = t->arena->settings.budget;
   ml3_mpc *mpc = ml3_mpc_new(s->model, &s->cost, &settings, error);
   if (!mpc) return ML3_ERR_MEMORY;
-  first_controls(t->arena->env, s->horizon, &t->random, s->options->start == ZEROS, s->actions);
+  ml3_ilqr_first_actions(t->arena->env, s->horizon, s->options->start == ZEROS ? NULL : &t->random, s->actions);
   ml3_mpc_begin(mpc, s->actions);
   double state[n];
   for (int step = 0; step < s->horizon; step++) {

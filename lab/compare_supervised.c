@@ -1,24 +1,15 @@
-/* ml3 compare without an environment: see compare_supervised.h. */
-#include "cli/compare_supervised.h"
-#include "cli/console.h"
-#include "cli/interrupt.h"
+/* Comparisons without an environment: see compare_supervised.h. */
+#include "lab/compare_supervised.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "lab/compare_open.h"
+#include "lab/experiment.h"
 #include "lab/plot.h"
-#include "cli/progress.h"
-#include "cli/table.h"
-#include "lab/statistics.h"
-#include "metaloss/options.h"
-
-static int on_progress(void *user, int done, int total) {
-  ((cli_progress *)user)->total = total;
-  cli_progress_update(user, done, "");
-  return cli_interrupted();
-}
+#include "lab/zoo.h"
 
 /* ---- what one row says ------------------------------------------------------------------------------------------- */
 
@@ -40,7 +31,7 @@ static double *column(const ml3_meta_test *c, const ml3_meta_test_row *r, number
   return x;
 }
 
-static ml3_lab_interval interval_of(const cli_supervised *s, const ml3_meta_test_row *r, number_of number) {
+static ml3_lab_interval interval_of(const ml3_lab_supervised *s, const ml3_meta_test_row *r, number_of number) {
   const ml3_meta_test *c = s->all;
   double *x = column(c, r, number);
   ml3_lab_interval interval = {NAN, NAN, NAN};
@@ -115,7 +106,7 @@ static void print_interval(char *cell, size_t size, const char *format, ml3_lab_
   snprintf(cell + used + more, size - (size_t)(used + more), format, scale * x.high);
 }
 
-static int add_row(ml3_lab_table *table, const cli_supervised *s, const ml3_meta_test_row *r) {
+static int add_row(ml3_lab_table *table, const ml3_lab_supervised *s, const ml3_meta_test_row *r) {
   const ml3_meta_test *c = s->all;
   const ml3_problem *p = &s->problem;
   char cells[COLUMNS][96];
@@ -143,7 +134,7 @@ static int add_row(ml3_lab_table *table, const cli_supervised *s, const ml3_meta
   return ml3_lab_table_row(table, row);
 }
 
-static ml3_lab_table *make_table(const cli_supervised *s) {
+ml3_lab_table *ml3_lab_supervised_table(const ml3_lab_supervised *s) {
   const ml3_problem *p = &s->problem;
   const char *columns[COLUMNS] = {"method", "task loss", "95 %", "median"};
   char of_distance[64], of_success[64];
@@ -171,7 +162,7 @@ static ml3_lab_table *make_table(const cli_supervised *s) {
 
 /* ---- files --------------------------------------------------------------------------------------------------------- */
 
-static int save_tasks(const cli_supervised *s, const char *path, ml3_error *error) {
+static int save_tasks(const ml3_lab_supervised *s, const char *path, ml3_error *error) {
   const ml3_meta_test *c = s->all;
   const int size = c->tasks / s->seeds;
   ml3_file file;
@@ -188,7 +179,7 @@ static int save_tasks(const cli_supervised *s, const char *path, ml3_error *erro
 }
 
 /* Bars of success where there is one, else of the task loss; what diverged is left out. */
-static int save_bars(const cli_supervised *s, const char *path, ml3_error *error) {
+static int save_bars(const ml3_lab_supervised *s, const char *path, ml3_error *error) {
   const ml3_meta_test *c = s->all;
   const char *of = s->problem.success_name;
   ml3_lab_bar *bars = calloc((size_t)c->count, sizeof *bars);
@@ -215,35 +206,38 @@ static int save_bars(const cli_supervised *s, const char *path, ml3_error *error
   return code;
 }
 
-int cli_supervised_report(const cli_supervised *s, const char *folder, ml3_error *error) {
+void ml3_lab_supervised_legend(const ml3_lab_supervised *s, char *text, size_t size) {
+  const bool by_seed = s->runs_differ && s->seeds > 1;
+  snprintf(text, size,
+           "%d held-out tasks%s; intervals of means %s; best step sizes chosen on validation tasks for each number of "
+           "updates\n%s",
+           s->all->tasks, s->seeds > 1 ? " in all" : "",
+           by_seed ? "over seeds, by Student's t within what a quantity can be" : "by bootstrap",
+           any_failed(s->all)
+               ? "failed: tasks on which learning diverged; their loss is infinite, they have no success\n"
+               : "");
+}
+
+int ml3_lab_supervised_save(const ml3_lab_supervised *s, const char *folder, ml3_error *error) {
   char path[ML3_LAB_PATH_MAX];
-  ml3_lab_table *table = make_table(s);
+  ml3_lab_table *table = ml3_lab_supervised_table(s);
   if (!table) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
-  cli_table_print(table, stdout);
-  printf(
-      "%d held-out tasks%s; intervals of means %s; best step sizes chosen on validation tasks for each number of "
-      "updates\n",
-      s->all->tasks, s->seeds > 1 ? " in all" : "",
-      s->runs_differ && s->seeds > 1 ? "over seeds, by Student's t within what a quantity can be" : "by bootstrap");
-  if (any_failed(s->all))
-    printf("failed: tasks on which learning diverged; their loss is infinite, they have no success\n");
-  ml3_lab_run_path(folder, "comparison.csv", path);
-  int code = ml3_lab_table_save_csv(table, path, error);
-  ml3_lab_run_path(folder, "comparison.md", path);
-  if (code == ML3_OK) code = ml3_lab_table_save_markdown(table, path, error);
+  int code = ml3_lab_table_save(table, folder, "comparison", error);
   ml3_lab_run_path(folder, "comparison_tasks.csv", path);
   if (code == ML3_OK) code = save_tasks(s, path, error);
   ml3_lab_table_free(table);
-  ml3_lab_run_path(folder, "comparison", path);
-  ml3_error plot = {0};
-  if (code == ML3_OK && save_bars(s, path, &plot) != ML3_OK)
-    fprintf(stderr, "ml3 compare: no plot: %s\n", plot.message);
   return code;
+}
+
+int ml3_lab_supervised_plot(const ml3_lab_supervised *s, const char *folder, ml3_error *error) {
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(folder, "comparison", path);
+  return save_bars(s, path, error);
 }
 
 /* ---- a run ------------------------------------------------------------------------------------------------------- */
 
-int cli_run_find_supervised(const char *folder, bool *supervised, ml3_error *error) {
+int ml3_lab_run_find_supervised(const char *folder, bool *supervised, ml3_error *error) {
   ml3_lab_config config;
   char path[ML3_LAB_PATH_MAX];
   *supervised = false;
@@ -256,7 +250,7 @@ int cli_run_find_supervised(const char *folder, bool *supervised, ml3_error *err
   return code;
 }
 
-ml3_meta_test_settings cli_meta_test_settings(const ml3_lab_config *c) {
+static ml3_meta_test_settings meta_test_settings(const ml3_lab_config *c) {
   const ml3_test_options *test = ML3_LAB_GET(c, test);
   const ml3_validation_options *validation = ML3_LAB_GET(c, validation);
   const ml3_meta_test_options *meta_test = ML3_LAB_GET(c, meta_test);
@@ -272,7 +266,7 @@ ml3_meta_test_settings cli_meta_test_settings(const ml3_lab_config *c) {
 }
 
 /* Appends the tasks of `more`, whose rows are the same. */
-static int append(cli_supervised *s, ml3_meta_test *more, ml3_error *error) {
+static int append(ml3_lab_supervised *s, ml3_meta_test *more, ml3_error *error) {
   if (!s->all) {
     s->all = more;
     return ML3_OK;
@@ -303,51 +297,84 @@ typedef struct opened {
   ml3_rule rules[ML3_META_TEST_MAX_RULES];
 } opened;
 
-static int open_all(opened *c, const cli_options *o, const char *const *runs, const char *const *labels, int count,
-                    ml3_error *error) {
-  ml3_lab_config other;
-  int code = ML3_OK;
-  for (int i = 0; i < count && code == ML3_OK; i++) {
-    ml3_lab_config *config = i ? &other : &c->config;
-    code = ml3_lab_run_open(runs[i], config, &c->losses[i], &cli_messages, error);
-    if (code == ML3_OK && i == 0) code = cli_options_apply(o, &c->config, error);
-    if (code == ML3_OK && i == 0 && !(c->problem = ml3_lab_problem_new(&c->config, error))) code = error->code;
-    ml3_trainer_settings settings;
-    if (code == ML3_OK) code = ml3_lab_trainer_settings(config, c->problem, &settings, error);
-    if (code != ML3_OK) break;
-    settings.meta.loss = c->losses[i]->spec;
-    if (!(c->metas[i] = ml3_meta_new(c->problem, &settings.meta, error))) return ml3_error_prefix(error, "%s", runs[i]);
-    c->rules[i] = (ml3_rule){labels[i] ? labels[i] : ml3_lab_method_label(config), c->metas[i], c->losses[i]};
-  }
-  return code;
+/* The runs to compare: the first, and the others; patterns where each seed has one of its own. */
+typedef struct entries {
+  const char *runs[ML3_META_TEST_MAX_RULES], *labels[ML3_META_TEST_MAX_RULES]; /* labels[i] NULL: the method's name */
+  int count;
+  char with[2 * ML3_LAB_PATH_MAX], label[1024];
+} entries;
+
+static int read_entries(const ml3_lab_compare_settings *own, entries *e, ml3_error *error) {
+  const int most = ML3_META_TEST_MAX_RULES - 1;
+  *e = (entries){.runs = {own->name}};
+  snprintf(e->with, sizeof e->with, "%s", own->with ? own->with : "");
+  snprintf(e->label, sizeof e->label, "%s", own->label ? own->label : "");
+  const int others = own->with ? ml3_lab_split(e->with, ",", e->runs + 1, most, "--with", error) : 0;
+  const int labels = own->label ? ml3_lab_split(e->label, ",", e->labels + 1, most, "--label", error) : 0;
+  e->count = others + 1;
+  return others < 0 ? others : labels < 0 ? labels : ML3_OK;
 }
 
-int cli_supervised_compare(cli_supervised *s, const cli_options *o, const char *const *runs, const char *const *labels,
-                           int count, uint64_t seed_offset, ml3_error *error) {
+/* Number i of the runs, for that seed. */
+static int open_one(opened *c, const ml3_lab_compare_settings *own, const entries *e, int i, int seed,
+                    ml3_error *error) {
+  char pattern[ML3_LAB_PATH_MAX], path[ML3_LAB_PATH_MAX], folder[ML3_LAB_PATH_MAX];
+  ml3_lab_config other, *config = i ? &other : &c->config;
+  ml3_trainer_settings settings;
+  ml3_lab_names_each_seed(e->runs[i], pattern, sizeof pattern);
+  ml3_lab_put_seed(pattern, seed, path);
+  const char *run = ml3_lab_zoo_folder(path, folder, error);
+  if (!run) return error->code;
+  int code = ml3_lab_run_open(run, config, &c->losses[i], own->callbacks, error);
+  if (code == ML3_OK && i == 0)
+    code = ml3_lab_config_override(config, own->sets, own->set_count, own->callbacks, error);
+  if (code == ML3_OK && i == 0 && !(c->problem = ml3_lab_problem_new(config, error))) code = error->code;
+  if (code == ML3_OK) code = ml3_lab_trainer_settings(config, c->problem, &settings, error);
+  if (code != ML3_OK) return code;
+  settings.meta.loss = c->losses[i]->spec;
+  if (!(c->metas[i] = ml3_meta_new(c->problem, &settings.meta, error))) return ml3_error_prefix(error, "%s", run);
+  c->rules[i] = (ml3_rule){e->labels[i] ? e->labels[i] : ml3_lab_method_label(config), c->metas[i], c->losses[i]};
+  return ML3_OK;
+}
+
+static int compare_seed(ml3_lab_supervised *s, const ml3_lab_compare_settings *own, const entries *e, int seed,
+                        ml3_error *error) {
   opened *c = calloc(1, sizeof *c);
-  if (!c) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to compare");
-  int code = open_all(c, o, runs, labels, count, error);
+  int code = c ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory to compare");
+  for (int i = 0; i < e->count && code == ML3_OK; i++) code = open_one(c, own, e, i, seed, error);
   if (code == ML3_OK) {
-    ml3_meta_test_settings settings = cli_meta_test_settings(&c->config);
-    settings.seed += seed_offset;
-    cli_progress progress;
-    cli_progress_begin(&progress, "comparing", settings.tasks, o->quiet);
-    ml3_meta_test *one = ml3_meta_test_run(c->problem, c->rules, count, &settings, on_progress, &progress, error);
-    cli_progress_end(&progress);
+    ml3_meta_test_settings settings = meta_test_settings(&c->config);
+    if (!s->runs_differ) settings.seed += (uint64_t)seed;
+    ml3_lab_begin(own->callbacks, "comparing", settings.tasks + settings.rate_tasks);
+    ml3_meta_test *one =
+        ml3_meta_test_run(c->problem, c->rules, e->count, &settings, ml3_lab_work, (void *)own->callbacks, error);
+    ml3_lab_end(own->callbacks);
     code = one ? append(s, one, error) : error->code;
     s->step_count = settings.step_count;
     s->problem = *c->problem;
   }
   if (code == ML3_OK) s->seeds++;
-  for (int i = 0; i < count; i++) {
-    ml3_meta_free(c->metas[i]);
-    ml3_loss_free(c->losses[i]);
-  }
-  if (c->problem) c->problem->free(c->problem);
+  for (int i = 0; i < e->count && c; i++) ml3_meta_free(c->metas[i]), ml3_loss_free(c->losses[i]);
+  if (c && c->problem) c->problem->free(c->problem);
   free(c);
   return code;
 }
 
-void cli_supervised_free(cli_supervised *s) {
-  ml3_meta_test_free(s->all);
+ml3_lab_supervised *ml3_lab_compare_supervised(const ml3_lab_compare_settings *own, ml3_error *error) {
+  char pattern[ML3_LAB_PATH_MAX];
+  ml3_lab_supervised *s = calloc(1, sizeof *s);
+  entries *e = malloc(sizeof *e);
+  int code = s && e ? read_entries(own, e, error) : ml3_error_set(error, ML3_ERR_MEMORY, "no memory to compare");
+  if (code == ML3_OK) s->runs_differ = ml3_lab_names_each_seed(own->name, pattern, sizeof pattern);
+  for (int seed = 0; seed < (own->seeds ? own->seeds : 1) && code == ML3_OK; seed++)
+    code = compare_seed(s, own, e, seed, error);
+  free(e);
+  if (code == ML3_OK) return s;
+  ml3_lab_supervised_free(s);
+  return NULL;
+}
+
+void ml3_lab_supervised_free(ml3_lab_supervised *s) {
+  if (s) ml3_meta_test_free(s->all);
+  free(s);
 }

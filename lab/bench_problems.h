@@ -1,11 +1,11 @@
 /* The problems that `ml3 bench` times: the published configurations with numbers set by a rule that other programs can
    follow. scripts/bench/README.md defines them. */
-#ifndef ML3_CLI_BENCH_PROBLEMS_H
-#define ML3_CLI_BENCH_PROBLEMS_H
+#ifndef ML3_LAB_BENCH_PROBLEMS_H
+#define ML3_LAB_BENCH_PROBLEMS_H
 
 #include "metaloss/meta.h"
 
-typedef struct bench_case {
+typedef struct ml3_lab_bench_case {
   const char *name;
   double outer_rate; /* of Adam */
   double policy_scale;
@@ -15,12 +15,12 @@ typedef struct bench_case {
   double extra_weight;
   ml3_problem *(*make)(ml3_error *error);
   void (*set_task)(int number, ml3_real *task);
-} bench_case;
+} ml3_lab_bench_case;
 
 /* NULL with a sentence when there is none of that name. */
-const bench_case *bench_case_find(const char *name, ml3_error *error);
+const ml3_lab_bench_case *ml3_lab_bench_find(const char *name, ml3_error *error);
 
 /* x[k] = scale sin(k + 1 + offset). */
-void bench_fill(ml3_real *x, int n, double scale, double offset);
+void ml3_lab_bench_fill(ml3_real *x, int n, double scale, double offset);
 
 #endif

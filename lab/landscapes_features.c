@@ -1,10 +1,10 @@
-/* The learned loss over its features: see inspect.c. */
+/* The learned loss over its features: see landscapes.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "cli/inspect_internal.h"
+#include "lab/landscapes_internal.h"
 #include "lab/plot.h"
 
 typedef struct feature_range {
@@ -20,10 +20,10 @@ static int feature_ranges(inspecting *s, feature_range *r, ml3_error *error) {
   int code = features ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for features");
   for (int c = 0; c < cols; c++) r[c] = (feature_range){INFINITY, -INFINITY, 0};
   for (int i = 0; i < 2 * FEATURE_TASKS && code == ML3_OK; i++) {
-    if (i % 2 == 0) code = cli_inspect_learn(s, i / 2, error);
+    if (i % 2 == 0) code = landscapes_learn(s, i / 2, error);
     ml3_random same = s->random;
     if (code == ML3_OK)
-      code = ml3_meta_features(s->work, s->task, cli_inspect_theta(s, i % 2 ? s->updates : 0), &same, features, error);
+      code = ml3_meta_features(s->work, s->task, landscapes_theta(s, i % 2 ? s->updates : 0), &same, features, error);
     for (int j = 0; j < rows * cols && code == ML3_OK; j++) {
       feature_range *of = &r[j % cols];
       of->low = fmin(of->low, features[j]), of->high = fmax(of->high, features[j]);
@@ -58,7 +58,7 @@ static int choose_features(const inspecting *s, int *x, int *y, ml3_error *error
                        s->features, all);
 }
 
-int cli_inspect_check(const inspecting *s, ml3_error *error) {
+int landscapes_check(const inspecting *s, ml3_error *error) {
   int x, y;
   return choose_features(s, &x, &y, error);
 }
@@ -70,7 +70,7 @@ static int inspect_features(inspecting *s, ml3_error *error) {
   if (code != ML3_OK) return code;
   const int width = 2 * s->points + 1, cols = s->problem->features;
   const bool regression = strcmp(s->loss->names[x], "prediction") == 0 && strcmp(s->loss->names[y], "target") == 0;
-  double *values = cli_inspect_room(2 * width * width), row[ML3_LOSS_MAX_FEATURES];
+  double *values = landscapes_room(2 * width * width), row[ML3_LOSS_MAX_FEATURES];
   if (!values) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a landscape");
   ml3_landscape l = {.width = width,
                      .height = width,
@@ -93,21 +93,21 @@ static int inspect_features(inspecting *s, ml3_error *error) {
   char header[2 * ML3_LOSS_NAME_MAX + 64], title[160];
   snprintf(header, sizeof header, "%s,%s,learned_loss%s", s->loss->names[x], s->loss->names[y],
            regression ? ",squared_error" : "");
-  code = cli_inspect_save(s, "landscape_features", header, &l, NULL, error);
+  code = landscapes_save(s, "landscape_features", header, &l, NULL, error);
   if (code == ML3_OK) {
     const char *const titles[2] = {"learned loss of a row", "squared error"};
-    snprintf(title, sizeof title, "%s: the learned loss over two of its features%s", ml3_lab_problem_title(&s->config),
+    snprintf(title, sizeof title, "%s: the learned loss over two of its features%s", ml3_lab_problem_title(s->config),
              cols > 2 ? ", the others at their mean" : "");
-    cli_inspect_maps(s, "landscape_features", title, s->loss->names[x], s->loss->names[y], titles, &l, NULL, NULL, 0);
+    landscapes_maps(s, "landscape_features", title, s->loss->names[x], s->loss->names[y], titles, &l, NULL, NULL, 0);
   }
   free(values);
-  return code == ML3_OK ? cli_inspect_learn(s, s->task_number, error) : code;
+  return code == ML3_OK ? landscapes_learn(s, s->task_number, error) : code;
 }
 
 /* For classes: over the probability p that a class is given, when it is the right one and when not. */
 static int inspect_classes(inspecting *s, int p, int log_p, int target, ml3_error *error) {
   const int width = 4 * s->points + 1;
-  double *x = cli_inspect_room(4 * width), *right = x + width, *wrong = right + width, *entropy = wrong + width;
+  double *x = landscapes_room(4 * width), *right = x + width, *wrong = right + width, *entropy = wrong + width;
   char path[ML3_LAB_PATH_MAX];
   ml3_file file;
   ml3_error plot = {0};
@@ -121,7 +121,7 @@ static int inspect_classes(inspecting *s, int p, int log_p, int target, ml3_erro
     row[target] = 1;
     right[i] = ml3_loss_value(s->loss, row);
   }
-  ml3_lab_run_path(s->folder, "landscape_features.csv", path);
+  ml3_lab_run_path(s->found->folder, "landscape_features.csv", path);
   int code = ml3_file_create(&file, path, error);
   if (code == ML3_OK) {
     fprintf(file.stream, "p,learned_loss_right_class,learned_loss_wrong_class,cross_entropy_right_class\n");
@@ -134,19 +134,19 @@ static int inspect_classes(inspecting *s, int p, int log_p, int target, ml3_erro
         {.label = "learned loss, wrong class", .count = width, .x = x, .y = wrong},
         {.label = "cross-entropy, right class (right axis)", .count = width, .x = x, .y = entropy, .right = true}};
     const ml3_lab_plot all = {.title = "The learned loss of a row, beside cross-entropy",
-                          .x_label = "probability that the class is given",
-                          .y_label = "learned loss",
-                          .right_label = "cross-entropy",
-                          .curves = curves,
-                          .count = 3};
-    ml3_lab_run_path(s->folder, "landscape_features", path);
-    cli_inspect_tell(s, "landscape_features", ml3_lab_plot_save(&all, path, &plot), &plot);
+                              .x_label = "probability that the class is given",
+                              .y_label = "learned loss",
+                              .right_label = "cross-entropy",
+                              .curves = curves,
+                              .count = 3};
+    ml3_lab_run_path(s->found->folder, "landscape_features", path);
+    landscapes_note(s, "landscape_features", ml3_lab_plot_save(&all, path, &plot), &plot);
   }
   free(x);
   return code;
 }
 
-int cli_inspect_loss(inspecting *s, ml3_error *error) {
+int landscapes_loss(inspecting *s, ml3_error *error) {
   const int p = find_feature(s->loss, "p", 1), log_p = find_feature(s->loss, "log_p", 5);
   const int target = find_feature(s->loss, "target", 6);
   const bool classes = p >= 0 && log_p >= 0 && target >= 0 && !s->features;

@@ -1,4 +1,4 @@
-#include "cli/bench_problems.h"
+#include "lab/bench_problems.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 #include "agents/problems/model_based.h"
 
-void bench_fill(ml3_real *x, int n, double scale, double offset) {
+void ml3_lab_bench_fill(ml3_real *x, int n, double scale, double offset) {
   for (int k = 0; k < n; k++) x[k] = (ml3_real)(scale * sin(k + 1 + offset));
 }
 
@@ -70,8 +70,8 @@ static rollout reacher_rollout(ml3_nn_graph *g, ml3_node theta, ml3_node data, m
   rollout r = {.goal = ml3_nn_view(g, data, 4, 1, 4)};
   r.states[0] = ml3_nn_view(g, data, 0, 1, 4);
   for (int t = 0; t < HORIZON; t++) {
-    ml3_node seen = scaled(g, ml3_nn_stop_gradient(g, r.states[t]), r.goal);
-    r.actions[t] = ml3_nn_clamp(g, ml3_mlp_build(g, &reacher_policy, theta, 0, seen), -1, 1);
+    ml3_node input = scaled(g, ml3_nn_stop_gradient(g, r.states[t]), r.goal);
+    r.actions[t] = ml3_nn_clamp(g, ml3_mlp_build(g, &reacher_policy, theta, 0, input), -1, 1);
     r.states[t + 1] = reacher_step(g, context, r.states[t], r.actions[t]);
   }
   return r;
@@ -169,7 +169,7 @@ static ml3_problem *make_reacher(ml3_error *error) {
                                                .build_features = reacher_features,
                                                .build_task_loss = reacher_loss},
                                 error);
-  for (int i = 0; p && i < MEMBERS; i++) bench_fill((ml3_real *)p->user + i * size, size, 0.15, 10 * i);
+  for (int i = 0; p && i < MEMBERS; i++) ml3_lab_bench_fill((ml3_real *)p->user + i * size, size, 0.15, 10 * i);
   return p;
 }
 
@@ -183,7 +183,7 @@ static ml3_problem *make_sine(ml3_error *error) {
                       error);
 }
 
-static const bench_case cases[] = {
+static const ml3_lab_bench_case cases[] = {
     {.name = "mountain_car",
      .outer_rate = 1e-3,
      .policy_scale = 0.3,
@@ -224,7 +224,7 @@ static const bench_case cases[] = {
      .set_task = set_sine},
 };
 
-const bench_case *bench_case_find(const char *name, ml3_error *error) {
+const ml3_lab_bench_case *ml3_lab_bench_find(const char *name, ml3_error *error) {
   enum { COUNT = sizeof cases / sizeof *cases };
   for (int i = 0; i < COUNT; i++)
     if (strcmp(cases[i].name, name) == 0) return &cases[i];

@@ -1,6 +1,6 @@
-/* A model and a cost that write down what they are asked, and the replay of it: see plan_time.h. */
+/* A model and a cost that write down what they are asked, and the replay of it: see ilqr_time.h. */
 #define _POSIX_C_SOURCE 200809L
-#include "cli/plan_time.h"
+#include "agents/control/ilqr_time.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -26,9 +26,9 @@ typedef struct record {
   bool full; /* no memory: it is not whole */
 } record;
 
-static void *grow(void *block, size_t *room, size_t wanted, size_t size, bool *full) {
-  if (wanted <= *room) return block;
-  const size_t more = 2 * wanted + 64;
+static void *grow(void *block, size_t *room, size_t least, size_t size, bool *full) {
+  if (least <= *room) return block;
+  const size_t more = 2 * least + 64;
   void *grown = realloc(block, more * size);
   if (!grown) {
     *full = true;
@@ -41,47 +41,47 @@ static void *grow(void *block, size_t *room, size_t wanted, size_t size, bool *f
 static void note(record *r, call c, const double *states, size_t state_count, const double *actions,
                  size_t action_count) {
   r->calls = grow(r->calls, &r->call_room, r->call_count + 1, sizeof *r->calls, &r->full);
-  const size_t wanted = r->number_count + state_count + action_count;
-  r->numbers = grow(r->numbers, &r->number_room, wanted, sizeof *r->numbers, &r->full);
+  const size_t least = r->number_count + state_count + action_count;
+  r->numbers = grow(r->numbers, &r->number_room, least, sizeof *r->numbers, &r->full);
   if (r->full) return;
   c.state = r->number_count;
   if (state_count) memcpy(r->numbers + r->number_count, states, state_count * sizeof *states);
   if (action_count) memcpy(r->numbers + r->number_count + state_count, actions, action_count * sizeof *actions);
-  r->number_count = wanted;
+  r->number_count = least;
   r->calls[r->call_count++] = c;
 }
 
 /* ---- those who write it ------------------------------------------------------------------------------------------ */
 
-typedef struct scribe {
+typedef struct recorder {
   ml3_model model; /* first: it is one */
   ml3_model *inner;
   ml3_ilqr_cost cost;
   record record;
-} scribe;
+} recorder;
 
-static void scribe_start(ml3_model *model, const double *state) {
-  scribe *s = (scribe *)model;
+static void recorder_start(ml3_model *model, const double *state) {
+  recorder *s = (recorder *)model;
   note(&s->record, (call){.kind = START}, state, (size_t)model->state_dim, NULL, 0);
   s->inner->start(s->inner, state);
 }
 
-static void scribe_step(ml3_model *model, const double *action, double *next) {
-  scribe *s = (scribe *)model;
+static void recorder_step(ml3_model *model, const double *action, double *next) {
+  recorder *s = (recorder *)model;
   note(&s->record, (call){.kind = STEP}, NULL, 0, action, (size_t)model->action_dim);
   s->inner->step(s->inner, action, next);
 }
 
-static void scribe_linearize(ml3_model *model, int count, const double *states, const double *actions, double *a,
-                             double *b) {
-  scribe *s = (scribe *)model;
+static void recorder_linearize(ml3_model *model, int count, const double *states, const double *actions, double *a,
+                               double *b) {
+  recorder *s = (recorder *)model;
   note(&s->record, (call){.kind = LINEARIZE, .count = count}, states, (size_t)(count * model->state_dim), actions,
        (size_t)(count * model->action_dim));
   s->inner->linearize(s->inner, count, states, actions, a, b);
 }
 
-static double scribe_cost(void *user, int step, const double *state, const double *action, ml3_ilqr_expansion *e) {
-  scribe *s = user;
+static double recorder_cost(void *user, int step, const double *state, const double *action, ml3_ilqr_expansion *e) {
+  recorder *s = user;
   note(&s->record, (call){.kind = e ? EXPANSION : COST, .step = action ? step : -1 - step}, state,
        (size_t)s->model.state_dim, action, action ? (size_t)s->model.action_dim : 0);
   return s->cost.evaluate(s->cost.user, step, state, action, e);
@@ -94,7 +94,7 @@ typedef struct answers {
   double *next, *a, *b, *expansion;
 } answers;
 
-static double replay_model(const scribe *s, const answers *x) {
+static double replay_model(const recorder *s, const answers *x) {
   const record *r = &s->record;
   ml3_model *model = s->inner;
   const double begun = ml3_clock_s();
@@ -111,7 +111,7 @@ static double replay_model(const scribe *s, const answers *x) {
   return ml3_clock_s() - begun;
 }
 
-static double replay_cost(const scribe *s, const answers *x) {
+static double replay_cost(const recorder *s, const answers *x) {
   const record *r = &s->record;
   const size_t n = (size_t)s->model.state_dim, m = (size_t)s->model.action_dim;
   double *e = x->expansion;
@@ -130,7 +130,7 @@ static double replay_cost(const scribe *s, const answers *x) {
 }
 
 /* The calls of one kind after those of the other, so that each can be timed without asking for the kind. */
-static void sort_calls(record *r, cli_plan_time *t) {
+static void sort_calls(record *r, ml3_ilqr_time *t) {
   call *sorted = r->call_count ? malloc(r->call_count * sizeof *sorted) : NULL;
   size_t count = 0;
   for (int costs = 0; costs < 2 && sorted; costs++)
@@ -149,9 +149,9 @@ static void sort_calls(record *r, cli_plan_time *t) {
 
 /* ---- measuring --------------------------------------------------------------------------------------------------- */
 
-static int record_solve(scribe *s, const ml3_ilqr_settings *settings, const double *state, double *actions,
-                        cli_plan_time *t, ml3_error *error) {
-  const ml3_ilqr_cost cost = {.evaluate = scribe_cost, .user = s};
+static int record_solve(recorder *s, const ml3_ilqr_settings *settings, const double *state, double *actions,
+                        ml3_ilqr_time *t, ml3_error *error) {
+  const ml3_ilqr_cost cost = {.evaluate = recorder_cost, .user = s};
   ml3_ilqr_report report;
   ml3_ilqr *ilqr = ml3_ilqr_new(&s->model, &cost, settings, error);
   int code = ilqr ? ml3_ilqr_solve(ilqr, state, 0, actions, &report, error) : ML3_ERR_MEMORY;
@@ -165,7 +165,7 @@ static int record_solve(scribe *s, const ml3_ilqr_settings *settings, const doub
 }
 
 static int time_solve(ml3_model *model, const ml3_ilqr_cost *cost, const ml3_ilqr_settings *settings,
-                      const double *state, int repeat, double *actions, size_t size, cli_plan_time *t,
+                      const double *state, int repeat, double *actions, size_t size, ml3_ilqr_time *t,
                       ml3_error *error) {
   ml3_ilqr *ilqr = ml3_ilqr_new(model, cost, settings, error);
   int code = ilqr ? ML3_OK : ML3_ERR_MEMORY;
@@ -179,18 +179,18 @@ static int time_solve(ml3_model *model, const ml3_ilqr_cost *cost, const ml3_ilq
   return code;
 }
 
-int cli_plan_measure(ml3_model *model, const ml3_ilqr_cost *cost, const ml3_ilqr_settings *given, const double *state,
-                     int repeat, cli_plan_time *t, ml3_error *error) {
+int ml3_ilqr_time_solve(ml3_model *model, const ml3_ilqr_cost *cost, const ml3_ilqr_settings *given,
+                        const double *state, int repeat, ml3_ilqr_time *t, ml3_error *error) {
   const size_t n = (size_t)model->state_dim, m = (size_t)model->action_dim, T = (size_t)given->horizon;
   ml3_ilqr_settings settings = *given;
-  scribe s = {.model = *model, .inner = model, .cost = *cost};
+  recorder s = {.model = *model, .inner = model, .cost = *cost};
   double *block = calloc(T * m + n + T * n * (n + m) + n + m + n * n + m * m + m * n, sizeof *block);
   if (!block) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory to time a solve");
   answers x = {.next = block + T * m};
   x.a = x.next + n, x.b = x.a + T * n * n, x.expansion = x.b + T * n * m;
   settings.observe = NULL, settings.threads = 1;
-  s.model.start = scribe_start, s.model.step = scribe_step, s.model.linearize = scribe_linearize;
-  *t = (cli_plan_time){.solve_s = INFINITY, .model_s = INFINITY, .cost_s = INFINITY};
+  s.model.start = recorder_start, s.model.step = recorder_step, s.model.linearize = recorder_linearize;
+  *t = (ml3_ilqr_time){.solve_s = INFINITY, .model_s = INFINITY, .cost_s = INFINITY};
   int code = record_solve(&s, &settings, state, block, t, error);
   if (code == ML3_OK) code = time_solve(model, cost, &settings, state, repeat, block, T * m, t, error);
   for (int i = 0; i < repeat && code == ML3_OK; i++) {
