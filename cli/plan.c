@@ -21,7 +21,7 @@
 typedef struct own_options {
   const char *log, *video, *weights, *cost;
   double state_weight, action_weight, final_weight;
-  int receding, seed, repeat, json, regularize_state, force;
+  int receding, ahead, seed, repeat, json, regularize_state, force;
 } own_options;
 
 typedef struct planning {
@@ -42,6 +42,11 @@ typedef struct planning {
 } planning;
 
 /* ---- what to plan ---------------------------------------------------------------------------------------------------- */
+
+/* Steps of a plan. */
+static int ahead(const planning *p) {
+  return p->own->ahead > 0 && p->own->ahead < p->horizon ? p->own->ahead : p->horizon;
+}
 
 /* "1,0.1": a weight each state entry; those of ml3_ilqr_goal_weights where none are given. */
 static int read_weights(planning *p, ml3_error *error) {
@@ -112,7 +117,7 @@ static int open_all(planning *p, const cli_options *o, ml3_error *error) {
     ml3_env_reset(p->env, p->env->task, &random);
   }
   ml3_env_get_state(p->env, p->start);
-  p->settings = ml3_ilqr_defaults(p->horizon);
+  p->settings = ml3_ilqr_defaults(ahead(p));
   p->settings.threads = config.threads > 0 ? (int)config.threads : 1;
   p->settings.regularize_state = p->own->regularize_state != 0;
   code = make_cost(p, error);
@@ -250,18 +255,19 @@ static void print_solution(const ml3_env_spec *spec, const ml3_ilqr_report *r) {
 }
 
 static int carry_out(planning *p, const ml3_ilqr_report *plan, ml3_error *error) {
-  ml3_mpc_settings settings = ml3_mpc_defaults(p->horizon);
+  ml3_mpc_settings settings = ml3_mpc_defaults(ahead(p));
+  const bool receding = p->own->receding || ahead(p) < p->horizon;
   settings.ilqr.regularize_state = p->settings.regularize_state;
   settings.episode = p->horizon;
   player player = {p, NULL};
-  if (p->own->receding) {
+  if (receding) {
     if (!(player.mpc = ml3_mpc_new(p->model, &p->cost, &settings, error))) return error->code;
     ml3_mpc_begin(player.mpc, NULL);
   }
   ml3_env_set_state(p->env, p->start);
   ml3_episode_record(p->episode, p->env, p->horizon, false, play, &player);
   const ml3_episode *e = p->episode;
-  snprintf(p->episode->label, sizeof e->label, p->own->receding ? "iLQR, receding horizon" : "iLQR");
+  snprintf(p->episode->label, sizeof e->label, receding ? "iLQR, receding horizon" : "iLQR");
   if (!p->own->json) {
     print_solution(p->spec, plan);
     if (player.mpc) printf("receding horizon: %ld model steps\n", ml3_mpc_report_of(player.mpc).model_steps);
@@ -285,6 +291,7 @@ int cli_plan(int argc, const char **argv) {
       {"log", '\0', POPT_ARG_STRING, &own.log, 0,
        "a line an iteration: FILE.csv, FILE.json (a JSON object a line), or text", "FILE"},
       {"receding", 'r', POPT_ARG_NONE, &own.receding, 0, "plan again at every step", NULL},
+      {"ahead", '\0', POPT_ARG_INT, &own.ahead, 0, "that, N steps ahead each time (to the episode's end)", "N"},
       {"cost", '\0', POPT_ARG_STRING, &own.cost, 0, "goal, reward, or auto: goal where that is a state", "KIND"},
       {"weights", '\0', POPT_ARG_STRING, &own.weights, 0,
        "goal: a weight each state entry (1, of rates 0.1 where they shall be 0)", "W,W,..."},
