@@ -28,7 +28,7 @@ static void print_time(const ml3_lab_plan *p, bool json) {
 }
 
 /* How good it is, and why the search ended where that is not convergence. */
-static void print_solution(const ml3_lab_plan *p, bool receding) {
+static void print_solution(const ml3_lab_plan *p) {
   const ml3_ilqr_report *r = &p->report;
   const ml3_episode *e = p->episode;
   printf("%s: cost %.8g after %d iteration%s, %ld model steps, ", p->spec->name, r->cost, r->iterations,
@@ -38,7 +38,7 @@ static void print_solution(const ml3_lab_plan *p, bool receding) {
   else
     printf("not converged: %s (a further decrease of %.3g is expected)\n", ml3_ilqr_end_text(r->end),
            r->expected_decrease);
-  if (receding) printf("receding horizon: %ld model steps\n", p->receding_steps);
+  if (p->receding_steps) printf("receding horizon: %ld model steps\n", p->receding_steps);
   printf("carried out: return %.6g, final distance %.4g, %s", e->episode_return, e->final_distance,
          e->success ? "success" : "no success");
   if (e->passed && !e->success) printf(" at the end (the goal was passed at step %d)", e->success_step);
@@ -58,6 +58,7 @@ int cli_plan(int argc, const char **argv) {
       {"log", '\0', POPT_ARG_STRING, &s.log, 0,
        "a line an iteration: FILE.csv, FILE.json (a JSON object a line), or text", "FILE"},
       {"receding", 'r', POPT_ARG_NONE, &receding, 0, "plan again at every step", NULL},
+      {"ahead", '\0', POPT_ARG_INT, &s.ahead, 0, "that, N steps ahead each time (to the episode's end)", "N"},
       {"cost", '\0', POPT_ARG_STRING, &s.cost, 0, "goal, reward, or auto: goal where that is a state", "KIND"},
       {"weights", '\0', POPT_ARG_STRING, &s.weights, 0,
        "goal: a weight each state entry (1, of rates 0.1 where they shall be 0)", "W,W,..."},
@@ -88,7 +89,7 @@ int cli_plan(int argc, const char **argv) {
   int code = ml3_file_may_write(s.log, "--log", force, &error);
   if (code == ML3_OK) code = ml3_file_may_write(video, "--video", force, &error);
   if (code == ML3_OK) code = ml3_lab_plan_make(&s, &plan, &error);
-  if (code == ML3_OK && !json) print_solution(&plan, s.receding);
+  if (code == ML3_OK && !json) print_solution(&plan);
   if (code == ML3_OK && s.repeat > 0) print_time(&plan, json);
   if (code == ML3_OK && video) {
     const ml3_view_options view = {.plots = true, .labels = true};

@@ -205,6 +205,12 @@ void ml3_env_linearize(ml3_env *env, const double *action, double *a, double *b)
   }
 }
 
+bool ml3_env_expand(ml3_env *env, const double *action, ml3_env_expansion *expansion) {
+  if (!env->spec->expand) return false;
+  env->spec->expand(env, action, expansion);
+  return true;
+}
+
 bool ml3_env_move_goal(ml3_env *env, const double *point) {
   if (!env->spec->move_goal) return false;
   env->spec->move_goal(env, point);

@@ -78,6 +78,13 @@ typedef struct ml3_env_plane {
   double height;          /* the world's z, in m */
 } ml3_env_plane;
 
+/* The quadratic expansion of a step's cost, -reward, by x = [state, action]; k = state_dim + action_dim. */
+typedef struct ml3_env_expansion {
+  const double *a, *b;        /* given: the step's derivatives, as ml3_env_linearize makes them */
+  double reward;              /* of the step */
+  double *gradient, *hessian; /* [k], [k][k]: Gauss-Newton's, positive semidefinite */
+} ml3_env_expansion;
+
 typedef struct ml3_env ml3_env;
 struct mjModel_; /* MuJoCo's mjModel */
 struct ml3_env_lanes;
@@ -129,6 +136,10 @@ typedef struct ml3_env_spec {
      state under action; the state is unchanged afterwards. By a choice there is no derivative: b is 0. NULL: centred
      differences of step are used. */
   void (*linearize)(ml3_env *env, const double *action, double *a, double *b);
+
+  /* Makes the step from the present state under action and fills the rest of the expansion; NULL: whoever needs it takes
+     differences. */
+  void (*expand)(ml3_env *env, const double *action, ml3_env_expansion *expansion);
 
   /* For pictures. The MJCF of the scene, as text; with `pose` an analytic environment says where its
      scene's joints are (qpos has the model's nq entries). A MuJoCo environment gives pose as well. What a task
@@ -225,6 +236,10 @@ bool ml3_env_success(const ml3_env *env); /* is the goal reached in this state *
    differences otherwise: centred, or one-sided where an action is at its bound (beyond it: 0). NAN throughout where
    MuJoCo gave up or diverged: warnings.failure says why. The state stays as it is. */
 void ml3_env_linearize(ml3_env *env, const double *action, double *a, double *b);
+
+/* The expansion of the step from the present state under action, whose a and b are given: false where the environment has
+   none. All is NAN where the simulation diverged. A state must be set before the instance is used again. */
+bool ml3_env_expand(ml3_env *env, const double *action, ml3_env_expansion *expansion);
 
 /* The kind's name in files ("lost_contacts"), and a sentence of how often and what helps, or "" where there was none. */
 const char *ml3_env_warning_name(ml3_env_warning kind);

@@ -30,6 +30,11 @@ typedef struct planning {
 
 /* ---- what to plan ---------------------------------------------------------------------------------------------------- */
 
+/* Steps of a plan. */
+static int ahead(const planning *p) {
+  return p->own->ahead > 0 && p->own->ahead < p->plan->horizon ? p->own->ahead : p->plan->horizon;
+}
+
 /* "1,0.1": a weight each state entry; those of ml3_ilqr_goal_weights where none are given. */
 static int read_weights(planning *p, ml3_error *error) {
   const char *at = p->own->weights;
@@ -93,7 +98,7 @@ static int open_all(planning *p, ml3_error *error) {
     ml3_env_reset(p->env, p->env->task, &random);
   }
   ml3_env_get_state(p->env, p->start);
-  p->settings = ml3_ilqr_defaults(horizon);
+  p->settings = ml3_ilqr_defaults(ahead(p));
   p->settings.threads = config.threads > 0 ? (int)config.threads : 1;
   p->settings.regularize_state = own->regularize_state;
   code = make_cost(p, error);
@@ -200,11 +205,11 @@ static void play(void *user, int step, const double *obs, const double *state, d
 
 static int carry_out(planning *p, ml3_error *error) {
   ml3_lab_plan *plan = p->plan;
-  ml3_mpc_settings settings = ml3_mpc_defaults(plan->horizon);
+  ml3_mpc_settings settings = ml3_mpc_defaults(ahead(p));
   settings.ilqr.regularize_state = p->settings.regularize_state;
   settings.episode = plan->horizon;
   player player = {p, NULL};
-  if (p->own->receding) {
+  if (p->own->receding || ahead(p) < plan->horizon) {
     if (!(player.mpc = ml3_mpc_new(p->model, &p->cost, &settings, error))) return error->code;
     ml3_mpc_begin(player.mpc, NULL);
   }

@@ -22,6 +22,7 @@ typedef struct ml3_lab_plan_settings {
   double state_weight, action_weight,
       final_weight;                /* of each step's distance, of the actions' energy, of the last distance */
   bool receding, regularize_state; /* plan again at every step; mu on the value's Hessian */
+  int ahead; /* plan again at every step, so many steps ahead; 0: to the episode's end */
   const char *log; /* a line an iteration: FILE.csv, FILE.json (an object a line), or text; NULL: none */
   int repeat;      /* solves to time; 0: none */
   const ml3_lab_callbacks *callbacks;
@@ -30,7 +31,7 @@ typedef struct ml3_lab_plan_settings {
 /* What came of it. */
 typedef struct ml3_lab_plan {
   ml3_env_spec *spec;
-  int horizon;
+  int horizon; /* of the episode */
   ml3_ilqr_report report;
   ml3_episode *episode; /* the plan carried out */
   long receding_steps;  /* of the model, by the plans made meanwhile */

@@ -18,7 +18,7 @@ typedef struct buffers {
 
 static double expand(const ml3_ilqr_cost *c, const double *s, const double *u, buffers *b) {
   memset(b, 0, sizeof *b);
-  ml3_ilqr_expansion e = {b->ls, b->lu, b->lss, b->luu, b->lus};
+  ml3_ilqr_expansion e = {b->ls, b->lu, b->lss, b->luu, b->lus, NULL, NULL};
   return c->evaluate(c->user, 0, s, u, &e);
 }
 

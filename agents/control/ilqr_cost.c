@@ -100,7 +100,8 @@ static double sum_evaluate(void *user, int step, const double *state, const doub
   const sum *s = user;
   const size_t n = s->n, m = s->m, size = n + m + n * n + m * m + m * n;
   double *x = s->scratch, total = 0;
-  ml3_ilqr_expansion one = {x, x + n, x + n + m, x + n + m + n * n, x + n + m + n * n + m * m};
+  ml3_ilqr_expansion one = {x, x + n, x + n + m, x + n + m + n * n, x + n + m + n * n + m * m, NULL, NULL};
+  if (e) one.a = e->a, one.b = e->b;
   for (int i = 0; i < s->count; i++) {
     if (e) memset(x, 0, size * sizeof *x);
     total += s->terms[i].evaluate(s->terms[i].user, step, state, action, e ? &one : NULL);
@@ -220,6 +221,7 @@ typedef struct reward {
   int n, m;
   double *x, *at, *step;          /* [k] the point asked for, where differences are taken, their steps; k = n + m */
   double *h, *gradient, *scratch; /* [k][k], [k], [2 k k] */
+  double *a, *b;                  /* [n][n], [n][m] where nobody gives them */
 } reward;
 
 static void reward_free(void *user) {
@@ -303,6 +305,15 @@ static void scatter(int n, int m, const double *gradient, const double *h, ml3_i
   }
 }
 
+/* The expansion that the environment has; its value. */
+static double expand(const reward *r, const double *action, const ml3_ilqr_expansion *e) {
+  ml3_env_set_state(r->env, r->x);
+  if (!e->a) ml3_env_linearize(r->env, action, r->a, r->b);
+  ml3_env_expansion x = {.a = e->a ? e->a : r->a, .b = e->a ? e->b : r->b, .gradient = r->gradient, .hessian = r->h};
+  ml3_env_expand(r->env, action, &x);
+  return -x.reward;
+}
+
 static double reward_evaluate(void *user, int step, const double *state, const double *action,
                               ml3_ilqr_expansion *e) {
   const reward *r = user;
@@ -310,12 +321,15 @@ static double reward_evaluate(void *user, int step, const double *state, const d
   if (!action) return 0;
   memcpy(r->x, state, (size_t)r->n * sizeof *state);
   memcpy(r->x + r->n, action, (size_t)r->m * sizeof *action);
-  const double value = reward_at(r, r->x);
+  const bool known = e && r->env->spec->expand;
+  const double value = known ? expand(r, action, e) : reward_at(r, r->x);
   double energy = 0;
   for (int i = 0; i < r->m; i++) energy += 0.5 * r->action_weight * action[i] * action[i];
   if (e) {
-    difference(r, value);
-    ml3_ilqr_make_semidefinite(r->n + r->m, r->h, r->scratch);
+    if (!known) {
+      difference(r, value);
+      ml3_ilqr_make_semidefinite(r->n + r->m, r->h, r->scratch);
+    }
     scatter(r->n, r->m, r->gradient, r->h, e);
     for (int i = 0; i < r->m; i++) {
       e->lu[i] += r->action_weight * action[i];
@@ -328,7 +342,7 @@ static double reward_evaluate(void *user, int step, const double *state, const d
 static reward *reward_new(const ml3_env *env, double action_weight, ml3_error *error) {
   const int n = env->spec->state_dim, m = env->spec->action_dim;
   const size_t k = (size_t)(n + m);
-  if (n + m > REWARD_ENTRIES) {
+  if (n + m > REWARD_ENTRIES && !env->spec->expand) {
     ml3_error_set(error, ML3_ERR_UNAVAILABLE,
                   "the reward of '%s' cannot be a cost of iLQR: second differences of its %d state and action entries take "
                   "%ld simulator steps a time step; at most %d entries are possible",
@@ -336,7 +350,7 @@ static reward *reward_new(const ml3_env *env, double action_weight, ml3_error *e
     return NULL;
   }
   reward *r = calloc(1, sizeof *r);
-  if (!r || !(r->x = calloc(4 * k + 3 * k * k, sizeof *r->x))) {
+  if (!r || !(r->x = calloc(4 * k + 4 * k * k, sizeof *r->x))) {
     free(r);
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the reward of '%s' as a cost", env->spec->name);
     return NULL;
@@ -346,6 +360,8 @@ static reward *reward_new(const ml3_env *env, double action_weight, ml3_error *e
   r->gradient = r->step + k;
   r->h = r->gradient + k;
   r->scratch = r->h + k * k;
+  r->a = r->scratch + 2 * k * k;
+  r->b = r->a + n * n;
   r->n = n, r->m = m, r->action_weight = action_weight;
   if (!(r->env = ml3_env_new(env->spec, error))) {
     reward_free(r);

@@ -18,6 +18,7 @@ typedef struct ml3_ilqr_expansion {
   double *lss; /* [n][n] */
   double *luu; /* [m][m] */
   double *lus; /* [m][n] */
+  const double *a, *b; /* given where they are known: the model's derivatives of the step, [n][n] and [n][m] */
 } ml3_ilqr_expansion;
 
 /* A cost: a function with its data. */
@@ -67,9 +68,10 @@ ml3_ilqr_cost ml3_ilqr_energy(const ml3_ilqr_energy_cost *cost); /* keeps the po
 ml3_ilqr_cost ml3_ilqr_sum(const ml3_ilqr_cost *terms, int count, int state_dim, int action_dim, ml3_error *error);
 
 /* The environment's own reward, turned: -reward(s, u) of the step that starts in s, plus 1/2 action_weight |u|^2, which keeps the
-   problem definite where the reward does not see the action; nothing at the end of the horizon. Gradient and Hessian by
-   centred differences with h = 1e-4 (1 + |x|): 1 + k + k^2 simulator steps a point, k = n + m. The simulator is an
-   instance of its own with env's task; it serves under any model, also a learned one. ML3_ERR_UNAVAILABLE where k > 256. */
+   problem definite where the reward does not see the action; nothing at the end of the horizon. Where the environment has an
+   expansion of its reward (ml3_env_expand: tasks as data), gradient and Hessian are that, through the model's derivatives. Else
+   centred differences with h = 1e-4 (1 + |x|): 1 + k + k^2 simulator steps a point, k = n + m; ML3_ERR_UNAVAILABLE where k > 256.
+   The simulator is an instance of its own with env's task; it serves under any model, also a learned one. */
 ml3_ilqr_cost ml3_ilqr_reward(const ml3_env *env, double action_weight, ml3_error *error);
 
 /* Any cost that is a graph: of one number, whose gradient and Hessian are exact, by differentiating it twice; or of least

@@ -16,6 +16,7 @@ ML3_ILQR_INLINE void differentiate_sized(const ml3_ilqr *w, ml3_ilqr_lane *lane,
                            w->a + first * n * n, w->b + first * n * m);
   for (size_t t = first; t < end; t++) {
     ml3_ilqr_expansion e = ml3_ilqr_expansion_at(w, t);
+    if (t < w->horizon) e.a = w->a + t * n * n, e.b = w->b + t * n * m;
     lane->cost.evaluate(lane->cost.user, w->first_step + (int)t, w->states + t * n,
                         t < w->horizon ? w->actions + t * m : NULL, &e);
   }

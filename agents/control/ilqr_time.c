@@ -115,7 +115,7 @@ static double replay_cost(const recorder *s, const answers *x) {
   const record *r = &s->record;
   const size_t n = (size_t)s->model.state_dim, m = (size_t)s->model.action_dim;
   double *e = x->expansion;
-  ml3_ilqr_expansion one = {e, e + n, e + n + m, e + n + m + n * n, e + n + m + n * n + m * m};
+  ml3_ilqr_expansion one = {e, e + n, e + n + m, e + n + m + n * n, e + n + m + n * n + m * m, x->a, x->b};
   volatile double sum = 0; /* the costs must be computed */
   const double begun = ml3_clock_s();
   for (size_t i = 0; i < r->call_count; i++) {

@@ -4,16 +4,9 @@
 #include <string.h>
 
 #include "envs/mjcf.h"
-#include "envs/simulation.h"
-#include "envs/task/task.h"
+#include "envs/task/instance.h"
 
-typedef struct instance {
-  ml3_simulation simulation;
-  double *r;       /* registers of the program `step` */
-  double *derive;  /* of `derive` */
-  double *reset;   /* of `reset` */
-  double *control; /* [nu]; of actuators that are not driven as new data, or the keyframe, has it */
-} instance;
+typedef ml3_task_instance instance;
 
 static const ml3_task *task_of(const ml3_env *env) {
   return env->spec->own;
@@ -30,6 +23,7 @@ static void free_instance(instance *s) {
   free(s->derive);
   free(s->reset);
   free(s->control);
+  ml3_task_expansion_free(s->expansion);
   free(s);
 }
 
@@ -291,13 +285,19 @@ static void fill_control(const ml3_env *env, const double *action) {
   }
 }
 
-static void step(ml3_env *env, const double *action, ml3_env_result *result) {
+int ml3_task_advance(ml3_env *env, const double *action) {
   const ml3_task *t = task_of(env);
   const instance *s = env->data;
   fill_control(env, action);
-  result->code = ml3_simulation_step(simulation(env), s->control, t->frame_skip);
+  const int code = ml3_simulation_step(simulation(env), s->control, t->frame_skip);
   memcpy(s->r + t->action.reg, action, (size_t)t->action.n * sizeof *action);
-  if (!run(env)) result->code = ML3_ERR_NUMERIC;
+  return run(env) ? code : ML3_ERR_NUMERIC;
+}
+
+static void step(ml3_env *env, const double *action, ml3_env_result *result) {
+  const ml3_task *t = task_of(env);
+  const instance *s = env->data;
+  result->code = ml3_task_advance(env, action);
   result->reward = s->r[t->reward];
   result->terminated = s->r[t->ended] != 0;
   keep(s->r, t->latches, t->latch_count);
@@ -389,6 +389,7 @@ void ml3_task_functions(ml3_task *t) {
   spec->terms = terms;
   spec->term_name = term_name;
   if (can_linearize(t)) spec->linearize = linearize;
+  spec->expand = ml3_task_expand;
   spec->pose = pose;
   spec->arrange = arrange;
   spec->push = push;

@@ -111,6 +111,9 @@ void ml3_program_free(ml3_program *p);
    ml3_mjcf_try. */
 void ml3_program_run(const ml3_program *p, int from, const mjModel *m, const mjData *d, ml3_random *random, double *r);
 
+/* What the instruction makes of one number a, or of a and b: operations of each number alone, among them tolerance. */
+double ml3_op_of(const ml3_instruction *k, const double *r, double a, double b);
+
 /* A sigmoid of `x` (a distance in margins) that is `value` at 1: dm_control, utils/rewards.py. */
 double ml3_sigmoid_of(ml3_sigmoid kind, double x, double value);
 
