@@ -103,6 +103,7 @@ typedef struct ml3_env_spec {
   const ml3_env_parameter *task;                    /* [task_dim] */
   int split;      /* of a task with splits: 0 train, 1 validation, 2 test, 3 out of distribution; each is a spec of its own */
   int term_count; /* named terms that the reward is made of; 0: it has none */
+  const double *weights; /* [term_count] of the terms; NAN, or no array: as the task says */
 
   /* Functions of an environment. `env->data` is theirs. Arguments have been checked. */
   int (*create)(ml3_env *env, ml3_error *error); /* allocates env->data */

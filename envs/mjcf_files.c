@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "envs/mjcf_scan.h"
+#include "envs/task/tree.h"
 
 enum { XML_SIZE_MAX = 1 << 26, FILES_MAX = 100000, PATH_SIZE = 8192, DIRS_MAX = 64 };
 
@@ -192,17 +193,57 @@ static int find_root(finder *f) {
   return all->root ? ML3_OK : no_memory(f);
 }
 
+/* ---- YAML ------------------------------------------------------------------------------------------------------------- */
+
+static bool ends_in(const char *text, const char *end) {
+  const size_t n = strlen(text), k = strlen(end);
+  return n > k && strcmp(text + n - k, end) == 0;
+}
+
+/* A file that a YAML names by a relative path; what is built in, absolute or of an environment variable stays where it is. */
+static bool beside(const char *yaml, const ml3_tree *root, const char *key, const char *ending, char *path) {
+  const char *text = ml3_tree_text(ml3_tree_find(root, key));
+  char folder[PATH_SIZE];
+  folder_of(yaml, folder);
+  return text && *text != '/' && !strchr(text, '$') && ends_in(text, ending) && join(folder, text, path);
+}
+
+/* A YAML, the model that it names, and those that it extends. */
+static void add_yaml(finder *f, const char *yaml, int depth) {
+  char path[PATH_SIZE];
+  size_t size;
+  const int before = f->files->count;
+  add_file(f, yaml, false, 0);
+  if (f->code != ML3_OK || f->files->count == before || depth > 16) return;
+  char *text = ml3_file_read(yaml, XML_SIZE_MAX, &size, f->error);
+  ml3_error unused = {0}; /* who opens the environment says what is wrong with it */
+  ml3_tree *root = text ? ml3_tree_parse(yaml, text, &unused) : NULL;
+  if (!text) f->code = f->error->code;
+  if (root && beside(yaml, root, "model", ".xml", path)) add_file(f, path, true, -1);
+  if (root && beside(yaml, root, "extends", ".yaml", path)) add_yaml(f, path, depth + 1);
+  ml3_tree_free(root);
+  free(text);
+}
+
 int ml3_mjcf_files_find(ml3_mjcf_files *files, const char *model, ml3_error *error) {
-  finder f = {.files = files, .error = error};
+  ml3_error own = {0};
+  finder f = {.files = files, .error = error ? error : &own};
   char here[PATH_SIZE], source[PATH_SIZE];
   const size_t length = strlen(model);
+  const bool yaml = ends_in(model, ".yaml");
   *files = (ml3_mjcf_files){0};
   if (!getcwd(here, sizeof here) || !join(here, model, source) || length < 5)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%.200s' is too long", model);
-  add_file(&f, source, true, 0);
-  snprintf(source + strlen(source) - 4, 6, ".yaml");
-  add_file(&f, source, false, 0);
-  if (f.code == ML3_OK && files->count < 2)
+  if (!yaml) {
+    add_file(&f, source, true, 0);
+    snprintf(source + strlen(source) - 4, 6, ".yaml");
+  }
+  add_yaml(&f, source, 0);
+  if (yaml && f.files->count == 1) { /* the model beside it, if there is one */
+    snprintf(source + strlen(source) - 5, 5, ".xml");
+    add_file(&f, source, true, -1);
+  }
+  if (f.code == ML3_OK && files->count < 2 - yaml)
     f.code = ml3_error_set(error, ML3_ERR_IO, "'%.200s' or the YAML beside it is not there", model);
   if (f.code == ML3_OK) follow(&f, true);
   if (f.code == ML3_OK) follow(&f, false);

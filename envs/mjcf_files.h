@@ -1,4 +1,5 @@
-/* The files that a user's model is made of: FILE.xml and FILE.yaml, what it includes (nested, too), meshes,
+/* The files that a user's environment is made of: FILE.xml and FILE.yaml beside it, or FILE.yaml and the model that it names, the
+   YAMLs that it extends, what the model includes (nested, too), meshes,
    textures, height fields, skins and models in it. Internal.
 
    MuJoCo looks for a file beside the model, in the compiler's meshdir, texturedir or assetdir, and some versions
@@ -21,7 +22,7 @@ typedef struct ml3_mjcf_file {
 } ml3_mjcf_file;
 
 typedef struct ml3_mjcf_files {
-  ml3_mjcf_file *files; /* [count]; the first is the model, the second its YAML */
+  ml3_mjcf_file *files; /* [count]; the first is what the environment is opened by */
   int count;
   char *root; /* the deepest folder that holds all, "" for "/" */
 } ml3_mjcf_files;

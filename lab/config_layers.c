@@ -165,6 +165,27 @@ static int assign(ml3_lab_config *c, const ml3_lab_slot *slot, const ml3_lab_set
   return code;
 }
 
+/* reward.NAME: the weight of a term of the reward, an entry "NAME=WEIGHT" of the list rollout.reward. */
+static const char *term_of(const char *name) {
+  return strncmp(name, "reward.", 7) == 0 ? name + 7 : NULL;
+}
+
+static const char *key_of(const ml3_lab_setting *g) {
+  return term_of(g->name) ? "rollout.reward" : g->name;
+}
+
+static int assign_term(ml3_lab_config *c, const ml3_lab_slot *slot, const ml3_lab_setting *g, const char *where,
+                       ml3_error *error) {
+  const size_t n = strlen(term_of(g->name));
+  char entry[ML3_KEY_NAME_MAX];
+  ml3_key_names *list = (ml3_key_names *)((char *)ml3_lab_slot_edit(c, slot) + slot->key->offset);
+  if (!g->value || snprintf(entry, sizeof entry, "%s=%s", term_of(g->name), g->value) >= (int)sizeof entry)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %.60s: expected the weight of a term, a number", where, g->name);
+  for (int i = 0; i < list->count; i++)
+    if (strncmp(list->values[i], entry, n + 1) == 0) return strcpy(list->values[i], entry), ML3_OK;
+  return ml3_key_append(slot->key, ml3_lab_slot_edit(c, slot), entry, where, error);
+}
+
 static void put_where(const char *file, const ml3_lab_setting *g, char where[320]) {
   if (file)
     snprintf(where, 320, "%.250s:%d", file, g->line);
@@ -183,8 +204,8 @@ static int assign_some(ml3_lab_config *c, const char *file, const ml3_lab_settin
     char where[320];
     if (is_structural(g->name) != first) continue;
     put_where(file, g, where);
-    int code = ml3_lab_key_find(c, &s, where, g->name, &slot, error);
-    if (code == ML3_OK) code = assign(c, &slot, g, where, error);
+    int code = ml3_lab_key_find(c, &s, where, key_of(g), &slot, error);
+    if (code == ML3_OK) code = (term_of(g->name) ? assign_term : assign)(c, &slot, g, where, error);
     if (code != ML3_OK) return code;
     c->source[slot.number] = (unsigned char)(ML3_LAB_FROM_LAYER + c->layer);
   }
@@ -209,7 +230,7 @@ static int check_all(const ml3_lab_config *c, const char *file, const ml3_lab_se
   ml3_lab_scope_of(c, &s);
   for (int i = 0; i < count; i++) {
     put_where(file, &settings[i], where);
-    const int code = ml3_lab_key_check(c, &s, where, settings[i].name, error);
+    const int code = ml3_lab_key_check(c, &s, where, key_of(&settings[i]), error);
     if (code != ML3_OK) return code;
   }
   return ML3_OK;

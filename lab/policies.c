@@ -1,8 +1,9 @@
 /* From policy.* to a policy: see policies.h. */
 #include "lab/policies.h"
-#include <stddef.h>
 
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agents/control/narrow.h"
@@ -16,6 +17,8 @@
 static const ml3_key rollout_keys[] = {
     {"rollout.fixed", ML3_KEY_NAMES, AT(fixed), "[]", 0, 0, NULL, NULL,
      "task parameters that keep their default values instead of being drawn: [mass, start_x]"},
+    {"rollout.reward", ML3_KEY_NAMES, AT(reward), "[]", 0, 0, NULL, NULL,
+     "other weights for terms of the reward: [forward=2]; as --set reward.forward=2 says"},
     {"rollout.episodes", ML3_KEY_INT, AT(episodes), "8", 1, 4096, NULL, NULL,
      "model_free: for an update; so in comparisons, of REINFORCE"},
 };
@@ -46,9 +49,13 @@ const ml3_keys ml3_extra_keys = ML3_KEYS(extra_keys, ml3_extra_options);
 ml3_env_spec *ml3_lab_env_new(const ml3_lab_config *c, ml3_error *error) {
   const ml3_rollout_options *rollout = ML3_LAB_GET(c, rollout);
   const ml3_env_spec *env = ml3_lab_run_environment_spec(c, error);
-  const char *names[ML3_KEY_LIST_MAX];
+  const char *names[ML3_KEY_LIST_MAX], *weights[ML3_KEY_LIST_MAX];
   for (int i = 0; i < rollout->fixed.count; i++) names[i] = rollout->fixed.values[i];
-  return env ? ml3_env_narrow(env, names, rollout->fixed.count, error) : NULL;
+  for (int i = 0; i < rollout->reward.count; i++) weights[i] = rollout->reward.values[i];
+  ml3_env_spec *own = env ? ml3_env_narrow(env, names, rollout->fixed.count, error) : NULL;
+  if (!own || ml3_env_reweigh(own, weights, rollout->reward.count, error) == ML3_OK) return own;
+  free(own);
+  return NULL;
 }
 
 /* Which observation has that name, or a negative code with the names there are. */

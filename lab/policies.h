@@ -7,9 +7,9 @@
 #include "agents/problems/demonstrations.h"
 #include "lab/config.h"
 
-/* rollout.fixed, rollout.episodes */
+/* rollout.fixed, rollout.reward, rollout.episodes */
 typedef struct ml3_rollout_options {
-  ml3_key_names fixed;
+  ml3_key_names fixed, reward;
   int64_t episodes;
 } ml3_rollout_options;
 
@@ -25,7 +25,8 @@ typedef struct ml3_extra_options {
 } ml3_extra_options;
 extern const ml3_keys ml3_rollout_keys, ml3_extra_keys;
 
-/* The environment of a configuration, with the task parameters of rollout.fixed at their default values; NULL with a
+/* The environment of a configuration, with the task parameters of rollout.fixed at their default values and the weights of
+   rollout.reward; NULL with a
    sentence. Freed by free(), unless a problem or learner owns it. */
 ml3_env_spec *ml3_lab_env_new(const ml3_lab_config *config, ml3_error *error);
 

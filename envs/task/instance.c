@@ -55,6 +55,8 @@ static int create(ml3_env *env, ml3_error *error) {
     free_instance(s);
     return code;
   }
+  for (int i = 0; i < t->term_count && env->spec->weights; i++)
+    if (!isnan(env->spec->weights[i]) && t->terms[i].weight >= 0) s->r[t->terms[i].weight] = env->spec->weights[i];
   mju_copy(s->control, s->simulation.data->ctrl, t->model->nu);
   s->simulation.needs = t->step.needs;
   s->simulation.lagged = t->lagged;
