@@ -69,7 +69,8 @@ static double observation_off(const ml3_env *env, const json_t *expected) {
 static double begin(ml3_env *env, const json_t *episode) {
   double state[env->spec->state_dim];
   numbers(json_object_get(episode, "state"), state, (size_t)env->spec->state_dim);
-  ml3_env_reset(env, NULL, NULL);
+  ml3_random random = ml3_random_stream(1, ML3_PURPOSE_USER, 0, 0);
+  ml3_env_reset(env, NULL, &random);
   ml3_env_set_state(env, state);
   return observation_off(env, json_array_get(json_object_get(episode, "obs"), 0));
 }
@@ -203,4 +204,24 @@ Test(gymnasium_mujoco, start_with_the_noise_of_gymnasium) {
     spread(find(n->name), n->nq + 1, &mean, &deviation, &largest);
     expect_noise(n->name, n->qvel, mean, deviation, largest);
   }
+}
+
+/* The ant's quaternion gets noise like any other number, and MuJoCo makes it a rotation when it moves on. */
+Test(gymnasium_mujoco, start_with_quaternions_that_are_no_rotations_yet) {
+  const ml3_env_spec *spec = find("ant");
+  ml3_env *env = ml3_env_new(spec, NULL);
+  ml3_random random = ml3_random_stream(3, ML3_PURPOSE_USER, 0, 0);
+  double state[spec->state_dim], action[8] = {0}, worst = 0;
+  for (int k = 0; k < 50; k++) {
+    ml3_env_reset(env, NULL, &random);
+    ml3_env_get_state(env, state);
+    const double norm = sqrt(state[3] * state[3] + state[4] * state[4] + state[5] * state[5] + state[6] * state[6]);
+    worst = fmax(worst, fabs(norm - 1));
+  }
+  cr_expect(worst > 0.03, "%g", worst);
+  ml3_env_step(env, action);
+  ml3_env_get_state(env, state);
+  const double norm = sqrt(state[3] * state[3] + state[4] * state[4] + state[5] * state[5] + state[6] * state[6]);
+  cr_expect_float_eq(norm, 1, 1e-12);
+  ml3_env_free(env);
 }

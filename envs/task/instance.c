@@ -165,7 +165,7 @@ static void reset(ml3_env *env, ml3_random *random) {
   }
   if (t->reset.count) {
     ml3_program_run(&t->reset, 0, s->simulation.model, d, random, s->reset);
-    mj_normalizeQuat(m, state);
+    if (!t->lagged) mj_normalizeQuat(m, state); /* Gymnasium shows quaternions with their noise */
   }
   ml3_simulation_reset_with_mocap(&s->simulation, state, m->nmocap ? mocap : NULL);
   begin(env);
