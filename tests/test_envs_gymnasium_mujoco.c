@@ -225,3 +225,25 @@ Test(gymnasium_mujoco, start_with_quaternions_that_are_no_rotations_yet) {
   cr_expect_float_eq(norm, 1, 1e-12);
   ml3_env_free(env);
 }
+
+/* Uniform in [-0.3, 0] x [-0.2, 0.2], at least 0.17 from the goal, which is at 0: of that area, 0.0746 m^2, a share of
+   0.052 / 0.0746 is beyond -0.17 along y. */
+Test(gymnasium_mujoco, put_the_cylinder_of_the_pusher_where_gymnasium_does) {
+  enum { N = 4000 };
+  const ml3_env_spec *spec = find("pusher");
+  ml3_env *env = ml3_env_new(spec, NULL);
+  ml3_random random = ml3_random_stream(3, ML3_PURPOSE_USER, 0, 0);
+  double state[spec->state_dim];
+  int beyond = 0;
+  for (int k = 0; k < N; k++) {
+    ml3_env_reset(env, NULL, &random);
+    ml3_env_get_state(env, state);
+    const double y = state[7], x = state[8];
+    cr_assert(hypot(x, y) >= 0.17 && y >= -0.3 && y <= 0 && fabs(x) <= 0.2, "%g %g", x, y);
+    cr_assert(state[9] == 0 && state[10] == 0);
+    for (int i = 0; i < 11; i++) cr_assert_leq(fabs(state[11 + i]), i < 7 ? 0.005 : 0);
+    beyond += y < -0.17;
+  }
+  cr_expect_float_eq((double)beyond / N, 0.052 / (0.12 - 3.14159265 * 0.17 * 0.17 / 2), 0.02);
+  ml3_env_free(env);
+}
