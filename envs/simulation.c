@@ -21,9 +21,16 @@ static void call_set_const(void *user) {
   mj_setConst(s->own, s->data);
 }
 
+/* Lagged forces on bodies are those of a step, and 0 before the first one. */
 static void call_compute(void *user) {
   const ml3_simulation *s = user;
-  ml3_simulation_compute(s->model, s->data, s->needs | ML3_NEEDS_PLACES, true);
+  int needs = s->needs | ML3_NEEDS_PLACES;
+  if (s->lagged && (needs & ML3_NEEDS_BODY_FORCES)) {
+    needs &= ~ML3_NEEDS_BODY_FORCES;
+    mju_zero(s->data->cfrc_ext, 6 * s->model->nbody);
+    mju_zero(s->data->cfrc_int, 6 * s->model->nbody);
+  }
+  ml3_simulation_compute(s->model, s->data, needs, true);
 }
 
 /* False, and counted, when MuJoCo gave up in it. */

@@ -364,6 +364,25 @@ Test(tasks, starts_as_it_says) {
   ml3_env_free(env);
 }
 
+/* Each line sees what those above it wrote; a quantity is computed anew where it is used again. */
+Test(tasks, starts_again_where_a_start_is_not_accepted) {
+  ml3_env *env = open_task(
+      "actions: [push]\nobservation: [qpos]\nreset:\n  qpos slider: uniform(-1, 1)\n"
+      "  qpos hinge: qpos slider + 1\n  jointpos slider: qpos slider * 2\n"
+      "  qvel slider: qpos slider + 1\n  accept: {abs qpos slider: [1, 1.5], qvel slider: [0, .inf]}\n");
+  double state[32], low = INFINITY, high = -INFINITY;
+  for (int k = 0; k < 1000; k++) {
+    ml3_random random = ml3_random_stream(3, ML3_PURPOSE_RESET, 0, (uint32_t)k);
+    ml3_env_reset(env, NULL, &random);
+    ml3_env_get_state(env, state);
+    low = fmin(low, state[10]), high = fmax(high, state[10]);
+    cr_assert_float_eq(state[11], state[10] / 2 + 1, 1e-15);
+    cr_assert_float_eq(state[12 + 9], state[10] + 1, 1e-15);
+  }
+  cr_expect(low >= 1 && low < 1.01 && high <= 1.5 && high > 1.49, "%g %g", low, high);
+  ml3_env_free(env);
+}
+
 /* ---- tasks ------------------------------------------------------------------------------------------------------ */
 
 Test(tasks, varies_numbers_of_the_model_and_its_own) {
@@ -542,10 +561,9 @@ Test(tasks, says_what_is_wrong_in_which_line) {
                  "/own.yaml:1: `touch` is computed by a sensor of the model: put <touch name=\"...\"/> into its MJCF "
                  "and write its name");
   expect_refused("observation: ['qpos[20:]']\n", "/own.yaml:1: qpos: the slice takes rows 20 to 11, and there are 12");
-  expect_refused(
-      "observation: [qpos[1:]]\n",
-      "/own.yaml:1: not YAML: found unexpected ':'; within [ ] and { } put quotes around a text that has "
-      "brackets: 'qpos[1:]'");
+  expect_refused("observation: [qpos[1:]]\n",
+                 "/own.yaml:1: not YAML: found unexpected ':'; within [ ] and { } put quotes around a text that has "
+                 "brackets: 'qpos[1:]'");
   expect_refused(
       "reward: {x: {of: qpos + qvel}}\n",
       "/own.yaml:1: 12 numbers and 11 do not go together; expected as many, or one of them to be a single number");

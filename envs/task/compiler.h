@@ -41,6 +41,7 @@ typedef struct ml3_compiler {
   ml3_error *error;
   const ml3_tree *at; /* what is being read: complaints name its line */
   double dt_s;
+  int state;                   /* of a reset: the first register of the state, which its lines change */
   bool may_draw, may_remember; /* random numbers; `rate of`, `last`, `start`, `action` */
   ml3_value action, last_action;
   ml3_named *names; /* [name_count] */

@@ -295,7 +295,7 @@ static ml3_value read_named(ml3_compiler *c, ml3_named *named) {
   const ml3_value value = ml3_compile(c, named->text);
   named->open = false;
   c->at = here;
-  return named->value = value;
+  return c->program->changes ? value : (named->value = value);
 }
 
 static ml3_value unknown(ml3_compiler *c, const char *name) {

@@ -147,13 +147,13 @@ static void change_task(ml3_env *env) {
   ml3_simulation_edited(&s->simulation);
 }
 
-/* From the keyframe, taken whole, or where the MJCF puts the bodies; then as the task and `reset` say. */
-static void reset(ml3_env *env, ml3_random *random) {
+/* The registers that the program `reset` begins with: parameters, and the state of the keyframe, taken whole, or where the MJCF
+   puts the bodies, then as the task says. */
+static void fill_start(const ml3_env *env, double *state, double *mocap) {
   const ml3_task *t = task_of(env);
   const mjModel *m = t->model;
   instance *s = env->data;
-  mjData *d = s->simulation.data;
-  double *state = s->reset + t->task_dim, *mocap = state + m->nq + m->nv + m->na;
+  const mjData *d = s->simulation.data;
   ml3_simulation_first_state(&s->simulation, state);
   if (t->task_dim) memcpy(s->reset, env->task, (size_t)t->task_dim * sizeof *s->reset);
   if (m->nmocap) {
@@ -165,10 +165,22 @@ static void reset(ml3_env *env, ml3_random *random) {
     if (v->number == ML3_NUMBER_START) state[v->index] = s->derive[v->reg];
     if (v->number == ML3_NUMBER_START_VELOCITY) state[m->nq + v->index] = s->derive[v->reg];
   }
-  if (t->reset.count) {
-    ml3_program_run(&t->reset, 0, s->simulation.model, d, random, s->reset);
-    mj_normalizeQuat(m, state);
+}
+
+/* Where nothing is accepted the last one is taken. */
+static void reset(ml3_env *env, ml3_random *random) {
+  enum { TRIES = 1000 };
+  const ml3_task *t = task_of(env);
+  const mjModel *m = t->model;
+  instance *s = env->data;
+  double *state = s->reset + t->task_dim, *mocap = state + m->nq + m->nv + m->na;
+  bool accepted = false;
+  for (int i = 0; i < TRIES && !accepted; i++) {
+    fill_start(env, state, mocap);
+    ml3_program_run(&t->reset, 0, s->simulation.model, s->simulation.data, random, s->reset);
+    accepted = t->accepted < 0 || s->reset[t->accepted] != 0;
   }
+  if (t->reset.count && !t->lagged) mj_normalizeQuat(m, state); /* Gymnasium shows quaternions with their noise */
   ml3_simulation_reset_with_mocap(&s->simulation, state, m->nmocap ? mocap : NULL);
   begin(env);
 }

@@ -38,7 +38,7 @@ static bool same(const ml3_instruction *x, const ml3_instruction *y) {
 }
 
 int ml3_program_add(ml3_program *p, ml3_instruction instruction, int width) {
-  for (int i = 0; i < p->count && !is_random(instruction.op) && instruction.op != ML3_OP_COPY; i++)
+  for (int i = 0; i < p->count && !p->changes && !is_random(instruction.op) && instruction.op != ML3_OP_COPY; i++)
     if (same(&p->code[i], &instruction)) return p->code[i].out;
   ml3_instruction *grown = grow(p->code, p->count, 1, &p->room, sizeof *grown);
   if (!grown) return -1;

@@ -92,7 +92,8 @@ typedef struct ml3_program {
   int count, room;
   double *initial; /* [size] of all registers */
   int size, size_room;
-  int needs; /* of MuJoCo for the present state: ML3_NEEDS_* */
+  int needs;    /* of MuJoCo for the present state: ML3_NEEDS_* */
+  bool changes; /* registers are written more than once (a reset): no instruction stands for another */
 } ml3_program;
 
 /* How many of a, b and c are registers that it reads. */

@@ -138,7 +138,20 @@ static int rows_of(const mjModel *m, int type) {
   }
 }
 
+/* The registers of the state that a reset changes; -1: no part of it. */
+static int state_register(const ml3_compiler *c, size_t array) {
+  const mjModel *m = c->model;
+  if (array == AT(qpos)) return c->state;
+  if (array == AT(qvel)) return c->state + m->nq;
+  if (array == AT(act)) return c->state + m->nq + m->nv;
+  if (array == AT(mocap_pos)) return c->state + m->nq + m->nv + m->na;
+  if (array == AT(mocap_quat)) return c->state + m->nq + m->nv + m->na + 3 * m->nmocap;
+  return -1;
+}
+
 static ml3_value read_array(ml3_compiler *c, const data_array *a, int first, int n, int stride) {
+  const int reg = c->program->changes ? state_register(c, a->offset) : -1;
+  if (reg >= 0) return (ml3_value){reg + first, n};
   c->program->needs |= a->needs;
   return ml3_emit(c, (ml3_instruction){.op = ML3_OP_READ, .n = n, .array = a->offset, .first = first, .stride = stride},
                   n);

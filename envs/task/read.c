@@ -410,7 +410,7 @@ ml3_task *ml3_task_read(const char *path, const char *name, ml3_error *error) {
   if (!t) return ml3_error_set(e, ML3_ERR_MEMORY, "no memory for the environment '%s'", path), NULL;
   t->frame_skip = 1;
   t->specs[0].horizon = 200;
-  t->reward = t->distance = t->success = -1;
+  t->reward = t->distance = t->success = t->accepted = -1;
   t->name = (char *)ml3_task_text(t, e, "%s", name);
   snprintf(t->summary, sizeof t->summary, "a model of yours, %.200s", path);
 

@@ -1,26 +1,11 @@
-/* `reset:`: how an episode begins. In the order written; noise alone is added to what is there, all else replaces it. */
+/* `reset:`: how an episode begins. In the order written; noise alone is added to what is there, all else replaces it. All of it is
+   drawn again where `accept`, a condition on the state, does not hold. */
 #include <string.h>
 
 #include "envs/task/task.h"
 
-/* The registers of the state that a quantity was read from; n 0 with a complaint. */
-static ml3_value target_of(ml3_task_reader *r, ml3_value x) {
-  const mjModel *m = r->model;
-  const ml3_program *p = &r->task->reset;
-  const int state = r->task->task_dim;
-  for (int i = 0; i < p->count; i++) {
-    const ml3_instruction *k = &p->code[i];
-    if (k->op != ML3_OP_READ || x.reg < k->out || x.reg + x.n > k->out + k->n || k->stride != 1) continue;
-    const int first = k->first + (x.reg - k->out);
-    int base = -1;
-    if (k->array == offsetof(mjData, qpos)) base = state;
-    if (k->array == offsetof(mjData, qvel)) base = state + m->nq;
-    if (k->array == offsetof(mjData, act)) base = state + m->nq + m->nv;
-    if (k->array == offsetof(mjData, mocap_pos)) base = state + m->nq + m->nv + m->na;
-    if (k->array == offsetof(mjData, mocap_quat)) base = state + m->nq + m->nv + m->na + 3 * m->nmocap;
-    if (base >= 0) return (ml3_value){base + first, x.n};
-  }
-  return ml3_refuse(&r->reset, "reset: expected a part of qpos, qvel, act, mocap_pos or mocap_quat, or a joint");
+static int state_size(const mjModel *m) {
+  return m->nq + m->nv + m->na + 7 * m->nmocap;
 }
 
 static bool is_noise(const ml3_tree *at) {
@@ -29,9 +14,12 @@ static bool is_noise(const ml3_tree *at) {
 
 static int read_line(ml3_task_reader *r, const ml3_tree *key, const ml3_tree *value) {
   ml3_compiler *c = &r->reset;
-  const ml3_value read = ml3_compile(c, key);
-  const ml3_value to = read.n ? target_of(r, read) : read;
+  const ml3_value to = ml3_compile(c, key);
   if (!to.n) return r->error->code;
+  if (to.reg < c->state || to.reg + to.n > c->state + state_size(r->model)) {
+    ml3_refuse(c, "reset: expected a part of qpos, qvel, act, mocap_pos or mocap_quat, or a joint");
+    return r->error->code;
+  }
   c->draw_width = to.n;
   ml3_value x = ml3_compile(c, value);
   c->draw_width = 0;
@@ -45,13 +33,21 @@ static int read_line(ml3_task_reader *r, const ml3_tree *key, const ml3_tree *va
 
 int ml3_task_read_reset(ml3_task_reader *r, const ml3_tree *at) {
   ml3_task *t = r->task;
+  ml3_value accepted = {-1, 1};
+  t->reset.changes = true;
+  r->reset.state = t->task_dim;
   if (at->kind != ML3_TREE_MAP)
     return ml3_tree_wrong(at, r->error, "reset: expected lines such as `qpos: uniform 0.1`");
   for (int i = 0; i < at->count; i++) {
     if (strcmp(at->keys[i]->text, "keyframe") == 0) continue; /* read before */
+    if (strcmp(at->keys[i]->text, "accept") == 0) continue;   /* after them all */
     const int code = read_line(r, at->keys[i], at->items[i]);
     if (code != ML3_OK) return code;
   }
+  const ml3_tree *accept = ml3_tree_find(at, "accept");
+  if (accept) accepted = ml3_compile_condition(&r->reset, accept);
+  if (!accepted.n) return r->error->code;
+  t->accepted = accepted.reg;
   return t->reset.needs && t->reset.needs != ML3_NEEDS_FORCES
              ? ml3_tree_wrong(at, r->error,
                               "reset: places and velocities are not known yet when an episode begins; "

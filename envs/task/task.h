@@ -89,7 +89,8 @@ typedef struct ml3_task {
   int variable_count;
   ml3_program
       reset; /* its first registers: parameters, then qpos, qvel, act, mocap_pos[3 nmocap], mocap_quat[4 nmocap] */
-  int key;   /* the keyframe an episode starts from, or -1 */
+  int accepted; /* register of `reset`: 0 where it is to be drawn again; -1: never */
+  int key;      /* the keyframe an episode starts from, or -1 */
 
   ml3_task_control *controls;
   int control_count;
