@@ -146,7 +146,7 @@ static void change_task(ml3_env *env) {
 }
 
 /* From the keyframe, taken whole, or where the MJCF puts the bodies; then as the task and `reset` say. */
-static void reset(ml3_env *env, ml3_random *random) {
+static void draw_start(ml3_env *env, ml3_random *random) {
   const ml3_task *t = task_of(env);
   const mjModel *m = t->model;
   instance *s = env->data;
@@ -168,6 +168,25 @@ static void reset(ml3_env *env, ml3_random *random) {
     mj_normalizeQuat(m, state);
   }
   ml3_simulation_reset_with_mocap(&s->simulation, state, m->nmocap ? mocap : NULL);
+}
+
+static void collide(void *user) {
+  const instance *s = user;
+  mj_fwdPosition(s->simulation.model, s->simulation.data);
+}
+
+/* Does anything touch? Not where MuJoCo cannot tell. */
+static bool touches(instance *s) {
+  ml3_mjcf_said said;
+  if (ml3_mjcf_try(collide, s, &said)) return s->simulation.data->ncon > 0;
+  ml3_simulation_recover(&s->simulation, &said);
+  return false;
+}
+
+static void reset(ml3_env *env, ml3_random *random) {
+  enum { TRIES = 1000 };
+  draw_start(env, random);
+  for (int k = 1; task_of(env)->apart && k < TRIES && touches(env->data); k++) draw_start(env, random);
   begin(env);
 }
 
