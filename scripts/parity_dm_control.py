@@ -169,7 +169,10 @@ def compare(name, steps):
 
 
 def side_by_side(steps):
-    """Prints what differs for each task; True when something does."""
+    """Prints what differs for each task; True when something does, or a reward was always the same: nothing is compared then."""
+    import warnings
+
+    warnings.simplefilter("ignore")  # of a window that is not there
     import mujoco
     from dm_control import suite
 

@@ -55,8 +55,9 @@ ml3_value ml3_compile_random_joints(ml3_compiler *c) {
 static int read_contacts(ml3_task_reader *r, const ml3_tree *at) {
   const char *text = ml3_tree_text(at);
   r->task->apart = text && strcmp(text, "none") == 0;
-  return r->task->apart ? ML3_OK
-                        : ml3_tree_wrong(at, r->error, "reset: contacts: expected none: it is drawn until nothing touches");
+  return r->task->apart
+             ? ML3_OK
+             : ml3_tree_wrong(at, r->error, "reset: contacts: expected none: it is drawn until nothing touches");
 }
 
 static bool is_noise(const ml3_tree *at) {
