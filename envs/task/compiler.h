@@ -96,6 +96,8 @@ bool ml3_words_are(const ml3_words *w, const char *word); /* a word or a mark, n
 ml3_value ml3_compile_quantity(ml3_compiler *c, ml3_words *w, bool *known);
 /* A bare name: sensor, site, body, geom, joint; known is false where there is none. */
 ml3_value ml3_compile_name(ml3_compiler *c, const char *name, bool *known);
+/* All joints drawn: within their ranges, angles without one anywhere, rotations uniform; what else there is stays. */
+ml3_value ml3_compile_random_joints(ml3_compiler *c);
 /* Q in FRAME: the words behind `in`. */
 ml3_value ml3_compile_into_frame(ml3_compiler *c, ml3_words *w, ml3_value q);
 /* The object of that name; -1 with a complaint that names the nearest one. */

@@ -256,8 +256,10 @@ static ml3_value call_with_operands(ml3_compiler *c, ml3_words *w, const functio
   const bool axes = f->op != (ml3_op)DISTANCE && f->op != (ml3_op)OFFSET && f->op != (ml3_op)MEAN;
   take(w, "of");
   if (f->op == (ml3_op)RANDOM) {
-    if (!take(w, "quaternion")) return ml3_refuse(c, "expected `random quaternion`");
+    const bool joints = take(w, "joints");
+    if (!joints && !take(w, "quaternion")) return ml3_refuse(c, "expected `random quaternion` or `random joints`");
     if (!c->may_draw) return ml3_refuse(c, "random numbers are for `reset` alone");
+    if (joints) return ml3_compile_random_joints(c);
     return ml3_emit(c, (ml3_instruction){.op = ML3_OP_QUATERNION, .n = 4}, 4);
   }
   if (take(w, "(")) {

@@ -167,7 +167,20 @@ static void fill_start(const ml3_env *env, double *state, double *mocap) {
   }
 }
 
-/* Where nothing is accepted the last one is taken. */
+static void collide(void *user) {
+  const instance *s = user;
+  mj_fwdPosition(s->simulation.model, s->simulation.data);
+}
+
+/* Does anything touch? Not where MuJoCo cannot tell. */
+static bool touches(instance *s) {
+  ml3_mjcf_said said;
+  if (ml3_mjcf_try(collide, s, &said)) return s->simulation.data->ncon > 0;
+  ml3_simulation_recover(&s->simulation, &said);
+  return false;
+}
+
+/* Drawn until it is accepted; where nothing is, the last one is taken. */
 static void reset(ml3_env *env, ml3_random *random) {
   enum { TRIES = 1000 };
   const ml3_task *t = task_of(env);
@@ -179,9 +192,11 @@ static void reset(ml3_env *env, ml3_random *random) {
     fill_start(env, state, mocap);
     ml3_program_run(&t->reset, 0, s->simulation.model, s->simulation.data, random, s->reset);
     accepted = t->accepted < 0 || s->reset[t->accepted] != 0;
+    if (!accepted && i + 1 < TRIES) continue;
+    if (t->reset.count && !t->lagged) mj_normalizeQuat(m, state); /* Gymnasium shows quaternions with their noise */
+    ml3_simulation_reset_with_mocap(&s->simulation, state, m->nmocap ? mocap : NULL);
+    accepted = !t->apart || !touches(s);
   }
-  if (t->reset.count && !t->lagged) mj_normalizeQuat(m, state); /* Gymnasium shows quaternions with their noise */
-  ml3_simulation_reset_with_mocap(&s->simulation, state, m->nmocap ? mocap : NULL);
   begin(env);
 }
 

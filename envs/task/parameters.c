@@ -117,6 +117,7 @@ static const number_kind NUMBERS[] = {
     {"friction", "1", ML3_NUMBER_FRICTION, mjOBJ_GEOM, false},
     {"gear", "1", ML3_NUMBER_GEAR, mjOBJ_ACTUATOR, false},
     {"gravity", "m/s^2", ML3_NUMBER_GRAVITY, -1, false},
+    {"tendon", "1", ML3_NUMBER_TENDON, mjOBJ_TENDON, false},
 };
 enum { NUMBER_COUNT = sizeof NUMBERS / sizeof *NUMBERS };
 
@@ -142,6 +143,8 @@ static double model_value(const mjModel *m, int key, const ml3_task_variable *v)
       return m->actuator_gear[6 * i];
     case ML3_NUMBER_GRAVITY:
       return -m->opt.gravity[2];
+    case ML3_NUMBER_TENDON:
+      return m->wrap_prm[i];
     case ML3_NUMBER_START:
       return key >= 0 ? m->key_qpos[(size_t)key * (size_t)m->nq + (size_t)i] : m->qpos0[i];
     case ML3_NUMBER_START_VELOCITY:
@@ -239,8 +242,29 @@ static int goal_site(ml3_task_reader *r, const line *l) {
   return ml3_compile_object(&r->step, mjOBJ_SITE, ml3_tree_text(site) ? site->text : "goal");
 }
 
+/* "TENDON JOINT": where the joint's coefficient in that fixed tendon is; -1 with a complaint. */
+static int coefficient_of(ml3_task_reader *r, const line *l) {
+  const mjModel *m = r->model;
+  char tendon[128];
+  const char *space = strrchr(l->object, ' ');
+  if (!space) {
+    ml3_tree_wrong(l->key, r->error, "task: expected `tendon TENDON JOINT`: a joint's coefficient in a fixed tendon");
+    return -1;
+  }
+  snprintf(tendon, sizeof tendon, "%.*s", (int)(space - l->object), l->object);
+  const int id = ml3_compile_object(&r->step, mjOBJ_TENDON, tendon);
+  const int joint = id < 0 ? -1 : ml3_compile_object(&r->step, mjOBJ_JOINT, space + 1);
+  for (int k = 0; joint >= 0 && k < m->tendon_num[id]; k++) {
+    const int at = m->tendon_adr[id] + k;
+    if (m->wrap_type[at] == mjWRAP_JOINT && m->wrap_objid[at] == joint) return at;
+  }
+  if (joint >= 0) ml3_tree_wrong(l->key, r->error, "task: joint '%s' is not in the tendon '%s'", space + 1, tendon);
+  return -1;
+}
+
 static int object_of(ml3_task_reader *r, const line *l) {
   r->step.at = l->key;
+  if (l->kind->number == ML3_NUMBER_TENDON) return coefficient_of(r, l);
   if (l->kind->number == ML3_NUMBER_GRAVITY) return 0;
   if (l->kind->object < 0) return goal_site(r, l);
   int id = -1;
@@ -424,6 +448,9 @@ static int read_expression(ml3_task_reader *r, const ml3_tree *key, const ml3_tr
     return ML3_OK;
   }
   if (l.kind->axis && l.axis < 0) return ml3_tree_wrong(key, r->error, "task: expected `%s x`, y or z", key->text);
+  if (l.kind->number == ML3_NUMBER_SITE && r->model->site_bodyid[object] == 0)
+    return ml3_tree_wrong(key, r->error, "task: an expression places a site of worldbody whole: `site %s: [x, y, z]`",
+                          l.object);
   const ml3_value x = ml3_compile_width(&r->derive, value, 1);
   if (!x.n) return r->error->code;
   t->variables[t->variable_count++] = (ml3_task_variable){
@@ -510,6 +537,9 @@ void ml3_task_set_number(mjModel *m, const ml3_task_variable *v, double value) {
       break;
     case ML3_NUMBER_GEAR:
       number = m->actuator_gear + 6 * i;
+      break;
+    case ML3_NUMBER_TENDON:
+      number = m->wrap_prm + i;
       break;
     case ML3_NUMBER_GRAVITY:
       m->opt.gravity[2] = v->scale ? m->opt.gravity[2] * value : -value;

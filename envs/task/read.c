@@ -100,6 +100,7 @@ static int make_registers(ml3_task_reader *r) {
                     ml3_program_registers(&t->reset, NULL, n + m->nq + m->nv + m->na + 7 * m->nmocap) == 0;
   if (!room || t->parameter.reg < 0 || t->action.reg < 0 || t->last_action.reg < 0)
     return ml3_error_set(r->error, ML3_ERR_MEMORY, "no memory for a task");
+  r->reset.state = n;
   return ML3_OK;
 }
 

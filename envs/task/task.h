@@ -41,6 +41,7 @@ typedef enum ml3_task_number {
   ML3_NUMBER_FRICTION,
   ML3_NUMBER_GEAR,
   ML3_NUMBER_GRAVITY,
+  ML3_NUMBER_TENDON, /* a joint's coefficient in a fixed tendon: index into wrap_prm */
   ML3_NUMBER_START,
   ML3_NUMBER_START_VELOCITY,
   ML3_NUMBER_OWN
@@ -91,6 +92,7 @@ typedef struct ml3_task {
       reset; /* its first registers: parameters, then qpos, qvel, act, mocap_pos[3 nmocap], mocap_quat[4 nmocap] */
   int accepted; /* register of `reset`: 0 where it is to be drawn again; -1: never */
   int key;      /* the keyframe an episode starts from, or -1 */
+  bool apart;   /* and it is drawn again where something touches */
 
   ml3_task_control *controls;
   int control_count;
