@@ -13,9 +13,8 @@
    1. Reward -1 a step, 0 for the last. Observed are cosine and sine of the angles and the velocities, in single
    precision as there; an episode begins in single precision, the state is in double precision. */
 #include <math.h>
-#include <stdlib.h>
 
-#include "envs/env.h"
+#include "envs/formula.h"
 #include "envs/scenes.h"
 #include "envs/single.h"
 
@@ -27,15 +26,6 @@ enum { ANGLE_1, ANGLE_2, VELOCITY_1, VELOCITY_2, STATE_DIM };
 typedef struct acrobot {
   double s[STATE_DIM];
 } acrobot;
-
-static int create(ml3_env *env, ml3_error *error) {
-  env->data = calloc(1, sizeof(acrobot));
-  return env->data ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an acrobot");
-}
-
-static void destroy(ml3_env *env) {
-  free(env->data);
-}
 
 static void reset(ml3_env *env, ml3_random *random) {
   (void)random; /* the task says it all */
@@ -75,10 +65,6 @@ static double wrap(double x) {
   return x;
 }
 
-static double clip(double x, double limit) {
-  return x < -limit ? -limit : x > limit ? limit : x;
-}
-
 static double height(const double *s) {
   return -cos(s[ANGLE_1]) - cos(s[ANGLE_2] + s[ANGLE_1]);
 }
@@ -91,7 +77,7 @@ static void step(ml3_env *env, const double *action, ml3_env_result *result) {
   double *s = ((acrobot *)env->data)->s;
   integrate(env->task, s, (action[0] - 1) * env->task[TORQUE]);
   s[ANGLE_1] = wrap(s[ANGLE_1]), s[ANGLE_2] = wrap(s[ANGLE_2]);
-  s[VELOCITY_1] = clip(s[VELOCITY_1], 4 * PI), s[VELOCITY_2] = clip(s[VELOCITY_2], 9 * PI);
+  s[VELOCITY_1] = ml3_clip(s[VELOCITY_1], -4 * PI, 4 * PI), s[VELOCITY_2] = ml3_clip(s[VELOCITY_2], -9 * PI, 9 * PI);
   result->terminated = success(env);
   result->reward = result->terminated ? 0 : -1;
   if (!isfinite(s[ANGLE_1] + s[ANGLE_2] + s[VELOCITY_1] + s[VELOCITY_2])) result->code = ML3_ERR_NUMERIC;
@@ -107,16 +93,6 @@ static void observe(const ml3_env *env, double *obs) {
 static void goal_now(const ml3_env *env, double *goal) {
   (void)env;
   goal[0] = 1;
-}
-
-static void get_state(const ml3_env *env, double *state) {
-  const acrobot *a = env->data;
-  for (int i = 0; i < STATE_DIM; i++) state[i] = a->s[i];
-}
-
-static void set_state(ml3_env *env, const double *state) {
-  acrobot *a = env->data;
-  for (int i = 0; i < STATE_DIM; i++) a->s[i] = state[i];
 }
 
 /* What the tip lacks in height. */
@@ -155,18 +131,14 @@ static const ml3_env_field obs_fields[] = {
 static const ml3_env_field action_fields[] = {{.name = "direction", .unit = "1", .low = 0, .high = 2}};
 static const ml3_env_field goal_fields[] = {{.name = "height", .unit = "m", .low = -2, .high = 2}};
 
-#define FIXED(NAME, UNIT, VALUE) \
-  { .name = NAME, .unit = UNIT, .value = VALUE, .low = VALUE, .high = VALUE }
-#define START(NAME, UNIT) \
-  { .name = NAME, .unit = UNIT, .value = 0, .low = -0.1, .high = 0.1 }
 static const ml3_env_parameter task_parameters[TASK_DIM] = {
-    [START_ANGLE_1] = START("start_angle_1", "rad"),
-    [START_ANGLE_2] = START("start_angle_2", "rad"),
-    [START_VELOCITY_1] = START("start_velocity_1", "rad/s"),
-    [START_VELOCITY_2] = START("start_velocity_2", "rad/s"),
-    [MASS] = FIXED("mass", "kg", 1),
-    [GRAVITY] = FIXED("gravity", "m/s^2", 9.8),
-    [TORQUE] = FIXED("torque", "N m", 1),
+    [START_ANGLE_1] = ML3_AROUND_0("start_angle_1", "rad", 0.1),
+    [START_ANGLE_2] = ML3_AROUND_0("start_angle_2", "rad", 0.1),
+    [START_VELOCITY_1] = ML3_AROUND_0("start_velocity_1", "rad/s", 0.1),
+    [START_VELOCITY_2] = ML3_AROUND_0("start_velocity_2", "rad/s", 0.1),
+    [MASS] = ML3_FIXED("mass", "kg", 1),
+    [GRAVITY] = ML3_FIXED("gravity", "m/s^2", 9.8),
+    [TORQUE] = ML3_FIXED("torque", "N m", 1),
 };
 
 const ml3_env_spec ml3_acrobot = {
@@ -185,14 +157,11 @@ const ml3_env_spec ml3_acrobot = {
     .action = action_fields,
     .goal = goal_fields,
     .task = task_parameters,
-    .create = create,
-    .destroy = destroy,
+    ML3_FORMULA_DATA,
     .reset = reset,
     .step = step,
     .observe = observe,
     .goal_now = goal_now,
-    .get_state = get_state,
-    .set_state = set_state,
     .distance = distance,
     .success = success,
     .scene_xml = ml3_acrobot_xml,

@@ -8,9 +8,8 @@
    Reward 1 a step, the last one too; 0 for steps from a state that is beyond these limits already. Observations are
    in single precision, as there; the state is in double precision. */
 #include <math.h>
-#include <stdlib.h>
 
-#include "envs/env.h"
+#include "envs/formula.h"
 #include "envs/lanes.h"
 #include "envs/scenes.h"
 #include "envs/single.h"
@@ -34,25 +33,6 @@ enum { X, X_VELOCITY, ANGLE, ANGLE_VELOCITY, STATE_DIM };
 typedef struct cart_pole {
   double s[STATE_DIM];
 } cart_pole;
-
-static int create(ml3_env *env, ml3_error *error) {
-  env->data = calloc(1, sizeof(cart_pole));
-  return env->data ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a cart and pole");
-}
-
-static void destroy(ml3_env *env) {
-  free(env->data);
-}
-
-static void set_state(ml3_env *env, const double *state) {
-  cart_pole *c = env->data;
-  for (int i = 0; i < STATE_DIM; i++) c->s[i] = state[i];
-}
-
-static void reset(ml3_env *env, ml3_random *random) {
-  (void)random; /* the task says it all */
-  set_state(env, env->task + START_X);
-}
 
 static bool success(const ml3_env *env) {
   const double *s = ((const cart_pole *)env->data)->s;
@@ -90,11 +70,6 @@ static void observe(const ml3_env *env, double *obs) {
 static void goal_now(const ml3_env *env, double *goal) {
   (void)env;
   goal[0] = 0;
-}
-
-static void get_state(const ml3_env *env, double *state) {
-  const cart_pole *c = env->data;
-  for (int i = 0; i < STATE_DIM; i++) state[i] = c->s[i];
 }
 
 /* The pole's angle from upright. */
@@ -147,16 +122,16 @@ static const ml3_env_field state_fields[STATE_DIM] = {FIELDS(INFINITY, INFINITY)
 static const ml3_env_field action_fields[] = {{.name = "direction", .unit = "1", .low = 0, .high = 1}};
 static const ml3_env_field goal_fields[] = {{.name = "angle", .unit = "rad", .low = -INFINITY, .high = INFINITY}};
 
-#define FIXED(NAME, UNIT, VALUE) \
-  { .name = NAME, .unit = UNIT, .value = VALUE, .low = VALUE, .high = VALUE }
-#define START(NAME, UNIT) \
-  { .name = NAME, .unit = UNIT, .value = 0, .low = -0.05, .high = 0.05 }
 static const ml3_env_parameter task_parameters[TASK_DIM] = {
-    [START_X] = START("start_position", "m"),    [START_X_VELOCITY] = START("start_velocity", "m/s"),
-    [START_ANGLE] = START("start_angle", "rad"), [START_ANGLE_VELOCITY] = START("start_angular_velocity", "rad/s"),
-    [GRAVITY] = FIXED("gravity", "m/s^2", 9.8),  [CART] = FIXED("cart_mass", "kg", 1),
-    [POLE] = FIXED("pole_mass", "kg", 0.1),      [HALF_LENGTH] = FIXED("half_length", "m", 0.5),
-    [FORCE] = FIXED("force", "N", 10),
+    [START_X] = ML3_AROUND_0("start_position", "m", 0.05),
+    [START_X_VELOCITY] = ML3_AROUND_0("start_velocity", "m/s", 0.05),
+    [START_ANGLE] = ML3_AROUND_0("start_angle", "rad", 0.05),
+    [START_ANGLE_VELOCITY] = ML3_AROUND_0("start_angular_velocity", "rad/s", 0.05),
+    [GRAVITY] = ML3_FIXED("gravity", "m/s^2", 9.8),
+    [CART] = ML3_FIXED("cart_mass", "kg", 1),
+    [POLE] = ML3_FIXED("pole_mass", "kg", 0.1),
+    [HALF_LENGTH] = ML3_FIXED("half_length", "m", 0.5),
+    [FORCE] = ML3_FIXED("force", "N", 10),
 };
 
 ML3_LANES_PICK(cart_pole)
@@ -177,14 +152,11 @@ const ml3_env_spec ml3_cart_pole = {
     .action = action_fields,
     .goal = goal_fields,
     .task = task_parameters,
-    .create = create,
-    .destroy = destroy,
-    .reset = reset,
+    ML3_FORMULA_DATA,
+    .reset = ml3_formula_reset,
     .step = step,
     .observe = observe,
     .goal_now = goal_now,
-    .get_state = get_state,
-    .set_state = set_state,
     .step_lanes = step_lanes,
     .distance = distance,
     .success = success,

@@ -1,9 +1,11 @@
-/* Where the mountain car's wheels and its flag are: see hill.h. */
+/* What mountain cars have in common: see hill.h. */
 #include "envs/hill.h"
+#include "envs/formula.h"
 
 #include <math.h>
 
 static const double PI = 3.14159265358979323846, HALF_BASE_M = 0.06, WHEEL_RADIUS_M = 0.03;
+enum { GOAL_POSITION = 2 };       /* in the tasks of all of them */
 static const double FLAG_M = 0.5; /* where it stands in the scene */
 
 /* The hill whose slope is the cos 3p of the equation, level beyond its two peaks (as in the scene's mesh). */
@@ -11,8 +13,17 @@ static double hill_height(double p) {
   return p < -PI / 2 || p > PI / 6 ? 1.0 / 3 : sin(3 * p) / 3;
 }
 
+double ml3_hill_distance(const ml3_env *env) {
+  return fmax(0, env->task[GOAL_POSITION] - *(const double *)env->data);
+}
+
+void ml3_hill_move_goal(ml3_env *env, const double *point) {
+  env->task[GOAL_POSITION] = ml3_clip(point[0], -0.3, env->spec->state[0].high);
+}
+
 /* Both axles on the hill. The wheels turn by the distance along it: 1.22 is its mean length per position. */
-void ml3_hill_pose(double p, double goal, double *qpos, int nq) {
+void ml3_hill_pose(const ml3_env *env, double *qpos, int nq) {
+  const double p = *(const double *)env->data, goal = env->task[GOAL_POSITION];
   if (nq < 7) return;
   double slope = cos(3 * p), half = HALF_BASE_M / sqrt(1 + slope * slope);
   double front = hill_height(p + half), rear = hill_height(p - half);

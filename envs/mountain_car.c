@@ -7,13 +7,12 @@
    The state is the observation. Reward of a step: -||s' - goal||, goal = (position, velocity). The episode
    runs its 35 steps whatever happens; success is a car at p >= the goal's position. `mountain_car` is the published
    one; in `mountain_car_goal` every task has its own goal, which is part of the observation, start, mass and friction. */
-#include "envs/env.h"
+#include "envs/formula.h"
 #include "envs/hill.h"
 #include "envs/lanes.h"
 #include "envs/scenes.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 static const double DT = 0.1;
 static const double SPEED_MAX = 1.5, POSITION_MAX = 0.5, POSITION_MIN = -1.2;
@@ -26,27 +25,6 @@ typedef struct mountain_car {
   double push; /* m/s^2 along the road, by a hand */
 } mountain_car;
 
-static int create(ml3_env *env, ml3_error *error) {
-  env->data = calloc(1, sizeof(mountain_car));
-  return env->data ? 0 : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a mountain car");
-}
-
-static void destroy(ml3_env *env) {
-  free(env->data);
-}
-
-static void reset(ml3_env *env, ml3_random *random) {
-  mountain_car *c = env->data;
-  (void)random; /* the task says it all */
-  c->p = env->task[START_POSITION];
-  c->v = env->task[START_VELOCITY];
-  c->push = 0;
-}
-
-static double clip(double x, double low, double high) {
-  return x < low ? low : x > high ? high : x;
-}
-
 /* Position and velocity after a step, before the clamps. */
 static mountain_car advance(const ml3_env *env, const mountain_car *c, double u) {
   const double *task = env->task;
@@ -57,10 +35,10 @@ static mountain_car advance(const ml3_env *env, const mountain_car *c, double u)
 
 static void step(ml3_env *env, const double *action, ml3_env_result *result) {
   mountain_car *c = env->data;
-  *c = advance(env, c, clip(action[0], -FORCE_MAX, FORCE_MAX));
+  *c = advance(env, c, ml3_clip(action[0], -FORCE_MAX, FORCE_MAX));
 
-  c->v = clip(c->v, -SPEED_MAX, SPEED_MAX);
-  c->p = clip(c->p, POSITION_MIN, POSITION_MAX);
+  c->v = ml3_clip(c->v, -SPEED_MAX, SPEED_MAX);
+  c->p = ml3_clip(c->p, POSITION_MIN, POSITION_MAX);
   if (c->p == POSITION_MIN && c->v < 0) c->v = 0;
 
   result->reward = -hypot(c->p - env->task[GOAL_POSITION], c->v - env->task[GOAL_VELOCITY]);
@@ -68,33 +46,10 @@ static void step(ml3_env *env, const double *action, ml3_env_result *result) {
 
 ML3_LANES_PICK(mountain_car) /* envs/lanes/mountain_car.c: the same, many at once */
 
-static void observe(const ml3_env *env, double *obs) {
-  const mountain_car *c = env->data;
-  obs[0] = c->p;
-  obs[1] = c->v;
-}
-
 static void observe_with_goal(const ml3_env *env, double *obs) {
-  observe(env, obs);
+  ml3_formula_get_state(env, obs);
   obs[2] = env->task[GOAL_POSITION];
   obs[3] = env->task[GOAL_VELOCITY];
-}
-
-static void goal_now(const ml3_env *env, double *goal) {
-  goal[0] = env->task[GOAL_POSITION];
-  goal[1] = env->task[GOAL_VELOCITY];
-}
-
-static void set_state(ml3_env *env, const double *state) {
-  mountain_car *c = env->data;
-  c->p = state[0];
-  c->v = state[1];
-}
-
-/* In position, to the left of the goal; a car at the goal is at 0. */
-static double distance(const ml3_env *env) {
-  const mountain_car *c = env->data;
-  return fmax(0, env->task[GOAL_POSITION] - c->p);
 }
 
 static bool success(const ml3_env *env) {
@@ -106,7 +61,7 @@ static bool success(const ml3_env *env) {
 static void linearize(ml3_env *env, const double *action, double *a, double *b) {
   const mountain_car *c = env->data;
   const double *task = env->task;
-  mountain_car next = advance(env, c, clip(action[0], -FORCE_MAX, FORCE_MAX));
+  mountain_car next = advance(env, c, ml3_clip(action[0], -FORCE_MAX, FORCE_MAX));
 
   double dv_dp = 3 * task[GRAVITY] * task[MASS] * sin(3 * c->p) * DT;
   double dv_dv = 1 - task[FRICTION] * DT;
@@ -123,10 +78,6 @@ static void linearize(ml3_env *env, const double *action, double *a, double *b) 
 
 /* ---- picture ------------------------------------------------------------------------------------------- */
 
-static void pose(const ml3_env *env, double *qpos, int nq) {
-  ml3_hill_pose(((const mountain_car *)env->data)->p, env->task[GOAL_POSITION], qpos, nq);
-}
-
 /* Position along x, velocity along y, on the meadow before the hill. */
 static const ml3_env_plane phase_plane = {.along_x = 0,
                                           .along_y = 1,
@@ -137,11 +88,6 @@ static const ml3_env_plane phase_plane = {.along_x = 0,
                                           .height = -0.595};
 
 /* ---- the hand ----------------------------------------------------------------------------------------- */
-
-/* The flag stays on the right slope. */
-static void move_goal(ml3_env *env, const double *point) {
-  env->task[GOAL_POSITION] = clip(point[0], -0.3, POSITION_MAX);
-}
 
 /* The part of the force along the road counts, whatever it pulls at. */
 static void push(ml3_env *env, int body, const double *point, const double *force) {
@@ -165,11 +111,11 @@ static const ml3_env_field action_fields[] = {
 static const ml3_env_parameter published[TASK_DIM] = {
     [START_POSITION] = {.name = "start_position", .unit = "m", .value = -0.55, .low = -0.6, .high = -0.4},
     [START_VELOCITY] = {.name = "start_velocity", .unit = "m/s", .value = 0, .low = -0.05, .high = 0.05},
-    [GOAL_POSITION] = {.name = "goal_position", .unit = "m", .value = 0.5, .low = 0.5, .high = 0.5},
-    [GOAL_VELOCITY] = {.name = "goal_velocity", .unit = "m/s", .value = 1.0375, .low = 1.0375, .high = 1.0375},
-    [MASS] = {.name = "mass", .unit = "kg", .value = 0.2, .low = 0.2, .high = 0.2},
-    [GRAVITY] = {.name = "gravity", .unit = "m/s^2", .value = 9.8, .low = 9.8, .high = 9.8},
-    [FRICTION] = {.name = "friction", .unit = "1/s", .value = 0.3, .low = 0.3, .high = 0.3},
+    [GOAL_POSITION] = ML3_FIXED("goal_position", "m", 0.5),
+    [GOAL_VELOCITY] = ML3_FIXED("goal_velocity", "m/s", 1.0375),
+    [MASS] = ML3_FIXED("mass", "kg", 0.2),
+    [GRAVITY] = ML3_FIXED("gravity", "m/s^2", 9.8),
+    [FRICTION] = ML3_FIXED("friction", "1/s", 0.3),
 };
 static const ml3_env_parameter varied[TASK_DIM] = {
     [START_POSITION] = {.name = "start_position", .unit = "m", .value = -0.55, .low = -0.9, .high = -0.2},
@@ -177,16 +123,16 @@ static const ml3_env_parameter varied[TASK_DIM] = {
     [GOAL_POSITION] = {.name = "goal_position", .unit = "m", .value = 0.5, .low = 0, .high = 0.5},
     [GOAL_VELOCITY] = {.name = "goal_velocity", .unit = "m/s", .value = 0, .low = 0, .high = 1},
     [MASS] = {.name = "mass", .unit = "kg", .value = 0.2, .low = 0.15, .high = 0.25},
-    [GRAVITY] = {.name = "gravity", .unit = "m/s^2", .value = 9.8, .low = 9.8, .high = 9.8},
+    [GRAVITY] = ML3_FIXED("gravity", "m/s^2", 9.8),
     [FRICTION] = {.name = "friction", .unit = "1/s", .value = 0.3, .low = 0.1, .high = 0.5},
 };
 
-#define MOUNTAIN_CAR                                                                                              \
-  .dt_s = 0.1, .horizon = 35, .state_dim = 2, .action_dim = 1, .goal_dim = 2, .task_dim = TASK_DIM,               \
-  .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields, .create = create,          \
-  .destroy = destroy, .reset = reset, .step = step, .step_lanes = step_lanes, .goal_now = goal_now,               \
-  .get_state = observe, .set_state = set_state, .distance = distance, .success = success, .linearize = linearize, \
-  .scene_xml = ml3_mountain_car_xml, .pose = pose, .plane = &phase_plane, .move_goal = move_goal, .push = push
+#define MOUNTAIN_CAR                                                                                            \
+  .dt_s = 0.1, .horizon = 35, .state_dim = 2, .action_dim = 1, .goal_dim = 2, .task_dim = TASK_DIM,             \
+  .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields, ML3_FORMULA_DATA,        \
+  .reset = ml3_formula_reset, .step = step, .step_lanes = step_lanes, .goal_now = ml3_formula_goal,             \
+  .distance = ml3_hill_distance, .success = success, .linearize = linearize, .scene_xml = ml3_mountain_car_xml, \
+  .pose = ml3_hill_pose, .plane = &phase_plane, .move_goal = ml3_hill_move_goal, .push = push
 
 const ml3_env_spec ml3_mountain_car = {
     MOUNTAIN_CAR,
@@ -194,7 +140,7 @@ const ml3_env_spec ml3_mountain_car = {
     .summary = "an underpowered car in a valley: swing up to the flag (ML3's continuous mountain car)",
     .obs_dim = 2,
     .task = published,
-    .observe = observe,
+    .observe = ml3_formula_get_state,
 };
 
 const ml3_env_spec ml3_mountain_car_goal = {

@@ -7,9 +7,8 @@
    a step. The goal, p' >= 0.5 and v' >= the goal's velocity, ends the episode. Time is counted in steps; Gymnasium
    shows 30 a second. Observations are in single precision, as there; the state is in double precision. */
 #include <math.h>
-#include <stdlib.h>
 
-#include "envs/env.h"
+#include "envs/formula.h"
 #include "envs/hill.h"
 #include "envs/scenes.h"
 #include "envs/single.h"
@@ -21,24 +20,6 @@ enum { START_POSITION, START_VELOCITY, GOAL_POSITION, GOAL_VELOCITY, FORCE, GRAV
 typedef struct car {
   double p, v;
 } car;
-
-static int create(ml3_env *env, ml3_error *error) {
-  env->data = calloc(1, sizeof(car));
-  return env->data ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a mountain car");
-}
-
-static void destroy(ml3_env *env) {
-  free(env->data);
-}
-
-static void reset(ml3_env *env, ml3_random *random) {
-  (void)random; /* the task says it all */
-  *(car *)env->data = (car){.p = env->task[START_POSITION], .v = env->task[START_VELOCITY]};
-}
-
-static double clip(double x, double low, double high) {
-  return x < low ? low : x > high ? high : x;
-}
 
 /* The velocity after a step, before it is clipped. */
 static double faster(const double *task, const car *c, double action) {
@@ -52,8 +33,8 @@ static bool success(const ml3_env *env) {
 
 static void step(ml3_env *env, const double *action, ml3_env_result *result) {
   car *c = env->data;
-  c->v = clip(faster(env->task, c, action[0]), -SPEED_MAX, SPEED_MAX);
-  c->p = clip(c->p + c->v, POSITION_MIN, POSITION_MAX);
+  c->v = ml3_clip(faster(env->task, c, action[0]), -SPEED_MAX, SPEED_MAX);
+  c->p = ml3_clip(c->p + c->v, POSITION_MIN, POSITION_MAX);
   if (c->p == POSITION_MIN && c->v < 0) c->v = 0;
   result->reward = -1;
   result->terminated = success(env);
@@ -65,39 +46,17 @@ static void observe(const ml3_env *env, double *obs) {
   obs[0] = ml3_single(c->p), obs[1] = ml3_single(c->v);
 }
 
-static void goal_now(const ml3_env *env, double *goal) {
-  goal[0] = env->task[GOAL_POSITION], goal[1] = env->task[GOAL_VELOCITY];
-}
-
-static void get_state(const ml3_env *env, double *state) {
-  const car *c = env->data;
-  state[0] = c->p, state[1] = c->v;
-}
-
-static void set_state(ml3_env *env, const double *state) {
-  *(car *)env->data = (car){.p = state[0], .v = state[1]};
-}
-
-/* In position, to the left of the goal; a car beyond the goal is at 0. */
-static double distance(const ml3_env *env) {
-  return fmax(0, env->task[GOAL_POSITION] - ((const car *)env->data)->p);
-}
-
 /* The true derivative by the state: 0 through a clamp that acts, and 1 on its bound, as inside. By a choice there is
    none. */
 static void linearize(ml3_env *env, const double *action, double *a, double *b) {
   const car *c = env->data;
-  const double v = faster(env->task, c, action[0]), p = c->p + clip(v, -SPEED_MAX, SPEED_MAX);
+  const double v = faster(env->task, c, action[0]), p = c->p + ml3_clip(v, -SPEED_MAX, SPEED_MAX);
   const bool v_free = fabs(v) <= SPEED_MAX, p_free = p >= POSITION_MIN && p <= POSITION_MAX;
   const bool stopped = p <= POSITION_MIN && v < 0;
   const double dv_dp = v_free ? 3 * env->task[GRAVITY] * sin(3 * c->p) : 0, dv_dv = v_free;
   a[0] = p_free ? 1 + dv_dp : 0, a[1] = p_free ? dv_dv : 0;
   a[2] = stopped ? 0 : dv_dp, a[3] = stopped ? 0 : dv_dv;
   b[0] = b[1] = 0;
-}
-
-static void pose(const ml3_env *env, double *qpos, int nq) {
-  ml3_hill_pose(((const car *)env->data)->p, env->task[GOAL_POSITION], qpos, nq);
 }
 
 /* ---- specification ------------------------------------------------------------------------------------ */
@@ -107,11 +66,11 @@ static const ml3_env_field action_fields[] = {
 };
 static const ml3_env_parameter task_parameters[TASK_DIM] = {
     [START_POSITION] = {.name = "start_position", .unit = "m", .value = -0.5, .low = -0.6, .high = -0.4},
-    [START_VELOCITY] = {.name = "start_velocity", .unit = "m/step", .value = 0, .low = 0, .high = 0},
-    [GOAL_POSITION] = {.name = "goal_position", .unit = "m", .value = 0.5, .low = 0.5, .high = 0.5},
-    [GOAL_VELOCITY] = {.name = "goal_velocity", .unit = "m/step", .value = 0, .low = 0, .high = 0},
-    [FORCE] = {.name = "force", .unit = "m/step^2", .value = 0.001, .low = 0.001, .high = 0.001},
-    [GRAVITY] = {.name = "gravity", .unit = "m/step^2", .value = 0.0025, .low = 0.0025, .high = 0.0025},
+    [START_VELOCITY] = ML3_FIXED("start_velocity", "m/step", 0),
+    [GOAL_POSITION] = ML3_FIXED("goal_position", "m", 0.5),
+    [GOAL_VELOCITY] = ML3_FIXED("goal_velocity", "m/step", 0),
+    [FORCE] = ML3_FIXED("force", "m/step^2", 0.001),
+    [GRAVITY] = ML3_FIXED("gravity", "m/step^2", 0.0025),
 };
 
 const ml3_env_spec ml3_mountain_car_discrete = {
@@ -130,18 +89,15 @@ const ml3_env_spec ml3_mountain_car_discrete = {
     .action = action_fields,
     .goal = ml3_hill_state_fields,
     .task = task_parameters,
-    .create = create,
-    .destroy = destroy,
-    .reset = reset,
+    ML3_FORMULA_DATA,
+    .reset = ml3_formula_reset,
     .step = step,
     .observe = observe,
-    .goal_now = goal_now,
-    .get_state = get_state,
-    .set_state = set_state,
-    .distance = distance,
+    .goal_now = ml3_formula_goal,
+    .distance = ml3_hill_distance,
     .success = success,
     .linearize = linearize,
     .scene_xml = ml3_mountain_car_xml,
-    .pose = pose,
+    .pose = ml3_hill_pose,
     .plane = &ml3_hill_plane,
 };

@@ -1,15 +1,14 @@
 /* Gymnasium's Pendulum-v1, step for step: a rod that turns about its end and must stand. q is the angle from upright.
 
-     v' = clip(v + (3 g / (2 l) sin q + 3 / (m l^2) clip(u, -2, 2)) dt, -8, 8),   q' = q + v' dt
+     v' = ml3_clip(v + (3 g / (2 l) sin q + 3 / (m l^2) ml3_clip(u, -2, 2)) dt, -8, 8),   q' = q + v' dt
 
    Reward of a step, of where it began: -(q^2 + 0.1 v^2 + 0.001 u^2) with q brought into [-pi, pi) and u as it acts.
    What is observed is cos q, sin q and v, in single precision as there; the state is in double precision. The episode
    runs its 200 steps whatever happens. Tasks begin anywhere on the circle at up to 1 rad/s; without a task it hangs
    at rest. Success, which Gymnasium does not know, is within 0.1 rad of upright at less than 0.5 rad/s. */
 #include <math.h>
-#include <stdlib.h>
 
-#include "envs/env.h"
+#include "envs/formula.h"
 #include "envs/scenes.h"
 #include "envs/single.h"
 
@@ -20,24 +19,6 @@ enum { START_ANGLE, START_VELOCITY, GOAL_ANGLE, GOAL_VELOCITY, MASS, LENGTH, GRA
 typedef struct pendulum {
   double q, v;
 } pendulum;
-
-static int create(ml3_env *env, ml3_error *error) {
-  env->data = calloc(1, sizeof(pendulum));
-  return env->data ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a pendulum");
-}
-
-static void destroy(ml3_env *env) {
-  free(env->data);
-}
-
-static void reset(ml3_env *env, ml3_random *random) {
-  (void)random; /* the task says it all */
-  *(pendulum *)env->data = (pendulum){.q = env->task[START_ANGLE], .v = env->task[START_VELOCITY]};
-}
-
-static double clip(double x, double low, double high) {
-  return x < low ? low : x > high ? high : x;
-}
 
 /* Into [-pi, pi), in the order of operations of NumPy's remainder, which has the sign of the divisor. */
 static double normalized(double angle) {
@@ -53,9 +34,9 @@ static double faster(const double *task, const pendulum *p, double u) {
 
 static void step(ml3_env *env, const double *action, ml3_env_result *result) {
   pendulum *p = env->data;
-  const double u = clip(action[0], -TORQUE_MAX, TORQUE_MAX), off = normalized(p->q);
+  const double u = ml3_clip(action[0], -TORQUE_MAX, TORQUE_MAX), off = normalized(p->q);
   result->reward = -(off * off + 0.1 * (p->v * p->v) + 0.001 * (u * u));
-  p->v = clip(faster(env->task, p, u), -SPEED_MAX, SPEED_MAX);
+  p->v = ml3_clip(faster(env->task, p, u), -SPEED_MAX, SPEED_MAX);
   p->q += p->v * DT;
 }
 
@@ -64,20 +45,6 @@ static void observe(const ml3_env *env, double *obs) {
   obs[0] = ml3_single(cos(p->q));
   obs[1] = ml3_single(sin(p->q));
   obs[2] = ml3_single(p->v);
-}
-
-static void goal_now(const ml3_env *env, double *goal) {
-  goal[0] = env->task[GOAL_ANGLE];
-  goal[1] = env->task[GOAL_VELOCITY];
-}
-
-static void get_state(const ml3_env *env, double *state) {
-  const pendulum *p = env->data;
-  state[0] = p->q, state[1] = p->v;
-}
-
-static void set_state(ml3_env *env, const double *state) {
-  *(pendulum *)env->data = (pendulum){.q = state[0], .v = state[1]};
 }
 
 /* The angle between the rod and the goal's, the shorter way round. */
@@ -93,7 +60,7 @@ static bool success(const ml3_env *env) {
 static void linearize(ml3_env *env, const double *action, double *a, double *b) {
   const pendulum *p = env->data;
   const double *task = env->task, m = task[MASS], l = task[LENGTH];
-  const double u = clip(action[0], -TORQUE_MAX, TORQUE_MAX);
+  const double u = ml3_clip(action[0], -TORQUE_MAX, TORQUE_MAX);
   const bool free = fabs(faster(task, p, u)) <= SPEED_MAX;
   const double dv_dq = free ? 3 * task[GRAVITY] / (2 * l) * cos(p->q) * DT : 0, dv_dv = free;
   const double dv_du = free && fabs(action[0]) <= TORQUE_MAX ? 3 / (m * l * l) * DT : 0;
@@ -129,11 +96,11 @@ static const ml3_env_parameter task_parameters[TASK_DIM] = {
                      .low = -3.14159265358979323846,
                      .high = 3.14159265358979323846},
     [START_VELOCITY] = {.name = "start_velocity", .unit = "rad/s", .value = 0, .low = -1, .high = 1},
-    [GOAL_ANGLE] = {.name = "goal_angle", .unit = "rad", .value = 0, .low = 0, .high = 0},
-    [GOAL_VELOCITY] = {.name = "goal_velocity", .unit = "rad/s", .value = 0, .low = 0, .high = 0},
-    [MASS] = {.name = "mass", .unit = "kg", .value = 1, .low = 1, .high = 1},
-    [LENGTH] = {.name = "length", .unit = "m", .value = 1, .low = 1, .high = 1},
-    [GRAVITY] = {.name = "gravity", .unit = "m/s^2", .value = 10, .low = 10, .high = 10},
+    [GOAL_ANGLE] = ML3_FIXED("goal_angle", "rad", 0),
+    [GOAL_VELOCITY] = ML3_FIXED("goal_velocity", "rad/s", 0),
+    [MASS] = ML3_FIXED("mass", "kg", 1),
+    [LENGTH] = ML3_FIXED("length", "m", 1),
+    [GRAVITY] = ML3_FIXED("gravity", "m/s^2", 10),
 };
 
 const ml3_env_spec ml3_pendulum = {
@@ -151,14 +118,11 @@ const ml3_env_spec ml3_pendulum = {
     .action = action_fields,
     .goal = state_fields,
     .task = task_parameters,
-    .create = create,
-    .destroy = destroy,
-    .reset = reset,
+    ML3_FORMULA_DATA,
+    .reset = ml3_formula_reset,
     .step = step,
     .observe = observe,
-    .goal_now = goal_now,
-    .get_state = get_state,
-    .set_state = set_state,
+    .goal_now = ml3_formula_goal,
     .distance = distance,
     .success = success,
     .linearize = linearize,

@@ -8,9 +8,8 @@
    Reward of a step, smooth and highest at rest upright: -(2 (1 + cos q') + 0.1 v'^2 + 0.001 u^2) of the torque that acts. The
    episode runs its 100 steps (5 s) whatever happens; success is within 0.1 rad of upright at less than 0.5 rad/s. */
 #include <math.h>
-#include <stdlib.h>
 
-#include "envs/env.h"
+#include "envs/formula.h"
 #include "envs/scenes.h"
 
 static const double DT = 0.05, TORQUE_MAX = 3, PI = 3.14159265358979323846;
@@ -21,46 +20,13 @@ typedef struct pendulum {
   double q, v;
 } pendulum;
 
-static int create(ml3_env *env, ml3_error *error) {
-  env->data = calloc(1, sizeof(pendulum));
-  return env->data ? 0 : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a pendulum");
-}
-
-static void destroy(ml3_env *env) {
-  free(env->data);
-}
-
-static void reset(ml3_env *env, ml3_random *random) {
-  (void)random; /* the task says it all */
-  *(pendulum *)env->data = (pendulum){.q = env->task[START_ANGLE], .v = env->task[START_VELOCITY]};
-}
-
-static double clip(double x, double low, double high) {
-  return x < low ? low : x > high ? high : x;
-}
-
 static void step(ml3_env *env, const double *action, ml3_env_result *result) {
   pendulum *p = env->data;
   const double *task = env->task;
-  const double u = clip(action[0], -TORQUE_MAX, TORQUE_MAX), m = task[MASS], l = task[LENGTH];
+  const double u = ml3_clip(action[0], -TORQUE_MAX, TORQUE_MAX), m = task[MASS], l = task[LENGTH];
   p->v += (u - task[DAMPING] * p->v - m * task[GRAVITY] * l * sin(p->q)) / (m * l * l) * DT;
   p->q += p->v * DT;
   result->reward = -(2 * (1 + cos(p->q)) + 0.1 * p->v * p->v + 0.001 * u * u);
-}
-
-static void observe(const ml3_env *env, double *obs) {
-  const pendulum *p = env->data;
-  obs[0] = p->q;
-  obs[1] = p->v;
-}
-
-static void goal_now(const ml3_env *env, double *goal) {
-  goal[0] = env->task[GOAL_ANGLE];
-  goal[1] = env->task[GOAL_VELOCITY];
-}
-
-static void set_state(ml3_env *env, const double *state) {
-  *(pendulum *)env->data = (pendulum){.q = state[0], .v = state[1]};
 }
 
 /* The angle between the rod and the goal's, the shorter way round. */
@@ -98,17 +64,17 @@ static const ml3_env_field state_fields[] = {
 static const ml3_env_field action_fields[] = {
     {.name = "torque", .unit = "N m", .low = -3, .high = 3},
 };
-#define GOAL_AND_BODY                                                                                             \
-  [GOAL_ANGLE] = {.name = "goal_angle",                                                                          \
-                  .unit = "rad",                                                                                 \
-                  .value = 3.14159265358979323846,                                                               \
-                  .low = 3.14159265358979323846,                                                                 \
-                  .high = 3.14159265358979323846},                                                               \
-  [GOAL_VELOCITY] = {.name = "goal_velocity", .unit = "rad/s", .value = 0, .low = 0, .high = 0},                 \
-  [MASS] = {.name = "mass", .unit = "kg", .value = 1, .low = 1, .high = 1},                                      \
-  [LENGTH] = {.name = "length", .unit = "m", .value = 1, .low = 1, .high = 1},                                   \
-  [GRAVITY] = {.name = "gravity", .unit = "m/s^2", .value = 9.81, .low = 9.81, .high = 9.81},                    \
-  [DAMPING] = {.name = "damping", .unit = "N m s", .value = 0, .low = 0, .high = 0}
+#define GOAL_AND_BODY                                                                                                 \
+  [GOAL_ANGLE] = {.name = "goal_angle",                                                                               \
+                  .unit = "rad",                                                                                      \
+                  .value = 3.14159265358979323846,                                                                    \
+                  .low = 3.14159265358979323846,                                                                      \
+                  .high = 3.14159265358979323846},                                                                    \
+  [GOAL_VELOCITY] = ML3_FIXED("goal_velocity", "rad/s", 0),                                                           \
+  [MASS] = ML3_FIXED("mass", "kg", 1),                                                                                \
+  [LENGTH] = ML3_FIXED("length", "m", 1),                                                                             \
+  [GRAVITY] = ML3_FIXED("gravity", "m/s^2", 9.81),                                                                    \
+  [DAMPING] = ML3_FIXED("damping", "N m s", 0)
 
 static const ml3_env_parameter anywhere[TASK_DIM] = {
     [START_ANGLE] = {.name = "start_angle",
@@ -125,11 +91,11 @@ static const ml3_env_parameter hanging[TASK_DIM] = {
     GOAL_AND_BODY,
 };
 
-#define PENDULUM                                                                                                  \
-  .dt_s = 0.05, .horizon = 100, .state_dim = 2, .obs_dim = 2, .action_dim = 1, .goal_dim = 2,                    \
-  .task_dim = TASK_DIM, .state = state_fields, .obs = state_fields, .action = action_fields,                     \
-  .goal = state_fields, .create = create, .destroy = destroy, .reset = reset, .step = step, .observe = observe,  \
-  .goal_now = goal_now, .get_state = observe, .set_state = set_state, .distance = distance, .success = success,  \
+#define PENDULUM                                                                                                      \
+  .dt_s = 0.05, .horizon = 100, .state_dim = 2, .obs_dim = 2, .action_dim = 1, .goal_dim = 2,                         \
+  .task_dim = TASK_DIM, .state = state_fields, .obs = state_fields, .action = action_fields,                          \
+  .goal = state_fields, ML3_FORMULA_DATA, .reset = ml3_formula_reset, .step = step, .observe = ml3_formula_get_state, \
+  .goal_now = ml3_formula_goal, .distance = distance, .success = success,                                             \
   .linearize = linearize, .scene_xml = ml3_pendulum_xml, .pose = pose
 
 const ml3_env_spec ml3_pendulum_swing_up = {

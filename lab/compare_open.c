@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lab/experiment.h"
 #include "agents/learn/reinforce.h"
+#include "lab/experiment.h"
 #include "lab/learners.h"
 #include "lab/policies.h"
 #include "lab/zoo.h"

@@ -134,16 +134,7 @@ int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem
                .keep_bytes = ML3_META_KEEP_BYTES,
                .fast_products = inner->products != 0,
                .derivatives = method->first_order ? ML3_DERIVATIVES_FIRST_ORDER : (ml3_derivatives)inner->derivatives},
-      .optimizer = {.kind = (ml3_nn_optimizer_kind)outer->optimizer,
-                    .rate = outer->rate,
-                    .beta1 = 0.9,
-                    .beta2 = 0.999,
-                    .epsilon = 1e-8,
-                    .clip_norm = outer->clip_norm,
-                    .schedule = (ml3_nn_schedule)outer->schedule,
-                    .final_rate = outer->final_rate,
-                    .warmup_steps = outer->warmup,
-                    .total_steps = outer->steps * ml3_trainer_epochs(problem, (int)outer->epochs)},
+      .optimizer = ml3_nn_adam(outer->rate),
       .seed = (uint64_t)c->seed,
       .threads = ml3_lab_threads(c),
       .ranks = c->ranks,
@@ -159,6 +150,12 @@ int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem
       .gather_every = (int)dynamics->every,
       .gather_tasks = (int)dynamics->tasks,
       .patience = (int)validation->patience};
+  settings->optimizer.kind = (ml3_nn_optimizer_kind)outer->optimizer;
+  settings->optimizer.clip_norm = outer->clip_norm;
+  settings->optimizer.schedule = (ml3_nn_schedule)outer->schedule;
+  settings->optimizer.final_rate = outer->final_rate;
+  settings->optimizer.warmup_steps = outer->warmup;
+  settings->optimizer.total_steps = outer->steps * ml3_trainer_epochs(problem, (int)outer->epochs);
   for (int i = 0; i < inner->weight_list.count && i < ML3_META_MAX_WEIGHTS; i++)
     settings->meta.weight_list[i] = inner->weight_list.values[i];
   return ML3_OK;

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/learn/ppo.h"
 #include "agents/problems/model_based.h"
 #include "lab/experiment.h"
-#include "agents/learn/ppo.h"
 #include "lab/learners.h"
 #include "lab/policies.h"
 #include "lab/problems.h"
