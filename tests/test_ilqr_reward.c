@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "envs/difference.h"
 #include "envs/env.h"
 
 enum { K_MAX = 96 };
@@ -222,4 +223,34 @@ Test(reward_expansion, is_curved_downwards_nowhere) {
     }
   }
   ml3_env_free(p.env);
+}
+
+/* ---- quaternions ---------------------------------------------------------------------------------------------------- */
+
+#define TURNING ML3_TEST_DATA "/data/mjcf/turning.xml"
+
+/* A body that floats and turns, a ball joint on it: four numbers a rotation, of which the derivative has three directions. */
+Test(tangent, a_step_of_quaternions_has_the_derivative_of_differences) {
+  static point p;
+  static double a[K_MAX * K_MAX], b[K_MAX * K_MAX];
+  open_point(&p, TURNING);
+  cr_assert_eq(p.n, 7 + 4 + 2 + 6 + 3 + 2);
+  for (int seed = 0; seed < 3; seed++) {
+    wander(&p, seed, 40);
+    ml3_env_set_state(p.env, p.state);
+    ml3_env_linearize(p.env, p.action, p.a, p.b);
+    ml3_env_set_state(p.env, p.state);
+    ml3_env_difference(p.env, p.action, a, b);
+    for (int i = 0; i < p.n * p.n; i++)
+      cr_expect_float_eq(p.a[i], a[i], 2e-5 * (1 + fabs(a[i])), "(%d, %d): %.9g, by differences %.9g", i / p.n, i % p.n,
+                         p.a[i], a[i]);
+    for (int i = 0; i < p.n * p.m; i++)
+      cr_expect_float_eq(p.b[i], b[i], 2e-5 * (1 + fabs(b[i])), "(%d, %d): %.9g, by differences %.9g", i / p.m, i % p.m,
+                         p.b[i], b[i]);
+  }
+  ml3_env_free(p.env);
+}
+
+Test(tangent, slopes_of_a_reward_of_quaternions_are_those_of_the_reward) {
+  check_slopes(TURNING, 1, 40, 1e-5);
 }
