@@ -167,17 +167,30 @@ Test(reward_expansion, a_distance_is_curved_across_its_direction_alone) {
   ml3_env_free(p.env);
 }
 
-/* cost = c x u, of the action u and x of the state: its cross term by the action has eigenvalues of both signs, and the positive part
-   of [[0, q], [q, 0]] is |q| / 2 for both unit vectors together. */
+Test(reward_expansion, a_term_that_is_curved_downwards_counts_as_flat) {
+  static point p;
+  open_task(&p, "  hill: {of: action * action, weight: 1}\n  bowl: {of: 3 * action * action, weight: -1}\n");
+  expand(&p);
+  cr_expect_float_eq(p.hessian[6 * 7 + 6], 6, 1e-6, "by the action: %g", p.hessian[6 * 7 + 6]);
+  ml3_env_free(p.env);
+}
+
+/* cost = w u v, of the action u and the speed v with the row g = dv/dx: eigenvalues of both signs, -+ w |g| along the unit vectors
+   e of u and g / |g|, of which that of e + g / |g| is kept: w |g| / 2 (e + g / |g|) (e + g / |g|)'. */
 Test(reward_expansion, of_a_product_the_positive_part_is_kept) {
   static point p;
-  open_task(&p,
-            "  power: {product: {force: action, speed: start qpos slider}, weight: -1}\n  flat: {of: action * action, "
-            "weight: 1}\n"
-            "  bowl: {of: 3 * action * action, weight: -1}\n");
+  double row[7], length = 0;
+  open_task(&p, "  power: {product: {force: action, speed: qvel slider}, weight: -0.3}\n");
   expand(&p);
-  cr_expect_float_eq(p.hessian[6 * 7 + 6], 6, 1e-6, "by the action: %g; a term that is curved downwards counts as flat",
-                     p.hessian[6 * 7 + 6]);
+  for (int i = 0; i < 7; i++) row[i] = i < 6 ? p.a[3 * 6 + i] : p.b[3];
+  for (int i = 0; i < 7; i++) length += row[i] * row[i];
+  length = sqrt(length);
+  for (int i = 0; i < 7; i++)
+    for (int j = 0; j < 7; j++) {
+      const double expected = 0.3 * length / 2 * ((i == 6) + row[i] / length) * ((j == 6) + row[j] / length);
+      cr_expect_float_eq(p.hessian[i * 7 + j], expected, 1e-6, "(%d, %d): %g, expected %g", i, j, p.hessian[i * 7 + j],
+                         expected);
+    }
   ml3_env_free(p.env);
 }
 
