@@ -200,6 +200,7 @@ static const char ALL[] =
     "  near: {of: site tip z, tolerance: {bounds: [1.15, 1.25], margin: 0.5}, weight: 3}\n"
     "  effort: {of: action, norm: {cosh: {p: 0.5}}, weight: -0.1}\n"
     "  speed: {of: rate of site tip x, norm: squared, weight: -0.1}\n"
+    "  hold: {of: ctrl, norm: squared, weight: -0.05}\n"
     "  power: {product: {force: action, speed: qvel slider}, weight: -0.3}\n"
     "  wave: {of: sin qpos slider * cos site tip x, exp: -0.7}\n"
     "  jerk: {of: action - last_action, norm: {power: {p: 3}}, weight: -0.2}\n";
