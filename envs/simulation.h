@@ -101,7 +101,7 @@ void ml3_simulation_recover(ml3_simulation *s, const ml3_mjcf_said *said);
 /* What `needs` says, of the present state, as after a step; forces: by mj_forward. To be called within ml3_mjcf_try. */
 void ml3_simulation_compute(const mjModel *m, mjData *d, int needs, bool forces);
 
-/* Can ml3_simulation_linearize do it: hinges and slides alone, an integrator that MuJoCo differentiates (not RK4). */
+/* Can ml3_simulation_linearize do it: an integrator that MuJoCo differentiates (not RK4). */
 bool ml3_simulation_can_linearize(const mjModel *model);
 
 /* Do controls act later, or sensors tell later (MuJoCo 4)? The state does not hold what is on its way, and
@@ -117,7 +117,8 @@ typedef struct ml3_simulation_action {
 } ml3_simulation_action;
 
 /* With n = nq + nv + na, a[n][n] and b[n][column_count] by mjd_transitionFD in each step; controls beyond their bounds
-   have derivative 0. All are NAN where MuJoCo gave up or diverged. The full state is put back. */
+   have derivative 0. Of a quaternion its rotations count, not its length (envs/tangent.h). All are NAN where MuJoCo gave up
+   or diverged. The full state is put back. */
 void ml3_simulation_linearize(ml3_simulation *s, const ml3_simulation_action *action, double *a, double *b);
 
 /* ---- for a spec whose env->data is an ml3_simulation and nothing else: these stand in it as they are ---------------- */

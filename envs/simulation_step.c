@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "envs/simulation.h"
+#include "envs/tangent.h"
 
 /* ---- warnings ----------------------------------------------------------------------------------------------- */
 
@@ -131,7 +132,7 @@ int ml3_simulation_step(ml3_simulation *s, const double *control, int frame_skip
 static const double DIFFERENCE_STEP = 1e-6;
 
 bool ml3_simulation_can_linearize(const mjModel *model) {
-  return model->nq == model->nv && model->opt.integrator != mjINT_RK4;
+  return model->opt.integrator != mjINT_RK4;
 }
 
 bool ml3_simulation_has_delays(const mjModel *model) {
@@ -143,16 +144,18 @@ bool ml3_simulation_has_delays(const mjModel *model) {
 #endif
 }
 
-/* All that a linearisation works with: n = nq + nv + na. */
+/* All that a linearisation works with: n = 2 nv + na, and N = nq + nv + na where that is more. */
 typedef struct workspace {
   double *full, *a, *b;          /* [full_dim], [n][n], [n][nu]: of the steps so far */
   double *a_step, *b_step, *old; /* [n][n], [n][nu] of one step, [n][max(n, nu)] */
+  double *from, *to, *rows;      /* [nq] positions before and after the steps, [N][max(n, nu)]; where N > n */
 } workspace;
 
 static bool open_workspace(ml3_simulation *s, workspace *w) {
   const size_t n = (size_t)(2 * s->model->nv + s->model->na), nu = (size_t)s->model->nu;
   const size_t full = (size_t)ml3_simulation_full_dim(s), old = n * (n > nu ? n : nu);
-  const size_t size = full + 2 * n * n + 2 * n * nu + old;
+  const size_t nq = (size_t)s->model->nq, apart = nq - (size_t)s->model->nv;
+  const size_t size = full + 2 * n * n + 2 * n * nu + old + (apart ? 2 * nq + old + apart * (n > nu ? n : nu) : 0);
   if (s->work_size < size) {
     free(s->work);
     s->work = malloc(size * sizeof *s->work);
@@ -165,6 +168,9 @@ static bool open_workspace(ml3_simulation *s, workspace *w) {
   w->a_step = w->b + n * nu;
   w->b_step = w->a_step + n * n;
   w->old = w->b_step + n * nu;
+  w->from = w->old + old;
+  w->to = w->from + nq;
+  w->rows = w->to + nq;
   return true;
 }
 
@@ -192,22 +198,24 @@ static void differentiate(void *user) {
   const differentiating *d = user;
   const mjModel *m = d->s->model;
   const workspace *w = d->w;
-  const int n = 2 * m->nv + m->na, nu = m->nu;
+  const int n = 2 * m->nv + m->na, nu = m->nu, ends = m->nq > m->nv;
+  if (ends) mju_copy(w->from, d->s->data->qpos, m->nq);
   for (int k = 0; k < d->action->frame_skip; k++) {
     const bool first = k == 0;
     mjd_transitionFD(m, d->s->data, DIFFERENCE_STEP, 1, first ? w->a : w->a_step, first ? w->b : w->b_step, NULL, NULL);
     if (!first) chain(n, nu, w);
-    if (k + 1 < d->action->frame_skip) mj_step(m, d->s->data);
+    if (k + 1 < d->action->frame_skip + ends) mj_step(m, d->s->data);
   }
+  if (ends) mju_copy(w->to, d->s->data->qpos, m->nq);
 }
 
-/* The columns that are asked for. */
-static void select_columns(const mjModel *m, const ml3_simulation_action *action, const workspace *w, double *b) {
-  const int n = 2 * m->nv + m->na, nu = m->nu, count = action->columns ? action->column_count : nu;
+/* Of the columns of x[rows][nu] those that are asked for. */
+static void select_columns(const mjModel *m, const ml3_simulation_action *action, const double *x, double *b) {
+  const int rows = m->nq + m->nv + m->na, nu = m->nu, count = action->columns ? action->column_count : nu;
   for (int k = 0; k < count; k++) {
     const int i = action->columns ? action->columns[k] : k;
     const bool zero = beyond(m, action->control, i);
-    for (int row = 0; row < n; row++) b[(size_t)row * (size_t)count + (size_t)k] = zero ? 0 : w->b[row * nu + i];
+    for (int row = 0; row < rows; row++) b[(size_t)row * (size_t)count + (size_t)k] = zero ? 0 : x[row * nu + i];
   }
 }
 
@@ -232,7 +240,7 @@ static bool linearize(ml3_simulation *s, const ml3_simulation_action *action, co
 
 void ml3_simulation_linearize(ml3_simulation *s, const ml3_simulation_action *action, double *a, double *b) {
   const mjModel *m = s->model;
-  const size_t n = (size_t)(2 * m->nv + m->na);
+  const size_t n = (size_t)(m->nq + m->nv + m->na);
   const size_t columns = (size_t)(action->columns ? action->column_count : m->nu);
   workspace w;
   const bool delays = ml3_simulation_has_delays(m), room = !delays && open_workspace(s, &w);
@@ -241,8 +249,14 @@ void ml3_simulation_linearize(ml3_simulation *s, const ml3_simulation_action *ac
                  delays ? "delays are not in the state: a model with them has no derivative"
                         : "there is no memory for a linearisation of that size");
   if (room && linearize(s, action, &w)) {
-    memcpy(a, w.a, n * n * sizeof *a);
-    select_columns(m, action, &w, b);
+    if (m->nq > m->nv) {
+      ml3_tangent_to_numbers(m, w.to, 2 * m->nv + m->na, w.a, w.rows);
+      ml3_tangent_by_numbers(m, w.from, (int)n, w.rows, a);
+      ml3_tangent_to_numbers(m, w.to, m->nu, w.b, w.rows);
+    } else {
+      memcpy(a, w.a, n * n * sizeof *a);
+    }
+    select_columns(m, action, m->nq > m->nv ? w.rows : w.b, b);
     return;
   }
   fill(a, n * n, NAN);

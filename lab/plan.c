@@ -79,6 +79,9 @@ static int open_all(planning *p, ml3_error *error) {
   ml3_lab_config_defaults(&config);
   int code = ml3_lab_config_override(&config, own->settings, own->count, own->callbacks, error);
   if (code != ML3_OK) return code;
+  if (own->ahead < 0)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "--ahead is %d; expected the number of steps of a plan, or 0: all",
+                         own->ahead);
   if (!own->environment) return ml3_error_set(error, ML3_ERR_ARGUMENT, "which environment? `ml3 list` shows them");
   const ml3_env_spec *found = ml3_env_find(own->environment, error);
   if (!found) return ML3_ERR_ARGUMENT;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "envs/difference.h"
 #include "envs/env.h"
 
 enum { K_MAX = 96 };
@@ -166,17 +167,30 @@ Test(reward_expansion, a_distance_is_curved_across_its_direction_alone) {
   ml3_env_free(p.env);
 }
 
-/* cost = c x u, of the action u and x of the state: its cross term by the action has eigenvalues of both signs, and the positive part
-   of [[0, q], [q, 0]] is |q| / 2 for both unit vectors together. */
+Test(reward_expansion, a_term_that_is_curved_downwards_counts_as_flat) {
+  static point p;
+  open_task(&p, "  hill: {of: action * action, weight: 1}\n  bowl: {of: 3 * action * action, weight: -1}\n");
+  expand(&p);
+  cr_expect_float_eq(p.hessian[6 * 7 + 6], 6, 1e-6, "by the action: %g", p.hessian[6 * 7 + 6]);
+  ml3_env_free(p.env);
+}
+
+/* cost = w u v, of the action u and the speed v with the row g = dv/dx: eigenvalues of both signs, -+ w |g| along the unit vectors
+   e of u and g / |g|, of which that of e + g / |g| is kept: w |g| / 2 (e + g / |g|) (e + g / |g|)'. */
 Test(reward_expansion, of_a_product_the_positive_part_is_kept) {
   static point p;
-  open_task(&p,
-            "  power: {product: {force: action, speed: start qpos slider}, weight: -1}\n  flat: {of: action * action, "
-            "weight: 1}\n"
-            "  bowl: {of: 3 * action * action, weight: -1}\n");
+  double row[7], length = 0;
+  open_task(&p, "  power: {product: {force: action, speed: qvel slider}, weight: -0.3}\n");
   expand(&p);
-  cr_expect_float_eq(p.hessian[6 * 7 + 6], 6, 1e-6, "by the action: %g; a term that is curved downwards counts as flat",
-                     p.hessian[6 * 7 + 6]);
+  for (int i = 0; i < 7; i++) row[i] = i < 6 ? p.a[3 * 6 + i] : p.b[3];
+  for (int i = 0; i < 7; i++) length += row[i] * row[i];
+  length = sqrt(length);
+  for (int i = 0; i < 7; i++)
+    for (int j = 0; j < 7; j++) {
+      const double expected = 0.3 * length / 2 * ((i == 6) + row[i] / length) * ((j == 6) + row[j] / length);
+      cr_expect_float_eq(p.hessian[i * 7 + j], expected, 1e-6, "(%d, %d): %g, expected %g", i, j, p.hessian[i * 7 + j],
+                         expected);
+    }
   ml3_env_free(p.env);
 }
 
@@ -186,6 +200,7 @@ static const char ALL[] =
     "  near: {of: site tip z, tolerance: {bounds: [1.15, 1.25], margin: 0.5}, weight: 3}\n"
     "  effort: {of: action, norm: {cosh: {p: 0.5}}, weight: -0.1}\n"
     "  speed: {of: rate of site tip x, norm: squared, weight: -0.1}\n"
+    "  hold: {of: ctrl, norm: squared, weight: -0.05}\n"
     "  power: {product: {force: action, speed: qvel slider}, weight: -0.3}\n"
     "  wave: {of: sin qpos slider * cos site tip x, exp: -0.7}\n"
     "  jerk: {of: action - last_action, norm: {power: {p: 3}}, weight: -0.2}\n";
@@ -222,4 +237,34 @@ Test(reward_expansion, is_curved_downwards_nowhere) {
     }
   }
   ml3_env_free(p.env);
+}
+
+/* ---- quaternions ---------------------------------------------------------------------------------------------------- */
+
+#define TURNING ML3_TEST_DATA "/data/mjcf/turning.xml"
+
+/* A body that floats and turns, a ball joint on it: four numbers a rotation, of which the derivative has three directions. */
+Test(tangent, a_step_of_quaternions_has_the_derivative_of_differences) {
+  static point p;
+  static double a[K_MAX * K_MAX], b[K_MAX * K_MAX];
+  open_point(&p, TURNING);
+  cr_assert_eq(p.n, 7 + 4 + 2 + 6 + 3 + 2);
+  for (int seed = 0; seed < 3; seed++) {
+    wander(&p, seed, 40);
+    ml3_env_set_state(p.env, p.state);
+    ml3_env_linearize(p.env, p.action, p.a, p.b);
+    ml3_env_set_state(p.env, p.state);
+    ml3_env_difference(p.env, p.action, a, b);
+    for (int i = 0; i < p.n * p.n; i++)
+      cr_expect_float_eq(p.a[i], a[i], 2e-5 * (1 + fabs(a[i])), "(%d, %d): %.9g, by differences %.9g", i / p.n, i % p.n,
+                         p.a[i], a[i]);
+    for (int i = 0; i < p.n * p.m; i++)
+      cr_expect_float_eq(p.b[i], b[i], 2e-5 * (1 + fabs(b[i])), "(%d, %d): %.9g, by differences %.9g", i / p.m, i % p.m,
+                         p.b[i], b[i]);
+  }
+  ml3_env_free(p.env);
+}
+
+Test(tangent, slopes_of_a_reward_of_quaternions_are_those_of_the_reward) {
+  check_slopes(TURNING, 1, 40, 1e-5);
 }
