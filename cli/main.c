@@ -23,6 +23,7 @@ static const cli_verb verbs[] = {
     {"record", "write rollouts as video or frames, without a display", cli_record},
     {"collect", "write rollouts as a data set that Minari reads", cli_collect},
     {"data", "check a data set and tell what is in it", cli_data},
+    {"task", "write a first task for a model of your own, or check one", cli_task},
     {"config", "print the complete configuration", cli_inspect_config},
     {"plot", "plot metrics of runs, in the terminal or as a picture", cli_plot_runs},
     {"report", "write an HTML page about runs", cli_report},

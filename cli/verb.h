@@ -27,6 +27,7 @@ int cli_view(int argc, const char **argv);
 int cli_record(int argc, const char **argv);
 int cli_collect(int argc, const char **argv);
 int cli_data(int argc, const char **argv);
+int cli_task(int argc, const char **argv);
 int cli_inspect_config(int argc, const char **argv);
 int cli_plot_runs(int argc, const char **argv);
 int cli_report(int argc, const char **argv);

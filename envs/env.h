@@ -104,6 +104,7 @@ typedef struct ml3_env_spec {
   int split;      /* of a task with splits: 0 train, 1 validation, 2 test, 3 out of distribution; each is a spec of its own */
   int term_count; /* named terms that the reward is made of; 0: it has none */
   const double *weights; /* [term_count] of the terms; NAN, or no array: as the task says */
+  int limit_count; /* named conditions, of which an episode ends when one does not hold; 0: it has none */
 
   /* Functions of an environment. `env->data` is theirs. Arguments have been checked. */
   int (*create)(ml3_env *env, ml3_error *error); /* allocates env->data */
@@ -133,6 +134,9 @@ typedef struct ml3_env_spec {
   /* values[term_count] of the last step, weighted: their sum is the reward; and a term's name. NULL where there are none. */
   void (*terms)(const ml3_env *env, double *values);
   const char *(*term_name)(const struct ml3_env_spec *spec, int term);
+  /* Which conditions hold[limit_count] in this state; and a condition's name. NULL where there are none. */
+  void (*limits)(const ml3_env *env, bool *hold);
+  const char *(*limit_name)(const struct ml3_env_spec *spec, int limit);
   /* a[state_dim][state_dim] = ds'/ds and b[state_dim][action_dim] = ds'/du of one step from the present
      state under action; the state is unchanged afterwards. By a choice there is no derivative: b is 0. NULL: centred
      differences of step are used. */

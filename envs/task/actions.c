@@ -1,6 +1,7 @@
-/* `actions:`: what a policy drives: actuators, several of them by one number, mocap bodies. */
+/* `actions:`: what a policy drives: actuators, about a rest or within bounds, several of them by one number, mocap bodies. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "envs/mjcf_actuators_internal.h"
@@ -21,15 +22,27 @@ static int drive(ml3_task_reader *r, const ml3_tree *at, int control, int action
   for (int i = 0; i < t->control_count; i++)
     if (t->controls[i].control == control)
       return ml3_tree_wrong(at, r->error, "actuator '%.60s' is given twice", ml3_tree_text(at) ? at->text : "");
-  t->controls[t->control_count++] = (ml3_task_control){control, action, factor};
+  t->controls[t->control_count++] = (ml3_task_control){.control = control, .action = action, .factor = factor};
   return ML3_OK;
+}
+
+/* The number in the name that an action of an actuator without a name has: actuator_3; -1: it is none of these. */
+static int unnamed_actuator(const mjModel *m, const char *name) {
+  char *end;
+  if (!name || strncmp(name, "actuator_", 9) != 0) return -1;
+  const long i = strtol(name + 9, &end, 10);
+  const bool is_one = end > name + 9 && !*end && i >= 0 && i < ml3_actuators(m);
+  const char *own = is_one ? mj_id2name(m, mjOBJ_ACTUATOR, (int)i) : NULL;
+  return is_one && (!own || !*own) ? (int)i : -1;
 }
 
 /* An actuator of that name, or the one that drives the joint of that name; -1 with a complaint. */
 static int find_actuator(ml3_task_reader *r, const ml3_tree *at, const char *name) {
   const mjModel *m = r->model;
   const int joint = name && *name ? mj_name2id(m, mjOBJ_JOINT, name) : -1;
+  const int unnamed = unnamed_actuator(m, name);
   r->step.at = at;
+  if (unnamed >= 0 && mj_name2id(m, mjOBJ_ACTUATOR, name) < 0) return unnamed;
   if (joint >= 0 && mj_name2id(m, mjOBJ_ACTUATOR, name) < 0) {
     for (int i = 0; i < ml3_actuators(m); i++)
       if (m->actuator_trntype[i] == mjTRN_JOINT && m->actuator_trnid[2 * i] == joint) return i;
@@ -80,6 +93,36 @@ static int add_together(ml3_task_reader *r, const ml3_tree *key, const ml3_tree 
   return code == ML3_OK ? add_action(r, key->text, -1, 1) : code;
 }
 
+/* ACTUATOR: {offset: o, scale: s}: each of its controls is o + s a, with an action a within +-1. */
+static int add_about(ml3_task_reader *r, const ml3_tree *key, const ml3_tree *at) {
+  ml3_task *t = r->task;
+  const ml3_tree *offset = ml3_tree_find(at, "offset"), *scale = ml3_tree_find(at, "scale");
+  double o = 0, s = 1;
+  int code = ML3_OK, first = 0;
+  if (offset) code = ml3_tree_number(offset, "actions: offset", -1e9, 1e9, &o, r->error);
+  if (code == ML3_OK && scale) code = ml3_tree_number(scale, "actions: scale", 1e-12, 1e9, &s, r->error);
+  const int id = code == ML3_OK ? find_actuator(r, key, key->text) : -1;
+  if (id < 0) return code == ML3_OK ? ML3_ERR_FORMAT : code;
+  const int count = ml3_controls(r->model, id, &first);
+  if (count == 0) return ml3_tree_wrong(key, r->error, "actuator '%.60s' has no control: nothing can drive it", key->text);
+  for (int k = 0; k < count && code == ML3_OK; k++) {
+    const char *own = count > 1 ? ml3_task_text(t, r->error, "%s_%d", key->text, k) : key->text;
+    if (!own) return ML3_ERR_MEMORY;
+    code = drive(r, key, first + k, t->specs[0].action_dim, s);
+    if (code != ML3_OK) return code;
+    t->controls[t->control_count - 1].offset = o;
+    t->controls[t->control_count - 1].about = true;
+    code = add_action(r, own, -1, 1);
+  }
+  return code;
+}
+
+static bool is_about(const ml3_tree *at) {
+  for (int i = 0; i < at->count; i++)
+    if (strcmp(at->keys[i]->text, "offset") != 0 && strcmp(at->keys[i]->text, "scale") != 0) return false;
+  return at->count > 0;
+}
+
 static int read_three(ml3_task_reader *r, const ml3_tree *at, const char *what, double x[3]) {
   int code = ML3_OK;
   if (at->kind != ML3_TREE_LIST || at->count != 3) return ml3_tree_wrong(at, r->error, "%s: expected [x, y, z]", what);
@@ -118,7 +161,7 @@ static int add_mocap(ml3_task_reader *r, const ml3_tree *key, const ml3_tree *at
 static int read_one(ml3_task_reader *r, const ml3_tree *key, const ml3_tree *value) {
   double range[2];
   if (strncmp(key->text, "mocap ", 6) == 0) return add_mocap(r, key, value);
-  if (value->kind == ML3_TREE_MAP) return add_together(r, key, value);
+  if (value->kind == ML3_TREE_MAP) return is_about(value) ? add_about(r, key, value) : add_together(r, key, value);
   const int id = find_actuator(r, key, key->text);
   if (id < 0) return ML3_ERR_FORMAT;
   if (value->kind == ML3_TREE_TEXT && strcmp(value->text, "ctrlrange") == 0) return add_actuator(r, key, id, NULL);

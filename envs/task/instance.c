@@ -299,13 +299,26 @@ static const char *term_name(const ml3_env_spec *spec, int term) {
   return t->terms[term].name;
 }
 
+static void limits(const ml3_env *env, bool *hold) {
+  const ml3_task *t = task_of(env);
+  for (int i = 0; i < t->limit_count; i++) hold[i] = ((const instance *)env->data)->r[t->limits[i].value] != 0;
+}
+
+static const char *limit_name(const ml3_env_spec *spec, int limit) {
+  const ml3_task *t = spec->own;
+  return t->limits[limit].name;
+}
+
 /* ---- stepping ------------------------------------------------------------------------------------------------------- */
 
 static void fill_control(const ml3_env *env, const double *action) {
   const ml3_task *t = task_of(env);
   instance *s = env->data;
-  for (int i = 0; i < t->control_count; i++)
-    s->control[t->controls[i].control] = t->controls[i].factor * action[t->controls[i].action];
+  for (int i = 0; i < t->control_count; i++) {
+    const ml3_task_control *c = &t->controls[i];
+    const double a = action[c->action];
+    s->control[c->control] = c->offset + c->factor * (c->about ? fmin(fmax(a, -1), 1) : a);
+  }
   for (int i = 0; i < t->mocap_count; i++) {
     const ml3_task_mocap *p = &t->mocaps[i];
     double *place = s->simulation.data->mocap_pos + 3 * p->mocap;
@@ -336,20 +349,24 @@ static void step(ml3_env *env, const double *action, ml3_env_result *result) {
 /* By the controls that are driven. */
 static void linearize(ml3_env *env, const double *action, double *a, double *b) {
   const ml3_task *t = task_of(env);
-  int columns[t->control_count + 1];
+  const int n = env->spec->state_dim, count = t->control_count;
+  int columns[count + 1];
   fill_control(env, action);
-  for (int i = 0; i < t->control_count; i++) columns[i] = t->controls[i].control;
+  for (int i = 0; i < count; i++) columns[i] = t->controls[i].control;
   ml3_simulation_linearize(simulation(env),
                            &(ml3_simulation_action){.control = ((instance *)env->data)->control,
                                                     .frame_skip = t->frame_skip,
                                                     .columns = columns,
-                                                    .column_count = t->control_count},
+                                                    .column_count = count},
                            a, b);
+  for (int i = 0; i < count; i++)
+    for (int k = 0; k < n && t->controls[i].about; k++)
+      b[k * count + i] *= fabs(action[i]) > 1 ? 0 : t->controls[i].factor;
 }
 
 static bool can_linearize(const ml3_task *t) {
   for (int i = 0; i < t->control_count; i++)
-    if (t->controls[i].action != i || t->controls[i].factor != 1) return false;
+    if (t->controls[i].action != i || (t->controls[i].factor != 1 && !t->controls[i].about)) return false;
   return t->mocap_count == 0 && (ml3_simulation_can_linearize(t->model) || ml3_simulation_has_delays(t->model));
 }
 
@@ -417,6 +434,8 @@ void ml3_task_functions(ml3_task *t) {
   spec->success = success;
   spec->terms = terms;
   spec->term_name = term_name;
+  spec->limits = limits;
+  spec->limit_name = limit_name;
   if (can_linearize(t)) spec->linearize = linearize;
   spec->expand = ml3_task_expand;
   spec->pose = pose;

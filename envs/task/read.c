@@ -214,27 +214,36 @@ static int read_success(ml3_task_reader *r, bool *ends) {
   return x.n ? ML3_OK : r->error->code;
 }
 
+static int add_limit(ml3_task_reader *r, const ml3_tree *key, ml3_value x) {
+  ml3_task *t = r->task;
+  const char *name = x.n ? ml3_task_text(t, r->error, "%s", key->text) : NULL;
+  if (!name) return r->error->code;
+  t->limits[t->limit_count++] = (ml3_task_limit){name, x.reg};
+  r->healthy = r->healthy.n ? ml3_combine(&r->step, ML3_OP_MULTIPLY, r->healthy, x) : x;
+  return r->healthy.n ? ML3_OK : r->error->code;
+}
+
 /* Conditions that must hold for the episode to go on, by name; `limits` are some without one. */
 static int read_terminate(ml3_task_reader *r) {
   const ml3_tree *at = ml3_tree_find(r->root, "terminate"), *limits = ml3_tree_find(r->root, "limits");
-  ml3_compiler *c = &r->step;
+  int code = ML3_OK;
   if (at && at->kind != ML3_TREE_MAP)
     return ml3_tree_wrong(at, r->error, "terminate: expected lines such as `healthy: {body torso z: [0.2, 1]}`");
   if (limits && limits->kind != ML3_TREE_MAP)
     return ml3_tree_wrong(limits, r->error, "limits: expected lines such as `qpos hinge: [-1, 1]`");
-  for (int i = 0; at && i < at->count; i++) {
-    const ml3_value x = ml3_compile_condition(c, at->items[i]);
-    if (!x.n) return r->error->code;
-    const int code = ml3_task_add_name(r, at->keys[i], at->keys[i]->text, NULL, x);
-    if (code != ML3_OK) return code;
-    r->healthy = r->healthy.n ? ml3_combine(c, ML3_OP_MULTIPLY, r->healthy, x) : x;
+  const size_t count = (size_t)(at ? at->count : 0) + (size_t)(limits ? limits->count : 0);
+  if (!(r->task->limits = ml3_task_allocate(r->task, count, sizeof *r->task->limits, r->error))) return ML3_ERR_MEMORY;
+  for (int i = 0; at && i < at->count && code == ML3_OK; i++) {
+    const ml3_value x = ml3_compile_condition(&r->step, at->items[i]);
+    code = add_limit(r, at->keys[i], x);
+    if (code == ML3_OK) code = ml3_task_add_name(r, at->keys[i], at->keys[i]->text, NULL, x);
   }
-  if (limits && limits->count) {
-    const ml3_value x = ml3_compile_condition(c, limits);
-    if (!x.n) return r->error->code;
-    r->healthy = r->healthy.n ? ml3_combine(c, ML3_OP_MULTIPLY, r->healthy, x) : x;
+  for (int i = 0; limits && i < limits->count && code == ML3_OK; i++) {
+    ml3_tree one = *limits;
+    one.count = 1, one.keys = limits->keys + i, one.items = limits->items + i;
+    code = add_limit(r, limits->keys[i], ml3_compile_condition(&r->step, &one));
   }
-  return ML3_OK;
+  return code;
 }
 
 /* ended: not healthy, or at the goal where that ends it. */
@@ -380,6 +389,7 @@ static int fill_specs(ml3_task_reader *r) {
   s->name = t->name, s->summary = t->summary;
   if (t->hides_goal) s->goal_dim = 0;
   s->term_count = t->term_count;
+  s->limit_count = t->limit_count;
   ml3_task_functions(t);
   for (int k = ML3_SPLITS - 1; k >= 0; k--) {
     ml3_env_parameter *p = ml3_task_allocate(t, (size_t)t->task_dim, sizeof *p, r->error);

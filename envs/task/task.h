@@ -11,10 +11,12 @@
 enum { ML3_SPLITS = 4 }; /* train, validation, test, ood */
 extern const char *const ml3_task_split_names[ML3_SPLITS];
 
-/* A control of the model that an action drives: ctrl[control] = factor action[action]. */
+/* A control of the model that an action drives: ctrl[control] = offset + factor action[action]; about an offset, the action is
+   clipped to +-1 first. */
 typedef struct ml3_task_control {
   int control, action;
-  double factor;
+  double factor, offset;
+  bool about;
 } ml3_task_control;
 
 /* A mocap body that three actions move: its place += scale clip(action, -1, 1), within [low, high]. */
@@ -28,6 +30,12 @@ typedef struct ml3_task_term {
   const char *name;
   int weight, value;
 } ml3_task_term;
+
+/* A condition of `terminate` or `limits`: the register that is 1 while it holds. */
+typedef struct ml3_task_limit {
+  const char *name;
+  int value;
+} ml3_task_limit;
 
 /* A number of the model that tasks set. */
 typedef enum ml3_task_number {
@@ -80,6 +88,8 @@ typedef struct ml3_task {
   int distance, success, ended, reward;                        /* -1: none */
   ml3_task_term *terms;
   int term_count;
+  ml3_task_limit *limits;
+  int limit_count;
   ml3_latch *latches, *starts;
   int latch_count, start_count;
   ml3_placed *placed; /* sites that the task places, in the world */
