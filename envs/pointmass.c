@@ -143,7 +143,7 @@ static const ml3_env_parameter any_goal[TASK_DIM] = {
   .goal_now = goal_now, .get_state = ml3_simulation_env_get_state, .set_state = ml3_simulation_env_set_state,        \
   .full_dim = ml3_simulation_env_full_dim, .get_full = ml3_simulation_env_get_full,                                  \
   .set_full = ml3_simulation_env_set_full, .load = ml3_simulation_env_load, .borrow = ml3_simulation_env_borrow,     \
-  .distance = distance, .success = success, .linearize = linearize, .scene_xml = ml3_pointmass_xml, .pose = pose,    \
+  .distance = distance, .success = success, .linearize = linearize, .scene_xml = ml3_models_pointmass_xml, .pose = pose,    \
   .arrange = arrange, .plane = &table_plane, .move_goal = move_goal, .push = push
 
 const ml3_env_spec ml3_pointmass = {

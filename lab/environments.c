@@ -12,7 +12,7 @@ static const struct {
     {"pendulum_hanging", "pendulum_model_based"},
     {"pointmass_goal", "pointmass_model_based"},
     {"reacher_joints", "reacher_model_based"},
-    {"ant_goal", "ant_goal_model_free"},
+    {"walker_goal", "walker_goal_model_free"},
 };
 
 /* Rollouts in the simulator, where the model's equations do not know all that tasks draw, or see the state otherwise: a loss that
@@ -61,7 +61,7 @@ static const struct {
   const char *environment, *settings;
 } learners[] = {
     {"mountain_car", "learner.rate=1e-3 learner.normalize_reward=true learner.updates=300"},
-    {"ant_goal", "policy.log_std=-1 learner.rate=1e-3 learner.discount=0.95 learner.updates=400"},
+    {"walker_goal", "policy.log_std=-1 learner.rate=1e-3 learner.discount=0.95 learner.updates=400"},
     {"pendulum_swing_up", "learner.rate=1e-3 learner.normalize_reward=true learner.discount=0.97 learner.updates=500"},
     {"acrobot", PATIENT "learner.updates=60"},
     {"pendulum", "learner.envs=4 learner.steps=1024 learner.epochs=2 learner.minibatches=16 learner.rate=3e-3 "

@@ -23,7 +23,7 @@ Test(cli, mistakes_are_told_in_sentences) {
   expect("train --set method=maml --set inner.lifetime=3", 2, "inner.lifetime is 3, but the start is learned");
   expect("train --set inner.weights=list", 2, "the list of weights has 0 entries for 5 inner steps");
   expect("train --bogus", 2, "--bogus: unknown option");
-  expect("train ant_goal --set problem=model_based", 1, "no differentiable model");
+  expect("train walker_goal --set problem=model_based", 1, "no differentiable model");
   expect("train missing.yaml", 1, "cannot read 'missing.yaml'");
   expect("train --resume nothing", 1, "not a run folder");
   expect("adapt", 2, "which run?");

@@ -23,7 +23,7 @@ static void expect_none(const char *arguments, const char *text) {
 Test(cli_users, every_environment_is_trained_by_its_name) {
   for (int i = 0; i < ml3_env_count(); i++) {
     const char *name = ml3_env_at(i)->name;
-    const bool expert = strcmp(name, "ant_goal") == 0 || strcmp(name, "reacher") == 0 || strcmp(name, "reacher_goal") == 0;
+    const bool expert = strcmp(name, "walker_goal") == 0 || strcmp(name, "reacher") == 0 || strcmp(name, "reacher_goal") == 0;
     char arguments[1024], file[128];
     snprintf(arguments, sizeof arguments, "train %s -o %s " SMALL "%s", name, name,
              expert ? "--set horizon=10 --set extra.expert_updates=1 --set learner.steps=16" : "" /* it learns first */);

@@ -11,7 +11,7 @@ enum { STATE = 29, OBS = 28, LEGS = 8, TASK = 6 };
 
 static ml3_env *open_env(void) {
   ml3_error error = {0};
-  ml3_env *env = ml3_env_new(ml3_env_find("ant_goal", &error), &error);
+  ml3_env *env = ml3_env_new(ml3_env_find("walker_goal", &error), &error);
   cr_assert_not_null(env, "%s", error.message);
   cr_assert(env->spec->state_dim == STATE && env->spec->obs_dim == OBS && env->spec->action_dim == LEGS);
   return env;

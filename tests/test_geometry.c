@@ -103,8 +103,8 @@ Test(reacher_joints, goals_reach_the_target) {
 Test(geometry, refuses_what_it_does_not_know) {
   ml3_error error = {0};
   ml3_geometry at;
-  cr_expect_eq(ml3_geometry_init(&at, ml3_env_find("ant_goal", NULL), &error), ML3_ERR_UNAVAILABLE);
-  cr_expect_not_null(strstr(error.message, "ant_goal"), "%s", error.message);
+  cr_expect_eq(ml3_geometry_init(&at, ml3_env_find("walker_goal", NULL), &error), ML3_ERR_UNAVAILABLE);
+  cr_expect_not_null(strstr(error.message, "walker_goal"), "%s", error.message);
   cr_expect_eq(ml3_geometry_init(&at, ml3_env_find("reacher_goal", NULL), &error), ML3_ERR_UNAVAILABLE);
   cr_expect_not_null(strstr(error.message, "rollout.fixed"), "%s", error.message);
 }

@@ -410,6 +410,6 @@ Test(simulation, limited_joints_are_observed_without_bounds) {
   cr_expect_str_eq(spec->obs[0].name, "slider");
   cr_expect(spec->obs[0].low == -INFINITY && spec->obs[0].high == INFINITY);
   cr_expect(spec->obs[1].low == -1 && spec->obs[1].high == 1, "a sine");
-  spec = find("ant_goal");
+  spec = find("walker_goal");
   for (int i = 12; i < 20; i++) cr_expect(spec->obs[i].high == INFINITY && spec->state[i - 5].high < 1);
 }

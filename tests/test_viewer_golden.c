@@ -103,7 +103,7 @@ static void check_environment(const ml3_env_spec *spec) {
 /* Variants of an environment share its scene. */
 static bool seen_before(int i) {
   for (int k = 0; k < i; k++)
-    if (ml3_env_at(k)->scene_xml == ml3_env_at(i)->scene_xml) return true;
+    if (strcmp(ml3_env_at(k)->scene_xml, ml3_env_at(i)->scene_xml) == 0) return true;
   return false;
 }
 

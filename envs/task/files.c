@@ -141,14 +141,31 @@ static ml3_tree *open_yaml(opening *o, const char *path, bool builtin) {
 
 /* ---- MJCF ----------------------------------------------------------------------------------------------------------- */
 
+/* The MJCF with what `worldbody` adds to it: sites and the like. */
+static const char *with_more(opening *o, const ml3_tree *root, const char *xml) {
+  const ml3_tree *more = ml3_tree_find(root, "worldbody");
+  const char *end = NULL;
+  if (!more) return xml;
+  for (const char *s = xml; (s = strstr(s, "</mujoco>")); s++) end = s;
+  if (!ml3_tree_text(more) || !end) {
+    ml3_tree_wrong(more, o->error, "worldbody: expected MJCF as a text, such as '<site name=\"goal\"/>'");
+    return NULL;
+  }
+  return ml3_task_text(o->task, o->error, "%.*s<worldbody>%s</worldbody>%s", (int)(end - xml), xml, more->text, end);
+}
+
 static int open_model(opening *o, const ml3_tree *root, const char *path, bool builtin) {
   ml3_task *t = o->task;
   const ml3_tree *model = ml3_tree_find(root, "model");
   char found[PATH_SIZE];
   if (model && ml3_tree_text(model) && ml3_task_builtin_file(model->text) && ml3_task_builtin_file(model->file)) {
-    t->specs[0].scene_xml = read_text(o, model->text, true, XML_SIZE_MAX); /* one of the library's */
+    const char *text = read_text(o, model->text, true, XML_SIZE_MAX); /* one of the library's */
+    t->specs[0].scene_xml = text ? with_more(o, root, text) : NULL;
   } else {
     if (builtin) return ml3_error_set(o->error, ML3_ERR_FORMAT, "%s: the task names no model of the library", path);
+    if (ml3_tree_find(root, "worldbody"))
+      return ml3_tree_wrong(ml3_tree_find(root, "worldbody"), o->error,
+                            "worldbody: it is added to models of the library alone; write it into the MJCF");
     if (model && !resolve(o, model, found)) return o->error->code;
     if (!model) {
       const size_t n = strlen(path) - (ends_in(path, ".xml") ? 4 : 5);

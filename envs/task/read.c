@@ -342,7 +342,8 @@ static int read_scalars(ml3_task_reader *r) {
 static const char *const SECTIONS[] = {"summary",    "version",  "model",       "extends", "horizon",
                                        "frame_skip", "timestep", "evaluate",    "goal",    "actions",
                                        "actuators",  "points",   "observation", "hidden",  "reward",
-                                       "terminate",  "limits",   "success",     "reset",   "task"};
+                                       "terminate",  "limits",   "success",     "reset",   "task",
+                                       "worldbody"};
 
 static int compile_sections(ml3_task_reader *r) {
   ml3_task *t = r->task;

@@ -229,6 +229,14 @@ static ml3_value read_term(ml3_task_reader *r, const ml3_tree *key, const ml3_tr
   return x;
 }
 
+/* The product of terms as a term. */
+static ml3_value read_product(ml3_task_reader *r, const ml3_tree *at, int *weight) {
+  const double one = 1;
+  const ml3_value x = read_terms(r, at, ML3_OP_MULTIPLY, false);
+  *weight = ml3_program_registers(r->step.program, &one, 1);
+  return *weight < 0 ? NOTHING : ml3_combine(&r->step, ML3_OP_MULTIPLY, x, (ml3_value){*weight, 1});
+}
+
 /* Terms summed or multiplied; of the top ones each is known by name. */
 static ml3_value read_terms(ml3_task_reader *r, const ml3_tree *at, ml3_op op, bool top) {
   ml3_compiler *c = &r->step;
@@ -243,7 +251,7 @@ static ml3_value read_terms(ml3_task_reader *r, const ml3_tree *at, ml3_op op, b
     const ml3_tree *key = at->keys[i], *item = at->items[i];
     const bool product = top && strcmp(key->text, "product") == 0;
     int weight = -1;
-    const ml3_value x = product ? read_terms(r, item, ML3_OP_MULTIPLY, false) : read_term(r, key, item, &weight);
+    const ml3_value x = product ? read_product(r, item, &weight) : read_term(r, key, item, &weight);
     if (!x.n) return NOTHING;
     if (top) t->terms[t->term_count++] = (ml3_task_term){ml3_task_text(t, r->error, "%s", key->text), weight, x.reg};
     all = i == 0 ? x : ml3_combine(c, op, all, x);

@@ -199,8 +199,8 @@ static const ml3_env_parameter task_parameters[TASK_DIM] = {
     [FRICTION] = {.name = "friction", .unit = "1", .value = 1, .low = 1, .high = 1},
 };
 
-const ml3_env_spec ml3_ant_goal = {
-    .name = "ant_goal",
+const ml3_env_spec ml3_walker_goal = {
+    .name = "walker_goal",
     .summary = "a four-legged walker that goes to a goal (MuJoCo)",
     .dt_s = 0.05,
     .horizon = 200,
@@ -230,7 +230,7 @@ const ml3_env_spec ml3_ant_goal = {
     .borrow = ml3_simulation_env_borrow,
     .distance = distance,
     .success = success,
-    .scene_xml = ml3_ant_goal_xml,
+    .scene_xml = ml3_walker_goal_xml,
     .pose = pose,
     .arrange = arrange,
     .move_goal = move_goal,
