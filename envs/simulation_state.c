@@ -114,7 +114,7 @@ bool ml3_simulation_put(ml3_simulation *s, const double *full, ml3_mjcf_said *sa
 
 int ml3_simulation_full_dim(const ml3_simulation *s) {
   const mjModel *m = s->model;
-  return 1 + m->nq + 3 * m->nv + m->na + 7 * m->nmocap;
+  return 1 + m->nq + 3 * m->nv + m->na + m->nu + 7 * m->nmocap;
 }
 
 /* One after another: the parts of the state, each copied in or out. */
@@ -128,6 +128,7 @@ static void copy_full(const mjModel *m, mjData *d, double *full, bool out) {
                {d->qacc_warmstart, m->nv},
                {d->qfrc_applied, m->nv},
                {d->act, m->na},
+               {d->ctrl, m->nu}, /* forces of actuators follow from it when an episode begins */
                {d->mocap_pos, 3 * m->nmocap},
                {d->mocap_quat, 4 * m->nmocap}};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
