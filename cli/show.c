@@ -29,13 +29,13 @@ static int choose(const char *what, const char *given, const char *const *names,
 static const char *const layouts[] = {"single", "ghosts", "tiles", NULL};
 static const char *const overlays[] = {"none", "labels", "plots", "all", NULL};
 
-typedef struct shown {
+typedef struct view_arguments {
   int task, width, height, map;
   const char *layout, *overlay, *camera, *with, *policy;
-} shown;
+} view_arguments;
 
 /* The options that both verbs have; view is filled from them. */
-static int fill(const shown *given, const cli_live *live, ml3_view_options *view, ml3_error *error) {
+static int fill(const view_arguments *given, const cli_live *live, ml3_view_options *view, ml3_error *error) {
   int layout, overlay;
   const bool one = cli_live_source(live)->actors < 2;
   int code = choose("--layout", given->layout, layouts, one ? ML3_VIEW_SINGLE : ML3_VIEW_GHOSTS, &layout, error);
@@ -57,7 +57,7 @@ static int fill(const shown *given, const cli_live *live, ml3_view_options *view
   return ML3_OK;
 }
 
-static cli_live *open_main(const cli_options *o, const shown *given, cli_cast cast, ml3_error *error) {
+static cli_live *open_main(const cli_options *o, const view_arguments *given, cli_cast cast, ml3_error *error) {
   if (given->policy) return cli_live_of_policy(given->policy, o->argument, o, error);
   if (!o->argument) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "which run or environment? `ml3 list` shows them");
@@ -72,7 +72,7 @@ static cli_live *open_main(const cli_options *o, const shown *given, cli_cast ca
   return cli_live_of_environment(where, error);
 }
 
-static cli_live *open_live(const cli_options *o, const shown *given, cli_cast cast, ml3_error *error) {
+static cli_live *open_live(const cli_options *o, const view_arguments *given, cli_cast cast, ml3_error *error) {
   cli_live *live = open_main(o, given, cast, error);
   if (!live || !given->with || cli_live_add(live, given->with, error) == ML3_OK) return live;
   cli_live_free(live);
@@ -94,7 +94,7 @@ static void key_notes(char *notes, size_t size) {
 }
 
 int cli_view(int argc, const char **argv) {
-  shown given = {.width = 1280, .height = 720};
+  view_arguments given = {.width = 1280, .height = 720};
   double speed = 1;
   int force = 0;
   const char *trace = NULL;
@@ -119,13 +119,13 @@ int cli_view(int argc, const char **argv) {
   key_notes(notes, sizeof notes);
   int answer = cli_options_read(
       &options, argc, argv, own, "[RUN|zoo:NAME|ENVIRONMENT|FILE.xml] [OPTIONS]",
-      "Opens a window on a held-out task of a run. Two pupils start from the same untrained policy: u lets the\n"
-      "learned loss teach one of them, o its opponent the other; the environment's reward is shown, not used.\n"
-      "Beside them: the untrained policy, iLQR, the pupil one update ago. An environment plays random actions.",
+      "Opens a window on a held-out task of a run. Two learners start from the same untrained policy: u updates\n"
+      "one by the learned loss, o the other by its opponent; the environment's reward is plotted, not used.\n"
+      "Beside them: the untrained policy, iLQR, the first learner one update ago. An environment plays random actions.",
       notes);
   if (answer >= 0) return answer;
   ml3_error error = {0};
-  cli_live *live = open_live(&options, &given, CLI_CAST_LESSON, &error);
+  cli_live *live = open_live(&options, &given, CLI_CAST_LEARNERS, &error);
   ml3_view_options view = {
       .speed = speed, .trace = trace, .title = live ? cli_live_title(live) : NULL, .stop = cli_interrupted};
   int code = live ? fill(&given, live, &view, &error) : error.code;
@@ -156,7 +156,7 @@ static int choose_output(const char *argument, int force, char *path, ml3_error 
 }
 
 int cli_record(int argc, const char **argv) {
-  shown given = {.width = 1280, .height = 720};
+  view_arguments given = {.width = 1280, .height = 720};
   double fps = 0;
   int force = 0;
   const char *output = NULL;
