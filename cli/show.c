@@ -34,6 +34,20 @@ typedef struct view_arguments {
   const char *layout, *overlay, *camera, *with, *policy;
 } view_arguments;
 
+/* The options that both verbs have, of view_arguments `given`. */
+/* clang-format off */
+#define VIEW_OPTIONS \
+  {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"}, \
+  {"policy", 'p', POPT_ARG_STRING, &given.policy, 0, \
+   "a trained policy, a run's or a FILE.safetensors, in ENVIRONMENT (its run's)", "POLICY"}, \
+  {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"}, \
+  {"camera", '\0', POPT_ARG_STRING, &given.camera, 0, "a camera of the scene by name or number, free, or track", "NAME"}, \
+  {"overlay", '\0', POPT_ARG_STRING, &given.overlay, 0, "none, labels, plots or all (all)", "NAME"}, \
+  {"map", '\0', POPT_ARG_NONE, &given.map, 0, "the learned loss laid under the scene", NULL}, \
+  {"width", '\0', POPT_ARG_INT, &given.width, 0, "pixels (1280)", "N"}, \
+  {"height", '\0', POPT_ARG_INT, &given.height, 0, "pixels (720)", "N"}
+/* clang-format on */
+
 /* The options that both verbs have; view is filled from them. */
 static int fill(const view_arguments *given, const cli_live *live, ml3_view_options *view, ml3_error *error) {
   int layout, overlay;
@@ -99,17 +113,8 @@ int cli_view(int argc, const char **argv) {
   int force = 0;
   const char *trace = NULL;
   const struct poptOption own[] = {
-      {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"},
-      {"policy", 'p', POPT_ARG_STRING, &given.policy, 0,
-       "a trained policy, a run's or a FILE.safetensors, in ENVIRONMENT (its run's)", "POLICY"},
-      {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"},
       {"layout", 'l', POPT_ARG_STRING, &given.layout, 0, "single, ghosts or tiles (ghosts)", "NAME"},
-      {"camera", '\0', POPT_ARG_STRING, &given.camera, 0, "a camera of the scene by name or number, free, or track",
-       "NAME"},
-      {"overlay", '\0', POPT_ARG_STRING, &given.overlay, 0, "none, labels, plots or all (all)", "NAME"},
-      {"map", '\0', POPT_ARG_NONE, &given.map, 0, "the learned loss laid under the scene", NULL},
-      {"width", '\0', POPT_ARG_INT, &given.width, 0, "pixels (1280)", "N"},
-      {"height", '\0', POPT_ARG_INT, &given.height, 0, "pixels (720)", "N"},
+      VIEW_OPTIONS,
       {"speed", '\0', POPT_ARG_DOUBLE, &speed, 0, "1 is real time", "FACTOR"},
       {"trace", '\0', POPT_ARG_STRING, &trace, 0, "a line for every key and what came of it", "FILE"},
       CLI_FORCE_OPTION(&force),
@@ -164,18 +169,9 @@ int cli_record(int argc, const char **argv) {
       {"output", 'o', POPT_ARG_STRING, &output, 0,
        "FILE.mp4, FILE.gif, FILE.png for the last state, or a folder for frames (RUN/rollouts.mp4)", "PATH"},
       CLI_FORCE_OPTION(&force),
-      {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"},
-      {"policy", 'p', POPT_ARG_STRING, &given.policy, 0,
-       "a trained policy, a run's or a FILE.safetensors, in ENVIRONMENT (its run's)", "POLICY"},
-      {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"},
       {"layout", 'l', POPT_ARG_STRING, &given.layout, 0, "single (one after the other), ghosts or tiles (ghosts)",
        "NAME"},
-      {"camera", '\0', POPT_ARG_STRING, &given.camera, 0, "a camera of the scene by name or number, free, or track",
-       "NAME"},
-      {"overlay", '\0', POPT_ARG_STRING, &given.overlay, 0, "none, labels, plots or all (all)", "NAME"},
-      {"map", '\0', POPT_ARG_NONE, &given.map, 0, "the learned loss laid under the scene", NULL},
-      {"width", '\0', POPT_ARG_INT, &given.width, 0, "pixels (1280)", "N"},
-      {"height", '\0', POPT_ARG_INT, &given.height, 0, "pixels (720)", "N"},
+      VIEW_OPTIONS,
       {"fps", '\0', POPT_ARG_DOUBLE, &fps, 0, "frames a second of video", "N"},
       POPT_TABLEEND};
   cli_options options = {0};

@@ -114,16 +114,9 @@ int training_write_metrics(training *t, const double *values, ml3_error *error) 
   return ml3_lab_log_write(t->log, step, values, error);
 }
 
-/* Each kind once. */
 static void say_warnings(training *t) {
-  char text[512];
   const ml3_env_warnings warnings = ml3_env_tally(t->kind->env(t));
-  for (unsigned k = 0; k < ML3_WARN_KINDS; k++) {
-    if (t->said_warnings & 1u << k || !*ml3_env_warning_tell(&warnings, (ml3_env_warning)k, text, sizeof text))
-      continue;
-    t->said_warnings |= 1u << k;
-    ml3_lab_message(&t->callbacks, "warning: %s", text);
-  }
+  ml3_lab_warn(&t->callbacks, &warnings, &t->said_warnings);
 }
 
 static bool ended(const training *t) {
