@@ -72,7 +72,7 @@ static int record(const ml3_lab_comparison *c, const own_options *own, bool quie
   return code;
 }
 
-/* Several runs have no folder of their own: told before they are compared. */
+/* Several runs have no folder of their own: an error before they are compared. */
 static int check_folder(const cli_options *o, const own_options *own, ml3_error *error) {
   if (own->output || !strstr(o->argument, "{seed}")) return ml3_lab_run_may_create(own->output, true, error);
   return ml3_error_set(error, ML3_ERR_ARGUMENT, "several runs are compared; --output says where the tables go");
@@ -85,13 +85,13 @@ static int make_folder(const cli_options *o, const own_options *own, char *folde
     snprintf(folder, ML3_LAB_PATH_MAX, "%.1000s", o->argument);
     return ML3_OK;
   }
-  char wanted[ML3_LAB_PATH_MAX];
+  char usual[ML3_LAB_PATH_MAX];
   ml3_lab_config config;
   ml3_lab_config_defaults(&config);
   const char *slash = strrchr(o->argument, '/');
   const char *name = slash ? slash + 1 : o->argument;
-  snprintf(wanted, sizeof wanted, "runs/compare-%.200s", ml3_lab_zoo_is(name) ? name + 4 : name);
-  return ml3_lab_run_create(own->output ? own->output : wanted, &config, true, folder, error);
+  snprintf(usual, sizeof usual, "runs/compare-%.200s", ml3_lab_zoo_is(name) ? name + 4 : name);
+  return ml3_lab_run_create(own->output ? own->output : usual, &config, true, folder, error);
 }
 
 /* ---- the verb --------------------------------------------------------------------------------------------------------- */

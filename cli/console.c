@@ -50,10 +50,3 @@ void cli_console_open(cli_console *console, const char *verb, bool quiet) {
 }
 
 const ml3_lab_callbacks cli_messages = {.message = print_message, .idle = print_idle};
-
-void cli_console_warn(const char *verb, const ml3_env_warnings *warnings) {
-  char text[512];
-  for (int k = 0; k < ML3_WARN_KINDS; k++)
-    if (*ml3_env_warning_tell(warnings, (ml3_env_warning)k, text, sizeof text))
-      fprintf(stderr, "ml3 %s: warning: %s\n", verb, text);
-}

@@ -3,7 +3,6 @@
 #define ML3_CLI_CONSOLE_H
 
 #include "cli/progress.h"
-#include "envs/env.h"
 #include "lab/callbacks.h"
 
 /* The progress line of what the lab does before a verb's own work, and its table of callbacks. */
@@ -19,8 +18,5 @@ void cli_console_open(cli_console *console, const char *verb, bool quiet);
 
 /* Messages alone, as "ml3: ...". */
 extern const ml3_lab_callbacks cli_messages;
-
-/* What MuJoCo warned of: a line a kind. */
-void cli_console_warn(const char *verb, const ml3_env_warnings *warnings);
 
 #endif

@@ -23,7 +23,7 @@ void cli_catch_interrupts(void) {
   struct sigaction before; /* a terminal that goes away, unless `nohup` is to outlive it */
   if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, NULL);
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGXFSZ, SIG_IGN); /* a file that may grow no further is a write error, told as such */
+  signal(SIGXFSZ, SIG_IGN); /* a file that may grow no further is an ordinary write error */
 }
 
 bool cli_interrupted(void) {

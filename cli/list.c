@@ -60,7 +60,7 @@ static int is_visible(const struct dirent *e) {
   return e->d_name[0] != '.';
 }
 
-/* A run that cannot be read is told and does not hide the others. */
+/* A run that cannot be read is an error and does not hide the others. */
 static void list_runs(void) {
   ml3_lab_table *table = ml3_lab_table_new(ml3_lab_overview_columns, ML3_LAB_OVERVIEW_COLUMNS);
   struct dirent **entries = NULL;

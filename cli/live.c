@@ -22,22 +22,22 @@ static int add(cli_live *l, cli_live_kind kind, const char *name, int updates) {
   return k;
 }
 
-static void add_lesson(cli_live *l) {
-  add(l, ACTOR_POLICY, l->teacher, 0);
+static void add_learners(cli_live *l) {
+  add(l, ACTOR_POLICY, l->rule, 0);
   add(l, ACTOR_POLICY, cli_live_opponent(l), 0);
   add(l, ACTOR_POLICY, "untrained", -1);
   if (ml3_goal_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
   l->before_actor = add(l, ACTOR_POLICY, "before", 0);
-  l->source.teachers = 2;
-  l->source.teacher = cli_live_teacher_name;
-  l->source.teach = cli_live_teach;
-  l->source.forget = cli_live_forget;
+  l->source.learners = 2;
+  l->source.rule = cli_live_rule;
+  l->source.update = cli_live_update;
+  l->source.restart = cli_live_restart;
 }
 
 static void add_comparison(cli_live *l) {
   const ml3_compare_settings *s = &l->compare;
   for (int i = s->step_count - 1; i >= 0 && l->source.actors < ML3_VIEW_ACTORS - 3; i--)
-    add(l, ACTOR_POLICY, l->teacher, s->steps[i]);
+    add(l, ACTOR_POLICY, l->rule, s->steps[i]);
   add(l, ACTOR_POLICY, "untrained", -1);
   add(l, ACTOR_POLICY, cli_live_opponent(l), s->steps[s->step_count - 1]);
   if (ml3_goal_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
@@ -65,7 +65,7 @@ static int open_problem(cli_live *l, ml3_error *error) {
   const ml3_lab_config *config = &l->a.config;
   const int code = ml3_lab_adapting_make(&l->a, error);
   if (code != ML3_OK) return code;
-  l->teacher = ml3_lab_method_label(config);
+  l->rule = ml3_lab_method_label(config);
   l->compare = ml3_lab_compare_settings_of(config);
   l->model_free = l->a.kind == &ml3_lab_problem_model_free;
   if (l->model_free) {
@@ -109,8 +109,8 @@ cli_live *cli_live_of_run(const char *folder, const cli_options *options, cli_ca
   }
   l->source.start = cli_live_start_run;
   l->source.goal_moved = cli_live_goal_moved;
-  if (cast == CLI_CAST_LESSON)
-    add_lesson(l);
+  if (cast == CLI_CAST_LEARNERS)
+    add_learners(l);
   else
     add_comparison(l);
   for (int k = 0; k < l->source.actors; k++)

@@ -10,7 +10,7 @@ typedef struct cli_live cli_live;
 
 /* Which policies of a run are shown. */
 typedef enum cli_cast {
-  CLI_CAST_LESSON, /* for a window: two pupils, of the learned loss and of its opponent, beside what they are compared with */
+  CLI_CAST_LEARNERS, /* for a window: two learners, by the learned loss and by its opponent, beside what they are compared with */
   CLI_CAST_COMPARISON /* for a recording: untrained, the learned loss after each number of updates, its opponent, iLQR */
 } cli_cast;
 

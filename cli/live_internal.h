@@ -13,7 +13,7 @@ typedef struct cli_live_actor {
   cli_live_kind kind;
   const char *name; /* "learned loss" */
   char label[96];
-  int updates;        /* taken; -1: not told */
+  int updates;        /* taken; -1: not known */
   ml3_real *theta;    /* a policy's parameters */
   ml3_policy *policy; /* of one that was trained elsewhere; else it is the run's */
 } cli_live_actor;
@@ -24,16 +24,16 @@ struct cli_live {
   char title[160];
   cli_cast cast;
   cli_live_actor actors[ML3_VIEW_ACTORS];
-  int before_actor; /* which is the pupil as it was one update ago, or -1 */
+  int before_actor; /* the first learner as it was one update ago, or -1 */
 
   /* of a run */
   ml3_lab_adapting a;  /* its task, and the policy that updates begin with */
-  const char *teacher; /* what the run has learned: "learned loss" */
+  const char *rule;    /* what the run has learned: "learned loss" */
   ml3_compare_settings compare;
   const ml3_policy *policy;
   bool model_free;
   double task_rate;                     /* of the opponent; NAN until it is needed */
-  ml3_random random[ML3_VIEW_TEACHERS]; /* of the updates of each learner */
+  ml3_random random[ML3_VIEW_LEARNERS]; /* of the updates of each learner */
   ml3_real *gradient;
   double *goal;         /* [goal_dim] */
   ml3_goal_plan *plan;  /* iLQR's; NULL until it is needed */
@@ -48,9 +48,9 @@ struct cli_live {
 /* Of the learned loss. Without a model the task's gradient is the policy gradient on fresh rollouts. */
 const char *cli_live_opponent(const cli_live *l);
 
-const char *cli_live_teacher_name(void *user, int teacher);
-int cli_live_teach(void *user, int teacher, ml3_error *error);
-void cli_live_forget(void *user); /* pupils are as before their first lesson */
+const char *cli_live_rule(void *user, int learner);
+int cli_live_update(void *user, int number, ml3_error *error);
+void cli_live_restart(void *user); /* learners are as before their first update */
 
 int cli_live_start_run(void *user, int task, double *env_task, double *state, ml3_error *error);
 int cli_live_start_environment(void *user, int task, double *env_task, double *state, ml3_error *error);

@@ -19,9 +19,9 @@ static int task_rate(cli_live *l, ml3_error *error) {
   return ml3_compare_task_rate(l->a.meta, &l->compare, &l->task_rate, error);
 }
 
-/* One update of theta by that teacher: the learned loss, or its opponent. */
-static int update(cli_live *l, int teacher, ml3_real *theta, ml3_error *error) {
-  if (teacher == 0) return ml3_meta_adapt(l->a.work, l->a.loss, l->a.task, theta, &l->random[0], NULL, error);
+/* One update of theta by the rule of that learner: the learned loss, or its opponent. */
+static int update(cli_live *l, int learner, ml3_real *theta, ml3_error *error) {
+  if (learner == 0) return ml3_meta_adapt(l->a.work, l->a.loss, l->a.task, theta, &l->random[0], NULL, error);
   int code = task_rate(l, error);
   if (code == ML3_OK)
     code = ml3_meta_task_gradient(l->a.work, l->a.task, theta, &l->random[1], NULL, l->gradient, error);
@@ -35,53 +35,53 @@ static void set_theta(cli_live *l, int k, const ml3_real *theta, int updates) {
   l->actors[k].updates = updates;
 }
 
-int cli_live_teach(void *user, int teacher, ml3_error *error) {
+int cli_live_update(void *user, int number, ml3_error *error) {
   cli_live *l = user;
-  cli_live_actor *pupil = &l->actors[teacher];
-  if (l->before_actor >= 0 && teacher == 0) set_theta(l, l->before_actor, pupil->theta, pupil->updates);
-  int code = update(l, teacher, pupil->theta, error);
-  if (code == ML3_OK) pupil->updates++;
+  cli_live_actor *learner = &l->actors[number];
+  if (l->before_actor >= 0 && number == 0) set_theta(l, l->before_actor, learner->theta, learner->updates);
+  int code = update(l, number, learner->theta, error);
+  if (code == ML3_OK) learner->updates++;
   return code;
 }
 
-const char *cli_live_teacher_name(void *user, int teacher) {
-  return teacher == 1 ? cli_live_opponent(user) : ((cli_live *)user)->teacher;
+const char *cli_live_rule(void *user, int learner) {
+  return learner == 1 ? cli_live_opponent(user) : ((cli_live *)user)->rule;
 }
 
-/* Back to where that teacher lets its pupils begin. */
-static void start_over(cli_live *l, int teacher, ml3_real *theta) {
+/* Back to where that learner begins. */
+static void start_over(cli_live *l, int learner, ml3_real *theta) {
   memcpy(theta, l->a.theta, (size_t)l->a.problem->theta_size * sizeof *theta);
-  if (teacher == 0) ml3_meta_begin(l->a.work, l->a.loss, theta);
-  l->random[teacher] = l->a.random;
+  if (learner == 0) ml3_meta_begin(l->a.work, l->a.loss, theta);
+  l->random[learner] = l->a.random;
 }
 
-/* Pupils before their first lesson. */
-void cli_live_forget(void *user) {
+/* Learners before their first update. */
+void cli_live_restart(void *user) {
   cli_live *l = user;
-  for (int t = 0; t < l->source.teachers; t++) {
+  for (int t = 0; t < l->source.learners; t++) {
     start_over(l, t, l->actors[t].theta);
     l->actors[t].updates = 0;
   }
   if (l->before_actor >= 0) set_theta(l, l->before_actor, l->actors[0].theta, 0);
 }
 
-/* Those who stay as they are, with a number of updates behind them; then the pupils. */
+/* Those who stay as they are, with a number of updates behind them; then the learners. */
 static int train_all(cli_live *l, ml3_error *error) {
   int code = ML3_OK;
-  for (int k = l->source.teachers; k < l->source.actors && code == ML3_OK; k++) {
+  for (int k = l->source.learners; k < l->source.actors && code == ML3_OK; k++) {
     cli_live_actor *a = &l->actors[k];
-    const int teacher = a->name != l->teacher;
+    const int learner = a->name != l->rule;
     if (a->kind != ACTOR_POLICY || k == l->before_actor) continue;
-    start_over(l, a->updates < 0 ? 1 : teacher, a->theta);
-    for (int i = 0; i < a->updates && code == ML3_OK; i++) code = update(l, teacher, a->theta, error);
+    start_over(l, a->updates < 0 ? 1 : learner, a->theta);
+    for (int i = 0; i < a->updates && code == ML3_OK; i++) code = update(l, learner, a->theta, error);
   }
-  cli_live_forget(l);
+  cli_live_restart(l);
   return code;
 }
 
 /* ---- tasks ----------------------------------------------------------------------------------------------------- */
 
-/* What the task is now; its goal in the environment's numbers, for policies that are told it. A plan for another is none. */
+/* What the task is now; its goal in the environment's numbers, for policies that observe it. A plan for another is none. */
 static void note_task(cli_live *l, const double *env_task) {
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   memcpy(l->env_task, env_task, (size_t)l->source.spec->task_dim * sizeof *env_task);

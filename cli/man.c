@@ -25,12 +25,12 @@ static void put_paragraphs(const char *text) {
   bool plain = false;
   while (*text) {
     const size_t n = strcspn(text, "\n");
-    const bool wanted = text[0] == ' ';
+    const bool indented = text[0] == ' ';
     char line[1024];
     snprintf(line, sizeof line, "%.*s", (int)n, text);
-    if (wanted != plain && n > 0) {
-      puts(wanted ? ".PP\n.nf" : ".fi\n.PP");
-      plain = wanted;
+    if (indented != plain && n > 0) {
+      puts(indented ? ".PP\n.nf" : ".fi\n.PP");
+      plain = indented;
     }
     if (n == 0)
       puts(".PP");
@@ -66,7 +66,7 @@ static void put_options(const struct poptOption *options) {
 }
 
 static void exit_status(void) {
-  puts(".SH EXIT STATUS\n0: done. 1: failed, for the reason told. 2: wrong usage. 130: interrupted.");
+  puts(".SH EXIT STATUS\n0: done. 1: failed, for the reason printed. 2: wrong usage. 130: interrupted.");
 }
 
 void cli_man_print(const cli_verb_texts *t) {

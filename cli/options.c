@@ -58,7 +58,7 @@ static bool keep_own(cli_options *o, const struct poptOption *own, char *const *
 }
 
 /* What popt stopped at; a long option that is unknown with the nearest. */
-static void tell_wrong_option(poptContext context, int code, const cli_verb_texts *texts, const char **argv) {
+static void print_wrong_option(poptContext context, int code, const cli_verb_texts *texts, const char **argv) {
   const char *names[2 * CLI_OWN_MAX], *bad = poptBadOption(context, POPT_BADOPTION_NOALIAS), *nearest = NULL;
   const struct poptOption *const tables[] = {texts->own, texts->common};
   int count = 0;
@@ -119,7 +119,7 @@ static int read(cli_options *o, poptContext context, const cli_verb_texts *texts
     o->sets[o->set_count++] = keep(o, poptGetOptArg(context));
   }
   if (option < -1) {
-    tell_wrong_option(context, option, texts, argv);
+    print_wrong_option(context, option, texts, argv);
     return CLI_USAGE;
   }
   bool kept = keep_arguments(o, context) && keep_own(o, texts->own, before);

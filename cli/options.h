@@ -32,7 +32,7 @@ typedef struct cli_options {
 int cli_options_read(cli_options *options, int argc, const char **argv, const struct poptOption *own, const char *usage,
                      const char *help, const char *notes);
 
-/* Applies the --set options; unless quiet those that have no effect, with another method say, are told on stderr. */
+/* Applies the --set options; unless quiet those without an effect are printed on stderr. */
 int cli_options_apply(const cli_options *options, ml3_lab_config *config, ml3_error *error);
 
 /* The configuration that the argument (a preset, file, problem or environment) and the --set options make: see presets.h. */

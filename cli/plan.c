@@ -96,10 +96,6 @@ int cli_plan(int argc, const char **argv) {
     const ml3_view_source source = ml3_view_recorded(&plan.episode, 1);
     code = ml3_view_record(&source, video, &view, on_frame, NULL, NULL, &error);
   }
-  if (code == ML3_OK) {
-    const ml3_env_warnings warnings = ml3_env_tally(plan.spec);
-    cli_console_warn("plan", &warnings);
-  }
   ml3_lab_plan_free(&plan);
   return cli_end("plan", code, &error);
 }

@@ -19,7 +19,7 @@ int cli_ranks_open(const ml3_ranks **ranks, ml3_error *error);
 /* Ends it. gone: a message did not arrive, or this rank alone has failed; the others, which may wait for it, are ended. */
 void cli_ranks_close(const ml3_ranks *ranks, bool gone);
 
-/* What is kept when a rank dies, for the sentence that is told then: a run's folder, whose name must stay. */
+/* What is kept when a rank dies, for the sentence that is printed then: a run's folder, whose name must stay. */
 void cli_ranks_keep(const ml3_ranks *ranks, const char *folder);
 
 /* This rank's share of the machine's cores: what `threads: 0` means. */

@@ -29,13 +29,27 @@ static int choose(const char *what, const char *given, const char *const *names,
 static const char *const layouts[] = {"single", "ghosts", "tiles", NULL};
 static const char *const overlays[] = {"none", "labels", "plots", "all", NULL};
 
-typedef struct shown {
+typedef struct view_arguments {
   int task, width, height, map;
   const char *layout, *overlay, *camera, *with, *policy;
-} shown;
+} view_arguments;
+
+/* The options that both verbs have, of view_arguments `given`. */
+/* clang-format off */
+#define VIEW_OPTIONS \
+  {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"}, \
+  {"policy", 'p', POPT_ARG_STRING, &given.policy, 0, \
+   "a trained policy, a run's or a FILE.safetensors, in ENVIRONMENT (its run's)", "POLICY"}, \
+  {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"}, \
+  {"camera", '\0', POPT_ARG_STRING, &given.camera, 0, "a camera of the scene by name or number, free, or track", "NAME"}, \
+  {"overlay", '\0', POPT_ARG_STRING, &given.overlay, 0, "none, labels, plots or all (all)", "NAME"}, \
+  {"map", '\0', POPT_ARG_NONE, &given.map, 0, "the learned loss laid under the scene", NULL}, \
+  {"width", '\0', POPT_ARG_INT, &given.width, 0, "pixels (1280)", "N"}, \
+  {"height", '\0', POPT_ARG_INT, &given.height, 0, "pixels (720)", "N"}
+/* clang-format on */
 
 /* The options that both verbs have; view is filled from them. */
-static int fill(const shown *given, const cli_live *live, ml3_view_options *view, ml3_error *error) {
+static int fill(const view_arguments *given, const cli_live *live, ml3_view_options *view, ml3_error *error) {
   int layout, overlay;
   const bool one = cli_live_source(live)->actors < 2;
   int code = choose("--layout", given->layout, layouts, one ? ML3_VIEW_SINGLE : ML3_VIEW_GHOSTS, &layout, error);
@@ -57,7 +71,7 @@ static int fill(const shown *given, const cli_live *live, ml3_view_options *view
   return ML3_OK;
 }
 
-static cli_live *open_main(const cli_options *o, const shown *given, cli_cast cast, ml3_error *error) {
+static cli_live *open_main(const cli_options *o, const view_arguments *given, cli_cast cast, ml3_error *error) {
   if (given->policy) return cli_live_of_policy(given->policy, o->argument, o, error);
   if (!o->argument) {
     ml3_error_set(error, ML3_ERR_ARGUMENT, "which run or environment? `ml3 list` shows them");
@@ -72,7 +86,7 @@ static cli_live *open_main(const cli_options *o, const shown *given, cli_cast ca
   return cli_live_of_environment(where, error);
 }
 
-static cli_live *open_live(const cli_options *o, const shown *given, cli_cast cast, ml3_error *error) {
+static cli_live *open_live(const cli_options *o, const view_arguments *given, cli_cast cast, ml3_error *error) {
   cli_live *live = open_main(o, given, cast, error);
   if (!live || !given->with || cli_live_add(live, given->with, error) == ML3_OK) return live;
   cli_live_free(live);
@@ -94,22 +108,13 @@ static void key_notes(char *notes, size_t size) {
 }
 
 int cli_view(int argc, const char **argv) {
-  shown given = {.width = 1280, .height = 720};
+  view_arguments given = {.width = 1280, .height = 720};
   double speed = 1;
   int force = 0;
   const char *trace = NULL;
   const struct poptOption own[] = {
-      {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"},
-      {"policy", 'p', POPT_ARG_STRING, &given.policy, 0,
-       "a trained policy, a run's or a FILE.safetensors, in ENVIRONMENT (its run's)", "POLICY"},
-      {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"},
       {"layout", 'l', POPT_ARG_STRING, &given.layout, 0, "single, ghosts or tiles (ghosts)", "NAME"},
-      {"camera", '\0', POPT_ARG_STRING, &given.camera, 0, "a camera of the scene by name or number, free, or track",
-       "NAME"},
-      {"overlay", '\0', POPT_ARG_STRING, &given.overlay, 0, "none, labels, plots or all (all)", "NAME"},
-      {"map", '\0', POPT_ARG_NONE, &given.map, 0, "the learned loss laid under the scene", NULL},
-      {"width", '\0', POPT_ARG_INT, &given.width, 0, "pixels (1280)", "N"},
-      {"height", '\0', POPT_ARG_INT, &given.height, 0, "pixels (720)", "N"},
+      VIEW_OPTIONS,
       {"speed", '\0', POPT_ARG_DOUBLE, &speed, 0, "1 is real time", "FACTOR"},
       {"trace", '\0', POPT_ARG_STRING, &trace, 0, "a line for every key and what came of it", "FILE"},
       CLI_FORCE_OPTION(&force),
@@ -119,13 +124,13 @@ int cli_view(int argc, const char **argv) {
   key_notes(notes, sizeof notes);
   int answer = cli_options_read(
       &options, argc, argv, own, "[RUN|zoo:NAME|ENVIRONMENT|FILE.xml] [OPTIONS]",
-      "Opens a window on a held-out task of a run. Two pupils start from the same untrained policy: u lets the\n"
-      "learned loss teach one of them, o its opponent the other; the environment's reward is shown, not used.\n"
-      "Beside them: the untrained policy, iLQR, the pupil one update ago. An environment plays random actions.",
+      "Opens a window on a held-out task of a run. Two learners start from the same untrained policy: u updates\n"
+      "one by the learned loss, o the other by its opponent; the environment's reward is plotted, not used.\n"
+      "Beside them: the untrained policy, iLQR, the first learner one update ago. An environment plays random actions.",
       notes);
   if (answer >= 0) return answer;
   ml3_error error = {0};
-  cli_live *live = open_live(&options, &given, CLI_CAST_LESSON, &error);
+  cli_live *live = open_live(&options, &given, CLI_CAST_LEARNERS, &error);
   ml3_view_options view = {
       .speed = speed, .trace = trace, .title = live ? cli_live_title(live) : NULL, .stop = cli_interrupted};
   int code = live ? fill(&given, live, &view, &error) : error.code;
@@ -156,7 +161,7 @@ static int choose_output(const char *argument, int force, char *path, ml3_error 
 }
 
 int cli_record(int argc, const char **argv) {
-  shown given = {.width = 1280, .height = 720};
+  view_arguments given = {.width = 1280, .height = 720};
   double fps = 0;
   int force = 0;
   const char *output = NULL;
@@ -164,18 +169,9 @@ int cli_record(int argc, const char **argv) {
       {"output", 'o', POPT_ARG_STRING, &output, 0,
        "FILE.mp4, FILE.gif, FILE.png for the last state, or a folder for frames (RUN/rollouts.mp4)", "PATH"},
       CLI_FORCE_OPTION(&force),
-      {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"},
-      {"policy", 'p', POPT_ARG_STRING, &given.policy, 0,
-       "a trained policy, a run's or a FILE.safetensors, in ENVIRONMENT (its run's)", "POLICY"},
-      {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"},
       {"layout", 'l', POPT_ARG_STRING, &given.layout, 0, "single (one after the other), ghosts or tiles (ghosts)",
        "NAME"},
-      {"camera", '\0', POPT_ARG_STRING, &given.camera, 0, "a camera of the scene by name or number, free, or track",
-       "NAME"},
-      {"overlay", '\0', POPT_ARG_STRING, &given.overlay, 0, "none, labels, plots or all (all)", "NAME"},
-      {"map", '\0', POPT_ARG_NONE, &given.map, 0, "the learned loss laid under the scene", NULL},
-      {"width", '\0', POPT_ARG_INT, &given.width, 0, "pixels (1280)", "N"},
-      {"height", '\0', POPT_ARG_INT, &given.height, 0, "pixels (720)", "N"},
+      VIEW_OPTIONS,
       {"fps", '\0', POPT_ARG_DOUBLE, &fps, 0, "frames a second of video", "N"},
       POPT_TABLEEND};
   cli_options options = {0};

@@ -34,7 +34,7 @@ static void begin_training(void *user, const char *folder) {
   cli_ranks_keep(c->ranks, c->folder);
 }
 
-static void tell_validation(void *user, const ml3_lab_validation *v) {
+static void print_validation(void *user, const ml3_lab_validation *v) {
   cli_train_console *c = user;
   char more[160];
   cli_progress_say(&c->console.progress,
@@ -49,7 +49,7 @@ void cli_train_console_open(cli_train_console *c, const ml3_ranks *ranks, bool q
   ml3_lab_callbacks *callbacks = &c->console.callbacks;
   callbacks->training = begin_training;
   callbacks->learned = save_curve;
-  if (verbose) callbacks->validation = tell_validation, callbacks->detail = callbacks->message;
+  if (verbose) callbacks->validation = print_validation, callbacks->detail = callbacks->message;
 }
 
 static void print_policy(const ml3_lab_result *r) {

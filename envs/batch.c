@@ -129,8 +129,8 @@ const double *ml3_batch_next_task(ml3_env_batch *b, int i, batch_worker *w, ml3_
   else
     ml3_env_default_task(b->spec, w->task);
   for (int k = 0; b->tasks && k < n; k++) {
-    const double wanted = b->tasks[(size_t)i * (size_t)n + (size_t)k];
-    if (!isnan(wanted)) w->task[k] = wanted;
+    const double given = b->tasks[(size_t)i * (size_t)n + (size_t)k];
+    if (!isnan(given)) w->task[k] = given;
   }
   return w->task;
 }

@@ -20,7 +20,7 @@ typedef enum ml3_autoreset {
   ML3_AUTORESET_DISABLED   /* in ml3_env_batch_reset_rows alone; a row that ended can be stepped on */
 } ml3_autoreset;
 
-/* What can be told of all rows besides their observations, in double precision. Each may be NULL. */
+/* What can be reported of all rows besides their observations, in double precision. Each may be NULL. */
 typedef struct ml3_env_batch_infos {
   double *reward;   /* [count], of the last step; not of a reset */
   double *state;    /* [count][state_dim] */

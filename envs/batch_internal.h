@@ -33,8 +33,8 @@ struct ml3_env_batch {
   ml3_autoreset autoreset;
   batch_stream *streams; /* [count] */
   bool *ended;           /* [count], rows that begin their next episode in the next step */
-  const double *tasks;   /* during a reset: [count][task_dim], NAN where nothing is wanted; or NULL */
-  bool watched;          /* something is to be told: */
+  const double *tasks;   /* during a reset: [count][task_dim], NAN where nothing is given; or NULL */
+  bool watched;          /* something is reported: */
   ml3_env_batch_infos now, final;
   batch_worker *workers; /* [threads] */
   ml3_env **envs;        /* [count]: the rows; with lanes, those that ml3_env_batch_at has handed out, else NULL */

@@ -182,7 +182,7 @@ static hid_t open_array(const reader *r, const char *name, long long *rows, int 
   }
   hid_t space = H5Dget_space(set), type = H5Dget_type(set);
   hsize_t dims[H5S_MAX_RANK] = {0};
-  int rank = H5Sget_simple_extent_dims(space, dims, NULL), wanted = cols ? 2 : 1;
+  int rank = H5Sget_simple_extent_dims(space, dims, NULL), expected = cols ? 2 : 1;
   H5T_class_t class = H5Tget_class(type);
   bool numbers = class == H5T_FLOAT || class == H5T_INTEGER || class == H5T_ENUM;
   H5Tclose(type);
@@ -190,7 +190,7 @@ static hid_t open_array(const reader *r, const char *name, long long *rows, int 
 
   char shape[128];
   ml3_h5_print_shape(shape, sizeof shape, rank, dims);
-  bool fits = rank == wanted && (*rows < 0 || dims[0] == (hsize_t)*rows) && (!cols || dims[1] == (hsize_t)cols) &&
+  bool fits = rank == expected && (*rows < 0 || dims[0] == (hsize_t)*rows) && (!cols || dims[1] == (hsize_t)cols) &&
               dims[0] <= ML3_DATASET_STEPS_MAX + 1;
   if (fits) *rows = (long long)dims[0];
   if (fits && numbers && *rows * (cols ? cols : 1) * 8 <= ARRAY_BYTES_MAX) return set;

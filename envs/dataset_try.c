@@ -48,5 +48,5 @@ int ml3_dataset_try(const char *path, void (*read)(void *user), void *user, ml3_
   int status;
   pid_t ended;
   while ((ended = waitpid(child, &status, 0)) < 0 && errno == EINTR) {}
-  return ended == child ? verdict(path, status, error) : ML3_OK; /* who ignores SIGCHLD is not told */
+  return ended == child ? verdict(path, status, error) : ML3_OK; /* where SIGCHLD is ignored there is no status */
 }

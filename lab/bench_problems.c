@@ -25,7 +25,9 @@ static ml3_problem *make_mountain_car(ml3_error *error) {
                                 .extra_goal = extra_goal,
                                 .extra_until_step = 15};
   if (!env || ml3_policy_init(&s.policy, env, hidden, 1, ML3_IDENTITY, false, error) != ML3_OK) return NULL;
-  return ml3_model_based_new(&s, error);
+  ml3_problem *problem = ml3_model_based_new(&s, error);
+  ml3_policy_free(&s.policy);
+  return problem;
 }
 
 static void set_mountain_car(int number, ml3_real *task) {

@@ -1,4 +1,4 @@
-/* See build.h. The program itself is told by a checksum: its version alone would hide a change. */
+/* See build.h. The program itself is known by a checksum: its version alone would hide a change. */
 #include "lab/build.h"
 
 #include <jansson.h>
@@ -47,7 +47,7 @@ void ml3_lab_build_text(char *text, size_t size) {
 }
 
 /* "openblas was Haswell and is Prescott" for all that differ, into text[size]; "" when nothing does. */
-static void tell_difference(const json_t *before, char parts[PARTS][PART_TEXT], char *text, size_t size) {
+static void put_difference(const json_t *before, char parts[PARTS][PART_TEXT], char *text, size_t size) {
   size_t used = 0;
   text[0] = '\0';
   for (int i = 0; i < PARTS; i++) {
@@ -66,7 +66,7 @@ int ml3_lab_build_keep(const char *folder, int64_t step, bool resumed, const ml3
   json_t *builds = resumed ? json_load_file(path, 0, NULL) : NULL; /* runs of older versions have none */
   if (!json_is_array(builds)) json_decref(builds), builds = json_array();
   const json_t *last = json_array_get(builds, json_array_size(builds) - 1);
-  tell_difference(last, parts, difference, sizeof difference);
+  put_difference(last, parts, difference, sizeof difference);
   if (last && !*difference) return json_decref(builds), ML3_OK;
   if (last)
     ml3_lab_message(callbacks,

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "envs/env.h"
+
 typedef void (*speaker)(void *user, const char *sentence);
 
 static void say(speaker speak, void *user, const char *format, va_list arguments) {
@@ -25,6 +27,16 @@ void ml3_lab_detail(const ml3_lab_callbacks *c, const char *format, ...) {
   va_start(arguments, format);
   say(c ? c->detail : NULL, c ? c->user : NULL, format, arguments);
   va_end(arguments);
+}
+
+void ml3_lab_warn(const ml3_lab_callbacks *c, const ml3_env_warnings *warnings, unsigned *said) {
+  char text[512];
+  for (unsigned k = 0; k < ML3_WARN_KINDS; k++) {
+    if (said && *said & 1u << k) continue;
+    if (!*ml3_env_warning_tell(warnings, (ml3_env_warning)k, text, sizeof text)) continue;
+    if (said) *said |= 1u << k;
+    ml3_lab_message(c, "warning: %s", text);
+  }
 }
 
 void ml3_lab_begin(const ml3_lab_callbacks *c, const char *what, int64_t total) {

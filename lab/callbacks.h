@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "envs/env.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -48,6 +50,8 @@ typedef struct ml3_lab_callbacks {
 void ml3_lab_message(const ml3_lab_callbacks *callbacks, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same for `detail`. */
 void ml3_lab_detail(const ml3_lab_callbacks *callbacks, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What MuJoCo warned of, a message a kind; *said (may be NULL) are the kinds that have been said, as bits. */
+void ml3_lab_warn(const ml3_lab_callbacks *callbacks, const ml3_env_warnings *warnings, unsigned *said);
 /* begin, progress and end. */
 void ml3_lab_begin(const ml3_lab_callbacks *callbacks, const char *what, int64_t total);
 void ml3_lab_progress(const ml3_lab_callbacks *callbacks, int64_t done, const char *note); /* done: steps so far */

@@ -92,10 +92,7 @@ static int open_all(collecting *c, ml3_error *error) {
 
 /* What MuJoCo warned of, also of a failure: it may be its cause. */
 static void close_all(collecting *c) {
-  char text[512];
-  for (int k = 0; c->env && k < ML3_WARN_KINDS; k++)
-    if (*ml3_env_warning_tell(&c->env->warnings, (ml3_env_warning)k, text, sizeof text))
-      ml3_lab_message(c->settings->callbacks, "warning: %s", text);
+  if (c->env) ml3_lab_warn(c->settings->callbacks, &c->env->warnings, NULL);
   ml3_episode_free(c->episode);
   ml3_env_free(c->env);
   ml3_policy_free(&c->policy);

@@ -88,12 +88,28 @@ static int open_loss(ml3_lab_compared *c, int i, const ml3_lab_config *config, c
   return ML3_OK;
 }
 
+static bool is_of_learner(const char *setting) {
+  return strncmp(setting, "learner.", 8) == 0;
+}
+
+/* Over the configuration; what is of learners alone is for these (set_learner). */
+static int apply_sets(ml3_lab_compared *c, const ml3_lab_compare_settings *s, ml3_error *error) {
+  const char **own = calloc((size_t)s->set_count + 1, sizeof *own);
+  int count = 0;
+  if (!own) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d settings", s->set_count);
+  for (int i = 0; i < s->set_count; i++)
+    if (!is_of_learner(s->sets[i]) || !ml3_lab_config_foreign(&c->config, s->sets[i])) own[count++] = s->sets[i];
+  const int code = ml3_lab_config_override(&c->config, own, count, s->callbacks, error);
+  free(own);
+  return code;
+}
+
 static int open_run(ml3_lab_compared *c, const ml3_lab_compare_settings *s, const char *run, const char *other,
                     ml3_error *error) {
   ml3_lab_config second;
   int code = ml3_lab_run_open(run, &c->config, &c->losses[0], s->callbacks, error);
   if (code == ML3_OK && other) code = ml3_lab_run_open(other, &second, &c->losses[1], s->callbacks, error);
-  if (code == ML3_OK) code = ml3_lab_config_override(&c->config, s->sets, s->set_count, s->callbacks, error);
+  if (code == ML3_OK) code = apply_sets(c, s, error);
   ml3_playable play, other_play;
   if (code == ML3_OK) code = open_problem(&c->config, c->losses[0], &c->problems[0], &play, error);
   if (code == ML3_OK) code = open_loss(c, 0, &c->config, ml3_lab_method_label(&c->config), &play, error);
@@ -130,7 +146,7 @@ static int open_environment(ml3_lab_compared *c, const ml3_lab_compare_settings 
   char named[ML3_LAB_PATH_MAX];
   snprintf(named, sizeof named, "environment=%.200s", name);
   if (env->choices) code = ml3_lab_config_set(&c->config, named, error); /* what fits discrete actions */
-  if (code == ML3_OK) code = ml3_lab_config_override(&c->config, s->sets, s->set_count, s->callbacks, error);
+  if (code == ML3_OK) code = apply_sets(c, s, error);
   if (code != ML3_OK) return code;
   c->arena = (ml3_arena){.env = env, .horizon = c->config.horizon ? (int)c->config.horizon : env->horizon};
   return ML3_OK;
@@ -147,14 +163,16 @@ static int set_learner(ml3_lab_compared *c, const ml3_lab_compare_settings *own,
   snprintf(method, sizeof method, "method=%s", kind->name);
   int code = ml3_lab_config_set(&usual, method, error);
   for (int i = 0; i < own->set_count && code == ML3_OK; i++) /* over the learner's defaults, where it has the key */
-    if (strncmp(own->sets[i], "learner.", 8) == 0) ml3_lab_config_set(&usual, own->sets[i], NULL);
+    if (is_of_learner(own->sets[i]) && !ml3_lab_config_foreign(&usual, own->sets[i]))
+      code = ml3_lab_config_set(&usual, own->sets[i], error);
   if (gaussian && !kind->stepwise) ML3_LAB_EDIT(&usual, policy)->hidden = ML3_LAB_GET(&c->config, policy)->hidden;
   if (kind == &ml3_learner_reinforce) {
     ML3_LAB_EDIT(&usual, reinforce)->rate = ML3_LAB_GET(&usual, compare)->reinforce_rate;
     ML3_LAB_EDIT(&usual, reinforce)->clip_norm = 0;
   }
   if (code == ML3_OK && ml3_lab_policy_init(&usual, c->arena.env, &policy, error) != ML3_OK)
-    return kind->policy ? ML3_OK : error->code; /* it is not for such actions: it has no settings, and cannot take part */
+    return kind->policy ? ML3_OK
+                        : error->code; /* it is not for such actions: it has no settings, and cannot take part */
   if (code != ML3_OK) return code;
   if (kind->whole_episodes && gaussian) policy.log_std_init = ML3_LAB_GET(&c->config, policy)->log_std;
   *s = ml3_lab_learner_settings(&usual, kind, c->arena.env, &policy);

@@ -2,6 +2,7 @@
 #include "lab/compare_supervised.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,32 +14,23 @@
 
 /* ---- what one row says ------------------------------------------------------------------------------------------- */
 
-/* A number of every outcome of a row. */
-typedef double (*number_of)(const ml3_outcome *o);
-static double task_loss(const ml3_outcome *o) {
-  return o->task_loss;
-}
-static double success(const ml3_outcome *o) {
-  return o->success;
-}
-static double distance(const ml3_outcome *o) {
-  return o->distance;
-}
+/* A number of every outcome of a row, by its place in that. */
+#define OF(field) offsetof(ml3_outcome, field)
 
-static double *column(const ml3_meta_test *c, const ml3_meta_test_row *r, number_of number) {
+static double *column(const ml3_meta_test *c, const ml3_meta_test_row *r, size_t field) {
   double *x = calloc((size_t)c->tasks, sizeof *x);
-  for (int i = 0; i < c->tasks && x; i++) x[i] = number(&r->outcome[i]);
+  for (int i = 0; i < c->tasks && x; i++) memcpy(&x[i], (const char *)&r->outcome[i] + field, sizeof *x);
   return x;
 }
 
-static ml3_lab_interval interval_of(const ml3_lab_supervised *s, const ml3_meta_test_row *r, number_of number) {
+static ml3_lab_interval interval_of(const ml3_lab_supervised *s, const ml3_meta_test_row *r, size_t field) {
   const ml3_meta_test *c = s->all;
-  double *x = column(c, r, number);
+  double *x = column(c, r, field);
   ml3_lab_interval interval = {NAN, NAN, NAN};
   double *means = x ? calloc((size_t)s->seeds, sizeof *means) : NULL;
   const int size = c->tasks / s->seeds;
   for (int i = 0; i < c->tasks && means; i++) means[i / size] += x[i] / size;
-  const bool by_seed = s->runs_differ && s->seeds > 1, of_success = number == success;
+  const bool by_seed = s->runs_differ && s->seeds > 1, of_success = field == OF(success);
   if (means && by_seed)
     interval = of_success ? ml3_lab_share_interval(means, s->seeds, size)
                           : ml3_lab_sample_interval(means, s->seeds, ml3_lab_range_of(means, s->seeds));
@@ -49,8 +41,8 @@ static ml3_lab_interval interval_of(const ml3_lab_supervised *s, const ml3_meta_
   return interval;
 }
 
-static double median_of(const ml3_meta_test *c, const ml3_meta_test_row *r, number_of number) {
-  double *x = column(c, r, number);
+static double median_of(const ml3_meta_test *c, const ml3_meta_test_row *r, size_t field) {
+  double *x = column(c, r, field);
   const double median = x ? ml3_lab_median(x, c->tasks) : NAN;
   free(x);
   return median;
@@ -111,15 +103,15 @@ static int add_row(ml3_lab_table *table, const ml3_lab_supervised *s, const ml3_
   const ml3_problem *p = &s->problem;
   char cells[COLUMNS][96];
   const char *row[COLUMNS];
-  const ml3_lab_interval loss = interval_of(s, r, task_loss);
+  const ml3_lab_interval loss = interval_of(s, r, OF(task_loss));
   int count = 4;
   name_of(r, cells[0], sizeof cells[0]);
   snprintf(cells[1], sizeof cells[1], "%.4g", loss.mean);
   print_interval(cells[2], sizeof cells[2], "%.4g", loss, 1);
-  snprintf(cells[3], sizeof cells[3], "%.4g", median_of(c, r, task_loss));
-  if (p->distance_name) snprintf(cells[count++], sizeof cells[0], "%.4g", median_of(c, r, distance));
+  snprintf(cells[3], sizeof cells[3], "%.4g", median_of(c, r, OF(task_loss)));
+  if (p->distance_name) snprintf(cells[count++], sizeof cells[0], "%.4g", median_of(c, r, OF(distance)));
   if (p->success_name) {
-    const ml3_lab_interval rate = interval_of(s, r, success);
+    const ml3_lab_interval rate = interval_of(s, r, OF(success));
     snprintf(cells[count++], sizeof cells[0], "%.1f", 100 * rate.mean);
     print_interval(cells[count++], sizeof cells[0], "%.1f", rate, 100);
   }
@@ -186,7 +178,7 @@ static int save_bars(const ml3_lab_supervised *s, const char *path, ml3_error *e
   char(*names)[96] = calloc((size_t)c->count, sizeof *names);
   int code = ML3_ERR_MEMORY, shown = 0;
   for (int i = 0; i < c->count && bars && names; i++) {
-    const ml3_lab_interval x = interval_of(s, &c->rows[i], of ? success : task_loss);
+    const ml3_lab_interval x = interval_of(s, &c->rows[i], of ? OF(success) : OF(task_loss));
     const double scale = of ? 100 : 1;
     if (!isfinite(x.mean) || !isfinite(x.high)) continue;
     const ml3_meta_test_row *r = &c->rows[i]; /* short, so that it fits beside its bar */

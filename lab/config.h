@@ -54,11 +54,11 @@ void ml3_lab_config_defaults(ml3_lab_config *config);
 
 /* Reads a YAML file over what config holds. What nothing has given takes the defaults of the problem, the method
    and the environment, wherever in the file these stand. An unknown key, a wrong type, a value out of range and a
-   key of another kind of problem are errors that name the file, the key, what was found and what is possible; a
+   key of another kind of problem or method are errors that name the file, the key, what was found and what is possible; a
    file with most of the keys in force, as runs have and older ones with every key, may hold keys that are not. */
 int ml3_lab_config_read(ml3_lab_config *config, const char *path, ml3_error *error);
 
-/* Settings "key=value" in one layer, in any order; a key of another kind of problem is an error. */
+/* Settings "key=value" in one layer, in any order; a key of another kind of problem, or of another method, is an error. */
 int ml3_lab_config_set_all(ml3_lab_config *config, const char *const *assignments, int count, ml3_error *error);
 int ml3_lab_config_set(ml3_lab_config *config, const char *assignment, ml3_error *error); /* one, as a layer */
 
@@ -66,14 +66,17 @@ int ml3_lab_config_set(ml3_lab_config *config, const char *assignment, ml3_error
 int ml3_lab_config_override(ml3_lab_config *config, const char *const *assignments, int count,
                             const struct ml3_lab_callbacks *callbacks, ml3_error *error);
 
+/* Is the key of "key=value" one of other problems or methods alone? */
+bool ml3_lab_config_foreign(const ml3_lab_config *config, const char *assignment);
+
 /* What the last layer is called in place of its file or "--set". */
 void ml3_lab_config_name_layer(ml3_lab_config *config, const char *name);
 
 /* "extra.kind=advice|energy cost.kind=reach": are the keys that? */
 bool ml3_lab_config_holds(const ml3_lab_config *config, const char *when);
 
-/* Number i of the keys that the last layer has given and that have no effect, as "loss.hidden, with method 'maml'",
-   into text[size]; false behind the last. */
+/* Number i of the keys that the last layer has given and that have no effect, as "extra.goal, which needs
+   extra.kind=exploration_goal", into text[size]; false behind the last. */
 bool ml3_lab_config_idle(const ml3_lab_config *config, int i, char *text, size_t size);
 
 /* The keys in force with their values, as YAML that ml3_lab_config_read takes; when `help`, with comments: the

@@ -46,7 +46,10 @@ const char *ml3_lab_key_retired(const char *name);
 int ml3_lab_key_find(const ml3_lab_config *config, const ml3_lab_scope *scope, const char *where, const char *name,
                      ml3_lab_slot *slot, ml3_error *error);
 
-/* Is it a key of this kind of problem? An error that names the problems it belongs to, and the nearest key in force. */
+/* Is it a key of other problems or methods alone? */
+bool ml3_lab_key_foreign(const ml3_lab_scope *scope, const char *name);
+
+/* Is it a key of this kind of problem, and of the method? An error that names whose it is, and the nearest key in force. */
 int ml3_lab_key_check(const ml3_lab_config *config, const ml3_lab_scope *scope, const char *where, const char *name,
                       ml3_error *error);
 

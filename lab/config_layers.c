@@ -309,6 +309,14 @@ int ml3_lab_config_override(ml3_lab_config *config, const char *const *assignmen
   return code;
 }
 
+bool ml3_lab_config_foreign(const ml3_lab_config *config, const char *assignment) {
+  char name[ML3_KEY_NAME_MAX];
+  ml3_lab_scope s;
+  ml3_lab_scope_of(config, &s);
+  snprintf(name, sizeof name, "%.*s", (int)strcspn(assignment, "="), assignment);
+  return ml3_lab_key_foreign(&s, name);
+}
+
 int ml3_lab_config_set(ml3_lab_config *config, const char *assignment, ml3_error *error) {
   return ml3_lab_config_set_all(config, &assignment, 1, error);
 }

@@ -149,11 +149,8 @@ bool ml3_lab_config_idle(const ml3_lab_config *c, int i, char *text, size_t size
   ml3_lab_scope_of(c, &s);
   for (int n = 0; ml3_lab_slot_at(&s, n, &slot); n++) {
     if (!c->layer || c->source[n] != ML3_LAB_FROM_LAYER + c->layer) continue;
-    if (ml3_lab_slot_in_force(c, &s, &slot) || i-- > 0) continue;
-    if (slot.force)
-      snprintf(text, size, "%s, which needs %s", slot.key->name, slot.key->when);
-    else
-      snprintf(text, size, "%s, with method '%s'", slot.key->name, ml3_lab_method_name(c));
+    if (!slot.force || holds(c, &s, slot.key->when) || i-- > 0) continue;
+    snprintf(text, size, "%s, which needs %s", slot.key->name, slot.key->when);
     return true;
   }
   return false;
@@ -178,22 +175,40 @@ static bool belongs(const ml3_lab_problem_kind *kind, const char *name) {
   return found;
 }
 
-/* One more of a list "'a', 'b' or 'c'". */
-static size_t put_name(char *text, size_t size, size_t used, const char *name, const char *before) {
-  return used < size ? used + (size_t)snprintf(text + used, size - used, "%s'%s'", before, name) : used;
+/* A list "'a', 'b' or 'c'" that grows name by name; the last one is put when there is no other. */
+typedef struct names {
+  char *text;
+  size_t size, used;
+  const char *last;
+} names;
+
+static void put_name(names *n, const char *name) {
+  const char *before = !n->used ? "" : name ? ", " : " or ";
+  if (n->last && n->used < n->size)
+    n->used += (size_t)snprintf(n->text + n->used, n->size - n->used, "%s'%s'", before, n->last);
+  n->last = name;
 }
 
-/* The kinds of problem that have the key, as "'a', 'b' or 'c'". */
+/* The kinds of problem that have the key. */
 static void put_problems(const char *name, char *text, size_t size) {
-  const ml3_lab_problem_kind *kind, *last = NULL;
-  size_t used = 0;
-  text[0] = '\0';
-  for (int i = 0; (kind = ml3_lab_problem_kind_at(i)); i++) {
-    if (!belongs(kind, name)) continue;
-    if (last) used = put_name(text, size, used, last->name, used ? ", " : "");
-    last = kind;
-  }
-  if (last) put_name(text, size, used, last->name, used ? " or " : "");
+  names n = {text, size, 0, NULL};
+  *text = '\0';
+  for (int i = 0; ml3_lab_problem_kind_at(i); i++)
+    if (belongs(ml3_lab_problem_kind_at(i), name)) put_name(&n, ml3_lab_problem_kind_at(i)->name);
+  put_name(&n, NULL);
+}
+
+/* The methods that have it, on this kind of problem: all of meta-training have the keys of the problem. */
+static void put_methods(const ml3_lab_problem_kind *kind, const char *name, char *text, size_t size) {
+  const ml3_keys *learner[ML3_LAB_LEARNER_OWNERS];
+  names n = {text, size, 0, NULL};
+  *text = '\0';
+  for (int i = 0; ml3_lab_meta_method_at(i); i++)
+    if (lists(ml3_lab_meta_method_at(i)->keys, name) || lists(kind->keys, name))
+      put_name(&n, ml3_lab_meta_method_at(i)->name);
+  for (int i = 0; ml3_lab_learner_owners(i, learner); i++)
+    if (lists(learner, name)) put_name(&n, ml3_learner_at(i)->name);
+  put_name(&n, NULL);
 }
 
 /* The nearest key by its name: of those in force, or of all; NULL: none is near. */
@@ -212,25 +227,33 @@ static const char *nearest_key(const ml3_lab_config *c, const ml3_lab_scope *s, 
   return nearest;
 }
 
+bool ml3_lab_key_foreign(const ml3_lab_scope *s, const char *name) {
+  ml3_lab_slot slot;
+  return ml3_lab_slot_find(s, name, &slot) && !slot.force;
+}
+
 int ml3_lab_key_check(const ml3_lab_config *c, const ml3_lab_scope *s, const char *where, const char *name,
                       ml3_error *error) {
   const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(c->problem, error);
   char owners[160];
   if (!kind) return ML3_ERR_ARGUMENT;
-  if (belongs(kind, name)) return ML3_OK;
-  put_problems(name, owners, sizeof owners);
-  const char *nearest = nearest_key(c, s, name, false);
+  const bool of_problem = belongs(kind, name);
+  if (of_problem && !ml3_lab_key_foreign(s, name)) return ML3_OK;
+  if (of_problem)
+    put_methods(kind, name, owners, sizeof owners);
+  else
+    put_problems(name, owners, sizeof owners);
+  const char *nearest = nearest_key(c, s, name, false), *what = of_problem ? "method" : "problem";
   return ml3_error_set(
       error, ML3_ERR_ARGUMENT,
-      "%s: %s is a key of problem %s, and the problem is '%s'%s%s%s; `ml3 config %s` lists the keys in force", where,
-      name, owners, c->problem, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "",
-      c->problem);
+      "%s: %s is a key of %s %s, and the %s is '%s'%s%s%s; `ml3 config %s%s%s` lists the keys in force", where, name,
+      what, owners, what, of_problem ? ml3_lab_method_name(c) : c->problem, nearest ? "; did you mean '" : "",
+      nearest ? nearest : "", nearest ? "'?" : "", c->problem, of_problem ? " --set method=" : "",
+      of_problem ? ml3_lab_method_name(c) : "");
 }
 
 /* Keys that are gone, with the value at which they did nothing: so they stand in files of runs from before. */
-static const struct {
-  const char *name, *idle;
-} retired[] = {{"extra.guided", "0"}};
+static const struct { const char *name, *idle; } retired[] = {{"extra.guided", "0"}};
 
 const char *ml3_lab_key_retired(const char *name) {
   for (size_t i = 0; i < sizeof retired / sizeof *retired; i++)
@@ -243,8 +266,8 @@ int ml3_lab_key_find(const ml3_lab_config *c, const ml3_lab_scope *s, const char
   if (ml3_lab_slot_find(s, name, slot)) return ML3_OK;
   if (ml3_lab_key_retired(name))
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "%s: the key '%s' is gone; leave it out (a file may still say %s, at which it did nothing)", where,
-                         name, ml3_lab_key_retired(name));
+                         "%s: the key '%s' is gone; leave it out (a file may still say %s, at which it did nothing)",
+                         where, name, ml3_lab_key_retired(name));
   const char *nearest = nearest_key(c, s, name, false);
   if (!nearest) nearest = nearest_key(c, s, name, true);
   ml3_error foreign = {0};

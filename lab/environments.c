@@ -20,8 +20,8 @@ static const struct {
 #define TARGETS                                                                                              \
   "problem=model_free loss.inputs=[state*,mean*] loss.targets=[mean*] inner.rate=0.7 inner.learn_rate=none " \
   "inner.weights=last policy.hidden=[32,32] rollout.episodes=4 "
-/* PPO learns all targets first and shows some, as in the preset reacher_model_free. */
-#define SHOWN                                                                                                      \
+/* PPO learns all targets first and demonstrates some, as in the preset reacher_model_free. */
+#define DEMONSTRATED                                                                                                      \
   "policy.normalize=false policy.output_gain=0.3 policy.log_std=-2 inner.newton=8 outer.steps=16 outer.epochs=20 " \
   "outer.rate=3e-3 outer.warmup=5 outer.extra_weight=200 extra.kind=demonstration extra.demonstrations=200 "       \
   "extra.expert=ppo extra.expert_updates=200 learner.rate=1e-3 learner.discount=0.95 validation.every=8"
@@ -42,8 +42,8 @@ static const struct {
     {"pointmass",
      TARGETS "policy.output_gain=0.1 rollout.outer_episodes=24 inner.newton=5 outer.steps=50 outer.epochs=5 "
              "outer.rate=2e-3 outer.warmup=10 validation.every=10"},
-    {"reacher", TARGETS SHOWN},
-    {"reacher_goal", TARGETS SHOWN},
+    {"reacher", TARGETS DEMONSTRATED},
+    {"reacher_goal", TARGETS DEMONSTRATED},
 };
 
 /* What files that name the environment alone have always meant. */

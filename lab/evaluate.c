@@ -171,10 +171,10 @@ static int adapt_to(ml3_lab_adapting *a, int task, int updates, ml3_outcome *out
 }
 
 /* Episodes by which the problem judges a policy on a task: as asked, where it draws starts of its own for each. */
-static int choose_episodes(ml3_lab_adapting *a, int wanted, ml3_error *error) {
+static int choose_episodes(ml3_lab_adapting *a, int episodes, ml3_error *error) {
   char assignment[64];
-  if (a->kind != &ml3_lab_problem_model_free || wanted < 1) return ML3_OK;
-  snprintf(assignment, sizeof assignment, "rollout.judge_episodes=%d", wanted);
+  if (a->kind != &ml3_lab_problem_model_free || episodes < 1) return ML3_OK;
+  snprintf(assignment, sizeof assignment, "rollout.judge_episodes=%d", episodes);
   return ml3_lab_config_set(&a->config, assignment, error);
 }
 

@@ -20,22 +20,14 @@ static const char style[] =
     "code{background:#f6f6f6;padding:.1rem .3rem;border-radius:3px}";
 
 void ml3_lab_html_text(FILE *out, const char *text) {
-  for (; *text; text++) switch (*text) {
-      case '<':
-        fputs("&lt;", out);
-        break;
-      case '>':
-        fputs("&gt;", out);
-        break;
-      case '&':
-        fputs("&amp;", out);
-        break;
-      case '"':
-        fputs("&quot;", out);
-        break;
-      default:
-        fputc(*text, out);
-    }
+  static const char special[] = "<>&\"", *const entities[] = {"&lt;", "&gt;", "&amp;", "&quot;"};
+  for (; *text; text++) {
+    const char *at = strchr(special, *text);
+    if (at)
+      fputs(entities[at - special], out);
+    else
+      fputc(*text, out);
+  }
 }
 
 void ml3_lab_html_begin(FILE *out, const char *title) {

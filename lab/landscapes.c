@@ -90,10 +90,6 @@ void landscapes_note(const inspecting *s, const char *name, int code, const ml3_
   snprintf(found->files[i].no_picture, sizeof found->files[i].no_picture, "%s", code == ML3_OK ? "" : plot->message);
 }
 
-double *landscapes_room(int count) {
-  return calloc((size_t)count, sizeof(double));
-}
-
 void landscapes_maps(const inspecting *s, const char *name, const char *title, const char *x_label, const char *y_label,
                      const char *const *titles, const ml3_landscape *l, const double *path_x, const double *path_y,
                      int path_count) {

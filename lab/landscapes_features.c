@@ -70,7 +70,7 @@ static int inspect_features(inspecting *s, ml3_error *error) {
   if (code != ML3_OK) return code;
   const int width = 2 * s->points + 1, cols = s->problem->features;
   const bool regression = strcmp(s->loss->names[x], "prediction") == 0 && strcmp(s->loss->names[y], "target") == 0;
-  double *values = landscapes_room(2 * width * width), row[ML3_LOSS_MAX_FEATURES];
+  double *values = calloc((size_t)(2 * width * width), sizeof(double)), row[ML3_LOSS_MAX_FEATURES];
   if (!values) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a landscape");
   ml3_landscape l = {.width = width,
                      .height = width,
@@ -107,7 +107,8 @@ static int inspect_features(inspecting *s, ml3_error *error) {
 /* For classes: over the probability p that a class is given, when it is the right one and when not. */
 static int inspect_classes(inspecting *s, int p, int log_p, int target, ml3_error *error) {
   const int width = 4 * s->points + 1;
-  double *x = landscapes_room(4 * width), *right = x + width, *wrong = right + width, *entropy = wrong + width;
+  double *x = calloc((size_t)(4 * width), sizeof(double)), *right = x + width, *wrong = right + width,
+         *entropy = wrong + width;
   char path[ML3_LAB_PATH_MAX];
   ml3_file file;
   ml3_error plot = {0};

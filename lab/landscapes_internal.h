@@ -29,7 +29,6 @@ int landscapes_learn(inspecting *s, int number, ml3_error *error);
 const ml3_real *landscapes_theta(const inspecting *s, int k); /* theta_k */
 const char *landscapes_descended(const inspecting *s);        /* what the updates descend */
 
-double *landscapes_room(int count); /* zeros, the caller's to free; NULL when out of memory */
 /* NAME.csv. rows[height]: what y is there, where rows are not evenly spaced; or NULL. */
 int landscapes_save(const inspecting *s, const char *name, const char *header, const ml3_landscape *l,
                     const double *rows, ml3_error *error);

@@ -11,7 +11,7 @@ static void draw_line(const inspecting *s, const char *name, const char *title, 
                       const ml3_landscape *l, const double *stops, const double *at_stops, int stop_count) {
   char path[ML3_LAB_PATH_MAX];
   ml3_error plot = {0};
-  double *x = landscapes_room(l->width);
+  double *x = calloc((size_t)(l->width), sizeof(double));
   for (int i = 0; i < l->width && x; i++) x[i] = ml3_landscape_at(l->x_low, l->x_high, i, l->width);
   const ml3_lab_curve curves[] = {
       {.label = landscapes_descended(s), .count = l->width, .x = x, .y = l->learned},
@@ -42,7 +42,7 @@ static double foot(const inspecting *s, int k, const ml3_real *origin, const ml3
 static int inspect_along(inspecting *s, const ml3_real *origin, const ml3_real *a, double low, double high,
                          const char *x_label, ml3_error *error) {
   const int width = 4 * s->points + 1;
-  double *values = landscapes_room(2 * width + 2 * (s->updates + 1)), *stops = values + 2 * width,
+  double *values = calloc((size_t)(2 * width + 2 * (s->updates + 1)), sizeof(double)), *stops = values + 2 * width,
          *at_stops = stops + s->updates + 1;
   char title[160];
   if (!values) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a landscape");
@@ -112,7 +112,7 @@ static double make_plane(inspecting *s, ml3_random *random) {
 
 int landscapes_plane(inspecting *s, ml3_error *error) {
   const int width = s->points, size = width * width;
-  double *values = landscapes_room(2 * size + 2 * (s->updates + 1)), *path_x = values + 2 * size,
+  double *values = calloc((size_t)(2 * size + 2 * (s->updates + 1)), sizeof(double)), *path_x = values + 2 * size,
          *path_y = path_x + s->updates + 1;
   ml3_random random = ml3_random_stream((uint64_t)s->config->seed, ML3_PURPOSE_USER, (uint32_t)s->task_number, 0);
   const ml3_real *end = landscapes_theta(s, s->updates);
@@ -214,7 +214,7 @@ static int fill_tasks(inspecting *s, const scalar_task *tasks, const ml3_landsca
 
 static int inspect_tasks(inspecting *s, const scalar_task *tasks, double low, double high, ml3_error *error) {
   const int width = 4 * s->points + 1;
-  double *values = landscapes_room(2 * width * SCALAR_ROWS), goals[SCALAR_ROWS];
+  double *values = calloc((size_t)(2 * width * SCALAR_ROWS), sizeof(double)), goals[SCALAR_ROWS];
   if (!values) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a landscape");
   for (int i = 0; i < SCALAR_ROWS; i++) goals[i] = tasks[i].goal;
   ml3_landscape all = {.width = width,

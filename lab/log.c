@@ -26,8 +26,8 @@ struct ml3_lab_log {
   int counters[2]; /* columns of global_step and charts/model_steps; -1: there is none */
   bool has_rate;   /* charts/SPS is one of the metrics */
   bool begun;
-  int64_t told_step; /* of the last line, and which metrics and charts/SPS its step has had */
-  bool told[ML3_LAB_LOG_NAMES_MAX + 1];
+  int64_t last_step; /* of the last line, and which metrics and charts/SPS its step has had */
+  bool written[ML3_LAB_LOG_NAMES_MAX + 1];
   double first; /* what counted_of said at `started_s` */
   double started_s;
 };
@@ -75,12 +75,12 @@ static void write_kept(FILE *out, const char *line, const char *old_header, cons
     fprintf(out, "%.*s\n", (int)whole, line);
     return;
   }
-  size_t wanted, length, n;
-  for (int i = 0; find_field(header, i, &wanted), wanted > 0; i++) {
-    const char *name = find_field(header, i, &wanted), *value = "", *old;
+  size_t name_length, length, n;
+  for (int i = 0; find_field(header, i, &name_length), name_length > 0; i++) {
+    const char *name = find_field(header, i, &name_length), *value = "", *old;
     n = 0;
     for (int j = 0; old = find_field(old_header, j, &length), length > 0; j++)
-      if (length == wanted && strncmp(old, name, length) == 0) value = find_field(line, j, &n);
+      if (length == name_length && strncmp(old, name, length) == 0) value = find_field(line, j, &n);
     fprintf(out, "%s%.*s", i ? "," : "", (int)n, value);
   }
   fputc('\n', out);
@@ -155,7 +155,7 @@ ml3_lab_log *ml3_lab_log_open(const char *folder, const char *const *names, int 
   log->names = names;
   log->count = count;
   log->counters[0] = find(log, "global_step"), log->counters[1] = find(log, "charts/model_steps");
-  log->told_step = -1;
+  log->last_step = -1;
   log->has_rate = find(log, "charts/SPS") >= 0;
   if (open_files(log, folder, formats, keep, error) == ML3_OK) return log;
   ml3_lab_log_close(log);
@@ -203,24 +203,24 @@ static int write_error(const char *path, ml3_error *error) {
   return ml3_error_set(error, ML3_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
 }
 
-/* What charts/SPS counts: steps of environment and model where they are told, else the log's own. */
+/* What charts/SPS counts: steps of environment and model where they are counted, else the log's own. */
 static double counted_of(const ml3_lab_log *log, int64_t step, const double *values) {
   double sum = 0;
-  bool told = false;
+  bool known = false;
   for (int i = 0; i < 2; i++) {
     const int column = log->counters[i];
-    if (column >= 0 && isfinite(values[column])) sum += values[column], told = true;
+    if (column >= 0 && isfinite(values[column])) sum += values[column], known = true;
   }
-  return told ? sum : (double)step;
+  return known ? sum : (double)step;
 }
 
-/* An event file has one value of a name at a step: what an earlier line of this step has told is left out. */
-static void leave_out_told(ml3_lab_log *log, int64_t step, double *values, int count) {
-  if (step != log->told_step) memset(log->told, 0, sizeof log->told);
-  log->told_step = step;
+/* An event file has one value of a name at a step: what an earlier line of this step has is left out. */
+static void leave_out_written(ml3_lab_log *log, int64_t step, double *values, int count) {
+  if (step != log->last_step) memset(log->written, 0, sizeof log->written);
+  log->last_step = step;
   for (int i = 0; i < count; i++) {
-    if (log->told[i]) values[i] = NAN;
-    log->told[i] = log->told[i] || isfinite(values[i]);
+    if (log->written[i]) values[i] = NAN;
+    log->written[i] = log->written[i] || isfinite(values[i]);
   }
 }
 
@@ -244,7 +244,7 @@ int ml3_lab_log_write(ml3_lab_log *log, int64_t step, const double *values, ml3_
   memcpy(all, values, (size_t)log->count * sizeof *all);
   names[log->count] = "charts/SPS";
   all[log->count] = rate;
-  leave_out_told(log, step, all, log->count + 1);
+  leave_out_written(log, step, all, log->count + 1);
   return ml3_lab_tensorboard_scalars(log->tensorboard, step, names, all, log->count + 1, error);
 }
 

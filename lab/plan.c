@@ -234,6 +234,10 @@ int ml3_lab_plan_make(const ml3_lab_plan_settings *settings, ml3_lab_plan *plan,
   if (code == ML3_OK) code = carry_out(&p, error);
   if (code == ML3_OK && settings->repeat > 0)
     code = ml3_ilqr_time_solve(p.model, &p.cost, &p.settings, p.start, settings->repeat, &plan->time, error);
+  if (code == ML3_OK) {
+    const ml3_env_warnings warnings = ml3_env_tally(plan->spec);
+    ml3_lab_warn(settings->callbacks, &warnings, NULL);
+  }
   close_all(&p);
   return code;
 }

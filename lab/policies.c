@@ -180,8 +180,8 @@ ml3_demonstrations *ml3_lab_demonstrations_new(const ml3_lab_config *c, const ml
   if (c->from_checkpoint) return ml3_demonstrations_new(env, count, steps, error);
   if (extra->expert != ML3_LAB_EXPERT_PPO) return plan_demonstrations(c, env, count, steps, error);
   ml3_expert *expert = learn_expert(c, env, error);
-  ml3_demonstrations *shown =
+  ml3_demonstrations *made =
       expert ? ml3_demonstrations_show(env, expert, count, steps, (uint64_t)c->seed, error) : NULL;
   ml3_expert_free(expert);
-  return shown;
+  return made;
 }

@@ -37,7 +37,7 @@ int ml3_lab_policy_init(const ml3_lab_config *config, const ml3_env_spec *env, m
    config->from_checkpoint the latter's parameters are 0, for the checkpoint to fill. */
 ml3_expert *ml3_lab_expert_new(const ml3_lab_config *config, const ml3_env_spec *env, ml3_error *error);
 
-/* An expert's episodes for extra.kind: demonstration: read from extra.file, or shown by extra.expert. With
+/* An expert's episodes for extra.kind: demonstration: read from extra.file, or made by extra.expert. With
    config->from_checkpoint the latter are zeros, for the checkpoint to fill. */
 ml3_demonstrations *ml3_lab_demonstrations_new(const ml3_lab_config *config, const ml3_env_spec *env, ml3_error *error);
 

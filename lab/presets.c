@@ -96,7 +96,7 @@ const char *ml3_lab_preset_summary(const char *name, char *text, size_t size) {
 }
 
 /* Nothing has that name: an error with the nearest of all that could have been meant. */
-static int tell_unknown(const char *name, ml3_error *error) {
+static int unknown(const char *name, ml3_error *error) {
   const char *candidates[3 * ML3_LAB_PRESETS_MAX];
   char presets[ML3_LAB_PRESETS_MAX][ML3_LAB_PRESET_NAME];
   int count = 0, preset_count = ml3_lab_preset_names(presets);
@@ -144,7 +144,7 @@ int ml3_lab_preset_apply(ml3_lab_config *config, const char *name, ml3_error *er
   else if (ml3_env_find(name, NULL))
     snprintf(assignment, sizeof assignment, "environment=%.200s", name);
   else
-    return tell_unknown(name, error);
+    return unknown(name, error);
   return name_layer(config, ml3_lab_config_set(config, assignment, error), "name", name);
 }
 

@@ -142,16 +142,16 @@ static ml3_problem *make_in(const ml3_lab_config *c, const ml3_env_spec *env, co
     return NULL;
   }
   if (ml3_lab_policy_init(c, env, &s.policy, error) != ML3_OK) return NULL;
-  ml3_demonstrations *shown = NULL;
-  const bool shows = model_based->extra_kind == DEMONSTRATION;
-  const bool ready = !shows || (shown = ml3_lab_demonstrations_new(c, env, error));
-  s.demonstrations = shown;
+  ml3_demonstrations *made = NULL;
+  const bool demonstrate = model_based->extra_kind == DEMONSTRATION;
+  const bool ready = !demonstrate || (made = ml3_lab_demonstrations_new(c, env, error));
+  s.demonstrations = made;
   ml3_problem *problem = ready ? ml3_model_based_new(&s, error) : NULL;
   ml3_policy_free(&s.policy);
   if (problem)
-    ml3_model_based_own_demonstrations(problem, shown);
+    ml3_model_based_own_demonstrations(problem, made);
   else
-    ml3_demonstrations_free(shown);
+    ml3_demonstrations_free(made);
   return problem;
 }
 
@@ -159,7 +159,7 @@ static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
   const ml3_dynamics_options *dynamics = ML3_LAB_GET(c, dynamics);
   ml3_env_spec *env = ml3_lab_env_new(c, error);
   if (env && (ml3_env_need_continuous(env, "problem model_based", error) != ML3_OK ||
-              (!dynamics->kind && !ml3_model_based_dynamics(env, error)))) { /* of all mistakes the first to tell */
+              (!dynamics->kind && !ml3_model_based_dynamics(env, error)))) { /* of all mistakes the first to name */
     free(env);
     return NULL;
   }

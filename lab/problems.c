@@ -59,16 +59,16 @@ static double expert_steps(const ml3_lab_config *c) {
          shown;
 }
 
-/* At meta-test nothing is shown or advised; what the expert cost belongs to the loss all the same. */
+/* At meta-test there are no demonstrations and no advice; what the expert cost belongs to the loss all the same. */
 static ml3_problem *make(const ml3_lab_config *config, bool at_test, ml3_error *error) {
   const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(config->problem, error);
   if (!kind) return NULL;
   ml3_lab_config used = *config;
-  const bool shown = ml3_lab_problem_acts(kind) && ml3_lab_config_holds(config, "extra.kind=demonstration|advice");
-  if (shown && at_test && ml3_lab_config_set(&used, "extra.kind=none", error) != ML3_OK) return NULL;
+  const bool expert = ml3_lab_problem_acts(kind) && ml3_lab_config_holds(config, "extra.kind=demonstration|advice");
+  if (expert && at_test && ml3_lab_config_set(&used, "extra.kind=none", error) != ML3_OK) return NULL;
   if (at_test) ML3_LAB_EDIT(&used, model_free)->target_weight = 0;
   ml3_problem *problem = kind->make(&used, error);
-  if (problem && shown) problem->steps.made += expert_steps(config);
+  if (problem && expert) problem->steps.made += expert_steps(config);
   return problem;
 }
 

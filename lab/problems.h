@@ -63,10 +63,10 @@ const char *ml3_lab_problem_title(const ml3_lab_config *config);
 /* The problem of a configuration; NULL with a sentence. Freed by problem->free. */
 ml3_problem *ml3_lab_problem_new(const ml3_lab_config *config, ml3_error *error);
 
-/* The same for meta-test, where extra information is gone: no expert shows anything. */
+/* The same for meta-test, where extra information is gone: there is no expert. */
 ml3_problem *ml3_lab_problem_new_at_test(const ml3_lab_config *config, ml3_error *error);
-/* The same for that loss, with the scaling of inputs that the loss brings; that a file of before brings none is
-   told. */
+/* The same for that loss, with the scaling of inputs that the loss brings; that an older file brings none is
+   a message. */
 ml3_problem *ml3_lab_problem_new_for(const ml3_lab_config *config, const ml3_loss *loss, ml3_error *error);
 
 /* The environment that it acts in, with a tally of what MuJoCo warns of there; or NULL. */

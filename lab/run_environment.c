@@ -67,7 +67,7 @@ int ml3_lab_run_environment_prepare(const ml3_lab_config *c, ml3_lab_run_environ
   if (!ml3_lab_is_mjcf(c->environment) || !kind || (!ml3_lab_problem_acts(kind) && !ml3_lab_trains_policy(c)))
     return ML3_OK;
   if (!ml3_lab_run_environment_spec(c, error))
-    return error ? error->code : ML3_ERR_FORMAT; /* what is wrong with it is told first */
+    return error ? error->code : ML3_ERR_FORMAT; /* what is wrong with it is the first error */
   if (*c->environment_copy) return prepare_copy(c, found, error);
   int code = ml3_mjcf_files_find(&files, c->environment, error);
   if (code == ML3_OK && !(*found = environment_new(files.count, error))) code = ML3_ERR_MEMORY;
@@ -199,9 +199,9 @@ static void forget(const char *folder) {
   ml3_lab_run_environment_free(old);
 }
 
-int ml3_lab_run_environment_create(const char *wanted, const ml3_lab_config *config, bool force,
+int ml3_lab_run_environment_create(const char *name, const ml3_lab_config *config, bool force,
                                    const ml3_lab_run_environment *e, char *folder, ml3_error *error) {
-  int code = ml3_lab_run_create(wanted, config, force, folder, error);
+  int code = ml3_lab_run_create(name, config, force, folder, error);
   if (code != ML3_OK) return code;
   if (e) code = ml3_lab_run_environment_keep(e, folder, error);
   if (!e && force) forget(folder);

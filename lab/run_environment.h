@@ -31,7 +31,7 @@ int ml3_lab_run_environment_ensure(const ml3_lab_config *config, const char *fol
 
 /* ml3_lab_run_create, and the new folder keeps the environment (NULL: it has none to keep); on failure there is no
    folder. */
-int ml3_lab_run_environment_create(const char *wanted, const ml3_lab_config *config, bool force,
+int ml3_lab_run_environment_create(const char *name, const ml3_lab_config *config, bool force,
                                    const ml3_lab_run_environment *environment, char *folder, ml3_error *error);
 
 /* The configuration of `folder` has been read: where the folder keeps its environment, the copy is used from now on.

@@ -30,32 +30,32 @@ bool ml3_lab_run_is(const char *folder) {
   return stat(path, &info) == 0;
 }
 
-static int tell_no_folder(const char *folder, int reason, ml3_error *error) {
+static int no_folder(const char *folder, int reason, ml3_error *error) {
   return ml3_error_set(error, ML3_ERR_IO, "cannot make the folder '%s': %s; choose another with --output", folder,
                        strerror(reason));
 }
 
-int ml3_lab_run_may_create(const char *wanted, bool force, ml3_error *error) {
+int ml3_lab_run_may_create(const char *name, bool force, ml3_error *error) {
   struct stat info;
-  if (!wanted || stat(wanted, &info) != 0) return ML3_OK;
-  if (!S_ISDIR(info.st_mode)) return ml3_error_set(error, ML3_ERR_IO, "'%s' is a file; a run needs a folder", wanted);
+  if (!name || stat(name, &info) != 0) return ML3_OK;
+  if (!S_ISDIR(info.st_mode)) return ml3_error_set(error, ML3_ERR_IO, "'%s' is a file; a run needs a folder", name);
   if (!force)
     return ml3_error_set(error, ML3_ERR_IO, "the folder '%s' exists already; choose another --output, or --force",
-                         wanted);
-  return access(wanted, W_OK) == 0 ? ML3_OK : tell_no_folder(wanted, errno, error);
+                         name);
+  return access(name, W_OK) == 0 ? ML3_OK : no_folder(name, errno, error);
 }
 
-int ml3_lab_run_create(const char *wanted, const ml3_lab_config *config, bool force, char *folder, ml3_error *error) {
+int ml3_lab_run_create(const char *name, const ml3_lab_config *config, bool force, char *folder, ml3_error *error) {
   char date[32];
   time_t now = time(NULL);
   struct tm local;
   strftime(date, sizeof date, "%Y-%m-%d", localtime_r(&now, &local));
 
-  const int code = ml3_lab_run_may_create(wanted, force, error);
+  const int code = ml3_lab_run_may_create(name, force, error);
   if (code != ML3_OK) return code;
   for (int number = 1; number < 10000; number++) {
-    if (wanted)
-      snprintf(folder, ML3_LAB_PATH_MAX, "%.900s", wanted);
+    if (name)
+      snprintf(folder, ML3_LAB_PATH_MAX, "%.900s", name);
     else if (number == 1)
       snprintf(folder, ML3_LAB_PATH_MAX, "runs/%s-%.200s-seed%lld", date, ml3_lab_problem_title(config),
                (long long)config->seed);
@@ -64,8 +64,8 @@ int ml3_lab_run_create(const char *wanted, const ml3_lab_config *config, bool fo
                (long long)config->seed, number);
     ml3_file_make_parents(folder, NULL); /* what fails here fails below with a message */
     if (mkdir(folder, 0755) == 0) return ML3_OK;
-    if (errno != EEXIST || (wanted && !force)) return tell_no_folder(folder, errno, error);
-    if (wanted) return ML3_OK;
+    if (errno != EEXIST || (name && !force)) return no_folder(folder, errno, error);
+    if (name) return ML3_OK;
   }
   return ml3_error_set(error, ML3_ERR_IO, "there are too many runs of today; choose a name with --output");
 }

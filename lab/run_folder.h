@@ -11,12 +11,12 @@ enum { ML3_LAB_PATH_MAX = 1024 };
 /* FOLDER/name into path[ML3_LAB_PATH_MAX]. */
 void ml3_lab_run_path(const char *folder, const char *name, char *path);
 
-/* What can be told of `wanted` (NULL: nothing) before there is something to write: that it exists and not `force`, that it is a file. */
-int ml3_lab_run_may_create(const char *wanted, bool force, ml3_error *error);
+/* What is wrong with `name` (NULL: nothing) before there is something to write: it exists and not `force`, it is a file. */
+int ml3_lab_run_may_create(const char *name, bool force, ml3_error *error);
 
-/* Makes a new folder. `wanted` or, when NULL, runs/DATE-ENVIRONMENT-SEED (or the problem's kind), with a number behind it when
+/* Makes a new folder. `name` or, when NULL, runs/DATE-ENVIRONMENT-SEED (or the problem's kind), with a number behind it when
    taken. An existing folder is an error unless `force`. folder[ML3_LAB_PATH_MAX] gets its name. */
-int ml3_lab_run_create(const char *wanted, const ml3_lab_config *config, bool force, char *folder, ml3_error *error);
+int ml3_lab_run_create(const char *name, const ml3_lab_config *config, bool force, char *folder, ml3_error *error);
 
 #define ML3_LAB_ENSEMBLE "ensemble.safetensors" /* of a run that has learned its environment */
 

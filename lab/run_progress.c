@@ -11,7 +11,7 @@
 /* What a run counts: outer steps, or updates of a policy by itself. */
 typedef struct counted {
   const char *key, *name, *in_summary;
-  int64_t wanted;
+  int64_t planned;
 } counted;
 
 int64_t ml3_lab_run_steps(const ml3_lab_config *c) {
@@ -37,21 +37,21 @@ int ml3_lab_run_may_resume(const char *folder, const ml3_lab_config *config, con
                            ml3_error *error) {
   const counted c = counted_of(config);
   const long long done = (long long)progress->done;
-  if (progress->done > c.wanted)
+  if (progress->done > c.planned)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "'%s' is at %s %lld already, past %s=%lld; it can only go on to more, with --set %s=N", folder,
-                         c.name, done, c.key, (long long)c.wanted, c.key);
-  if (progress->done < c.wanted && !progress->stale) return ML3_OK;
+                         c.name, done, c.key, (long long)c.planned, c.key);
+  if (progress->done < c.planned && !progress->stale) return ML3_OK;
   if (!summary_is_of(folder, c.in_summary, progress->done)) return ML3_OK;
-  if (progress->done < c.wanted)
+  if (progress->done < c.planned)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "'%s' is finished: it stopped at %s %lld of %lld, since %lld validations brought nothing "
                          "better; a larger validation.patience lets it go on",
-                         folder, c.name, done, (long long)c.wanted,
+                         folder, c.name, done, (long long)c.planned,
                          (long long)ML3_LAB_GET(config, validation)->patience);
   return ml3_error_set(error, ML3_ERR_ARGUMENT,
                        "'%s' is finished: it has made %lld of %lld %ss; --set %s=N with more lets it go on", folder,
-                       done, (long long)c.wanted, c.name, c.key);
+                       done, (long long)c.planned, c.name, c.key);
 }
 
 bool ml3_lab_run_is_finished(const char *folder, const ml3_lab_config *config) {
@@ -59,7 +59,7 @@ bool ml3_lab_run_is_finished(const char *folder, const ml3_lab_config *config) {
   json_t *summary = ml3_lab_json_summary(folder);
   const json_t *steps = json_object_get(summary, c.in_summary);
   const json_t *patience = json_object_get(summary, "stopped_by_patience");
-  const bool all = json_is_integer(steps) && json_integer_value(steps) == (json_int_t)c.wanted;
+  const bool all = json_is_integer(steps) && json_integer_value(steps) == (json_int_t)c.planned;
   const bool stale =
       json_is_integer(patience) && json_integer_value(patience) == ML3_LAB_GET(config, validation)->patience;
   json_decref(summary);

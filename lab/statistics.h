@@ -47,7 +47,7 @@ ml3_lab_interval ml3_lab_sample_interval(const double *x, int n, ml3_lab_range r
 
 /* The same of shares, such as the success of seeds with `trials` tasks each (1: not known): within 0 and 1. Wilson's
    interval with the effective number of trials, mean (1 - mean) / (standard error)^2 times (z / t)^2 for the few values
-   that it is told from; with the n * trials that there were where all values are alike. (Korn and Graubard 1998; Franco
+   that it is estimated from; with the n * trials that there were where all values are alike. (Korn and Graubard 1998; Franco
    et al. 2019, J. Survey Statistics and Methodology 7(3).) */
 ml3_lab_interval ml3_lab_share_interval(const double *x, int n, int trials);
 

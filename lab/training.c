@@ -23,7 +23,7 @@ static int go_on(training *t, const char *folder, ml3_error *error) {
   return code == ML3_OK ? ml3_lab_run_environment_find(folder, &t->config, error) : code;
 }
 
-/* What cannot be trained is told before an expert learns for minutes. */
+/* What cannot be trained is an error before an expert learns for minutes. */
 static int look_first(training *t, const ml3_lab_train_settings *s, ml3_error *error) {
   if (s->resume && !ml3_lab_run_is(s->resume))
     return ml3_error_set(error, ML3_ERR_IO, "'%s' is not a run folder: it has no config.yaml", s->resume);
@@ -114,16 +114,9 @@ int training_write_metrics(training *t, const double *values, ml3_error *error) 
   return ml3_lab_log_write(t->log, step, values, error);
 }
 
-/* Each kind once. */
 static void say_warnings(training *t) {
-  char text[512];
   const ml3_env_warnings warnings = ml3_env_tally(t->kind->env(t));
-  for (unsigned k = 0; k < ML3_WARN_KINDS; k++) {
-    if (t->told_warnings & 1u << k || !*ml3_env_warning_tell(&warnings, (ml3_env_warning)k, text, sizeof text))
-      continue;
-    t->told_warnings |= 1u << k;
-    ml3_lab_message(&t->callbacks, "warning: %s", text);
-  }
+  ml3_lab_warn(&t->callbacks, &warnings, &t->said_warnings);
 }
 
 static bool ended(const training *t) {

@@ -52,7 +52,7 @@ struct training {
   bool lost;                 /* a rank is gone, or this one alone has failed */
   int speaker;               /* the rank that tells what all have failed at */
   double begun_s, saved_s;   /* by ml3_clock_s; of ml3_lab_checkpoint_due */
-  unsigned told_warnings;    /* kinds, as bits */
+  unsigned said_warnings;    /* kinds, as bits */
   ml3_env_warnings warnings; /* of all ranks, when the loop has ended */
 
   /* of a learned loss or start */

@@ -31,7 +31,7 @@ const char *ml3_lab_zoo_summary(const char *name, char *line, size_t size) {
   return line + strspn(line, "# ");
 }
 
-static int tell_unknown(const char *name, ml3_error *error) {
+static int unknown(const char *name, ml3_error *error) {
   char names[ML3_LAB_PRESETS_MAX][ML3_LAB_PRESET_NAME];
   const char *candidates[ML3_LAB_PRESETS_MAX];
   const int count = ml3_lab_zoo_names(names);
@@ -49,7 +49,7 @@ const char *ml3_lab_zoo_folder(const char *argument, char *path, ml3_error *erro
   const char *name = argument + 4;
   if (!ml3_lab_zoo_is(argument)) return argument;
   if (!*name || strchr(name, '/') || !find(name, "loss.safetensors", path, ML3_LAB_PATH_MAX)) {
-    tell_unknown(name, error);
+    unknown(name, error);
     return NULL;
   }
   find(name, "", path, ML3_LAB_PATH_MAX);

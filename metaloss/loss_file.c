@@ -60,7 +60,7 @@ static bool read_numbers(const json_t *list, int max, int *values, int *count) {
   return true;
 }
 
-/* names gets the array of the features' names, which lives as long as json. */
+/* names gets the array of the features' names, which is there as long as json. */
 static bool spec_from_json(json_t *json, ml3_loss_spec *s, json_t **names) {
   json_t *columns, *hidden, *targets = NULL; /* files of before have none */
   const char *kind, *activation, *output, *weighting, *learn_rate;

@@ -6,6 +6,9 @@
               get it (rollouts in a simulator) gives `collect`.
      context  numbers shared by all tasks (a learned dynamics model), or none
 
+   A task is an array and no struct: graphs read it as data, batches, checkpoints, replay and ranks move it as numbers, and only
+   its problem knows what is in it. What its parts are called stands in one table of blocks beside that problem (blocks.h).
+
    The three graphs are built once and compiled; their arguments are nodes: theta [1, theta_size],
    data [1, data_size], context [1, context_size]. */
 #ifndef ML3_METALOSS_PROBLEM_H

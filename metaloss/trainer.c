@@ -20,22 +20,22 @@ static void clip_task(const ml3_trainer *t, ml3_real *gradient) {
 /* Is task i drawn anew at this outer step? Lives end at different steps, so that a batch has optimizees of all ages. */
 static bool born_now(const ml3_trainer *t, int i) {
   const int64_t lifetime = t->settings.lifetime, phase = i * lifetime / t->settings.tasks;
-  return t->lives.birth[i] < 0 || t->lives.birth[i] == t->outer_step || (t->outer_step + phase) % lifetime == 0;
+  return t->lifetimes.birth[i] < 0 || t->lifetimes.birth[i] == t->outer_step || (t->outer_step + phase) % lifetime == 0;
 }
 
 static bool goes_on(const ml3_trainer *t, int i) {
-  return t->lives.birth && t->lives.birth[i] != t->outer_step;
+  return t->lifetimes.birth && t->lifetimes.birth[i] != t->outer_step;
 }
 
 /* Task i and its optimizee: drawn, or as the last outer step left them. */
 static int draw(ml3_trainer *t, int i, ml3_random *random, ml3_error *error) {
   batch_task *b = &t->train.items[i];
   const size_t size = (size_t)t->problem->theta_size;
-  if (t->lives.birth && born_now(t, i)) t->lives.birth[i] = t->outer_step;
-  const int64_t birth = t->lives.birth ? t->lives.birth[i] : t->outer_step;
+  if (t->lifetimes.birth && born_now(t, i)) t->lifetimes.birth[i] = t->outer_step;
+  const int64_t birth = t->lifetimes.birth ? t->lifetimes.birth[i] : t->outer_step;
   const int code = ml3_trainer_draw(t, ML3_DRAWS_TASK, i, birth, b, random, error);
   if (code != ML3_OK || !goes_on(t, i)) return code;
-  memcpy(b->theta, t->lives.theta + (size_t)i * size, size * sizeof *b->theta);
+  memcpy(b->theta, t->lifetimes.theta + (size_t)i * size, size * sizeof *b->theta);
   *random = ml3_trainer_stream(t, ML3_DRAWS_TASK, i, t->outer_step);
   return ML3_OK;
 }
@@ -44,19 +44,19 @@ static int draw(ml3_trainer *t, int i, ml3_random *random, ml3_error *error) {
 static void begin(ml3_trainer *t, int first, int count, ml3_meta_work *work) {
   const size_t size = (size_t)t->problem->theta_size;
   ml3_meta_begin(work, t->loss, t->train.items[first].theta);
-  for (int i = 0; i < count && t->lives.velocity; i++)
+  for (int i = 0; i < count && t->lifetimes.velocity; i++)
     if (goes_on(t, first + i))
-      memcpy(ml3_meta_velocity(work) + (size_t)i * size, t->lives.velocity + (size_t)(first + i) * size,
+      memcpy(ml3_meta_velocity(work) + (size_t)i * size, t->lifetimes.velocity + (size_t)(first + i) * size,
              size * sizeof(ml3_real));
 }
 
 /* What became of task i's optimizee. */
 static void keep(ml3_trainer *t, int i, const ml3_meta_work *work, int place) {
   const size_t size = (size_t)t->problem->theta_size, bytes = size * sizeof(ml3_real);
-  if (!t->lives.birth) return;
+  if (!t->lifetimes.birth) return;
   const ml3_real *velocity, *theta = ml3_meta_adapted(work, &velocity);
-  memcpy(t->lives.theta + (size_t)i * size, theta + (size_t)place * size, bytes);
-  if (velocity) memcpy(t->lives.velocity + (size_t)i * size, velocity + (size_t)place * size, bytes);
+  memcpy(t->lifetimes.theta + (size_t)i * size, theta + (size_t)place * size, bytes);
+  if (velocity) memcpy(t->lifetimes.velocity + (size_t)i * size, velocity + (size_t)place * size, bytes);
 }
 
 static void try_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_real *gradient) {
@@ -94,7 +94,7 @@ static void run_task(ml3_trainer *t, int i, int epoch, ml3_meta_work *work, ml3_
     return;
   }
   memset(gradient, 0, (size_t)t->loss->size * sizeof *gradient);
-  if (t->lives.birth) t->lives.birth[i] = -1;
+  if (t->lifetimes.birth) t->lifetimes.birth[i] = -1;
 }
 
 /* All tasks of a unit at once; false when there is something wrong with one of them. */

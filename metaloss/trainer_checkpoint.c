@@ -50,7 +50,7 @@ static void unpack_best(ml3_trainer_report *r, const int64_t *counters) {
       .is_best = true};
 }
 
-/* ---- normalisation and lives ---------------------------------------------------------------------------- */
+/* ---- normalisation and lifetimes ---------------------------------------------------------------------------- */
 
 static int put_inputs(const ml3_trainer *t, ml3_nn_tensors *f, ml3_error *error) {
   const int inputs = inputs_of(t);
@@ -81,19 +81,19 @@ static int get_inputs(ml3_trainer *t, const ml3_nn_tensors *f, ml3_error *error)
 
 static int put_lives(const ml3_trainer *t, ml3_nn_tensors *f, ml3_error *error) {
   const int tasks = t->settings.tasks, theta = t->problem->theta_size;
-  if (!t->lives.birth) return ML3_OK;
-  int code = ml3_nn_tensors_put_ints(f, "births", tasks, t->lives.birth, error);
-  if (!code) code = ml3_nn_tensors_put(f, "lives", tasks, theta, t->lives.theta, error);
-  if (!code && t->lives.velocity) code = ml3_nn_tensors_put(f, "velocities", tasks, theta, t->lives.velocity, error);
+  if (!t->lifetimes.birth) return ML3_OK;
+  int code = ml3_nn_tensors_put_ints(f, "births", tasks, t->lifetimes.birth, error);
+  if (!code) code = ml3_nn_tensors_put(f, "lives", tasks, theta, t->lifetimes.theta, error);
+  if (!code && t->lifetimes.velocity) code = ml3_nn_tensors_put(f, "velocities", tasks, theta, t->lifetimes.velocity, error);
   return code;
 }
 
 static int get_lives(ml3_trainer *t, const ml3_nn_tensors *f, ml3_error *error) {
   const size_t size = (size_t)t->settings.tasks * (size_t)t->problem->theta_size;
-  if (!t->lives.birth) return ML3_OK;
-  int code = ml3_nn_tensors_get_ints(f, "births", t->settings.tasks, t->lives.birth, error);
-  if (!code) code = ml3_nn_tensors_get(f, "lives", size, t->lives.theta, error);
-  if (!code && t->lives.velocity) code = ml3_nn_tensors_get(f, "velocities", size, t->lives.velocity, error);
+  if (!t->lifetimes.birth) return ML3_OK;
+  int code = ml3_nn_tensors_get_ints(f, "births", t->settings.tasks, t->lifetimes.birth, error);
+  if (!code) code = ml3_nn_tensors_get(f, "lives", size, t->lifetimes.theta, error);
+  if (!code && t->lifetimes.velocity) code = ml3_nn_tensors_get(f, "velocities", size, t->lifetimes.velocity, error);
   return code;
 }
 

@@ -31,11 +31,11 @@ typedef struct running {
 } running;
 
 /* Optimizees that live for several outer steps. */
-typedef struct lives {
+typedef struct lifetimes {
   int64_t *birth;     /* [tasks] outer step; -1: draw it anew */
   ml3_real *theta;    /* [tasks][theta_size] */
   ml3_real *velocity; /* the same; NULL without momentum */
-} lives;
+} lifetimes;
 
 struct ml3_trainer {
   const ml3_problem *problem;
@@ -51,7 +51,7 @@ struct ml3_trainer {
   int threads;
   batch train, validation;
   running running;
-  lives lives;
+  lifetimes lifetimes;
   ml3_real *stored; /* [tasks][data size] where data serve several epochs, else NULL */
   int epochs;       /* >= 1 */
   int64_t outer_step, tried_step; /* done so far; the one that the batch is of */
@@ -65,7 +65,7 @@ typedef enum ml3_draws {
   ML3_DRAWS_LOSS,           /* the initial loss */
   ML3_DRAWS_START,          /* the optimizee at which a learned start begins */
   ML3_DRAWS_FIRST_FEATURES, /* tasks whose features give shift and scale */
-  ML3_DRAWS_TASK,           /* a task of an outer step. One that lives on is that of the step at which it was drawn, while
+  ML3_DRAWS_TASK,           /* a task of an outer step. One that goes on learning is that of the step at which it was drawn, while
                                its data come from the stream of the present step */
   ML3_DRAWS_GATHER,         /* a task of a round of data for a learned model */
   ML3_DRAWS_VALIDATION

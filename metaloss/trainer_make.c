@@ -60,7 +60,7 @@ static int check(const ml3_trainer_settings *s, ml3_error *error) {
   return ML3_OK;
 }
 
-/* What normalisation and lives of several outer steps need. */
+/* What normalisation and lifetimes of several outer steps need. */
 static bool make_state(ml3_trainer *t) {
   const ml3_trainer_settings *s = &t->settings;
   const size_t tasks = (size_t)s->tasks, theta = tasks * (size_t)t->problem->theta_size;
@@ -75,11 +75,11 @@ static bool make_state(ml3_trainer *t) {
   }
   if (t->epochs > 1 && !(t->stored = calloc(tasks * ml3_meta_data_size(t->meta), sizeof *t->stored))) return false;
   if (s->lifetime <= 1) return true;
-  t->lives.birth = calloc(tasks, sizeof *t->lives.birth);
-  t->lives.theta = calloc(theta, sizeof *t->lives.theta);
-  if (s->meta.loss.momentum > 0) t->lives.velocity = calloc(theta, sizeof *t->lives.velocity);
-  for (size_t i = 0; i < tasks && t->lives.birth; i++) t->lives.birth[i] = -1;
-  return t->lives.birth && t->lives.theta && (t->lives.velocity || s->meta.loss.momentum == 0);
+  t->lifetimes.birth = calloc(tasks, sizeof *t->lifetimes.birth);
+  t->lifetimes.theta = calloc(theta, sizeof *t->lifetimes.theta);
+  if (s->meta.loss.momentum > 0) t->lifetimes.velocity = calloc(theta, sizeof *t->lifetimes.velocity);
+  for (size_t i = 0; i < tasks && t->lifetimes.birth; i++) t->lifetimes.birth[i] = -1;
+  return t->lifetimes.birth && t->lifetimes.theta && (t->lifetimes.velocity || s->meta.loss.momentum == 0);
 }
 
 /* A learned start begins at an initial optimizee. */
@@ -208,9 +208,9 @@ void ml3_trainer_free(ml3_trainer *t) {
   free(t->train.moments);
   free(t->running.mean);
   free(t->stored);
-  free(t->lives.birth);
-  free(t->lives.theta);
-  free(t->lives.velocity);
+  free(t->lifetimes.birth);
+  free(t->lifetimes.theta);
+  free(t->lifetimes.velocity);
   free(t->validation.items);
   free(t->validation.memory);
   ml3_nn_optimizer_free(&t->optimizer);

@@ -82,9 +82,9 @@ int ml3_trainer_share_lives(const ml3_trainer *t, ml3_error *error) {
   const batch *b = &t->train;
   const int units = b->count / b->unit;
   const size_t unit = (size_t)b->unit, theta = unit * (size_t)t->problem->theta_size * sizeof(ml3_real);
-  if (!t->lives.birth) return ML3_OK;
-  int code = ml3_ranks_share(ranks, t->lives.birth, units, unit * sizeof *t->lives.birth, error);
-  if (code == ML3_OK) code = ml3_ranks_share(ranks, t->lives.theta, units, theta, error);
-  if (code == ML3_OK && t->lives.velocity) code = ml3_ranks_share(ranks, t->lives.velocity, units, theta, error);
+  if (!t->lifetimes.birth) return ML3_OK;
+  int code = ml3_ranks_share(ranks, t->lifetimes.birth, units, unit * sizeof *t->lifetimes.birth, error);
+  if (code == ML3_OK) code = ml3_ranks_share(ranks, t->lifetimes.theta, units, theta, error);
+  if (code == ML3_OK && t->lifetimes.velocity) code = ml3_ranks_share(ranks, t->lifetimes.velocity, units, theta, error);
   return code;
 }

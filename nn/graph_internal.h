@@ -95,7 +95,7 @@ bool ml3_nn_constant_value(const ml3_nn_graph *g, ml3_node x, double *value);
 /* Appends a node or finds its equal. parts may be NULL. */
 ml3_node ml3_nn_append(ml3_nn_graph *g, ml3_nn_node node, const ml3_nn_part *parts, int count);
 
-/* A node of that kind and shape, its operands alone told; the second appends it. */
+/* A node of that kind and shape, its operands alone given; the second appends it. */
 ml3_nn_node ml3_nn_blank(ml3_nn_op op, int rows, int cols, ml3_node a, ml3_node b, ml3_node c);
 ml3_node ml3_nn_make(ml3_nn_graph *g, ml3_nn_op op, int rows, int cols, ml3_node a, ml3_node b, ml3_node c);
 

@@ -22,7 +22,7 @@ extern "C" {
 typedef struct ml3_nn_program ml3_nn_program; /* a compiled graph: immutable, shared by threads */
 typedef struct ml3_nn_workspace ml3_nn_workspace; /* a program's numbers: one a thread */
 
-/* A node that is wanted, and the stage of the run at which it is there. */
+/* A node that is asked for, and the stage of the run at which it is there. */
 typedef struct ml3_nn_output {
   ml3_node node;
   int stage; /* 0 .. */

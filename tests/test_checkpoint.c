@@ -190,16 +190,17 @@ Test(checkpoint, a_folder_on_a_read_only_disk_is_told_and_stays_as_it_is) {
 
 /* ---- learners --------------------------------------------------------------------------------------------------- */
 
-static void learner_resumes(const char *method, const char *environment) {
+#define PPO "--set learner.epochs=2 --set learner.minibatches=3 --set learner.anneal=false"
+
+static void learner_resumes(const char *method, const char *environment, const char *own) {
   char line[600];
   const char *const sets =
-      "--quiet --set learner.envs=3 --set learner.steps=37 --set learner.epochs=2 --set learner.minibatches=3 "
-      "--set policy.hidden=[4] --set learner.anneal=false --set checkpoint.every=2 --set horizon=25";
-  snprintf(line, sizeof line, "train %s --set method=%s -o whole --force --set learner.updates=8 %s", environment,
-           method, sets);
+      "--quiet --set learner.envs=3 --set learner.steps=37 --set policy.hidden=[4] --set checkpoint.every=2 --set horizon=25";
+  snprintf(line, sizeof line, "train %s --set method=%s -o whole --force --set learner.updates=8 %s %s", environment,
+           method, sets, own);
   cr_assert_eq(ml3(line), 0, "%s", output);
-  snprintf(line, sizeof line, "train %s --set method=%s -o run --force --set learner.updates=5 %s", environment, method,
-           sets);
+  snprintf(line, sizeof line, "train %s --set method=%s -o run --force --set learner.updates=5 %s %s", environment, method,
+           sets, own);
   cr_assert_eq(ml3(line), 0, "%s", output);
   cr_assert_eq(ml3("train --resume run --quiet --set learner.updates=8"), 0, "%s", output);
   cr_expect_eq(shell("for f in checkpoint policy.safetensors; do cmp whole/$f run/$f || exit 1; done\n"
@@ -210,13 +211,19 @@ static void learner_resumes(const char *method, const char *environment) {
 }
 
 Test(checkpoint, learners_go_on_with_the_same_bits) {
-  learner_resumes("ppo", "reacher");
-  learner_resumes("reinforce", "reacher");
-  learner_resumes("random", "reacher");
+  learner_resumes("ppo", "reacher", PPO);
+  learner_resumes("reinforce", "reacher", "--set learner.anneal=false");
+  learner_resumes("random", "reacher", "");
+}
+
+/* Replay, both critics and their targets, the temperature and the policy: all of it is in the checkpoint. */
+Test(checkpoint, sac_resumes_with_the_same_bits) {
+  learner_resumes("sac", "pendulum",
+                  "--set learner.critic_hidden=[8] --set learner.batch=16 --set learner.buffer=300 --set learner.learning_starts=60");
 }
 
 Test(checkpoint, ppo_goes_on_with_the_same_bits_in_every_environment) {
   static const char *const names[] = {
       "mountain_car", "mountain_car_continuous", "pointmass", "pointmass_goal", "reacher_goal", "pendulum_swing_up", "walker_goal"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) learner_resumes("ppo", names[i]);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) learner_resumes("ppo", names[i], PPO);
 }

@@ -11,7 +11,7 @@ TestSuite(cli_users, .init = make_folder, .fini = drop_folder, .timeout = 240);
   "--quiet --log none --set outer.steps=2 --set outer.tasks=2 --set outer.epochs=1 --set outer.warmup=0 " \
   "--set validation.tasks=2 --set validation.every=2 --set loss.hidden=[4] --set policy.hidden=[4] "
 #define LEARNER \
-  "--quiet --log none --set learner.updates=1 --set learner.envs=2 --set learner.steps=16 --set learner.minibatches=2 "
+  "--quiet --log none --set learner.updates=1 --set learner.envs=2 --set learner.steps=16 "
 
 static void expect_none(const char *arguments, const char *text) {
   cr_assert_eq(ml3(arguments), 0, "%s", output);
@@ -39,7 +39,8 @@ Test(cli_users, a_policy_learns_by_itself_in_every_environment) {
   for (int i = 0; i < ml3_env_count(); i++) {
     const char *name = ml3_env_at(i)->name, *method = i % 2 ? "reinforce" : "ppo";
     char arguments[1024], file[128];
-    snprintf(arguments, sizeof arguments, "train %s -o %s --set method=%s --set horizon=10 " LEARNER, name, name, method);
+    snprintf(arguments, sizeof arguments, "train %s -o %s --set method=%s --set horizon=10 " LEARNER "%s", name, name, method,
+             i % 2 ? "" : "--set learner.minibatches=2");
     cr_expect_eq(ml3(arguments), 0, "ml3 %s: %s", arguments, output);
     snprintf(file, sizeof file, "%s/policy.safetensors", name);
     cr_expect(exists(file), "%s is missing", file);
@@ -98,12 +99,29 @@ Test(cli_users, a_key_of_another_problem_is_told_with_whose_it_is) {
   cr_expect(!exists("new"));
 }
 
-Test(cli_users, a_key_of_another_method_is_said_to_have_no_effect) {
-  expect("config pendulum_swing_up --set method=ppo --set inner.rate=1", 0, "--set has no effect on inner.rate, with method 'ppo'");
+Test(cli_users, a_key_of_another_method_is_an_error_that_says_whose_it_is) {
+  expect("config pendulum_swing_up --set method=ppo --set inner.rate=1", 2, "inner.rate is a key of method 'learned_loss', 'maml', 'fomaml' or 'meta_sgd', and the method is 'ppo'");
+  expect("config pendulum --set method=ppo --set learner.tau=0.01", 2, "learner.tau is a key of method 'sac', and the method is 'ppo'");
+  expect("config pendulum --set learner.tau=0.01 --set method=sac", 0, "tau: 0.01  # [--set]");
+  expect("config sine --set method=maml --set loss.hidden=[3]", 2, "did you mean 'model.hidden'?");
+  cr_assert_eq(shell("printf 'problem: sine\\nmethod: maml\\nloss:\\n  hidden: [3]\\n' > m.yaml"), 0);
+  expect("config m.yaml", 2, "m.yaml:4: loss.hidden is a key of method 'learned_loss', and the method is 'maml'");
+  expect("config sine > whole.yaml && sed -i 's/^method: .*/method: maml/' whole.yaml", 0, ""); /* as runs of older versions */
+  expect("config whole.yaml", 0, "method: maml");
+}
+
+Test(cli_users, a_comparison_takes_keys_of_the_learners_that_it_compares) {
+#define RANDOM "compare cart_pole --methods random --set test.tasks=1 -o r --force "
+  expect(RANDOM "--set learner.tau=0.02", 0, "random actions");
+  expect(RANDOM "--set learner.tau=-2", 2, "learner.tau is '-2'; expected a number from 0 to 1");
+  expect(RANDOM "--set learner.tua=1", 2, "unknown key 'learner.tua'");
+}
+
+Test(cli_users, a_setting_that_another_one_takes_its_effect_is_said_to_have_none) {
   expect("config mountain_car --set extra.points=3", 2, "a key of problem 'sine', 'digits', 'idx' or 'table'");
-  expect("config mountain_car --set extra.kind=none --set extra.goal=[1,2]", 0, "extra.goal, which needs extra.kind=exploration_goal");
+  expect("config mountain_car --set extra.kind=none --set extra.goal=[1,2]", 0, "--set has no effect on extra.goal, which needs extra.kind=exploration_goal");
   expect_none("config mountain_car --set extra.kind=none", "no effect");
-  expect_none("config pendulum_swing_up --quiet --set method=ppo --set inner.rate=1", "no effect");
+  expect_none("config mountain_car --quiet --set extra.kind=none --set extra.goal=[1,2]", "no effect");
 #define COMPARE "compare zoo:mountain_car --methods untrained --set test.tasks=1 --set cost.kind=final --set cost.from_step=3 -o c "
   expect(COMPARE, 0, "--set has no effect on cost.from_step, which needs cost.kind=trajectory|reach");
   expect_none(COMPARE "--force --quiet", "no effect");

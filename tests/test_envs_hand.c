@@ -66,6 +66,21 @@ Test(hand, a_push_moves_the_car_up_the_road_and_ends) {
   ml3_env_free(env);
 }
 
+Test(hand, a_push_ends_with_the_episode) {
+  ml3_env *env = open_env("mountain_car");
+  const double force[3] = {1, 0, 0}, point[3] = {0}, action = 0;
+  double pushed[2], state[2];
+  ml3_random random = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
+  for (int pushes = 1; pushes >= 0; pushes--) {
+    ml3_env_reset(env, NULL, &random);
+    if (pushes) ml3_env_push(env, 0, point, force);
+    ml3_env_step(env, &action);
+    ml3_env_get_state(env, pushes ? pushed : state);
+  }
+  cr_expect_gt(pushed[1], state[1] + 0.1, "%g after a push, %g after a reset", pushed[1], state[1]);
+  ml3_env_free(env);
+}
+
 /* A force along y at a link that lies along x turns the shoulder to the left; gravity and no force do not. */
 Test(hand, a_push_turns_the_reachers_arm) {
   ml3_env *env = open_env("reacher");

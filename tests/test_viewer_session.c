@@ -5,15 +5,15 @@
 
 #include "viewer/session.h"
 
-/* A policy that pushes with its gain times the velocity; a teacher adds to the gain of its pupil. */
-typedef struct school {
+/* A policy that pushes with its gain times the velocity; a learner adds to its gain. */
+typedef struct learning {
   const ml3_env_spec *spec;
   double gain[2];
   int goals_moved;
-} school;
+} learning;
 
 static int start(void *user, int task, double *env_task, double *state, ml3_error *error) {
-  const school *s = user;
+  const learning *s = user;
   ml3_random random = ml3_random_stream(0, ML3_PURPOSE_RESET, (uint32_t)task, 0);
   ml3_env *env = ml3_env_new(s->spec, error);
   ml3_env_sample_task(s->spec, &random, env_task);
@@ -24,33 +24,33 @@ static int start(void *user, int task, double *env_task, double *state, ml3_erro
 }
 
 static void act(void *user, int actor, int step, const double *obs, const double *state, double *action) {
-  const school *s = user;
+  const learning *s = user;
   (void)step, (void)obs;
   action[0] = s->gain[actor] * state[1];
 }
 
-static int teach(void *user, int teacher, ml3_error *error) {
+static int update(void *user, int learner, ml3_error *error) {
   (void)error;
-  ((school *)user)->gain[teacher] += 1;
+  ((learning *)user)->gain[learner] += 1;
   return ML3_OK;
 }
 
-static void forget(void *user) {
-  school *s = user;
+static void restart(void *user) {
+  learning *s = user;
   s->gain[0] = s->gain[1] = 0;
 }
 
-static const char *teacher(void *user, int number) {
+static const char *rule(void *user, int number) {
   (void)user;
   return number ? "second" : "first";
 }
 
 static void goal_moved(void *user, const double *env_task, const double *state) {
   (void)env_task, (void)state;
-  ((school *)user)->goals_moved++;
+  ((learning *)user)->goals_moved++;
 }
 
-static ml3_view_source source_of(school *s) {
+static ml3_view_source source_of(learning *s) {
   s->spec = ml3_env_find("mountain_car", NULL);
   return (ml3_view_source){.spec = s->spec,
                            .actors = 2,
@@ -58,13 +58,13 @@ static ml3_view_source source_of(school *s) {
                            .start = start,
                            .act = act,
                            .goal_moved = goal_moved,
-                           .teachers = 2,
-                           .teacher = teacher,
-                           .teach = teach,
-                           .forget = forget};
+                           .learners = 2,
+                           .rule = rule,
+                           .update = update,
+                           .restart = restart};
 }
 
-static void open_session(ml3_session *session, school *s) {
+static void open_session(ml3_session *session, learning *s) {
   ml3_error error = {0};
   ml3_view_source source = source_of(s);
   cr_assert_eq(ml3_session_open(session, &source, 0, &error), 0, "%s", error.message);
@@ -75,7 +75,7 @@ static double position(const ml3_session *s, int actor) {
 }
 
 Test(session, plays_rests_and_begins_again) {
-  school s = {0};
+  learning s = {0};
   ml3_session session;
   open_session(&session, &s);
   ml3_session_advance(&session, 0.25);
@@ -92,7 +92,7 @@ Test(session, plays_rests_and_begins_again) {
 }
 
 Test(session, a_step_back_is_the_past_and_a_step_on_the_same_again) {
-  school s = {.gain = {3, 0}};
+  learning s = {.gain = {3, 0}};
   ml3_session session;
   open_session(&session, &s);
   double seen[6];
@@ -111,7 +111,7 @@ Test(session, a_step_back_is_the_past_and_a_step_on_the_same_again) {
 }
 
 Test(session, a_moved_goal_changes_what_comes_and_not_what_was) {
-  school s = {0};
+  learning s = {0};
   ml3_session session;
   open_session(&session, &s);
   ml3_session_foresee(&session, INFINITY);
@@ -130,7 +130,7 @@ Test(session, a_moved_goal_changes_what_comes_and_not_what_was) {
 }
 
 Test(session, a_push_moves_one_actor_until_it_is_released) {
-  school s = {0};
+  learning s = {0};
   ml3_session session;
   open_session(&session, &s);
   ml3_session_foresee(&session, INFINITY);
@@ -154,22 +154,22 @@ Test(session, a_push_moves_one_actor_until_it_is_released) {
   ml3_session_close(&session);
 }
 
-Test(session, a_teacher_teaches_its_pupil_and_the_return_is_noted) {
-  school s = {0};
+Test(session, a_learner_is_updated_and_the_return_is_noted) {
+  learning s = {0};
   ml3_error error = {0};
   ml3_session session;
   open_session(&session, &s);
   const float untrained = session.curve[0][0];
-  cr_assert_eq(ml3_session_teach(&session, 0, &error), 0);
-  cr_assert_eq(ml3_session_teach(&session, 0, &error), 0);
-  cr_assert_eq(ml3_session_teach(&session, 1, &error), 0);
+  cr_assert_eq(ml3_session_update(&session, 0, &error), 0);
+  cr_assert_eq(ml3_session_update(&session, 0, &error), 0);
+  cr_assert_eq(ml3_session_update(&session, 1, &error), 0);
   cr_expect_eq(session.updates[0], 2);
   cr_expect_eq(session.updates[1], 1);
   cr_expect_eq(session.focus, 1);
   cr_expect_neq(session.curve[0][1], untrained);
-  cr_expect_eq(session.curve[0][1], session.curve[1][1], "the same lesson");
+  cr_expect_eq(session.curve[0][1], session.curve[1][1], "the same update");
   cr_expect_eq((float)session.episode[1]->episode_return, session.curve[1][1]);
-  ml3_session_forget(&session);
+  ml3_session_start_over(&session);
   cr_expect_eq(session.updates[0] + session.updates[1], 0);
   ml3_session_foresee(&session, INFINITY);
   cr_expect_eq((float)session.episode[0]->episode_return, untrained);
@@ -177,7 +177,7 @@ Test(session, a_teacher_teaches_its_pupil_and_the_return_is_noted) {
 }
 
 Test(session, goes_on_beyond_the_horizon_when_asked) {
-  school s = {0};
+  learning s = {0};
   ml3_session session;
   open_session(&session, &s);
   session.endless = true;
@@ -190,12 +190,12 @@ Test(session, goes_on_beyond_the_horizon_when_asked) {
 }
 
 Test(session, another_task_starts_elsewhere_and_takes_back_updates) {
-  school s = {0};
+  learning s = {0};
   ml3_error error = {0};
   ml3_session session;
   open_session(&session, &s);
   const double first = position(&session, 0);
-  ml3_session_teach(&session, 0, &error);
+  ml3_session_update(&session, 0, &error);
   cr_assert_eq(ml3_session_set_task(&session, 1, &error), 0);
   cr_expect_neq(position(&session, 0), first);
   cr_expect_eq(session.updates[0], 0);
@@ -215,7 +215,7 @@ Test(session, recorded_rollouts_play_and_cannot_be_touched) {
   cr_assert_eq(ml3_session_open(&session, &source, 0, &error), 0);
   cr_expect_not(ml3_session_move_goal(&session, (double[3]){0}));
   cr_expect_not(ml3_session_push(&session, 1, (double[3]){0}, (double[3]){1}));
-  cr_expect_eq(ml3_session_teach(&session, 0, &error), ML3_ERR_UNAVAILABLE);
+  cr_expect_eq(ml3_session_update(&session, 0, &error), ML3_ERR_UNAVAILABLE);
   cr_expect_not_null(strstr(error.message, "open a run"), "%s", error.message);
   ml3_session_close(&session);
   ml3_episode_free(episode);

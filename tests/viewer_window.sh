@@ -78,7 +78,7 @@ close() {
   [ $code -eq 0 ] || wrong "exit code $code: $(cat "$folder/errors")"
 }
 
-# ---- a run: a loss teaches ----
+# ---- a run: a loss trains a policy ----
 "$ml3" train mountain_car --output "$folder/run" --quiet --set outer.steps=2 --set outer.tasks=2 --set validation.tasks=2 \
   --set validation.every=2 --set loss.hidden=[20] --set policy.hidden=[20] --set test.ilqr_restarts=0 >/dev/null ||
   wrong "the run that is to be viewed could not be trained"
@@ -146,7 +146,7 @@ xdotool keydown ctrl mousemove 250 130 mousedown 1
 sleep 0.3
 xdotool mouseup 1 keyup ctrl
 await "mouse goal" "$before" "ctrl and the left button" " goal=-0." 
-press u "key u" "there is nobody to teach here"
+press u "key u" "there is nothing to update here"
 press m "key m" "no map here"
 close
 

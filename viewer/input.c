@@ -14,7 +14,7 @@ static const char *const keys[] = {"space        pause or play",
                                    "1 to 8       show or hide that policy",
                                    "l            layout: ghosts, tiles, single",
                                    "t, b         next or previous task",
-                                   "u            teach: one update by the learned loss",
+                                   "u            one update by the learned loss",
                                    "o            one update by its opponent",
                                    "x            untrained again",
                                    "m            map of the learned loss",
@@ -66,14 +66,14 @@ void ml3_window_trace(const ml3_window *w, const char *event) {
 
 /* ---- keys --------------------------------------------------------------------------------------------------- */
 
-static void teach(ml3_window *w, int teacher) {
+static void update(ml3_window *w, int learner) {
   ml3_error error = {0};
   ml3_session *s = &w->session;
-  if (ml3_session_teach(s, teacher, &error) != ML3_OK)
+  if (ml3_session_update(s, learner, &error) != ML3_OK)
     say(w, "%s", error.message);
   else
-    say(w, "update %d by %s: return %.2f", s->updates[teacher], s->source.teacher(s->source.user, teacher),
-        s->episode[teacher]->episode_return);
+    say(w, "update %d by %s: return %.2f", s->updates[learner], s->source.rule(s->source.user, learner),
+        s->episode[learner]->episode_return);
 }
 
 static void change_task(ml3_window *w, int by) {
@@ -131,11 +131,11 @@ static const char *answer(ml3_window *w, int key) {
     case GLFW_KEY_B:
       return change_task(w, -1), "key b";
     case GLFW_KEY_U:
-      return teach(w, 0), "key u";
+      return update(w, 0), "key u";
     case GLFW_KEY_O:
-      return teach(w, 1), "key o";
+      return update(w, 1), "key o";
     case GLFW_KEY_X:
-      return ml3_session_forget(s), "key x";
+      return ml3_session_start_over(s), "key x";
     case GLFW_KEY_M:
       return toggle_map(w), "key m";
     case GLFW_KEY_G:

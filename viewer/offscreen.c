@@ -32,7 +32,7 @@ static EGLDisplay find_display(void) {
 }
 
 int ml3_offscreen_open(ml3_offscreen *o, ml3_error *error) {
-  static const EGLint wanted[] = {EGL_SURFACE_TYPE,
+  static const EGLint attributes[] = {EGL_SURFACE_TYPE,
                                   EGL_PBUFFER_BIT,
                                   EGL_RENDERABLE_TYPE,
                                   EGL_OPENGL_BIT,
@@ -57,7 +57,7 @@ int ml3_offscreen_open(ml3_offscreen *o, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
                          "no OpenGL without a display (EGL): install a driver, such as Debian's libegl-mesa0");
   o->display = display;
-  if (eglBindAPI(EGL_OPENGL_API) && eglChooseConfig(display, wanted, &config, 1, &count) && count == 1) {
+  if (eglBindAPI(EGL_OPENGL_API) && eglChooseConfig(display, attributes, &config, 1, &count) && count == 1) {
     o->context = eglCreateContext(display, config, EGL_NO_CONTEXT, NULL);
     if (o->context != EGL_NO_CONTEXT && eglMakeCurrent(display, EGL_NO_SURFACE, EGL_NO_SURFACE, o->context))
       return ML3_OK;

@@ -111,7 +111,7 @@ static bool fill_actions(mjvFigure *f, const ml3_session *s) {
 static bool fill_updates(mjvFigure *f, const ml3_session *s) {
   bool any = false;
   clear(f);
-  for (int t = 0; t < s->source.teachers; t++) {
+  for (int t = 0; t < s->source.learners; t++) {
     for (int u = 0; u <= s->updates[t]; u++) {
       f->linedata[t][2 * u] = (float)u;
       f->linedata[t][2 * u + 1] = s->curve[t][u];
@@ -161,10 +161,10 @@ void ml3_panel_numbers(const ml3_session *s, mjrRect v, const mjrContext *contex
   int m = snprintf(values, sizeof values, "%.96s\n%d / %d\n%.2f s\n%.2f\n%s", ml3_session_label(s, s->focus), t,
                    s->endless ? t : ml3_session_length(s), fmin(s->step, e->steps) * s->spec->dt_s,
                    ml3_session_return(s, s->focus), result);
-  for (int i = 0; i < s->source.teachers; i++) {
+  for (int i = 0; i < s->source.learners; i++) {
     n += snprintf(names + n, sizeof names - (size_t)n, "\nupdates%s", i ? " " : "");
     m += snprintf(values + m, sizeof values - (size_t)m, "\n%d by %.60s", s->updates[i],
-                  s->source.teacher(s->source.user, i));
+                  s->source.rule(s->source.user, i));
   }
   mjr_overlay(mjFONT_NORMAL, mjGRID_TOPLEFT, v, names, values, context);
 }

@@ -17,7 +17,7 @@ typedef struct ml3_panel {
 /* A panel is large: it belongs on the heap. */
 void ml3_panel_init(ml3_panel *panel);
 
-/* Along the right side: the return over updates (when there is a teacher), action, learned loss, reward; all actors shown, or the one
+/* Along the right side: the return over updates (when there is a learner), action, learned loss, reward; all actors shown, or the one
    alone. */
 void ml3_panel_plots(ml3_panel *panel, const ml3_session *session, bool all, mjrRect viewport,
                      const mjrContext *context);

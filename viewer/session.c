@@ -136,9 +136,9 @@ int ml3_session_length(const ml3_session *s) {
 /* All actors up to the time shown; time waits where they do not get there. */
 static void keep_up(ml3_session *s) {
   const double deadline_s = ml3_clock_s() + BUDGET_S;
-  const int wanted = (int)ceil(s->step);
+  const int until = (int)ceil(s->step);
   for (int k = 0; k < s->actors; k++) {
-    int limit = s->endless ? wanted : wanted < horizon(s) ? wanted : horizon(s);
+    int limit = s->endless ? until : until < horizon(s) ? until : horizon(s);
     roll_to(s, k, limit, deadline_s);
     ml3_episode *e = s->episode[k];
     if (live(s) && e->steps < limit && e->steps < e->capacity && !e->terminated) s->step = fmin(s->step, e->steps);
@@ -195,7 +195,7 @@ int ml3_session_set_task(ml3_session *s, int task, ml3_error *error) {
   s->touched = true;
   ml3_session_restart(s);
   memset(s->updates, 0, sizeof s->updates);
-  for (int t = 0; t < s->source.teachers; t++) {
+  for (int t = 0; t < s->source.learners; t++) {
     roll_to(s, t, horizon(s), INFINITY);
     s->curve[t][0] = (float)s->episode[t]->episode_return;
   }
@@ -308,24 +308,24 @@ double ml3_session_stiffness(ml3_session *s, int body, const double *point, doub
 
 /* ---- learning --------------------------------------------------------------------------------------------------- */
 
-int ml3_session_teach(ml3_session *s, int teacher, ml3_error *error) {
-  if (!live(s) || !s->source.teach || teacher >= s->source.teachers)
-    return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "there is nobody to teach here: open a run to watch a loss teach");
-  int code = s->source.teach(s->source.user, teacher, error);
+int ml3_session_update(ml3_session *s, int learner, ml3_error *error) {
+  if (!live(s) || !s->source.update || learner >= s->source.learners)
+    return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "there is nothing to update here: open a run to watch a loss train a policy");
+  int code = s->source.update(s->source.user, learner, error);
   if (code != ML3_OK) return code;
   s->touched = true;
   ml3_session_restart(s);
-  roll_to(s, teacher, horizon(s), INFINITY);
-  if (s->updates[teacher] < ML3_SESSION_UPDATES)
-    s->curve[teacher][++s->updates[teacher]] = (float)s->episode[teacher]->episode_return;
-  ml3_session_focus(s, teacher);
+  roll_to(s, learner, horizon(s), INFINITY);
+  if (s->updates[learner] < ML3_SESSION_UPDATES)
+    s->curve[learner][++s->updates[learner]] = (float)s->episode[learner]->episode_return;
+  ml3_session_focus(s, learner);
   s->paused = false;
   return ML3_OK;
 }
 
-void ml3_session_forget(ml3_session *s) {
-  if (!live(s) || !s->source.forget) return;
-  s->source.forget(s->source.user);
+void ml3_session_start_over(ml3_session *s) {
+  if (!live(s) || !s->source.restart) return;
+  s->source.restart(s->source.user);
   memset(s->updates, 0, sizeof s->updates);
   s->touched = true;
   ml3_session_restart(s);

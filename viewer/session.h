@@ -27,8 +27,8 @@ typedef struct ml3_session {
   bool touched; /* a hand was there: the next time round starts afresh */
   int pushed;   /* the actor that is being pushed, or -1 */
 
-  int updates[ML3_VIEW_TEACHERS];                          /* by each teacher */
-  float curve[ML3_VIEW_TEACHERS][ML3_SESSION_UPDATES + 1]; /* the return after each number of them */
+  int updates[ML3_VIEW_LEARNERS];                          /* by each learner */
+  float curve[ML3_VIEW_LEARNERS][ML3_SESSION_UPDATES + 1]; /* the return after each number of them */
   long changes;                                            /* counts what makes a picture of the learned loss stale */
 } ml3_session;
 
@@ -63,8 +63,8 @@ double ml3_session_stiffness(ml3_session *session, int body, const double *point
 
 /* ---- learning ---- */
 
-int ml3_session_teach(ml3_session *session, int teacher, ml3_error *error);
-void ml3_session_forget(ml3_session *session);
+int ml3_session_update(ml3_session *session, int learner, ml3_error *error);
+void ml3_session_start_over(ml3_session *session);
 
 /* ---- reading ---- */
 

@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-enum { ML3_VIEW_ACTORS = 8, ML3_VIEW_TEACHERS = 2 };
+enum { ML3_VIEW_ACTORS = 8, ML3_VIEW_LEARNERS = 2 };
 
 /* Who acts, and how: what a viewer asks for. */
 typedef struct ml3_view_source {
@@ -33,11 +33,12 @@ typedef struct ml3_view_source {
   void (*value)(void *user, int actor, ml3_episode *episode);
   /* The learned loss were the state at step t of the episode that one, with the action that the actor would take there. */
   double (*value_at)(void *user, int actor, const ml3_episode *episode, const double *state);
-  /* Teachers: each has the actor of the same number. teach takes one update, forget goes back to the first policy. */
-  int teachers;
-  const char *(*teacher)(void *user, int teacher);
-  int (*teach)(void *user, int teacher, ml3_error *error);
-  void (*forget)(void *user);
+  /* Learners, by rules such as a learned loss: each is the actor of the same number. update takes one step, restart goes
+     back to the first policy. */
+  int learners;
+  const char *(*rule)(void *user, int learner);
+  int (*update)(void *user, int learner, ml3_error *error);
+  void (*restart)(void *user);
 } ml3_view_source;
 
 /* A source of recorded episodes, at most ML3_VIEW_ACTORS. */

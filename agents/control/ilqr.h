@@ -83,7 +83,7 @@ typedef enum ml3_ilqr_end {
   ML3_ILQR_CONVERGED,
   ML3_ILQR_ITERATIONS, /* max_iterations */
   ML3_ILQR_BUDGET,     /* max_model_steps */
-  ML3_ILQR_OBSERVER,   /* wanted no more */
+  ML3_ILQR_OBSERVER,   /* asked for an end */
   ML3_ILQR_SLOW,       /* ten decreases in a row below cost_tolerance, though the quadratic model promises more */
   ML3_ILQR_STUCK,      /* no step lowers the cost, though the quadratic model promises it: a kink, wrong derivatives */
   ML3_ILQR_INDEFINITE  /* no mu up to regularization_max makes Q_uu positive definite */

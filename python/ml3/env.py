@@ -52,8 +52,8 @@ class Env(gymnasium.Env):
         """options: {"task": numbers for all parameters, or a dictionary of some by name}."""
         pointer = self._open_pointer("reset")
         (task_option,) = read_options(options, ("task",))
-        wanted = [] if task_option is None else self._spec.task_values(task_option)
-        if any(np.ndim(value) for _, value in wanted):
+        given = [] if task_option is None else self._spec.task_values(task_option)
+        if any(np.ndim(value) for _, value in given):
             raise ValueError("options['task'] has several values for a parameter; a single environment takes one")
         seed = None if seed is None else seed_of(seed)
         super().reset(seed=seed)
@@ -69,7 +69,7 @@ class Env(gymnasium.Env):
             lib.ml3_env_sample_task(self._spec.pointer, byref(random), task)
         else:
             lib.ml3_env_default_task(self._spec.pointer, task)
-        for index, value in wanted:
+        for index, value in given:
             self._task[index] = value
         lib.ml3_env_reset(pointer, task, byref(random))
         self._episode += 1

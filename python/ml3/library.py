@@ -204,7 +204,7 @@ def stream_seed(seed):
 
 
 def read_options(options, known):
-    """The options of a reset by name, None where one is not given; others are told."""
+    """The options of a reset by name, None where one is not given; others are an error."""
     options = options or {}
     for name in options:
         if name not in known:

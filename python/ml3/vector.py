@@ -172,7 +172,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         self._seeded = True
 
     def _read_tasks(self, task):
-        """[num_envs][parameters], NaN where nothing is wanted."""
+        """[num_envs][parameters], NaN where nothing is given."""
         tasks = np.full((self.num_envs, self._spec.dim("task")), np.nan)
         for index, value in self._spec.task_values(task):
             if np.shape(value) not in ((), (self.num_envs,)):
@@ -206,13 +206,13 @@ class VectorEnv(gymnasium.vector.VectorEnv):
     def _infos(self, infos, rows):
         """As Gymnasium has them: an array a key, with a mask of the rows that have it; the others are 0."""
         every = rows.all()
-        told = {}
+        found = {}
         for name in ("state", "task", "distance", "success"):
-            told[name] = infos[name].copy()
+            found[name] = infos[name].copy()
             if not every:
-                told[name][~rows] = 0
-            told[f"_{name}"] = rows.copy()
-        return told
+                found[name][~rows] = 0
+            found[f"_{name}"] = rows.copy()
+        return found
 
     def _final_infos(self, ended, last):
         """What ended, as Gymnasium's SAME_STEP has it."""
