@@ -15,12 +15,12 @@ static const double SHORTEST = 1e-3;      /* a norm below it is as curved as the
 /* Working memory; allocated as one. */
 struct ml3_task_expansion {
   const ml3_task *task;
-  int n, m, past, columns;       /* entries of state, action, what is kept; columns = n + m + n */
-  double *plus, *minus;          /* [size] registers */
-  double *past_by_state;         /* [n][past] */
-  double *jacobian;              /* [size][columns]: by s', by u, by s through what is kept */
-  double *adjoint;               /* [size] */
-  double *first, *second, *both; /* [n + m] rows */
+  int n, m, past, columns;                   /* entries of state, action, what is kept; columns = n + m + n */
+  double *plus, *minus;                      /* [size] registers */
+  double *past_by_state;                     /* [n][past] */
+  double *jacobian;                          /* [size][columns]: by s', by u, by s through what is kept */
+  double *adjoint;                           /* [size] */
+  double *first, *second, *both, *positions; /* [n + m] rows; [nq] */
 };
 
 static double *part(double **rest, size_t count) {
@@ -37,12 +37,13 @@ ml3_task_expansion *ml3_task_expansion_new(const ml3_task *task) {
   for (int i = 0; i < task->latch_count; i++) x->past += task->latches[i].n;
   x->columns = x->n + x->m + (x->past ? x->n : 0);
   const size_t size = (size_t)task->step.size, n = (size_t)x->n, k = n + (size_t)x->m;
-  double *rest = calloc(3 * size + n * (size_t)x->past + size * (size_t)x->columns + 3 * k + 1, sizeof *rest);
-  x->plus = part(&rest, size); /* the block's beginning */
-  if (!x->plus) {
+  double *rest =
+      calloc(3 * size + n * (size_t)x->past + size * (size_t)x->columns + 3 * k + (size_t)m->nq + 1, sizeof *rest);
+  if (!rest) {
     free(x);
     return NULL;
   }
+  x->plus = part(&rest, size); /* the block's beginning */
   x->minus = part(&rest, size);
   x->adjoint = part(&rest, size);
   x->past_by_state = part(&rest, n * (size_t)x->past);
@@ -50,6 +51,7 @@ ml3_task_expansion *ml3_task_expansion_new(const ml3_task *task) {
   x->first = part(&rest, k);
   x->second = part(&rest, k);
   x->both = part(&rest, k);
+  x->positions = part(&rest, (size_t)m->nq);
   return x;
 }
 
@@ -64,16 +66,18 @@ static double *state_entry(const mjModel *m, mjData *d, int i) {
   return i < m->nq ? d->qpos + i : i < m->nq + m->nv ? d->qvel + i - m->nq : d->act + i - m->nq - m->nv;
 }
 
-/* The registers with a number of the state changed. */
+/* The registers with a number of the state changed. (Older releases of MuJoCo make quaternions as long as 1 in place.) */
 static void run_at(const ml3_task_expansion *x, const mjModel *m, mjData *d, double *entry, double value,
                    const double *r, double *out) {
   const double before = *entry;
   const ml3_program *p = &x->task->step;
+  mju_copy(x->positions, d->qpos, m->nq);
   *entry = value;
   ml3_simulation_compute(m, d, p->needs & ~(ML3_NEEDS_FORCES | ML3_NEEDS_BODY_FORCES), false);
   memcpy(out, r, (size_t)p->size * sizeof *r);
   ml3_program_run(p, 0, m, d, NULL, out);
   *entry = before;
+  mju_copy(d->qpos, x->positions, m->nq);
 }
 
 /* The derivative of what is kept, in the present state, whose registers are r. What MuJoCo has computed is another state's
