@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What README and docs show is true: C is found word for word in an example (which tests/install.sh builds and runs), every
-# command exists with its options and keys (docs_check.py), and those of ml3 in four documents are run, with settings that make
+# command exists with its options and keys (docs_check.py), and those of ml3 in five documents are run, with settings that make
 # them short.
 #   docs.sh ML3 SOURCE_FOLDER
 set -uo pipefail
@@ -28,7 +28,7 @@ cat >"$folder/bin/ml3" <<END
 #!/usr/bin/env bash
 case \$1 in
   train) set -- "\$@" --quiet --set outer.steps=4 --set outer.tasks=2 --set validation.tasks=2 --set validation.every=2 \
-    --set loss.hidden=[4] \$($real config "\$2" 2>/dev/null | grep -q '^model:' && echo --set model.hidden=[4] --set samples.inner=4) ;;
+    --set loss.hidden=[4] \$([[ "\$*" != *method=* ]] || echo --set learner.updates=1 --set horizon=20) \$($real config "\$2" 2>/dev/null | grep -q '^model:' && echo --set model.hidden=[4] --set samples.inner=4) ;;
   compare) set -- "\$@" --quiet --set test.tasks=2 --set test.ilqr_restarts=1 ;;
   record) set -- "\$@" --quiet --width 64 --height 64 --fps 2 ;;
   inspect) set -- "\$@" --quiet ;;
@@ -40,7 +40,7 @@ chmod +x "$folder/bin/ml3"
 ln -s "$folder/bin/ml3" "$folder/build/ml3"
 ln -s "$source/scripts" "$source/zoo" "$folder/"
 
-for document in README.md docs/tutorial.md docs/viewer.md docs/environments.md; do
+for document in README.md docs/tutorial.md docs/viewer.md docs/environments.md docs/own_model.md; do
   rm -rf "$folder/runs"
   [ $document != docs/viewer.md ] || (cd "$folder" && build/ml3 train mountain_car --output runs/first >/dev/null)
   while IFS= read -r line; do

@@ -412,8 +412,8 @@ Test(cli, without_a_display_the_window_says_what_to_do_instead) {
 }
 
 Test(cli, every_verb_explains_itself) {
-  static const char *const verbs[] = {"train", "adapt", "compare", "plan", "inspect", "view", "record", "config", "list", "bench"};
-  for (int i = 0; i < 10; i++) {
+  static const char *const verbs[] = {"train", "adapt", "compare", "plan", "inspect", "view", "record", "config", "list", "task", "bench"};
+  for (int i = 0; i < 11; i++) {
     char arguments[64];
     snprintf(arguments, sizeof arguments, "%s --help", verbs[i]);
     expect(arguments, 0, "usage: ml3");
