@@ -170,6 +170,20 @@ Test(policy, rests_at_the_goal_without_biases) {
   ml3_policy_free(&policy);
 }
 
+Test(policy, keeps_what_is_made_of_its_inputs_when_a_goal_comes_behind_them) {
+  ml3_error error = {0};
+  ml3_policy policy;
+  cr_assert_eq(ml3_policy_init(&policy, reacher(), NULL, 0, ML3_TANH, true, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_policy_make_relative(&policy, 0, 4, &error), 0, "%s", error.message);
+  policy.scale[1] = 2, policy.shift[2] = 0.5;
+  cr_assert_eq(ml3_policy_add_goal(&policy, reacher(), &error), 0, "%s", error.message);
+  const int last = policy.net.inputs - 1;
+  cr_assert_gt(last, policy.obs_dim);
+  cr_expect(policy.minus[0] == 5 && policy.scale[1] == 2 && policy.shift[2] == 0.5);
+  cr_expect(policy.minus[last] == 0 && policy.scale[last] == 1 && policy.shift[last] == 0);
+  ml3_policy_free(&policy);
+}
+
 Test(policy, gain_is_of_the_last_layer) {
   ml3_policy policy = make_policy(ML3_POLICY_DETERMINISTIC, 1, ML3_SQUASH_TANH);
   ml3_real plain[MAX_THETA], gentle[MAX_THETA];
