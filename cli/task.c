@@ -64,7 +64,11 @@ static int check(const char *name, const ml3_lab_task_check_settings *settings, 
   int code = spec ? ml3_lab_task_check_run(spec, settings, &found, error) : error->code;
   if (code == ML3_OK && picture) code = draw(name, picture, error);
   if (code == ML3_OK) code = json ? print_json(&found, error) : print_text(&found, error);
-  if (code == ML3_OK && !json) cli_console_warn("task", &found.warnings);
+  if (code == ML3_OK && !json) {
+    cli_console console;
+    cli_console_open(&console, "task", true);
+    ml3_lab_warn(&console.callbacks, &found.warnings, NULL);
+  }
   ml3_lab_task_check_free(&found);
   return code;
 }
