@@ -66,7 +66,7 @@ static int check(const char *name, const ml3_lab_task_check_settings *settings, 
   if (code == ML3_OK) code = json ? print_json(&found, error) : print_text(&found, error);
   if (code == ML3_OK && !json) {
     cli_console console;
-    cli_console_open(&console, "task", false);
+    cli_console_open(&console, "task", true);
     ml3_lab_warn(&console.callbacks, &found.warnings, NULL);
   }
   ml3_lab_task_check_free(&found);

@@ -44,6 +44,8 @@ typedef struct ml3_lab_callbacks {
   bool (*interrupted)(void *user); /* asked between steps; true: stop as soon as all is kept */
 } ml3_lab_callbacks;
 
+struct ml3_env_warnings; /* envs/env.h */
+
 /* ---- for the lab: calls of a table that may lack them ---- */
 
 /* A formatted sentence to `message`. */

@@ -106,8 +106,8 @@ Test(cli, trains_and_adapts_every_kind_of_supervised_problem) {
 }
 
 Test(cli, compares_a_learned_loss_with_maml_on_digits) {
-#define DIGITS "train digits " TINY "--set samples.inner=4 --set samples.outer=4 --set outer.steps=3 --set model.hidden=[4] "
-  cr_assert_eq(ml3(DIGITS "-o loss"), 0, "%s", output);
+#define DIGITS "train digits " TINY_START "--set samples.inner=4 --set samples.outer=4 --set outer.steps=3 --set model.hidden=[4] "
+  cr_assert_eq(ml3(DIGITS "-o loss --set loss.hidden=[8]"), 0, "%s", output);
   cr_assert_eq(ml3(DIGITS "-o maml --set method=maml"), 0, "%s", output);
   cr_expect_eq(ml3("compare loss --with maml --quiet --set test.tasks=3 --set test.steps=[1,2]"), 0, "%s", output);
   cr_expect_not_null(strstr(output, "MAML, 2 updates"), "%s", output);
@@ -159,8 +159,8 @@ Test(cli, mistakes_in_data_are_told_and_leave_nothing) {
 Test(cli, trains_and_compares_maml_beside_a_learned_loss) {
   cr_assert_eq(ml3("train mountain_car -o loss " TINY "--set outer.steps=4 --set loss.weighting=softmax --set test.tasks=2"), 0, "%s",
                output);
-  cr_assert_eq(ml3("train mountain_car -o maml " TINY "--set outer.steps=4 --set method=maml --set inner.rate=1e-3"), 0, "%s", output);
-  cr_assert_eq(ml3("train mountain_car -o sgd " TINY "--set outer.steps=4 --set method=meta_sgd --set inner.rate=1e-3"), 0, "%s",
+  cr_assert_eq(ml3("train mountain_car -o maml " TINY_START "--set outer.steps=4 --set method=maml --set inner.rate=1e-3"), 0, "%s", output);
+  cr_assert_eq(ml3("train mountain_car -o sgd " TINY_START "--set outer.steps=4 --set method=meta_sgd --set inner.rate=1e-3"), 0, "%s",
                output);
   cr_expect_eq(ml3("compare loss --with maml --quiet"), 0, "%s", output);
   cr_expect_not_null(strstr(output, "MAML, 5 updates"), "%s", output);
@@ -187,7 +187,7 @@ Test(cli, inspects_what_was_learned) {
   char command[256];
   snprintf(command, sizeof command, "grep -q 'task 0, 7 updates' %s/scalar/landscape_line.svg", folder);
   cr_expect_eq(system(command), 0, "the lifetime is not shown");
-  cr_assert_eq(ml3("train mountain_car -o maml " TINY "--set outer.steps=2 --set method=maml --set inner.rate=1e-3"), 0, "%s", output);
+  cr_assert_eq(ml3("train mountain_car -o maml " TINY_START "--set outer.steps=2 --set method=maml --set inner.rate=1e-3"), 0, "%s", output);
   cr_expect_eq(ml3("inspect maml --points 7"), 0, "%s", output);
   expect("inspect run --features velocity", 2, "expected two of: position, velocity, force, final_distance");
   expect("inspect run --directions up", 2, "updates and random are possible");
