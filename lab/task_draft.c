@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #include "lab/task_draft.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,7 @@ int ml3_lab_task_draft(const char *xml, const char *yaml, bool force, char *path
     return ml3_error_set(e, ML3_ERR_ARGUMENT, "the path '%.200s' is too long", xml);
   if (!ends_in(path, ".yaml"))
     return ml3_error_set(e, ML3_ERR_ARGUMENT, "--output is '%.200s'; expected a FILE.yaml", path);
+  if (access(xml, R_OK) != 0) return ml3_error_set(e, ML3_ERR_IO, "cannot read '%.300s': %s", xml, strerror(errno));
   int code = ml3_file_may_write(path, "--output", force, e);
   if (code == ML3_OK) code = name_model(xml, path, model, e);
   char *text = code == ML3_OK ? ml3_task_draft(xml, model, e) : NULL;
