@@ -104,7 +104,8 @@ static int add_about(ml3_task_reader *r, const ml3_tree *key, const ml3_tree *at
   const int id = code == ML3_OK ? find_actuator(r, key, key->text) : -1;
   if (id < 0) return code == ML3_OK ? ML3_ERR_FORMAT : code;
   const int count = ml3_controls(r->model, id, &first);
-  if (count == 0) return ml3_tree_wrong(key, r->error, "actuator '%.60s' has no control: nothing can drive it", key->text);
+  if (count == 0)
+    return ml3_tree_wrong(key, r->error, "actuator '%.60s' has no control: nothing can drive it", key->text);
   for (int k = 0; k < count && code == ML3_OK; k++) {
     const char *own = count > 1 ? ml3_task_text(t, r->error, "%s_%d", key->text, k) : key->text;
     if (!own) return ML3_ERR_MEMORY;

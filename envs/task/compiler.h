@@ -67,6 +67,8 @@ ml3_value ml3_constant(ml3_compiler *c, double x);
 ml3_value ml3_apply(ml3_compiler *c, ml3_op op, ml3_value a);
 ml3_value ml3_combine(ml3_compiler *c, ml3_op op, ml3_value a, ml3_value b);
 ml3_value ml3_reduce(ml3_compiler *c, ml3_op op, ml3_value a);
+/* What `a` was at the step before, or as the episode began, by the list of latches that it goes to. */
+ml3_value ml3_remember(ml3_compiler *c, ml3_latch *latches, int *count, ml3_value a);
 /* Several behind one another. */
 ml3_value ml3_join(ml3_compiler *c, const ml3_value *parts, int count);
 /* An instruction as it is; the result has `width` numbers. */
@@ -74,7 +76,7 @@ ml3_value ml3_emit(ml3_compiler *c, ml3_instruction instruction, int width);
 /* A sentence at the line that is being read; the value is nothing. */
 ml3_value ml3_refuse(ml3_compiler *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- words: expression.c ------------------------------------------------------------------------------------------------ */
+/* ---- words: values.c ------------------------------------------------------------------------------------------------ */
 
 typedef enum ml3_token_kind { ML3_END, ML3_NUMBER, ML3_WORD, ML3_QUOTED, ML3_MARK } ml3_token_kind;
 
@@ -88,6 +90,7 @@ typedef struct ml3_words {
 
 void ml3_words_next(ml3_words *w);
 bool ml3_words_are(const ml3_words *w, const char *word); /* a word or a mark, not quoted */
+bool ml3_words_take(ml3_words *w, const char *word);      /* and then the next one */
 
 /* ---- MuJoCo's: quantities.c ------------------------------------------------------------------------------------------------ */
 
@@ -102,5 +105,9 @@ ml3_value ml3_compile_random_joints(ml3_compiler *c);
 ml3_value ml3_compile_into_frame(ml3_compiler *c, ml3_words *w, ml3_value q);
 /* The object of that name; -1 with a complaint that names the nearest one. */
 int ml3_compile_object(ml3_compiler *c, int type, const char *name);
+/* The same of the next word, which is taken; the kind that the word is, or -1; how many of a kind there are. */
+int ml3_compile_take_object(ml3_compiler *c, ml3_words *w, int type);
+int ml3_compile_object_type(const ml3_words *w);
+int ml3_compile_count(const mjModel *m, int type);
 
 #endif

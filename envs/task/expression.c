@@ -6,9 +6,7 @@
      power      unary [^ unary]
      unary      - unary | part
      part       (number | [list] | (quantity) | function operands | noun) {[slice] | axes} */
-#include <ctype.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,133 +15,6 @@
 
 enum { DEPTH_MAX = 40, PARTS_MAX = 64 };
 static const ml3_value NOTHING = {0, 0};
-
-/* ---- words ---------------------------------------------------------------------------------------------------------- */
-
-static bool in_word(const char *s, bool begins) {
-  if (isalnum((unsigned char)*s) || *s == '_') return true;
-  if (begins) return false;
-  if (*s == '.') return true;
-  return (*s == '-' || *s == '/') && (isalnum((unsigned char)s[1]) || s[1] == '_');
-}
-
-void ml3_words_next(ml3_words *w) {
-  const char *s = w->rest + strspn(w->rest, " \t\n");
-  size_t n = 0;
-  w->text[0] = '\0';
-  if (!*s) {
-    w->kind = ML3_END;
-  } else if (isdigit((unsigned char)*s) || (*s == '.' && isdigit((unsigned char)s[1]))) {
-    char *end;
-    w->kind = ML3_NUMBER;
-    w->number = strtod(s, &end);
-    n = (size_t)(end - s);
-    snprintf(w->text, sizeof w->text, "%.*s", (int)n, s);
-  } else if (*s == '\'') {
-    const size_t length = strcspn(s + 1, "'");
-    w->kind = ML3_QUOTED;
-    snprintf(w->text, sizeof w->text, "%.*s", (int)length, s + 1);
-    n = length + 1 + (s[1 + length] == '\'');
-  } else if (in_word(s, true)) {
-    w->kind = ML3_WORD;
-    for (n = 1; in_word(s + n, false); n++) {}
-    snprintf(w->text, sizeof w->text, "%.*s", (int)n, s);
-  } else {
-    w->kind = ML3_MARK;
-    w->text[0] = *s;
-    w->text[1] = '\0';
-    n = 1;
-  }
-  w->rest = s + n;
-}
-
-bool ml3_words_are(const ml3_words *w, const char *word) {
-  return (w->kind == ML3_WORD || w->kind == ML3_MARK) && strcmp(w->text, word) == 0;
-}
-
-static bool take(ml3_words *w, const char *word) {
-  if (!ml3_words_are(w, word)) return false;
-  ml3_words_next(w);
-  return true;
-}
-
-/* ---- values --------------------------------------------------------------------------------------------------------- */
-
-ml3_value ml3_refuse(ml3_compiler *c, const char *format, ...) {
-  char text[400];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(text, sizeof text, format, args);
-  va_end(args);
-  ml3_tree_wrong(c->at, c->error, "%s", text);
-  return NOTHING;
-}
-
-static ml3_value value_of(ml3_compiler *c, int reg, int n) {
-  if (reg >= 0) return (ml3_value){reg, n};
-  ml3_error_set(c->error, ML3_ERR_MEMORY, "no memory for the task of %s", c->at->file);
-  return NOTHING;
-}
-
-ml3_value ml3_emit(ml3_compiler *c, ml3_instruction instruction, int width) {
-  return value_of(c, ml3_program_add(c->program, instruction, width), width);
-}
-
-ml3_value ml3_constant(ml3_compiler *c, double x) {
-  for (int i = 0; i < c->constant_count; i++)
-    if (memcmp(&c->program->initial[c->constants[i]], &x, sizeof x) == 0) return (ml3_value){c->constants[i], 1};
-  const ml3_value made = value_of(c, ml3_program_registers(c->program, &x, 1), 1);
-  if (made.n && c->constant_count < ML3_CONSTANTS_MAX) c->constants[c->constant_count++] = made.reg;
-  return made;
-}
-
-ml3_value ml3_apply(ml3_compiler *c, ml3_op op, ml3_value a) {
-  if (!a.n) return a;
-  return ml3_emit(c, (ml3_instruction){.op = op, .n = a.n, .a = a.reg, .a_step = 1}, a.n);
-}
-
-ml3_value ml3_combine(ml3_compiler *c, ml3_op op, ml3_value a, ml3_value b) {
-  if (!a.n || !b.n) return NOTHING;
-  const int n = a.n > b.n ? a.n : b.n;
-  if ((a.n != n && a.n != 1) || (b.n != n && b.n != 1))
-    return ml3_refuse(c, "%d numbers and %d do not go together; expected as many, or one of them to be a single number",
-                      a.n, b.n);
-  return ml3_emit(c, (ml3_instruction){.op = op, .n = n, .a = a.reg, .b = b.reg, .a_step = a.n > 1, .b_step = b.n > 1},
-                  n);
-}
-
-ml3_value ml3_reduce(ml3_compiler *c, ml3_op op, ml3_value a) {
-  if (!a.n) return a;
-  return ml3_emit(c, (ml3_instruction){.op = op, .n = a.n, .a = a.reg, .a_step = 1}, 1);
-}
-
-ml3_value ml3_join(ml3_compiler *c, const ml3_value *parts, int count) {
-  int n = 0;
-  for (int i = 0; i < count; i++) {
-    if (!parts[i].n) return NOTHING;
-    n += parts[i].n;
-  }
-  if (count == 1) return parts[0];
-  const ml3_value all = value_of(c, ml3_program_registers(c->program, NULL, n), n);
-  for (int i = 0, at = all.reg; i < count && all.n; at += parts[i++].n)
-    if (!ml3_emit(c, (ml3_instruction){.op = ML3_OP_COPY, .n = parts[i].n, .out = at, .a = parts[i].reg, .a_step = 1},
-                  parts[i].n)
-             .n)
-      return NOTHING;
-  return all;
-}
-
-/* Kept from the step before, or from the start of the episode. */
-static ml3_value remember(ml3_compiler *c, ml3_latch *latches, int *count, ml3_value a) {
-  if (!a.n) return a;
-  for (int i = 0; i < *count; i++)
-    if (latches[i].from == a.reg && latches[i].n == a.n) return (ml3_value){latches[i].to, a.n};
-  if (!c->may_remember) return ml3_refuse(c, "`rate of`, `last` and `start` are of steps; here there is none");
-  if (*count == ML3_LATCHES_MAX) return ml3_refuse(c, "more than %d quantities with a past", ML3_LATCHES_MAX);
-  const ml3_value kept = value_of(c, ml3_program_registers(c->program, NULL, a.n), a.n);
-  if (kept.n) latches[(*count)++] = (ml3_latch){a.reg, kept.reg, a.n};
-  return kept;
-}
 
 /* ---- functions ------------------------------------------------------------------------------------------------------ */
 
@@ -225,12 +96,12 @@ static ml3_value call(ml3_compiler *c, const function *f, const ml3_value *x, in
       return ml3_combine(c, ML3_OP_SUBTRACT, x[1], x[0]);
     case RATE:
       return ml3_combine(c, ML3_OP_DIVIDE,
-                         ml3_combine(c, ML3_OP_SUBTRACT, x[0], remember(c, c->latches, &c->latch_count, x[0])),
+                         ml3_combine(c, ML3_OP_SUBTRACT, x[0], ml3_remember(c, c->latches, &c->latch_count, x[0])),
                          ml3_constant(c, c->dt_s));
     case LAST:
-      return remember(c, c->latches, &c->latch_count, x[0]);
+      return ml3_remember(c, c->latches, &c->latch_count, x[0]);
     case START:
-      return remember(c, c->starts, &c->start_count, x[0]);
+      return ml3_remember(c, c->starts, &c->start_count, x[0]);
     case CONCAT:
       return ml3_join(c, x, count);
     case UNIFORM:
@@ -254,21 +125,22 @@ static ml3_value call_with_operands(ml3_compiler *c, ml3_words *w, const functio
   ml3_value x[PARTS_MAX] = {{0, 0}};
   int count = 0;
   const bool axes = f->op != (ml3_op)DISTANCE && f->op != (ml3_op)OFFSET && f->op != (ml3_op)MEAN;
-  take(w, "of");
+  ml3_words_take(w, "of");
   if (f->op == (ml3_op)RANDOM) {
-    const bool joints = take(w, "joints");
-    if (!joints && !take(w, "quaternion")) return ml3_refuse(c, "expected `random quaternion` or `random joints`");
+    const bool joints = ml3_words_take(w, "joints");
+    if (!joints && !ml3_words_take(w, "quaternion"))
+      return ml3_refuse(c, "expected `random quaternion` or `random joints`");
     if (!c->may_draw) return ml3_refuse(c, "random numbers are for `reset` alone");
     if (joints) return ml3_compile_random_joints(c);
     return ml3_emit(c, (ml3_instruction){.op = ML3_OP_QUATERNION, .n = 4}, 4);
   }
-  if (take(w, "(")) {
+  if (ml3_words_take(w, "(")) {
     do {
       if (count == PARTS_MAX) return ml3_refuse(c, "%s: more than %d operands", f->name, PARTS_MAX);
       x[count] = read_sum(c, w);
       if (!x[count++].n) return NOTHING;
-    } while (take(w, ","));
-    if (!take(w, ")")) return ml3_refuse(c, "%s: expected ')' where '%.40s' is", f->name, w->text);
+    } while (ml3_words_take(w, ","));
+    if (!ml3_words_take(w, ")")) return ml3_refuse(c, "%s: expected ')' where '%.40s' is", f->name, w->text);
   } else {
     while (count < PARTS_MAX && (f->operands ? count < f->operands : begins_operand(w))) {
       x[count] = read_unary(c, w, axes);
@@ -332,8 +204,8 @@ static ml3_value read_noun(ml3_compiler *c, ml3_words *w) {
         ml3_words_next(w);
         return call_with_operands(c, w, &FUNCTIONS[i]);
       }
-    if (take(w, "pi")) return ml3_constant(c, 3.14159265358979323846);
-    if (take(w, "dt")) return ml3_constant(c, c->dt_s);
+    if (ml3_words_take(w, "pi")) return ml3_constant(c, 3.14159265358979323846);
+    if (ml3_words_take(w, "dt")) return ml3_constant(c, c->dt_s);
     if (strcmp(word.text, "action") == 0 || strcmp(word.text, "last_action") == 0) {
       ml3_words_next(w);
       if (!c->may_remember) return ml3_refuse(c, "'%s' is of steps; here there is none", word.text);
@@ -353,7 +225,7 @@ static ml3_value read_noun(ml3_compiler *c, ml3_words *w) {
 
 static bool read_whole(ml3_words *w, int *x) {
   const ml3_words before = *w;
-  const bool negative = take(w, "-");
+  const bool negative = ml3_words_take(w, "-");
   if (w->kind != ML3_NUMBER || w->number != floor(w->number) || fabs(w->number) > 1e9) {
     *w = before;
     return false;
@@ -366,14 +238,14 @@ static bool read_whole(ml3_words *w, int *x) {
 /* [k], [from:to] as in Python, over single numbers. A number before the colon is read with it: "1:" is no word. */
 static ml3_value read_slice(ml3_compiler *c, ml3_words *w, ml3_value x) {
   int from = 0, to = x.n;
-  const bool given = read_whole(w, &from), range = take(w, ":");
+  const bool given = read_whole(w, &from), range = ml3_words_take(w, ":");
   if (from < 0) from += x.n;
   if (range) {
     if (read_whole(w, &to) && to < 0) to += x.n;
   } else {
     to = from + 1;
   }
-  if ((!given && !range) || !take(w, "]")) return ml3_refuse(c, "expected a slice such as [0], [1:] or [:2]");
+  if ((!given && !range) || !ml3_words_take(w, "]")) return ml3_refuse(c, "expected a slice such as [0], [1:] or [:2]");
   if (from < 0 || to > x.n || from >= to)
     return ml3_refuse(c, "the slice takes numbers %d to %d, of %d", from, to - 1, x.n);
   return (ml3_value){x.reg + from, to - from};
@@ -408,8 +280,8 @@ static ml3_value read_list(ml3_compiler *c, ml3_words *w) {
     if (count == PARTS_MAX) return ml3_refuse(c, "a list of more than %d quantities", PARTS_MAX);
     x[count] = read_sum(c, w);
     if (!x[count++].n) return NOTHING;
-  } while (take(w, ","));
-  if (!take(w, "]")) return ml3_refuse(c, "expected ']' where '%.40s' is", w->text);
+  } while (ml3_words_take(w, ","));
+  if (!ml3_words_take(w, "]")) return ml3_refuse(c, "expected ']' where '%.40s' is", w->text);
   return ml3_join(c, x, count);
 }
 
@@ -418,10 +290,10 @@ static ml3_value read_part(ml3_compiler *c, ml3_words *w, bool axes) {
   if (w->kind == ML3_NUMBER) {
     x = ml3_constant(c, w->number);
     ml3_words_next(w);
-  } else if (take(w, "(")) {
+  } else if (ml3_words_take(w, "(")) {
     x = read_sum(c, w);
-    if (x.n && !take(w, ")")) return ml3_refuse(c, "expected ')' where '%.40s' is", w->text);
-  } else if (take(w, "[")) {
+    if (x.n && !ml3_words_take(w, ")")) return ml3_refuse(c, "expected ')' where '%.40s' is", w->text);
+  } else if (ml3_words_take(w, "[")) {
     x = read_list(c, w);
   } else if (w->kind == ML3_WORD || w->kind == ML3_QUOTED) {
     x = read_noun(c, w);
@@ -429,21 +301,22 @@ static ml3_value read_part(ml3_compiler *c, ml3_words *w, bool axes) {
     return ml3_refuse(c, w->kind == ML3_END ? "a quantity is missing at the end%s" : "unexpected '%s'", w->text);
   }
   while (x.n && (ml3_words_are(w, "[") || (axes && x.n == 3 && is_axes(w))))
-    x = take(w, "[") ? read_slice(c, w, x) : take_axes(c, w, x);
+    x = ml3_words_take(w, "[") ? read_slice(c, w, x) : take_axes(c, w, x);
   return x;
 }
 
 static ml3_value read_unary(ml3_compiler *c, ml3_words *w, bool axes) {
   if (c->depth > DEPTH_MAX) return ml3_refuse(c, "nested more than %d deep", DEPTH_MAX);
   c->depth++;
-  const ml3_value x = take(w, "-") ? ml3_apply(c, ML3_OP_NEGATE, read_unary(c, w, axes)) : read_part(c, w, axes);
+  const ml3_value x =
+      ml3_words_take(w, "-") ? ml3_apply(c, ML3_OP_NEGATE, read_unary(c, w, axes)) : read_part(c, w, axes);
   c->depth--;
   return x;
 }
 
 static ml3_value read_power(ml3_compiler *c, ml3_words *w) {
   ml3_value x = read_unary(c, w, true);
-  if (x.n && take(w, "^")) x = ml3_combine(c, ML3_OP_POWER, x, read_unary(c, w, true));
+  if (x.n && ml3_words_take(w, "^")) x = ml3_combine(c, ML3_OP_POWER, x, read_unary(c, w, true));
   return x;
 }
 
@@ -464,7 +337,7 @@ static ml3_value read_sum(ml3_compiler *c, ml3_words *w) {
     ml3_words_next(w);
     x = ml3_combine(c, op, x, read_product(c, w));
   }
-  if (x.n && take(w, "in")) x = ml3_compile_into_frame(c, w, x);
+  if (x.n && ml3_words_take(w, "in")) x = ml3_compile_into_frame(c, w, x);
   return x;
 }
 

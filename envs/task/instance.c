@@ -90,7 +90,7 @@ static void keep(double *r, const ml3_latch *latches, int count) {
 }
 
 /* What is seen of the present state, which has no past. */
-static void begin(const ml3_env *env) {
+void ml3_task_begin(const ml3_env *env) {
   const ml3_task *t = task_of(env);
   const instance *s = env->data;
   if (t->task_dim) memcpy(s->r + t->parameter.reg, env->task, (size_t)t->task_dim * sizeof *s->r);
@@ -122,97 +122,6 @@ static ml3_value block(const ml3_task *t, int i) {
   return (ml3_value){l->to, l->n};
 }
 
-/* ---- tasks ---------------------------------------------------------------------------------------------------------- */
-
-static void change_task(ml3_env *env) {
-  const ml3_task *t = task_of(env);
-  instance *s = env->data;
-  bool departs = false;
-  if (t->task_dim) {
-    memcpy(s->derive, env->task, (size_t)t->task_dim * sizeof *env->task);
-    memcpy(s->r + t->parameter.reg, env->task, (size_t)t->task_dim * sizeof *env->task);
-  }
-  ml3_program_run(&t->derive, 0, t->model, s->simulation.data, NULL, s->derive);
-  for (int i = 0; i < t->variable_count && !departs; i++)
-    departs = ml3_task_departs(t, &t->variables[i], s->derive[t->variables[i].reg]);
-  if (!departs) {
-    ml3_simulation_unedited(&s->simulation);
-    return;
-  }
-  mjModel *m = ml3_simulation_edit(&s->simulation);
-  if (!m) return;
-  for (int i = 0; i < t->variable_count; i++)
-    if (ml3_task_departs(t, &t->variables[i], s->derive[t->variables[i].reg]))
-      ml3_task_set_number(m, &t->variables[i], s->derive[t->variables[i].reg]);
-  ml3_simulation_edited(&s->simulation);
-}
-
-/* The registers that the program `reset` begins with: parameters, and the state of the keyframe, taken whole, or where the MJCF
-   puts the bodies, then as the task says. */
-static void fill_start(const ml3_env *env, double *state, double *mocap) {
-  const ml3_task *t = task_of(env);
-  const mjModel *m = t->model;
-  instance *s = env->data;
-  const mjData *d = s->simulation.data;
-  ml3_simulation_first_state(&s->simulation, state);
-  if (t->task_dim) memcpy(s->reset, env->task, (size_t)t->task_dim * sizeof *s->reset);
-  if (m->nmocap) {
-    memcpy(mocap, d->mocap_pos, (size_t)(3 * m->nmocap) * sizeof *mocap);
-    memcpy(mocap + 3 * m->nmocap, d->mocap_quat, (size_t)(4 * m->nmocap) * sizeof *mocap);
-  }
-  for (int i = 0; i < t->variable_count; i++) {
-    const ml3_task_variable *v = &t->variables[i];
-    if (v->number == ML3_NUMBER_START) state[v->index] = s->derive[v->reg];
-    if (v->number == ML3_NUMBER_START_VELOCITY) state[m->nq + v->index] = s->derive[v->reg];
-  }
-}
-
-static void collide(void *user) {
-  const instance *s = user;
-  mj_fwdPosition(s->simulation.model, s->simulation.data);
-}
-
-/* Does anything touch? Not where MuJoCo cannot tell. */
-static bool touches(instance *s) {
-  ml3_mjcf_said said;
-  if (ml3_mjcf_try(collide, s, &said)) return s->simulation.data->ncon > 0;
-  ml3_simulation_recover(&s->simulation, &said);
-  return false;
-}
-
-/* Drawn until it is accepted; where nothing is, the last one is taken. */
-static void reset(ml3_env *env, ml3_random *random) {
-  enum { TRIES = 1000 };
-  const ml3_task *t = task_of(env);
-  const mjModel *m = t->model;
-  instance *s = env->data;
-  double *state = s->reset + t->task_dim, *mocap = state + m->nq + m->nv + m->na;
-  bool accepted = false;
-  for (int i = 0; i < TRIES && !accepted; i++) {
-    fill_start(env, state, mocap);
-    ml3_program_run(&t->reset, 0, s->simulation.model, s->simulation.data, random, s->reset);
-    accepted = t->accepted < 0 || s->reset[t->accepted] != 0;
-    if (!accepted && i + 1 < TRIES) continue;
-    if (t->reset.count && !t->lagged) mj_normalizeQuat(m, state); /* Gymnasium shows quaternions with their noise */
-    ml3_simulation_reset_with_mocap(&s->simulation, state, m->nmocap ? mocap : NULL);
-    accepted = !t->apart || !touches(s);
-  }
-  begin(env);
-}
-
-static void draw_task(const ml3_env_spec *spec, ml3_random *random, double *task) {
-  enum { TRIES = 1000 };
-  const ml3_task *t = spec->own;
-  for (int k = 0; k < TRIES; k++) {
-    bool trained = true;
-    for (int i = 0; i < t->task_dim; i++) {
-      task[i] = ml3_task_draw(&t->regions[i][spec->split], spec->task[i].low, spec->task[i].high, random);
-      trained = trained && ml3_task_inside(&t->regions[i][0], task[i]);
-    }
-    if (spec->split != ML3_SPLITS - 1 || !trained) return; /* out of distribution is not in it */
-  }
-}
-
 /* ---- state ---------------------------------------------------------------------------------------------------------- */
 
 static void get_state(const ml3_env *env, double *state) {
@@ -221,7 +130,7 @@ static void get_state(const ml3_env *env, double *state) {
 
 static void set_state(ml3_env *env, const double *state) {
   ml3_simulation_set_state(simulation(env), state);
-  begin(env);
+  ml3_task_begin(env);
 }
 
 static int full_dim(const ml3_env *env) {
@@ -404,8 +313,8 @@ static void move_goal(ml3_env *env, const double *point) {
     const ml3_env_parameter *p = &env->spec->task[v->reg];
     env->task[v->reg] = fmin(fmax(point[v->index % 3], p->low), p->high);
   }
-  change_task(env);
-  begin(env);
+  ml3_task_change(env);
+  ml3_task_begin(env);
 }
 
 static void push(ml3_env *env, int body, const double *point, const double *force) {
@@ -418,8 +327,8 @@ void ml3_task_functions(ml3_task *t) {
   spec->own = t;
   spec->create = create;
   spec->destroy = destroy;
-  spec->change_task = change_task;
-  spec->reset = reset;
+  spec->change_task = ml3_task_change;
+  spec->reset = ml3_task_reset;
   spec->step = step;
   spec->observe = observe;
   spec->goal_now = goal_now;
@@ -444,5 +353,5 @@ void ml3_task_functions(ml3_task *t) {
   if (goal_site(t) >= 0) spec->move_goal = move_goal;
   for (int i = 0; i < t->task_dim; i++)
     for (int k = 0; k < ML3_SPLITS; k++) simple = simple && t->regions[i][k].count == 1;
-  if (!simple || t->has_split[ML3_SPLITS - 1]) spec->draw_task = draw_task;
+  if (!simple || t->has_split[ML3_SPLITS - 1]) spec->draw_task = ml3_task_draw_any;
 }

@@ -7,195 +7,12 @@
 #include "envs/mjcf_actuators_internal.h"
 #include "envs/task/task.h"
 
-const char *const ml3_task_split_names[ML3_SPLITS] = {"train", "validation", "test", "ood"};
-
-/* ---- ranges --------------------------------------------------------------------------------------------------------- */
-
-static int add_interval(ml3_task_reader *r, ml3_task_region *g, int room, const ml3_tree *at, double low, double high) {
-  if (!g->intervals) g->intervals = ml3_task_allocate(r->task, (size_t)room, sizeof *g->intervals, r->error);
-  if (!g->intervals) return ML3_ERR_MEMORY;
-  if (!isfinite(low) || !isfinite(high)) return ml3_tree_wrong(at, r->error, "task: a range needs finite ends");
-  g->intervals[g->count][0] = low, g->intervals[g->count++][1] = high;
-  return ML3_OK;
-}
-
-/* [low, high], a list of those, {values: [..]}, or one number. */
-static int read_region(ml3_task_reader *r, const ml3_tree *at, const char *name, ml3_task_region *g) {
-  static const char *const keys[] = {"values"};
-  double low, high;
-  const ml3_tree *values = at->kind == ML3_TREE_MAP ? ml3_tree_find(at, "values") : NULL;
-  if (at->kind == ML3_TREE_MAP && ml3_tree_keys(at, name, keys, 1, r->error) != ML3_OK) return ML3_ERR_FORMAT;
-  if (values) {
-    if (values->kind != ML3_TREE_LIST || values->count == 0)
-      return ml3_tree_wrong(values, r->error, "%s: values: expected a list of numbers", name);
-    for (int i = 0; i < values->count; i++) {
-      int code = ml3_tree_number(values->items[i], name, -1e300, 1e300, &low, r->error);
-      if (code == ML3_OK) code = add_interval(r, g, values->count, values->items[i], low, low);
-      if (code != ML3_OK) return code;
-    }
-    return ML3_OK;
-  }
-  if (at->kind == ML3_TREE_TEXT) {
-    const int code = ml3_tree_number(at, name, -1e300, 1e300, &low, r->error);
-    return code == ML3_OK ? add_interval(r, g, 1, at, low, low) : code;
-  }
-  if (at->kind == ML3_TREE_LIST && at->count > 0 && at->items[0]->kind == ML3_TREE_LIST) {
-    for (int i = 0; i < at->count; i++) {
-      int code = ml3_tree_range(at->items[i], name, &low, &high, r->error);
-      if (code == ML3_OK) code = add_interval(r, g, at->count, at->items[i], low, high);
-      if (code != ML3_OK) return code;
-    }
-    return ML3_OK;
-  }
-  const int code = ml3_tree_range(at, name, &low, &high, r->error);
-  return code == ML3_OK ? add_interval(r, g, 1, at, low, high) : code;
-}
-
-static bool inside(const ml3_task_region *g, double low, double high) {
-  for (int i = 0; i < g->count; i++)
-    if (low >= g->intervals[i][0] && high <= g->intervals[i][1]) return true;
-  return false;
-}
-
-/* Do two splits share tasks by this parameter? Lists: a value; ranges: the whole of `b` lies in `a`. */
-static bool shares(const ml3_task_region *a, const ml3_task_region *b) {
-  int count = 0;
-  bool points = true;
-  for (int i = 0; i < b->count; i++) {
-    points = points && b->intervals[i][0] == b->intervals[i][1];
-    count += inside(a, b->intervals[i][0], b->intervals[i][1]);
-  }
-  return points ? count > 0 : count == b->count;
-}
-
-/* Where a parameter may be, by split; those that are not given are as `train`. */
-static int read_regions(ml3_task_reader *r, const ml3_tree *at, const char *name, ml3_task_region regions[ML3_SPLITS]) {
-  static const char *const keys[] = {"train", "validation", "test", "ood", "value", "power", "values"};
-  ml3_task *t = r->task;
-  const bool split = at->kind == ML3_TREE_MAP && !ml3_tree_find(at, "values");
-  if (!split) {
-    const int code = read_region(r, at, name, &regions[0]);
-    for (int s = 1; s < ML3_SPLITS; s++) regions[s] = regions[0];
-    return code;
-  }
-  if (ml3_tree_keys(at, name, keys, 6, r->error) != ML3_OK) return ML3_ERR_FORMAT;
-  if (!ml3_tree_find(at, "train")) return ml3_tree_wrong(at, r->error, "%s: the split `train` is missing", name);
-  for (int s = 0; s < ML3_SPLITS; s++) {
-    const ml3_tree *found = ml3_tree_find(at, ml3_task_split_names[s]);
-    int code = found ? read_region(r, found, name, &regions[s]) : ML3_OK;
-    if (code != ML3_OK) return code;
-    if (!found) regions[s] = regions[0];
-    t->has_split[s] = t->has_split[s] || found;
-    if (found && s > 0 && shares(&regions[0], &regions[s]) &&
-        (s == 3 || regions[s].intervals[0][0] == regions[s].intervals[0][1]))
-      return ml3_tree_wrong(found, r->error, "%s: the split `%s` overlaps `train`: %s", name, ml3_task_split_names[s],
-                            s == 3 ? "all of its tasks are inside" : "they share a value");
-  }
-  return ML3_OK;
-}
-
-/* ---- numbers of the model ------------------------------------------------------------------------------------------- */
-
-typedef struct number_kind {
-  const char *name, *unit;
-  ml3_task_number number;
-  int object; /* what it is of: mjtObj; -1: nothing */
-  bool axis;
-} number_kind;
-
-static const number_kind NUMBERS[] = {
-    {"goal", "m", ML3_NUMBER_SITE, -1, true},
-    {"site", "m", ML3_NUMBER_SITE, mjOBJ_SITE, true},
-    {"body", "m", ML3_NUMBER_BODY, mjOBJ_BODY, true},
-    {"geom", "m", ML3_NUMBER_GEOM, mjOBJ_GEOM, true},
-    {"start", "m or rad", ML3_NUMBER_START, mjOBJ_JOINT, false},
-    {"start_velocity", "m/s or rad/s", ML3_NUMBER_START_VELOCITY, mjOBJ_JOINT, false},
-    {"mass", "kg", ML3_NUMBER_MASS, mjOBJ_BODY, false},
-    {"inertia", "kg m^2", ML3_NUMBER_INERTIA, mjOBJ_BODY, false},
-    {"damping", "N s/m or N m s", ML3_NUMBER_DAMPING, mjOBJ_JOINT, false},
-    {"armature", "kg or kg m^2", ML3_NUMBER_ARMATURE, mjOBJ_JOINT, false},
-    {"friction", "1", ML3_NUMBER_FRICTION, mjOBJ_GEOM, false},
-    {"gear", "1", ML3_NUMBER_GEAR, mjOBJ_ACTUATOR, false},
-    {"gravity", "m/s^2", ML3_NUMBER_GRAVITY, -1, false},
-    {"tendon", "1", ML3_NUMBER_TENDON, mjOBJ_TENDON, false},
-};
-enum { NUMBER_COUNT = sizeof NUMBERS / sizeof *NUMBERS };
-
-/* What the model says. */
-static double model_value(const mjModel *m, int key, const ml3_task_variable *v) {
-  const int i = v->index;
-  switch (v->number) {
-    case ML3_NUMBER_SITE:
-      return m->site_pos[i];
-    case ML3_NUMBER_BODY:
-      return m->body_pos[i];
-    case ML3_NUMBER_GEOM:
-      return m->geom_pos[i];
-    case ML3_NUMBER_MASS:
-      return m->body_mass[i];
-    case ML3_NUMBER_DAMPING:
-      return m->dof_damping[i];
-    case ML3_NUMBER_ARMATURE:
-      return m->dof_armature[i];
-    case ML3_NUMBER_FRICTION:
-      return m->geom_friction[3 * i];
-    case ML3_NUMBER_GEAR:
-      return m->actuator_gear[6 * i];
-    case ML3_NUMBER_GRAVITY:
-      return -m->opt.gravity[2];
-    case ML3_NUMBER_TENDON:
-      return m->wrap_prm[i];
-    case ML3_NUMBER_START:
-      return key >= 0 ? m->key_qpos[(size_t)key * (size_t)m->nq + (size_t)i] : m->qpos0[i];
-    case ML3_NUMBER_START_VELOCITY:
-      return key >= 0 ? m->key_qvel[(size_t)key * (size_t)m->nv + (size_t)i] : 0;
-    default:
-      return 1;
-  }
-}
-
-/* Can the number of object i be scaled: is it anything at all? */
-static bool counts(const mjModel *m, ml3_task_number number, int i) {
-  switch (number) {
-    case ML3_NUMBER_MASS:
-    case ML3_NUMBER_INERTIA:
-      return m->body_mass[i] > 0;
-    case ML3_NUMBER_DAMPING:
-      return m->dof_damping[m->jnt_dofadr[i]] > 0;
-    case ML3_NUMBER_ARMATURE:
-      return m->dof_armature[m->jnt_dofadr[i]] > 0;
-    case ML3_NUMBER_FRICTION:
-      return m->geom_contype[i] || m->geom_conaffinity[i];
-    default:
-      return true;
-  }
-}
-
-static int index_of(const mjModel *m, const number_kind *k, int object) {
-  switch (k->number) {
-    case ML3_NUMBER_SITE:
-    case ML3_NUMBER_BODY:
-    case ML3_NUMBER_GEOM:
-      return 3 * object;
-    case ML3_NUMBER_START:
-      return m->jnt_qposadr[object];
-    case ML3_NUMBER_START_VELOCITY:
-    case ML3_NUMBER_DAMPING:
-    case ML3_NUMBER_ARMATURE:
-      return m->jnt_dofadr[object];
-    case ML3_NUMBER_GEAR:
-      return ml3_force_output(m, object);
-    default:
-      return object;
-  }
-}
-
 /* ---- the lines of `task` -------------------------------------------------------------------------------------------- */
 
 /* "scale mass torso" in its parts. */
 typedef struct line {
   const ml3_tree *key, *value;
-  const number_kind *kind; /* NULL: a name of its own */
+  const ml3_number_kind *kind; /* NULL: a name of its own */
   char object[128];
   bool scale;
   int axis; /* -1: none */
@@ -211,14 +28,15 @@ static int split_key(ml3_task_reader *r, const ml3_tree *key, const ml3_tree *va
   const size_t n = strcspn(at, " ");
   const bool alone = at[n] == '\0';
   at[n] = '\0';
-  for (int i = 0; i < NUMBER_COUNT; i++)
-    if (strcmp(NUMBERS[i].name, at) == 0 && (!alone || NUMBERS[i].object < 0)) l->kind = &NUMBERS[i];
+  for (int i = 0; i < ML3_NUMBER_KINDS; i++)
+    if (strcmp(ml3_task_numbers[i].name, at) == 0 && (!alone || ml3_task_numbers[i].object < 0))
+      l->kind = &ml3_task_numbers[i];
   if (!l->kind && !alone) {
-    const char *names[NUMBER_COUNT];
+    const char *names[ML3_NUMBER_KINDS];
     char hint[96];
-    for (int i = 0; i < NUMBER_COUNT; i++) names[i] = NUMBERS[i].name;
+    for (int i = 0; i < ML3_NUMBER_KINDS; i++) names[i] = ml3_task_numbers[i].name;
     return ml3_tree_wrong(key, r->error, "task: unknown parameter '%.60s'%s", at,
-                          ml3_tree_suggestion(at, names, NUMBER_COUNT, hint));
+                          ml3_tree_suggestion(at, names, ML3_NUMBER_KINDS, hint));
   }
   if (l->scale && (!l->kind || l->kind->number < ML3_NUMBER_MASS || l->kind->number > ML3_NUMBER_GRAVITY))
     return ml3_tree_wrong(key, r->error,
@@ -314,17 +132,17 @@ static int add_parameter(ml3_task_reader *r, const line *l, int object, const ch
   for (int k = 0; k < i; k++)
     if (strcmp(t->parameters[k].name, name) == 0)
       return ml3_tree_wrong(l->key, r->error, "task: '%s' is given twice", l->key->text);
-  int code = read_regions(r, l->value, l->key->text, t->regions[i]);
+  int code = ml3_task_read_regions(r, l->value, l->key->text, t->regions[i]);
   for (int s = 0; s < ML3_SPLITS && code == ML3_OK; s++) code = check_sign(r, l, &t->regions[i][s]);
   if (code != ML3_OK) return code;
 
   ml3_task_variable v = {.number = l->kind ? l->kind->number : ML3_NUMBER_OWN, .scale = l->scale, .reg = i};
-  if (l->kind) v.index = index_of(r->model, l->kind, object) + (l->axis >= 0 ? l->axis : 0);
+  if (l->kind) v.index = ml3_task_number_index(r->model, l->kind, object) + (l->axis >= 0 ? l->axis : 0);
   t->variables[t->variable_count++] = v;
   const ml3_task_region *g = &t->regions[i][0];
   const ml3_tree *given = l->value->kind == ML3_TREE_MAP ? ml3_tree_find(l->value, "value") : NULL;
   double value = g->count == 1 ? (g->intervals[0][0] + g->intervals[0][1]) / 2 : g->intervals[0][0];
-  if (l->kind && !l->scale) value = model_value(r->model, t->key, &v);
+  if (l->kind && !l->scale) value = ml3_task_number_value(r->model, t->key, &v);
   if (l->scale) value = ml3_tree_find(l->value, "power") ? 0 : 1;
   if (given && ml3_tree_number(given, "value", -1e300, 1e300, &value, r->error) != ML3_OK) return ML3_ERR_FORMAT;
   t->parameters[i] =
@@ -354,7 +172,7 @@ static int add_all(ml3_task_reader *r, const line *l) {
     char number[24];
     const char *name = mj_id2name(r->model, type, i);
     snprintf(number, sizeof number, "%d", i);
-    if (!counts(r->model, l->kind->number, i)) continue;
+    if (!ml3_task_number_counts(r->model, l->kind->number, i)) continue;
     const int code = add_parameter(r, l, i, name && *name ? name : number);
     if (code != ML3_OK) return code;
     found = true;
@@ -454,7 +272,7 @@ static int read_expression(ml3_task_reader *r, const ml3_tree *key, const ml3_tr
   const ml3_value x = ml3_compile_width(&r->derive, value, 1);
   if (!x.n) return r->error->code;
   t->variables[t->variable_count++] = (ml3_task_variable){
-      l.kind->number, index_of(r->model, l.kind, object) + (l.axis >= 0 ? l.axis : 0), x.reg, l.scale};
+      l.kind->number, ml3_task_number_index(r->model, l.kind, object) + (l.axis >= 0 ? l.axis : 0), x.reg, l.scale};
   return ML3_OK;
 }
 
@@ -492,81 +310,4 @@ int ml3_task_finish_parameters(ml3_task_reader *r, const ml3_tree *at) {
   for (int i = 0; at && i < at->count && code == ML3_OK; i++)
     if (is_expression(at->items[i])) code = read_expression(r, at->keys[i], at->items[i]);
   return code;
-}
-
-/* ---- for instances -------------------------------------------------------------------------------------------------- */
-
-bool ml3_task_departs(const ml3_task *t, const ml3_task_variable *v, double value) {
-  if (v->number >= ML3_NUMBER_START) return false;
-  if (v->number == ML3_NUMBER_SITE && t->model->site_bodyid[v->index / 3] == 0) return false;
-  return value != (v->scale ? 1 : model_value(t->model, t->key, v));
-}
-
-static void scale_inertia(mjModel *m, int body, double factor) {
-  mju_scl3(m->body_inertia + 3 * body, m->body_inertia + 3 * body, factor);
-}
-
-void ml3_task_set_number(mjModel *m, const ml3_task_variable *v, double value) {
-  const int i = v->index;
-  mjtNum *number = NULL;
-  switch (v->number) {
-    case ML3_NUMBER_SITE:
-      number = m->site_pos + i;
-      break;
-    case ML3_NUMBER_BODY:
-      number = m->body_pos + i;
-      break;
-    case ML3_NUMBER_GEOM:
-      number = m->geom_pos + i;
-      break;
-    case ML3_NUMBER_MASS:
-      scale_inertia(m, i, v->scale ? value : value / m->body_mass[i]);
-      number = m->body_mass + i;
-      break;
-    case ML3_NUMBER_INERTIA:
-      scale_inertia(m, i, value);
-      return;
-    case ML3_NUMBER_DAMPING:
-      number = m->dof_damping + i;
-      break;
-    case ML3_NUMBER_ARMATURE:
-      number = m->dof_armature + i;
-      break;
-    case ML3_NUMBER_FRICTION:
-      number = m->geom_friction + 3 * i;
-      break;
-    case ML3_NUMBER_GEAR:
-      number = m->actuator_gear + 6 * i;
-      break;
-    case ML3_NUMBER_TENDON:
-      number = m->wrap_prm + i;
-      break;
-    case ML3_NUMBER_GRAVITY:
-      m->opt.gravity[2] = v->scale ? m->opt.gravity[2] * value : -value;
-      return;
-    default:
-      return;
-  }
-  *number = v->scale ? *number * value : value;
-}
-
-bool ml3_task_inside(const ml3_task_region *g, double value) {
-  return inside(g, value, value);
-}
-
-double ml3_task_draw(const ml3_task_region *g, double low, double high, ml3_random *random) {
-  double length = 0;
-  int k = 0;
-  if (g->count == 1) return low < high ? ml3_random_uniform(random, low, high) : low; /* which may be narrower */
-  for (int i = 0; i < g->count; i++) length += g->intervals[i][1] - g->intervals[i][0];
-  if (length > 0) {
-    double at = ml3_random_uniform(random, 0, length);
-    while (k + 1 < g->count && at >= g->intervals[k][1] - g->intervals[k][0]) {
-      at -= g->intervals[k][1] - g->intervals[k][0];
-      k++;
-    }
-    return fmin(g->intervals[k][0] + at, g->intervals[k][1]);
-  }
-  k = (int)ml3_random_below(random, (uint32_t)g->count);
-  return g->intervals[k][0];
 }

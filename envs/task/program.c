@@ -162,8 +162,7 @@ static double binary(ml3_op op, double a, double b) {
 }
 
 double ml3_op_of(const ml3_instruction *k, const double *r, double a, double b) {
-  if (k->op == ML3_OP_TOLERANCE)
-    return tolerance((ml3_sigmoid)k->first, a, r[k->b], r[k->b + 1], r[k->c], r[k->c + 1]);
+  if (k->op == ML3_OP_TOLERANCE) return tolerance((ml3_sigmoid)k->first, a, r[k->b], r[k->b + 1], r[k->c], r[k->c + 1]);
   return ml3_op_operands(k->op) == 1 ? unary(k->op, a) : binary(k->op, a, b);
 }
 

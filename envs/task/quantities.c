@@ -7,68 +7,6 @@
 
 static const ml3_value NOTHING = {0, 0};
 
-/* ---- objects -------------------------------------------------------------------------------------------------------- */
-
-typedef struct object_kind {
-  const char *name; /* MuJoCo's word */
-  int type;
-} object_kind;
-
-static const object_kind KINDS[] = {{"joint", mjOBJ_JOINT},       {"body", mjOBJ_BODY},     {"xbody", mjOBJ_XBODY},
-                                    {"site", mjOBJ_SITE},         {"geom", mjOBJ_GEOM},     {"camera", mjOBJ_CAMERA},
-                                    {"actuator", mjOBJ_ACTUATOR}, {"sensor", mjOBJ_SENSOR}, {"tendon", mjOBJ_TENDON}};
-enum { KIND_COUNT = sizeof KINDS / sizeof *KINDS };
-
-static int count_of(const mjModel *m, int type) {
-  switch (type) {
-    case mjOBJ_JOINT:
-      return m->njnt;
-    case mjOBJ_SITE:
-      return m->nsite;
-    case mjOBJ_GEOM:
-      return m->ngeom;
-    case mjOBJ_CAMERA:
-      return m->ncam;
-    case mjOBJ_ACTUATOR:
-      return ml3_actuators(m);
-    case mjOBJ_SENSOR:
-      return m->nsensor;
-    case mjOBJ_TENDON:
-      return m->ntendon;
-    default:
-      return m->nbody;
-  }
-}
-
-int ml3_compile_object(ml3_compiler *c, int type, const char *name) {
-  enum { NAMES_MAX = 512 };
-  const char *names[NAMES_MAX], *kind = "body";
-  char hint[96];
-  const int named = type == mjOBJ_XBODY ? mjOBJ_BODY : type;
-  int id = name && *name ? mj_name2id(c->model, named, name) : -1, count = 0;
-  if (id >= 0) return id;
-  for (int i = 0; i < KIND_COUNT; i++)
-    if (KINDS[i].type == named) kind = KINDS[i].name;
-  for (int i = 0; i < count_of(c->model, named) && count < NAMES_MAX; i++) {
-    const char *one = mj_id2name(c->model, named, i);
-    if (one && *one) names[count++] = one;
-  }
-  ml3_refuse(c, "the model has no %s '%.60s'%s", kind, name ? name : "",
-             ml3_tree_suggestion(name ? name : "", names, count, hint));
-  return -1;
-}
-
-/* The object that the next word names; -1 with a complaint. */
-static int take_object(ml3_compiler *c, ml3_words *w, int type) {
-  if (w->kind == ML3_END || w->kind == ML3_MARK) {
-    ml3_refuse(c, "the name of an object is missing");
-    return -1;
-  }
-  const int id = ml3_compile_object(c, type, w->text);
-  if (id >= 0) ml3_words_next(w);
-  return id;
-}
-
 /* ---- arrays --------------------------------------------------------------------------------------------------------- */
 
 #define AT(field) offsetof(mjData, field)
@@ -134,7 +72,7 @@ static int rows_of(const mjModel *m, int type) {
     case OF_SENSORS:
       return m->nsensordata;
     default:
-      return count_of(m, type);
+      return ml3_compile_count(m, type);
   }
 }
 
@@ -176,26 +114,26 @@ static int take_rows(ml3_compiler *c, ml3_words *w, const data_array *a, int *n)
   switch (a->type) {
     case mjOBJ_JOINT:
     case OF_DOFS:
-      if ((id = take_object(c, w, mjOBJ_JOINT)) < 0) return -1;
+      if ((id = ml3_compile_take_object(c, w, mjOBJ_JOINT)) < 0) return -1;
       *n = joint_width(m, id, a->type == OF_DOFS);
       return a->type == OF_DOFS ? m->jnt_dofadr[id] : m->jnt_qposadr[id];
     case OF_CONTROLS:
-      if ((id = take_object(c, w, mjOBJ_ACTUATOR)) < 0) return -1;
+      if ((id = ml3_compile_take_object(c, w, mjOBJ_ACTUATOR)) < 0) return -1;
       if ((*n = ml3_controls(m, id, &first)) == 0) ml3_refuse(c, "this actuator has no control");
       return *n ? first : -1;
     case OF_ACTIVATIONS:
       ml3_refuse(c, "`act` has no part by a name; expected a slice such as act[0]");
       return -1;
     case OF_MOCAP:
-      if ((id = take_object(c, w, mjOBJ_BODY)) < 0) return -1;
+      if ((id = ml3_compile_take_object(c, w, mjOBJ_BODY)) < 0) return -1;
       if (m->body_mocapid[id] < 0) ml3_refuse(c, "this body is no mocap body");
       return m->body_mocapid[id] < 0 ? -1 : m->body_mocapid[id] * a->width;
     case OF_SENSORS:
-      if ((id = take_object(c, w, mjOBJ_SENSOR)) < 0) return -1;
+      if ((id = ml3_compile_take_object(c, w, mjOBJ_SENSOR)) < 0) return -1;
       *n = m->sensor_dim[id];
       return m->sensor_adr[id];
     default:
-      if ((id = take_object(c, w, a->type)) < 0) return -1;
+      if ((id = ml3_compile_take_object(c, w, a->type)) < 0) return -1;
       if (a->type == mjOBJ_ACTUATOR) id = ml3_force_output(m, id);
       return id * a->width;
   }
@@ -283,15 +221,13 @@ static ml3_value place_of(ml3_compiler *c, int type, int id) {
 /* TYPE NAME: an object with a frame; the type is -1 with a complaint. */
 static int take_framed(ml3_compiler *c, ml3_words *w, int *id) {
   data_array position, matrix;
-  int type = -1;
-  for (int i = 0; i < KIND_COUNT; i++)
-    if (ml3_words_are(w, KINDS[i].name)) type = KINDS[i].type;
+  int type = ml3_compile_object_type(w);
   if (type < 0 || !frame_arrays(type, &position, &matrix)) {
     ml3_refuse(c, "expected body, xbody, geom, site or camera and a name, where '%.40s' is", w->text);
     return -1;
   }
   ml3_words_next(w);
-  *id = take_object(c, w, type);
+  *id = ml3_compile_take_object(c, w, type);
   return *id < 0 ? -1 : type;
 }
 
@@ -329,10 +265,8 @@ static ml3_value compile_frame(ml3_compiler *c, ml3_words *w, const char *name) 
 
 ml3_value ml3_compile_into_frame(ml3_compiler *c, ml3_words *w, ml3_value q) {
   data_array position, matrix;
-  int type = -1;
+  int type = ml3_compile_object_type(w);
   if (q.n != 3) return ml3_refuse(c, "`in` turns a vector of 3 numbers into a frame; here are %d", q.n);
-  for (int i = 0; i < KIND_COUNT; i++)
-    if (ml3_words_are(w, KINDS[i].name)) type = KINDS[i].type;
   if (type >= 0) ml3_words_next(w);
   static const int order[] = {mjOBJ_SITE, mjOBJ_XBODY, mjOBJ_GEOM};
   for (int i = 0; i < 3 && type < 0; i++)
@@ -341,7 +275,7 @@ ml3_value ml3_compile_into_frame(ml3_compiler *c, ml3_words *w, ml3_value q) {
   if (type < 0) type = mjOBJ_XBODY;
   if (!frame_arrays(type, &position, &matrix))
     return ml3_refuse(c, "`in`: expected the name of a body, site, geom or camera");
-  const int id = take_object(c, w, type);
+  const int id = ml3_compile_take_object(c, w, type);
   if (id < 0) return NOTHING;
   c->program->needs |= matrix.needs;
   return ml3_emit(
@@ -372,22 +306,24 @@ ml3_value ml3_compile_quantity(ml3_compiler *c, ml3_words *w, bool *known) {
   ml3_words_next(w);
   if (array) return compile_array(c, w, array);
   if (strcmp(name, "time") == 0) return ml3_emit(c, (ml3_instruction){.op = ML3_OP_TIME, .n = 1}, 1);
-  if (strcmp(name, "sensor") == 0) return (id = take_object(c, w, mjOBJ_SENSOR)) < 0 ? NOTHING : sensor(c, id);
+  if (strcmp(name, "sensor") == 0)
+    return (id = ml3_compile_take_object(c, w, mjOBJ_SENSOR)) < 0 ? NOTHING : sensor(c, id);
   if (strcmp(name, "body") == 0 || strcmp(name, "xbody") == 0)
-    return (id = take_object(c, w, mjOBJ_XBODY)) < 0 ? NOTHING : place_of(c, mjOBJ_XBODY, id);
+    return (id = ml3_compile_take_object(c, w, mjOBJ_XBODY)) < 0 ? NOTHING : place_of(c, mjOBJ_XBODY, id);
   if (strcmp(name, "site") == 0)
-    return (id = take_object(c, w, mjOBJ_SITE)) < 0 ? NOTHING : place_of(c, mjOBJ_SITE, id);
+    return (id = ml3_compile_take_object(c, w, mjOBJ_SITE)) < 0 ? NOTHING : place_of(c, mjOBJ_SITE, id);
   if (strcmp(name, "geom") == 0)
-    return (id = take_object(c, w, mjOBJ_GEOM)) < 0 ? NOTHING : place_of(c, mjOBJ_GEOM, id);
+    return (id = ml3_compile_take_object(c, w, mjOBJ_GEOM)) < 0 ? NOTHING : place_of(c, mjOBJ_GEOM, id);
   if (strcmp(name, "camera") == 0)
-    return (id = take_object(c, w, mjOBJ_CAMERA)) < 0 ? NOTHING : place_of(c, mjOBJ_CAMERA, id);
+    return (id = ml3_compile_take_object(c, w, mjOBJ_CAMERA)) < 0 ? NOTHING : place_of(c, mjOBJ_CAMERA, id);
   if (strcmp(name, "mocap") == 0) return compile_array(c, w, array_named("mocap_pos"));
   if (strcmp(name, "framepos") == 0 || strcmp(name, "framequat") == 0 || strcmp(name, "framexaxis") == 0 ||
       strcmp(name, "frameyaxis") == 0 || strcmp(name, "framezaxis") == 0 || strcmp(name, "framelinvel") == 0 ||
       strcmp(name, "frameangvel") == 0)
     return compile_frame(c, w, name);
   if (strcmp(name, "velocimeter") == 0 || strcmp(name, "gyro") == 0)
-    return (id = take_object(c, w, mjOBJ_SITE)) < 0 ? NOTHING : velocity_of(c, mjOBJ_SITE, id, name[0] == 'v', true);
+    return (id = ml3_compile_take_object(c, w, mjOBJ_SITE)) < 0 ? NOTHING
+                                                                : velocity_of(c, mjOBJ_SITE, id, name[0] == 'v', true);
   if (strcmp(name, "subtreecom") == 0) return compile_array(c, w, array_named("subtree_com"));
   if (strcmp(name, "subtreelinvel") == 0) return compile_array(c, w, array_named("subtree_linvel"));
   if (strcmp(name, "subtreeangmom") == 0) return compile_array(c, w, array_named("subtree_angmom"));

@@ -99,7 +99,7 @@ typedef struct ml3_task {
   ml3_task_variable *variables;
   int variable_count;
   ml3_program
-      reset; /* its first registers: parameters, then qpos, qvel, act, mocap_pos[3 nmocap], mocap_quat[4 nmocap] */
+      reset;    /* its first registers: parameters, then qpos, qvel, act, mocap_pos[3 nmocap], mocap_quat[4 nmocap] */
   int accepted; /* register of `reset`: 0 where it is to be drawn again; -1: never */
   int key;      /* the keyframe an episode starts from, or -1 */
   bool apart;   /* and it is drawn again where something touches */
@@ -123,6 +123,12 @@ void ml3_task_free(ml3_task *task);
 void *ml3_task_allocate(ml3_task *task, size_t count, size_t size, ml3_error *error);
 const char *ml3_task_text(ml3_task *task, ml3_error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Of an instance: what is seen of the present state, which has no past; the model of its task; a start; a task of the split. */
+void ml3_task_begin(const ml3_env *env);
+void ml3_task_change(ml3_env *env);
+void ml3_task_reset(ml3_env *env, ml3_random *random);
+void ml3_task_draw_any(const ml3_env_spec *spec, ml3_random *random, double *task);
 
 /* Fills in the functions of the specs. */
 void ml3_task_functions(ml3_task *task);
@@ -158,7 +164,30 @@ int ml3_task_read_actions(ml3_task_reader *r, const ml3_tree *at);     /* action
 int ml3_task_read_observation(ml3_task_reader *r, const ml3_tree *at); /* observation.c; at NULL: qpos, qvel */
 int ml3_task_fill_state(ml3_task_reader *r);
 
-/* ---- parameters.c, for instances -------------------------------------------------------------------------------------------- */
+/* Where a parameter may be, by split; those that are not given are as `train`: regions.c. */
+int ml3_task_read_regions(ml3_task_reader *r, const ml3_tree *at, const char *name,
+                          ml3_task_region regions[ML3_SPLITS]);
+int ml3_task_read_hidden(ml3_task_reader *r); /* hidden.c */
+
+/* ---- numbers.c ---------------------------------------------------------------------------------------------------------- */
+
+enum { ML3_NUMBER_KINDS = 14 };
+/* A kind of number, by the word in `task`. */
+typedef struct ml3_number_kind {
+  const char *name, *unit;
+  ml3_task_number number;
+  int object; /* what it is of: mjtObj; -1: nothing */
+  bool axis;
+} ml3_number_kind;
+
+extern const ml3_number_kind ml3_task_numbers[ML3_NUMBER_KINDS];
+
+/* What the model says; is the number of object i anything that can be scaled; where it is. */
+double ml3_task_number_value(const mjModel *m, int key, const ml3_task_variable *v);
+bool ml3_task_number_counts(const mjModel *m, ml3_task_number number, int i);
+int ml3_task_number_index(const mjModel *m, const ml3_number_kind *k, int object);
+
+/* ---- numbers.c and regions.c, for instances -------------------------------------------------------------------------------------------- */
 
 /* Is that another value than the model's own, so that the model must be changed? */
 bool ml3_task_departs(const ml3_task *task, const ml3_task_variable *variable, double value);

@@ -1,0 +1,50 @@
+/* `hidden:`: what neither policies nor losses may see, and whether an observation tells it all the same. */
+#include <stdio.h>
+#include <string.h>
+
+#include "envs/task/task.h"
+
+/* Marks what depends on marked registers; a pass is enough, since what is read was made before. */
+static void spread(const ml3_program *p, bool *marked) {
+  for (int i = 0; i < p->count; i++) {
+    const ml3_instruction *k = &p->code[i];
+    const int operands = ml3_op_operands(k->op);
+    bool found = false;
+    for (int j = 0; j < k->n && operands >= 1; j++) {
+      found = found || marked[k->a + j * k->a_step];
+      found =
+          found || (operands >= 2 && marked[k->b + j * k->b_step]) || (operands >= 3 && marked[k->c + j * k->c_step]);
+    }
+    const bool one = k->op >= ML3_OP_SUM && k->op <= ML3_OP_AND;
+    for (int j = 0; found && j < (one ? 1 : k->n); j++) marked[k->out + j] = true;
+  }
+}
+
+/* Parameters that neither policies nor losses may see: the goal is none of their inputs, and observations may not tell them. */
+int ml3_task_read_hidden(ml3_task_reader *r) {
+  ml3_task *t = r->task;
+  const ml3_tree *at = ml3_tree_find(r->root, "hidden");
+  if (!at) return ML3_OK;
+  if (at->kind != ML3_TREE_LIST) return ml3_tree_wrong(at, r->error, "hidden: expected a list of task parameters");
+  bool *marked = ml3_task_allocate(t, (size_t)t->step.size + 1, sizeof *marked, r->error);
+  const char **names = ml3_task_allocate(t, (size_t)t->task_dim + 1, sizeof *names, r->error);
+  if (!marked || !names) return ML3_ERR_MEMORY;
+  for (int i = 0; i < t->task_dim; i++) names[i] = t->parameters[i].name;
+  for (int i = 0; i < at->count; i++) {
+    char name[160], hint[96];
+    snprintf(name, sizeof name, "%s", ml3_tree_text(at->items[i]) ? at->items[i]->text : "");
+    for (char *s = name; *s; s++) *s = *s == ' ' ? '_' : *s;
+    int k = 0;
+    while (k < t->task_dim && strcmp(names[k], name) != 0) k++;
+    if (k == t->task_dim)
+      return ml3_tree_wrong(at->items[i], r->error, "hidden: the task has no parameter '%.60s'%s", name,
+                            ml3_tree_suggestion(name, names, t->task_dim, hint));
+    marked[t->parameter.reg + k] = true;
+  }
+  spread(&t->step, marked);
+  for (int i = 0; i < t->observation.n; i++)
+    if (marked[t->observation.reg + i])
+      return ml3_tree_wrong(at, r->error, "hidden: the observation '%s' tells what is hidden", t->obs[i].name);
+  t->hides_goal = at->count > 0;
+  return ML3_OK;
+}

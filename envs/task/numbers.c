@@ -1,0 +1,142 @@
+/* Numbers of a model that tasks set. */
+#include "envs/mjcf_actuators_internal.h"
+#include "envs/task/task.h"
+
+const ml3_number_kind ml3_task_numbers[ML3_NUMBER_KINDS] = {
+    {"goal", "m", ML3_NUMBER_SITE, -1, true},
+    {"site", "m", ML3_NUMBER_SITE, mjOBJ_SITE, true},
+    {"body", "m", ML3_NUMBER_BODY, mjOBJ_BODY, true},
+    {"geom", "m", ML3_NUMBER_GEOM, mjOBJ_GEOM, true},
+    {"start", "m or rad", ML3_NUMBER_START, mjOBJ_JOINT, false},
+    {"start_velocity", "m/s or rad/s", ML3_NUMBER_START_VELOCITY, mjOBJ_JOINT, false},
+    {"mass", "kg", ML3_NUMBER_MASS, mjOBJ_BODY, false},
+    {"inertia", "kg m^2", ML3_NUMBER_INERTIA, mjOBJ_BODY, false},
+    {"damping", "N s/m or N m s", ML3_NUMBER_DAMPING, mjOBJ_JOINT, false},
+    {"armature", "kg or kg m^2", ML3_NUMBER_ARMATURE, mjOBJ_JOINT, false},
+    {"friction", "1", ML3_NUMBER_FRICTION, mjOBJ_GEOM, false},
+    {"gear", "1", ML3_NUMBER_GEAR, mjOBJ_ACTUATOR, false},
+    {"gravity", "m/s^2", ML3_NUMBER_GRAVITY, -1, false},
+    {"tendon", "1", ML3_NUMBER_TENDON, mjOBJ_TENDON, false},
+};
+/* What the model says. */
+double ml3_task_number_value(const mjModel *m, int key, const ml3_task_variable *v) {
+  const int i = v->index;
+  switch (v->number) {
+    case ML3_NUMBER_SITE:
+      return m->site_pos[i];
+    case ML3_NUMBER_BODY:
+      return m->body_pos[i];
+    case ML3_NUMBER_GEOM:
+      return m->geom_pos[i];
+    case ML3_NUMBER_MASS:
+      return m->body_mass[i];
+    case ML3_NUMBER_DAMPING:
+      return m->dof_damping[i];
+    case ML3_NUMBER_ARMATURE:
+      return m->dof_armature[i];
+    case ML3_NUMBER_FRICTION:
+      return m->geom_friction[3 * i];
+    case ML3_NUMBER_GEAR:
+      return m->actuator_gear[6 * i];
+    case ML3_NUMBER_GRAVITY:
+      return -m->opt.gravity[2];
+    case ML3_NUMBER_TENDON:
+      return m->wrap_prm[i];
+    case ML3_NUMBER_START:
+      return key >= 0 ? m->key_qpos[(size_t)key * (size_t)m->nq + (size_t)i] : m->qpos0[i];
+    case ML3_NUMBER_START_VELOCITY:
+      return key >= 0 ? m->key_qvel[(size_t)key * (size_t)m->nv + (size_t)i] : 0;
+    default:
+      return 1;
+  }
+}
+
+/* Can the number of object i be scaled: is it anything at all? */
+bool ml3_task_number_counts(const mjModel *m, ml3_task_number number, int i) {
+  switch (number) {
+    case ML3_NUMBER_MASS:
+    case ML3_NUMBER_INERTIA:
+      return m->body_mass[i] > 0;
+    case ML3_NUMBER_DAMPING:
+      return m->dof_damping[m->jnt_dofadr[i]] > 0;
+    case ML3_NUMBER_ARMATURE:
+      return m->dof_armature[m->jnt_dofadr[i]] > 0;
+    case ML3_NUMBER_FRICTION:
+      return m->geom_contype[i] || m->geom_conaffinity[i];
+    default:
+      return true;
+  }
+}
+
+int ml3_task_number_index(const mjModel *m, const ml3_number_kind *k, int object) {
+  switch (k->number) {
+    case ML3_NUMBER_SITE:
+    case ML3_NUMBER_BODY:
+    case ML3_NUMBER_GEOM:
+      return 3 * object;
+    case ML3_NUMBER_START:
+      return m->jnt_qposadr[object];
+    case ML3_NUMBER_START_VELOCITY:
+    case ML3_NUMBER_DAMPING:
+    case ML3_NUMBER_ARMATURE:
+      return m->jnt_dofadr[object];
+    case ML3_NUMBER_GEAR:
+      return ml3_force_output(m, object);
+    default:
+      return object;
+  }
+}
+
+bool ml3_task_departs(const ml3_task *t, const ml3_task_variable *v, double value) {
+  if (v->number >= ML3_NUMBER_START) return false;
+  if (v->number == ML3_NUMBER_SITE && t->model->site_bodyid[v->index / 3] == 0) return false;
+  return value != (v->scale ? 1 : ml3_task_number_value(t->model, t->key, v));
+}
+
+static void scale_inertia(mjModel *m, int body, double factor) {
+  mju_scl3(m->body_inertia + 3 * body, m->body_inertia + 3 * body, factor);
+}
+
+void ml3_task_set_number(mjModel *m, const ml3_task_variable *v, double value) {
+  const int i = v->index;
+  mjtNum *number = NULL;
+  switch (v->number) {
+    case ML3_NUMBER_SITE:
+      number = m->site_pos + i;
+      break;
+    case ML3_NUMBER_BODY:
+      number = m->body_pos + i;
+      break;
+    case ML3_NUMBER_GEOM:
+      number = m->geom_pos + i;
+      break;
+    case ML3_NUMBER_MASS:
+      scale_inertia(m, i, v->scale ? value : value / m->body_mass[i]);
+      number = m->body_mass + i;
+      break;
+    case ML3_NUMBER_INERTIA:
+      scale_inertia(m, i, value);
+      return;
+    case ML3_NUMBER_DAMPING:
+      number = m->dof_damping + i;
+      break;
+    case ML3_NUMBER_ARMATURE:
+      number = m->dof_armature + i;
+      break;
+    case ML3_NUMBER_FRICTION:
+      number = m->geom_friction + 3 * i;
+      break;
+    case ML3_NUMBER_GEAR:
+      number = m->actuator_gear + 6 * i;
+      break;
+    case ML3_NUMBER_TENDON:
+      number = m->wrap_prm + i;
+      break;
+    case ML3_NUMBER_GRAVITY:
+      m->opt.gravity[2] = v->scale ? m->opt.gravity[2] * value : -value;
+      return;
+    default:
+      return;
+  }
+  *number = v->scale ? *number * value : value;
+}
