@@ -57,7 +57,8 @@ void ml3_env_reset(ml3_env *env, const double *task, ml3_random *random) {
 
   env->steps = 0;
   if (env->spec->change_task) env->spec->change_task(env);
-  env->spec->reset(env, random);
+  ml3_random own = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
+  env->spec->reset(env, random ? random : &own);
 }
 
 /* ---- stepping ------------------------------------------------------------------------------------------- */

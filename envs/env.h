@@ -206,7 +206,7 @@ void ml3_env_free(ml3_env *env);
 /* Another instance in the same full state. */
 ml3_env *ml3_env_clone(const ml3_env *env, ml3_error *error);
 
-/* Starts an episode. task[task_dim] or NULL for the parameters' default values. */
+/* Starts an episode. task[task_dim] or NULL for the parameters' default values; random NULL: a stream of seed 0. */
 void ml3_env_reset(ml3_env *env, const double *task, ml3_random *random);
 
 /* One step. Truncation by spec->horizon is added here. Stepping on after the end is allowed (planners

@@ -142,7 +142,8 @@ static int add_parameter(ml3_task_reader *r, const line *l, int object, const ch
   const ml3_task_region *g = &t->regions[i][0];
   const ml3_tree *given = l->value->kind == ML3_TREE_MAP ? ml3_tree_find(l->value, "value") : NULL;
   double value = g->count == 1 ? (g->intervals[0][0] + g->intervals[0][1]) / 2 : g->intervals[0][0];
-  if (l->kind && !l->scale) value = ml3_task_number_value(r->model, t->key, &v);
+  const bool fixed = g->count == 1 && g->intervals[0][0] == g->intervals[0][1];
+  if (l->kind && !l->scale && !fixed) value = ml3_task_number_value(r->model, t->key, &v);
   if (l->scale) value = ml3_tree_find(l->value, "power") ? 0 : 1;
   if (given && ml3_tree_number(given, "value", -1e300, 1e300, &value, r->error) != ML3_OK) return ML3_ERR_FORMAT;
   t->parameters[i] =
