@@ -26,13 +26,14 @@ python3 "$source/tests/docs_check.py" "$real" "$source" || failed=1
 mkdir -p "$folder/build/examples" "$folder/bin"
 cat >"$folder/bin/ml3" <<END
 #!/usr/bin/env bash
-case \$1 in
-  train) set -- "\$@" --quiet --set outer.steps=4 --set outer.tasks=2 --set validation.tasks=2 --set validation.every=2 \
-    --set loss.hidden=[4] \$([[ "\$*" != *method=* ]] || echo --set learner.updates=1 --set horizon=20) \$($real config "\$2" 2>/dev/null | grep -q '^model:' && echo --set model.hidden=[4] --set samples.inner=4) ;;
-  compare) set -- "\$@" --quiet --set test.tasks=2 --set test.ilqr_restarts=1 ;;
-  record) set -- "\$@" --quiet --width 64 --height 64 --fps 2 ;;
-  inspect) set -- "\$@" --quiet ;;
-  view) exit 0 ;; # tests/viewer_window.sh has a display
+case "\$*" in
+  train*method=*) set -- "\$@" --quiet --set learner.updates=1 --set horizon=20 ;;
+  train*) set -- "\$@" --quiet --set outer.steps=4 --set outer.tasks=2 --set validation.tasks=2 --set validation.every=2 \
+    --set loss.hidden=[4] \$($real config "\$2" 2>/dev/null | grep -q '^model:' && echo --set model.hidden=[4] --set samples.inner=4) ;;
+  compare*) set -- "\$@" --quiet --set test.tasks=2 --set test.ilqr_restarts=1 ;;
+  record*) set -- "\$@" --quiet --width 64 --height 64 --fps 2 ;;
+  inspect*) set -- "\$@" --quiet ;;
+  view*) exit 0 ;; # tests/viewer_window.sh has a display
 esac
 exec $real "\$@"
 END
