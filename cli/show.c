@@ -81,7 +81,7 @@ static cli_live *open_main(const cli_options *o, const view_arguments *given, cl
   const char *where = ml3_lab_zoo_folder(o->argument, folder, error);
   if (!where) return NULL;
   if (ml3_lab_run_is_policy(where)) return cli_live_of_policy(where, NULL, o, error);
-  if (ml3_lab_run_is(where) || (strchr(where, '/') && !ml3_lab_is_mjcf(where)))
+  if (ml3_lab_run_is(where) || (strchr(where, '/') && !ml3_env_is_file(where)))
     return cli_live_of_run(where, o, cast, error);
   return cli_live_of_environment(where, error);
 }

@@ -182,11 +182,14 @@ int ml3_env_count(void); /* built-in environments */
 const ml3_env_spec *ml3_env_at(int index); /* number index of the built-in ones, from 0 to the count */
 const char *ml3_env_name(int index);       /* its name alone, which is cheaper: a task as data is compiled when it is asked for */
 
-/* The spec of that name; NULL with a message that names the nearest one. A name that ends in .xml is a user's MJCF file
-   with a YAML of the same name beside it (docs/environments.md); its spec stays to the end of the process. */
+/* The spec of that name; NULL with a message that names the nearest one. FILE.xml is a user's MJCF with FILE.yaml beside it, FILE.yaml
+   a task over a model that it names (docs/tasks.md); their specs stay to the end of the process. A split may follow: NAME:ood. */
 const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error);
 
-/* The same for a MJCF file that is called by another name than its path: the copy of a model, by the model's. */
+/* Is that the name of a user's own environment: FILE.xml, or a FILE.yaml with keys of a task (and not of a configuration)? */
+bool ml3_env_is_file(const char *name);
+
+/* The same for a file that is called by another name than its path: the copy of a model, by the model's. */
 const ml3_env_spec *ml3_env_open(const char *path, const char *name, ml3_error *error);
 
 /* The version of the MuJoCo that simulates, as it says itself: "4.0.0". */

@@ -205,7 +205,7 @@ int ml3_lab_compared_open(ml3_lab_compared *c, const ml3_lab_compare_settings *o
     ml3_lab_put_seed(pattern, i, second);
     if (!(other = ml3_lab_zoo_folder(second, other_folder, error))) return error->code;
   }
-  if (each || ml3_lab_run_is(run) || (strchr(run, '/') && !ml3_lab_is_mjcf(run)))
+  if (each || ml3_lab_run_is(run) || (strchr(run, '/') && !ml3_env_is_file(run)))
     code = open_run(c, own, run, other, error);
   else
     code = open_environment(c, own, run, error);

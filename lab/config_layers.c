@@ -59,7 +59,7 @@ static void release(ml3_lab_config *c, const ml3_lab_scope *s, const char *line)
 /* Through a model, unless there is none: by rollouts alone, as where a policy learns by itself. */
 static const char *default_problem(const ml3_lab_config *c) {
   ml3_error error = {0};
-  const bool own_file = ml3_lab_is_mjcf(c->environment);
+  const bool own_file = ml3_lab_is_own_environment(c->environment);
   const ml3_env_spec *env = own_file ? NULL : ml3_env_find(c->environment, NULL);
   if (ml3_lab_trains_policy(c)) return ml3_lab_problem_model_free.name;
   if (ML3_LAB_GET(c, dynamics)->kind) return ml3_lab_problem_model_based.name; /* learned */
@@ -86,7 +86,7 @@ static void refresh(ml3_lab_config *c) {
   const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(c->problem, NULL);
   put_all(c, &s, kind ? kind->defaults : NULL, ML3_LAB_FROM_PROBLEM);
   put_all(c, &s, ml3_lab_learner_defaults(c), ML3_LAB_FROM_METHOD);
-  const ml3_env_spec *env = ml3_lab_is_mjcf(c->environment) ? NULL : ml3_env_find(c->environment, NULL);
+  const ml3_env_spec *env = ml3_lab_is_own_environment(c->environment) ? NULL : ml3_env_find(c->environment, NULL);
   if (env && env->choices) put_all(c, &s, "policy.kind=categorical", ML3_LAB_FROM_ENVIRONMENT);
   if (!c->whole)
     put_all(c, &s, ml3_lab_environment_defaults(c->environment, c->problem, ml3_lab_learner_kind(c)),

@@ -90,7 +90,7 @@ const char *ml3_lab_environment_defaults(const char *name, const char *problem, 
   return car && !learner ? mountain_car : NULL;
 }
 
-bool ml3_lab_is_mjcf(const char *name) {
-  const size_t length = strlen(name);
-  return length > 4 && strcmp(name + length - 4, ".xml") == 0;
+bool ml3_lab_is_own_environment(const char *name) {
+  const char *dot = strrchr(name, '.');
+  return dot && dot > name && (strcmp(dot, ".xml") == 0 || strcmp(dot, ".yaml") == 0);
 }

@@ -16,7 +16,7 @@ const char *ml3_lab_environment_settings(const char *name);
    learns in it; NULL: the general ones. */
 const char *ml3_lab_environment_defaults(const char *name, const char *problem, const ml3_learner_kind *learner);
 
-/* Does the name end in .xml: a user's own environment? */
-bool ml3_lab_is_mjcf(const char *name);
+/* Does the name of an environment end in .xml or .yaml: a user's own? */
+bool ml3_lab_is_own_environment(const char *name);
 
 #endif

@@ -130,7 +130,7 @@ static int name_layer(ml3_lab_config *config, int code, const char *kind, const 
 int ml3_lab_preset_apply(ml3_lab_config *config, const char *name, ml3_error *error) {
   char path[1200], file[256], assignment[ML3_KEY_TEXT_MAX];
   if (!name) return ML3_OK;
-  if (ml3_lab_is_mjcf(name)) {
+  if (ml3_env_is_file(name)) {
     if (!ml3_env_find(name, error)) return error->code;
     snprintf(assignment, sizeof assignment, "environment=%.200s", name);
     return ml3_lab_config_set(config, assignment, error);
@@ -176,7 +176,7 @@ static int begin_in(ml3_lab_config *config, const char *environment, bool alone,
 int ml3_lab_preset_begin(ml3_lab_config *config, const char *name, const char *const *settings, int count,
                          const ml3_lab_callbacks *callbacks, ml3_error *error) {
   char path[1200], file[256];
-  const bool environment = name && !ml3_lab_is_mjcf(name) && ml3_env_find(name, NULL);
+  const bool environment = name && !ml3_env_is_file(name) && ml3_env_find(name, NULL);
   const bool otherwise = environment && ask_otherwise(settings, count);
   const char *preset = environment ? ml3_lab_environment_preset(name) : NULL;
   ml3_lab_config_defaults(config);

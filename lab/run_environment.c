@@ -64,7 +64,7 @@ int ml3_lab_run_environment_prepare(const ml3_lab_config *c, ml3_lab_run_environ
   const ml3_lab_problem_kind *kind = ml3_lab_problem_kind_find(c->problem, NULL);
   ml3_mjcf_files files = {0};
   *found = NULL;
-  if (!ml3_lab_is_mjcf(c->environment) || !kind || (!ml3_lab_problem_acts(kind) && !ml3_lab_trains_policy(c)))
+  if (!ml3_lab_is_own_environment(c->environment) || !kind || (!ml3_lab_problem_acts(kind) && !ml3_lab_trains_policy(c)))
     return ML3_OK;
   if (!ml3_lab_run_environment_spec(c, error))
     return error ? error->code : ML3_ERR_FORMAT; /* what is wrong with it is the first error */
@@ -232,7 +232,7 @@ static int check_copy(const ml3_lab_run_environment *e, const char *folder, ml3_
 int ml3_lab_run_environment_find(const char *folder, ml3_lab_config *config, ml3_error *error) {
   char top[ML3_LAB_PATH_MAX];
   ml3_lab_run_environment *e;
-  if (!ml3_lab_is_mjcf(config->environment) || !environment_path(folder, "", top)) return ML3_OK;
+  if (!ml3_lab_is_own_environment(config->environment) || !environment_path(folder, "", top)) return ML3_OK;
   int code = environment_read(top, &e, error);
   if (code != ML3_OK || !e) return code;
   if (strcmp(e->name, config->environment) == 0) {
@@ -281,7 +281,7 @@ void ml3_lab_run_environment_say_beside(const char *file, const char *environmen
   ml3_lab_run_environment *e = NULL;
   const char *slash = strrchr(file, '/');
   snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - file) : 1, slash ? file : ".");
-  if (!ml3_lab_is_mjcf(environment) || !environment_path(folder, "", top)) return;
+  if (!ml3_lab_is_own_environment(environment) || !environment_path(folder, "", top)) return;
   if (environment_read(top, &e, NULL) == ML3_OK && e && realpath(environment, here) &&
       strcmp(here, e->files[0].original) == 0)
     say_changed(e, folder, "its policy acts in the changed one: name the run in place of the model for its own",

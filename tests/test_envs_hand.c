@@ -34,7 +34,7 @@ Test(hand, every_goal_that_can_be_moved_is_where_the_task_says_after_a_reset_too
 }
 
 Test(hand, the_reachers_target_is_put_within_reach) {
-  ml3_env *env = open_env("reacher");
+  ml3_env *env = open_env("reacher_goal");
   double goal[2];
   ml3_env_move_goal(env, (double[3]){0.05, -0.1, 0});
   ml3_env_goal(env, goal);
@@ -83,7 +83,7 @@ Test(hand, a_push_ends_with_the_episode) {
 
 /* A force along y at a link that lies along x turns the shoulder to the left; gravity and no force do not. */
 Test(hand, a_push_turns_the_reachers_arm) {
-  ml3_env *env = open_env("reacher");
+  ml3_env *env = open_env("reacher_goal");
   const double force[3] = {0, 50, 0}, point[3] = {0.2, 0, 0.01}, none[3] = {0}, action[2] = {0};
   double task[16], state[8], still[8];
   ml3_random random = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);

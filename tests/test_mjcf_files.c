@@ -141,3 +141,20 @@ Test(mjcf_files, absolute_references_to_what_is_copied_become_relative, .init = 
                    "<a><compiler assetdir='../t'/><mesh file='../other/x.stl'/><texture file='r.png'/></a>");
   expect_relocated("<a><mesh file='/nowhere/x.stl'/></a>", "<a><mesh file='/nowhere/x.stl'/></a>");
 }
+
+Test(mjcf_files, a_yaml_brings_its_model_and_what_it_extends, .init = begin, .fini = end) {
+  ml3_error error = {0};
+  ml3_mjcf_files files;
+  write_text("own.yaml", "extends: m/base.yaml\nmodel: m/own.xml\n");
+  write_text("m/base.yaml", "extends: ant\nmodel: sub/other.xml\n");
+  write_text("m/own.xml", "<mujoco/>");
+  write_text("m/sub/other.xml", "<mujoco><include file='more.xml'/></mujoco>");
+  write_text("m/sub/more.xml", "<mujoco/>");
+  cr_assert_eq(ml3_mjcf_files_find(&files, "own.yaml", &error), 0, "%s", error.message);
+  cr_expect_str_eq(ml3_mjcf_files_relative(&files, 0), "own.yaml", "what it is opened by");
+  static const char *const expected[] = {"m/base.yaml", "m/own.xml", "m/sub/other.xml", "m/sub/more.xml"};
+  for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+    cr_expect(find(&files, expected[i]) >= 0, "%s is not found", expected[i]);
+  cr_expect_eq(files.count, 5);
+  ml3_mjcf_files_free(&files);
+}

@@ -137,6 +137,9 @@ void ml3_task_functions(ml3_task *task);
    A name may end in :validation, :test or :ood. */
 const ml3_env_spec *ml3_task_find(const char *path, const char *name, ml3_error *error);
 
+/* Is the file a YAML with keys that only tasks have? */
+bool ml3_task_is(const char *path);
+
 /* Built-in tasks: their names, and texts of the library's files (NULL: none of that name). */
 int ml3_task_builtin_count(void);
 const char *ml3_task_builtin_name(int index);
