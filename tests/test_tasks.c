@@ -407,6 +407,18 @@ Test(tasks, varies_numbers_of_the_model_and_its_own) {
   ml3_env_free(env);
 }
 
+/* MuJoCo takes the body's frame for what was compiled at its origin. */
+Test(tasks, moves_sites_and_geoms_that_were_made_at_their_bodys_origin) {
+  ml3_env *env = open_task(
+      "actions: [push]\nreset: {keyframe: none}\nobservation: [site palm, geom cart, body cart]\ntask:\n  site palm z: [0.5, 0.5]\n"
+      "  geom cart x: [0.25, 0.25]\n");
+  double obs[9];
+  ml3_env_observe(env, obs);
+  cr_expect_float_eq(obs[2], 0.2 + 0.5, 1e-12, "%g", obs[2]);
+  cr_expect_float_eq(obs[3] - obs[6], 0.25, 1e-12, "%g", obs[3] - obs[6]);
+  ml3_env_free(env);
+}
+
 Test(tasks, scales_every_body_by_a_power) {
   ml3_env *env = open_task(
       "actions: [push]\nreset: {keyframe: none}\ntask:\n  scale mass *: {power: 1.5, train: [-3, 3], ood: [[-4, -3], "

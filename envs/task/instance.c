@@ -289,8 +289,10 @@ static void arrange(const ml3_env *env, mjModel *scene) {
   const ml3_task *t = task_of(env);
   const instance *s = env->data;
   for (int i = 0; i < t->placed_count; i++)
-    if (t->placed[i].site < scene->nsite)
+    if (t->placed[i].site < scene->nsite) {
+      scene->site_sameframe[t->placed[i].site] = 0; /* it may have been compiled at the world's origin */
       mju_copy3(scene->site_pos + 3 * t->placed[i].site, s->r + t->placed[i].value.reg);
+    }
   for (int i = 0; i < t->variable_count; i++)
     if (t->variables[i].number == ML3_NUMBER_BODY || t->variables[i].number == ML3_NUMBER_GEOM)
       ml3_task_set_number(scene, &t->variables[i], s->derive[t->variables[i].reg]);

@@ -103,12 +103,14 @@ void ml3_task_set_number(mjModel *m, const ml3_task_variable *v, double value) {
   switch (v->number) {
     case ML3_NUMBER_SITE:
       number = m->site_pos + i;
+      m->site_sameframe[i / 3] = 0; /* else MuJoCo takes the body's frame where they were the same */
       break;
     case ML3_NUMBER_BODY:
       number = m->body_pos + i;
       break;
     case ML3_NUMBER_GEOM:
       number = m->geom_pos + i;
+      m->geom_sameframe[i / 3] = 0;
       break;
     case ML3_NUMBER_MASS:
       scale_inertia(m, i, v->scale ? value : value / m->body_mass[i]);
