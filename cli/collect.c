@@ -48,10 +48,14 @@ int cli_collect(int argc, const char **argv) {
     code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--episodes is %d; 1 to %d are possible", episodes,
                          ML3_DATASET_EPISODES_MAX);
   if (code == ML3_OK) code = ml3_lab_collect(&settings, &found, &error);
-  if (code == ML3_OK)
-    printf("%s: %d episodes, %lld steps; return %.4g (95 %%: %.4g - %.4g), success %.1f %%, passed %.1f %%\n",
-           found.folder, found.episodes, found.steps, found.episode_return.mean, found.episode_return.low,
-           found.episode_return.high, 100.0 * found.succeeded / found.episodes, 100.0 * found.passed / found.episodes);
+  if (code == ML3_OK) {
+    printf("%s: %d episodes, %lld steps; return %.4g (95 %%: %.4g - %.4g)", found.folder, found.episodes, found.steps,
+           found.episode_return.mean, found.episode_return.low, found.episode_return.high);
+    if (!found.no_goal)
+      printf(", success %.1f %%, passed %.1f %%", 100.0 * found.succeeded / found.episodes,
+             100.0 * found.passed / found.episodes);
+    printf("\n");
+  }
   return cli_end("collect", code, &error);
 }
 

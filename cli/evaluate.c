@@ -30,12 +30,12 @@ static int add_quantity(ml3_lab_table *table, const char *name, ml3_lab_interval
 /* The means and their intervals. */
 static ml3_lab_table *summary_of(const ml3_lab_evaluation *e) {
   ml3_lab_table *table = ml3_lab_table_new((const char *[]){e->environment, "mean", "95 %"}, 3);
-  if (!table || add_quantity(table, "return", e->episode_return, 1, 3) != ML3_OK ||
-      add_quantity(table, "success %", e->success, 100, 1) != ML3_OK ||
-      add_quantity(table, "passed %", e->passed, 100, 1) != ML3_OK ||
-      add_quantity(table, "distance", e->distance, 1, 4) != ML3_OK)
-    return ml3_lab_table_free(table), NULL;
-  return table;
+  if (table && add_quantity(table, "return", e->episode_return, 1, 3) == ML3_OK &&
+      (e->no_goal || (add_quantity(table, "success %", e->success, 100, 1) == ML3_OK &&
+                      add_quantity(table, "passed %", e->passed, 100, 1) == ML3_OK &&
+                      add_quantity(table, "distance", e->distance, 1, 4) == ML3_OK)))
+    return table;
+  return ml3_lab_table_free(table), NULL;
 }
 
 static ml3_lab_table *tasks_of(const ml3_lab_evaluation *e) {
@@ -68,7 +68,8 @@ static int print_text(const ml3_lab_evaluation *e, bool rows, ml3_error *error) 
     if (e->updates >= 0) printf(", %d updates of a fresh policy for each task", e->updates);
     printf("; %d episode%s of %d held-out task%s; 95 %% intervals by bootstrap (Wilson's where all agree);\n",
            e->episodes, e->episodes == 1 ? "" : "s", e->tasks, e->tasks == 1 ? "" : "s");
-    printf("success: at the goal in the last state; passed: in any state.\n");
+    printf(e->no_goal ? "the environment has no goal.\n"
+                      : "success: at the goal in the last state; passed: in any state.\n");
     if (e->diverged) printf("%d of the episodes diverged or failed, and count as no success\n", e->diverged);
   }
   ml3_lab_table_free(summary);

@@ -53,8 +53,10 @@ void cli_train_console_open(cli_train_console *c, const ml3_ranks *ranks, bool q
 }
 
 static void print_policy(const ml3_lab_result *r) {
-  printf("%s: return %.2f, success %.1f %%, passed %.1f %%, distance %.4f on %d episodes after %lld updates, ",
-         r->folder, r->episode_return, 100 * r->success, 100 * r->passed, r->distance, r->judged, (long long)r->steps);
+  printf("%s: return %.2f", r->folder, r->episode_return);
+  if (!r->no_goal)
+    printf(", success %.1f %%, passed %.1f %%, distance %.4f", 100 * r->success, 100 * r->passed, r->distance);
+  printf(" on %d episodes after %lld updates, ", r->judged, (long long)r->steps);
   printf("%lld environment steps, %.0f a second\n", (long long)r->env_steps, r->steps_per_second);
   if (r->diverged || r->judged_diverged)
     printf(

@@ -102,6 +102,7 @@ typedef struct ml3_env_spec {
   const ml3_env_field *state, *obs, *action, *goal; /* [their dim] */
   const ml3_env_parameter *task;                    /* [task_dim] */
   int split;      /* of a task with splits: 0 train, 1 validation, 2 test, 3 out of distribution; each is a spec of its own */
+  bool no_goal;   /* nothing is to be reached: distance is 0, and success false */
   int term_count; /* named terms that the reward is made of; 0: it has none */
   const double *weights; /* [term_count] of the terms; NAN, or no array: as the task says */
   int limit_count; /* named conditions, of which an episode ends when one does not hold; 0: it has none */

@@ -138,6 +138,7 @@ static int collect_all(collecting *c, ml3_dataset_writer *writer, ml3_lab_collec
   }
   ml3_lab_end(callbacks);
   found->episode_return = ml3_lab_mean_interval(c->returns, found->episodes, 0);
+  found->no_goal = c->spec->no_goal;
   return code;
 }
 

@@ -26,6 +26,7 @@ typedef struct ml3_lab_collect_settings {
 /* What is in a data set. */
 typedef struct ml3_lab_collected {
   char folder[1024];
+  bool no_goal; /* of what was collected: the environment has none */
   int episodes, shortest, longest, terminated, succeeded, passed; /* at the goal in the last state, in any state */
   int without_states; /* episodes of which it is not known whether they came to the goal */
   long long steps;

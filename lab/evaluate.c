@@ -153,7 +153,7 @@ static int evaluate_policy(const ml3_lab_evaluate_settings *s, const char *what,
                                      .starts = s->episodes / tasks,
                                      .callbacks = s->callbacks};
     code = ml3_lab_judge(&judging, found, error);
-    snprintf(found->environment, sizeof found->environment, "%s", p.env->name);
+    snprintf(found->environment, sizeof found->environment, "%s", p.env->name), found->no_goal = p.env->no_goal;
     snprintf(found->method, sizeof found->method, "%s", kind ? ml3_lab_method_label(&p.config) : "policy");
     found->updates = -1;
   }

@@ -38,6 +38,7 @@ typedef struct ml3_lab_evaluated_task {
 /* What was found. Intervals are 95 % wide: bootstrap of tasks and episodes, Wilson's where all successes agree. */
 typedef struct ml3_lab_evaluation {
   char environment[256];
+  bool no_goal; /* it has none: success and distance say nothing */
   char method[64]; /* "PPO", "learned loss"; "policy" of a file without a run */
   int updates;     /* that fresh policies adapted by; -1: none did */
   int episodes, diverged;

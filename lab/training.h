@@ -58,6 +58,7 @@ typedef struct ml3_lab_result {
   ml3_lab_validation best;
   char success_name[64]; /* what the problem calls its success: "near the goal"; "": it has none */
 
+  bool no_goal; /* the environment has none: success and distance say nothing */
   int judged, judged_diverged; /* episodes that the policy was judged by; those of them whose simulation diverged */
   double episode_return, success, passed,
       distance;                     /* their means; success: at the goal in the last state, passed: in any */

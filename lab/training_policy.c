@@ -99,7 +99,7 @@ static int summarize(training *t, ml3_lab_result *result, json_t *json, ml3_erro
   if (code != ML3_OK) return code;
   ml3_lab_evaluation_free(&validation);
   if ((code = judge(t, ML3_PURPOSE_TEST, &found, error)) != ML3_OK) return code;
-  result->is_policy = true;
+  result->is_policy = true, result->no_goal = l->settings.env->no_goal;
   result->steps = l->updates;
   result->judged = found.episodes, result->judged_diverged = found.diverged;
   result->episode_return = found.episode_return.mean, result->distance = found.distance.mean;

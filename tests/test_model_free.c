@@ -478,7 +478,7 @@ Test(model_free, names_what_the_loss_sees) {
   ml3_problem *p = make_problem(&s);
   cr_expect_eq(p->features, 4);
   cr_expect_str_eq(p->feature_names[0], "log_prob");
-  cr_expect_str_eq(p->feature_names[2], "goal.target_x");
+  cr_expect_str_eq(p->feature_names[2], "goal.goal_x");
   p->free(p);
   s.inputs = "state advantage";
   cr_expect_null(ml3_model_free_new(&s, &error));

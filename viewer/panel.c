@@ -153,10 +153,11 @@ void ml3_panel_numbers(const ml3_session *s, mjrRect v, const mjrContext *contex
   char names[256], values[512];
   const ml3_episode *e = s->episode[s->focus];
   const int t = ml3_session_shown_step(s, s->focus);
-  const char *result = e->passed && t >= e->success_step ? (t < e->steps || e->success ? "reached" : "passed")
-                       : t < e->steps                    ? "..."
-                       : e->terminated                   ? "ended"
-                                                         : "not reached";
+  const char *result = s->spec->no_goal                    ? "none"
+                       : e->passed && t >= e->success_step ? (t < e->steps || e->success ? "reached" : "passed")
+                       : t < e->steps                      ? "..."
+                       : e->terminated                     ? "ended"
+                                                           : "not reached";
   int n = snprintf(names, sizeof names, "%.40s\nstep\ntime\nreturn\ngoal", s->spec->name);
   int m = snprintf(values, sizeof values, "%.96s\n%d / %d\n%.2f s\n%.2f\n%s", ml3_session_label(s, s->focus), t,
                    s->endless ? t : ml3_session_length(s), fmin(s->step, e->steps) * s->spec->dt_s,

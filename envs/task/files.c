@@ -209,7 +209,8 @@ ml3_tree *ml3_task_open_files(ml3_task *t, const char *path, ml3_error *error) {
 }
 
 bool ml3_task_is(const char *path) {
-  static const char *const keys[] = {"model", "extends", "observation", "actions", "actuators", "terminate", "reset", "frame_skip", "points"};
+  static const char *const keys[] = {"extends",   "observation", "actions",    "actuators",
+                                     "terminate", "reset",       "frame_skip", "points"};
   char file[PATH_SIZE];
   size_t size;
   ml3_error unused = {0};
@@ -218,6 +219,7 @@ bool ml3_task_is(const char *path) {
   snprintf(file, sizeof file, "%.*s", (int)(colon ? (size_t)(colon - path) : strlen(path)), path);
   char *text = ml3_file_read(file, YAML_SIZE_MAX, &size, &unused);
   ml3_tree *tree = text ? ml3_tree_parse(file, text, &unused) : NULL;
+  if (tree) found = ml3_tree_text(ml3_tree_find(tree, "model")) != NULL; /* a section of a configuration is a mapping */
   for (size_t i = 0; tree && i < sizeof keys / sizeof *keys; i++) found = found || ml3_tree_index(tree, keys[i]) >= 0;
   ml3_tree_free(tree);
   free(text);
