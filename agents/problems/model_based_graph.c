@@ -32,7 +32,7 @@ static rollout build_rollout(const model_based *m, ml3_nn_graph *g, ml3_node the
   ml3_node *states = malloc((2 * (size_t)horizon + 1) * sizeof *states), *actions = states + horizon + 1;
   if (!states) return (rollout){ml3_nn_out_of_memory(g), ML3_NN_NONE, ML3_NN_NONE};
 
-  ml3_node goal = ml3_block_view(g, m->task[TASK_GOAL], data);
+  ml3_node goal = m->task[TASK_GOAL].cols ? ml3_block_view(g, m->task[TASK_GOAL], data) : ML3_NN_NONE;
   states[0] = ml3_block_view(g, m->task[TASK_STARTS], data);
   for (int t = 0; t < horizon; t++) {
     actions[t] = build_actions(m, g, theta, detach ? ml3_nn_stop_gradient(g, states[t]) : states[t], goal);

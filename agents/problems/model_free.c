@@ -181,7 +181,8 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
                          s->env->name, s->env->choices);
   if (s->expert_targets && s->extra != ML3_MODEL_FREE_ADVICE)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "an expert's targets are asked for on '%s', but the extra information is not advice", s->env->name);
+                         "an expert's targets are asked for on '%s', but the extra information is not advice",
+                         s->env->name);
   return ML3_OK;
 }
 
@@ -207,7 +208,11 @@ static int choose_inputs(model_free *m, ml3_error *error) {
                            "loss.inputs: '%s' is of continuous actions, and environment '%s' takes one of %d discrete "
                            "ones; state, log_prob, credit and goal are possible",
                            feature_names[found], m->settings.env->name, m->settings.env->choices);
-    m->sees[found] = true;
+    if (found == SEES_GOAL && m->settings.env->goal_dim == 0 && m->settings.inputs && *m->settings.inputs)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                           "loss.inputs: environment '%s' has no goal, or hides it: leave `goal` out",
+                           m->settings.env->name);
+    m->sees[found] = found != SEES_GOAL || m->settings.env->goal_dim > 0;
     at += length;
   }
   if (!m->sees[SEES_MEAN] && !m->sees[SEES_LOG_STD] && !m->sees[SEES_LOG_PROB])
@@ -283,12 +288,12 @@ static void lay_out(model_free *m) {
   const ml3_model_free_settings *s = &m->settings;
   const int rows = inner_rows(m), outer = outer_rows(m), n = inputs(m), a = actions(m);
   const int steps = s->extra == ML3_MODEL_FREE_DEMONSTRATIONS ? s->demonstrations->steps : 0;
-  const ml3_block demonstration[DEMONSTRATION_BLOCKS] = {
-      [DEMONSTRATION_X] = ml3_block_of(steps, n),
-      [DEMONSTRATION_ACTION] = ml3_block_of(steps, a),
-      [DEMONSTRATION_WEIGHT] = ml3_block_of(steps, 1)};
+  const ml3_block demonstration[DEMONSTRATION_BLOCKS] = {[DEMONSTRATION_X] = ml3_block_of(steps, n),
+                                                         [DEMONSTRATION_ACTION] = ml3_block_of(steps, a),
+                                                         [DEMONSTRATION_WEIGHT] = ml3_block_of(steps, 1)};
 
-  m->task[TASK_PARAMETERS] = ml3_block_of(1, s->env->task_dim);
+  m->task[TASK_PARAMETERS] =
+      ml3_block_of(1, s->env->task_dim > 0 ? s->env->task_dim : 1); /* a task is a number at least */
   m->task[TASK_GOAL] = ml3_block_of(1, s->env->goal_dim);
   memcpy(m->task + TASK_DEMONSTRATION, demonstration, sizeof demonstration);
 

@@ -24,14 +24,14 @@ ml3_node ml3_model_free_build_features(const ml3_problem *p, ml3_nn_graph *g, ml
   (void)context;
   ml3_node x = ml3_block_view(g, d[INNER_X], data), action = ml3_block_view(g, d[INNER_ACTION], data);
   ml3_policy_nodes at = ml3_policy_build_from_input(g, &m->settings.policy, theta, x);
-  const ml3_node all[FEATURES] = {
-      [SEES_STATE] = x,
-      [SEES_MEAN] = at.mean,
-      [SEES_LOG_STD] = at.log_std,
-      [SEES_LOG_PROB] = ml3_policy_build_log_prob(g, at, action),
-      [SEES_CREDIT] = ml3_block_view(g, d[INNER_CREDIT], data),
-      [SEES_GOAL] = ml3_nn_broadcast(g, ml3_block_view(g, d[INNER_GOAL], data), inner_rows(m), d[INNER_GOAL].cols),
-      [SEES_ACTION] = action};
+  ml3_node all[FEATURES] = {[SEES_STATE] = x,
+                            [SEES_MEAN] = at.mean,
+                            [SEES_LOG_STD] = at.log_std,
+                            [SEES_LOG_PROB] = ml3_policy_build_log_prob(g, at, action),
+                            [SEES_CREDIT] = ml3_block_view(g, d[INNER_CREDIT], data),
+                            [SEES_ACTION] = action};
+  if (m->sees[SEES_GOAL]) /* it may have none */
+    all[SEES_GOAL] = ml3_nn_broadcast(g, ml3_block_view(g, d[INNER_GOAL], data), inner_rows(m), d[INNER_GOAL].cols);
   ml3_node seen[FEATURES];
   int count = 0;
   for (int i = 0; i < FEATURES; i++)
