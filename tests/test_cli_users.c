@@ -19,8 +19,17 @@ static void expect_none(const char *arguments, const char *text) {
 
 /* ---- environments ------------------------------------------------------------------------------------------------- */
 
+/* Tasks as data differ by their files alone: one without a goal, one that hides it, one that has it. */
+static bool is_one_of_many(const ml3_env_spec *spec) {
+  static const char *const kept[] = {"hopper", "pointmass_hidden", "reacher"};
+  for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+    if (strcmp(spec->name, kept[i]) == 0) return false;
+  return spec->term_count > 0;
+}
+
 Test(cli_users, every_environment_is_trained_by_its_name) {
   for (int i = 0; i < ml3_env_count(); i++) {
+    if (is_one_of_many(ml3_env_at(i))) continue;
     const char *name = ml3_env_at(i)->name;
     const bool expert =
         strcmp(name, "walker_goal") == 0 || strcmp(name, "reacher") == 0 || strcmp(name, "reacher_goal") == 0;
