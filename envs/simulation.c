@@ -165,6 +165,7 @@ void ml3_simulation_set_full(ml3_simulation *s, const double *full) {
   s->broken = false;
   ml3_simulation_load(s, full);
   ml3_simulation_place(s);
+  if (s->needs & (ML3_NEEDS_FORCES | ML3_NEEDS_BODY_FORCES)) ml3_simulation_load(s, full); /* MuJoCo 2.2 took a warm start */
 }
 
 int ml3_simulation_borrow(ml3_simulation *s, const ml3_simulation *host, ml3_error *error) {
