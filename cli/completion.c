@@ -21,7 +21,11 @@ static void offer(const char *word, const char *candidate, const char *meaning) 
 /* ---- what can stand for a word of a usage ------------------------------------------------------------------------ */
 
 static void offer_environments(const char *word) {
-  for (int i = 0; i < ml3_env_count(); i++) offer(word, ml3_env_at(i)->name, ml3_env_at(i)->summary);
+  for (int i = 0; i < ml3_env_count(); i++)
+    if (strncmp(ml3_env_name(i), word, strlen(word)) == 0) { /* a task as data is read for its summary */
+      const ml3_env_spec *spec = ml3_env_at(i);
+      offer(word, ml3_env_name(i), spec ? spec->summary : NULL);
+    }
 }
 
 static void offer_problems(const char *word) {

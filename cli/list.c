@@ -16,7 +16,10 @@
 #include "lab/zoo.h"
 
 static void list_environments(void) {
-  for (int i = 0; i < ml3_env_count(); i++) printf("  %-24s %s\n", ml3_env_at(i)->name, ml3_env_at(i)->summary);
+  for (int i = 0; i < ml3_env_count(); i++) {
+    const ml3_env_spec *spec = ml3_env_at(i); /* a task as data is read now */
+    printf("  %-24s %s\n", ml3_env_name(i), spec ? spec->summary : "(no memory to read it)");
+  }
 }
 
 static void list_problems(void) {

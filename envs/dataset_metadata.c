@@ -123,8 +123,9 @@ static const char *name_of(const json_t *spec) {
   if (made_by && strncmp(made_by, "ml3:", 4) == 0) return text_of(json_object_get(spec, "kwargs"), "name");
   for (int i = 0; id && i < ml3_env_count(); i++) {
     char own[160];
-    ml3_env_gymnasium_id(ml3_env_at(i), own, sizeof own);
-    if (strcmp(own, id) == 0) return ml3_env_at(i)->name;
+    const ml3_env_spec *spec = ml3_env_at(i);
+    if (spec) ml3_env_gymnasium_id(spec, own, sizeof own);
+    if (spec && strcmp(own, id) == 0) return spec->name;
   }
   return NULL;
 }

@@ -180,7 +180,7 @@ struct ml3_env {
 /* ---- registry ------------------------------------------------------------------------------ */
 
 int ml3_env_count(void); /* built-in environments */
-const ml3_env_spec *ml3_env_at(int index); /* number index of the built-in ones, from 0 to the count */
+const ml3_env_spec *ml3_env_at(int index); /* number index of the built-in ones, from 0 to the count; NULL without memory */
 const char *ml3_env_name(int index);       /* its name alone, which is cheaper: a task as data is compiled when it is asked for */
 
 /* The spec of that name; NULL with a message that names the nearest one. FILE.xml is a user's MJCF with FILE.yaml beside it, FILE.yaml

@@ -103,7 +103,7 @@ static int unknown(const char *name, ml3_error *error) {
   for (int i = 0; i < preset_count; i++) candidates[count++] = presets[i];
   for (int i = 0; ml3_lab_problem_kind_at(i) && i < ML3_LAB_PRESETS_MAX; i++)
     candidates[count++] = ml3_lab_problem_kind_at(i)->name;
-  for (int i = 0; i < ml3_env_count() && i < ML3_LAB_PRESETS_MAX; i++) candidates[count++] = ml3_env_at(i)->name;
+  for (int i = 0; i < ml3_env_count() && i < ML3_LAB_PRESETS_MAX; i++) candidates[count++] = ml3_env_name(i);
   const char *nearest = ml3_error_nearest(name, candidates, count);
   return ml3_error_set(error, ML3_ERR_ARGUMENT,
                        "no preset, problem or environment has the name '%.200s'%s%s%s; `ml3 list` shows all", name,
