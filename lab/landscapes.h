@@ -41,6 +41,7 @@ typedef struct ml3_lab_landscapes {
   } files[4];
 } ml3_lab_landscapes;
 
+/* Draws them and writes their tables, as settings say; `found` names the files. Nothing is printed. */
 int ml3_lab_landscapes_draw(const ml3_lab_landscape_settings *settings, ml3_lab_landscapes *found, ml3_error *error);
 
 #ifdef __cplusplus

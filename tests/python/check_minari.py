@@ -26,6 +26,11 @@ def run(*arguments):
     return subprocess.run([COMMAND, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
 
 
+def options_of(metadata):
+    """The task of an episode; where none is drawn there is none."""
+    return {"task": metadata["options"]["task"]} if "options" in metadata else None
+
+
 def minari_reads(folder):
     """All environments; every episode steps again from its first state to the same numbers."""
     for name, spec in ml3.environments().items():
@@ -40,7 +45,7 @@ def minari_reads(folder):
 
         for k, episode in enumerate(data):
             metadata = next(iter(data.storage.get_episode_metadata([k])))
-            obs, _ = env.reset(seed=5 if k == 0 else None, options={"task": metadata["options"]["task"]})
+            obs, _ = env.reset(seed=5 if k == 0 else None, options=options_of(metadata))
             assert obs.dtype == np.float64 and (obs == episode.observations[0]).all(), (name, k)
             assert metadata["total_steps"] == len(episode) <= spec["horizon"] and metadata["id"] == k
             assert episode.observations.shape == (len(episode) + 1, env.observation_space.shape[0])
