@@ -174,3 +174,8 @@ int ml3_file_make_parents(const char *path, ml3_error *error) {
   }
   return ML3_OK;
 }
+
+bool ml3_file_ends_in(const char *path, const char *ending) {
+  const size_t n = strlen(path), k = strlen(ending);
+  return n > k && strcmp(path + n - k, ending) == 0;
+}

@@ -40,6 +40,9 @@ char *ml3_file_read(const char *path, size_t limit, size_t *size, ml3_error *err
    another. path NULL, devices and pipes: it may; of folders their writers know more. */
 int ml3_file_may_write(const char *path, const char *option, bool force, ml3_error *error);
 
+/* Does the path end in that, with something before it: ml3_file_ends_in("a.png", ".png")? */
+bool ml3_file_ends_in(const char *path, const char *ending);
+
 /* Makes the folders above the last part of a path, as far as they are missing. */
 int ml3_file_make_parents(const char *path, ml3_error *error);
 

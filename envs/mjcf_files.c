@@ -195,17 +195,12 @@ static int find_root(finder *f) {
 
 /* ---- YAML ------------------------------------------------------------------------------------------------------------- */
 
-static bool ends_in(const char *text, const char *end) {
-  const size_t n = strlen(text), k = strlen(end);
-  return n > k && strcmp(text + n - k, end) == 0;
-}
-
 /* A file that a YAML names by a relative path; what is built in, absolute or of an environment variable stays where it is. */
 static bool beside(const char *yaml, const ml3_tree *root, const char *key, const char *ending, char *path) {
   const char *text = ml3_tree_text(ml3_tree_find(root, key));
   char folder[PATH_SIZE];
   folder_of(yaml, folder);
-  return text && *text != '/' && !strchr(text, '$') && ends_in(text, ending) && join(folder, text, path);
+  return text && *text != '/' && !strchr(text, '$') && ml3_file_ends_in(text, ending) && join(folder, text, path);
 }
 
 /* A YAML, the model that it names, and those that it extends. */
@@ -230,7 +225,7 @@ int ml3_mjcf_files_find(ml3_mjcf_files *files, const char *model, ml3_error *err
   finder f = {.files = files, .error = error ? error : &own};
   char here[PATH_SIZE], source[PATH_SIZE];
   const size_t length = strlen(model);
-  const bool yaml = ends_in(model, ".yaml");
+  const bool yaml = ml3_file_ends_in(model, ".yaml");
   *files = (ml3_mjcf_files){0};
   if (!getcwd(here, sizeof here) || !join(here, model, source) || length < 5)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%.200s' is too long", model);

@@ -42,22 +42,22 @@ const char *ml3_env_simulator(void) {
   return mj_versionString();
 }
 
-/* The ending of a name, before the split behind it. */
-static bool ends_in(const char *name, const char *ending) {
+/* The ending of a file's name, before the split behind it. */
+static bool is_named(const char *name, const char *ending) {
   const char *dot = strrchr(name, '.');
   const size_t n = strlen(ending);
   return dot && dot > name && strncmp(dot, ending, n) == 0 && (dot[n] == '\0' || dot[n] == ':');
 }
 
 bool ml3_env_is_file(const char *name) {
-  return ends_in(name, ".xml") || (ends_in(name, ".yaml") && ml3_task_is(name));
+  return is_named(name, ".xml") || (is_named(name, ".yaml") && ml3_task_is(name));
 }
 
 const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error) {
   enum { NAMES_MAX = 512 };
   const char *names[NAMES_MAX];
   const size_t length = strcspn(name, ":");
-  if (ends_in(name, ".xml") || ends_in(name, ".yaml")) return ml3_task_find(name, name, error);
+  if (is_named(name, ".xml") || is_named(name, ".yaml")) return ml3_task_find(name, name, error);
   const int count = ml3_env_count() < NAMES_MAX ? ml3_env_count() : NAMES_MAX;
   for (int i = 0; i < count; i++) {
     names[i] = ml3_env_name(i);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "lab/config.h"
 
 static const struct {
@@ -91,6 +92,5 @@ const char *ml3_lab_environment_defaults(const char *name, const char *problem, 
 }
 
 bool ml3_lab_is_own_environment(const char *name) {
-  const char *dot = strrchr(name, '.');
-  return dot && dot > name && (strcmp(dot, ".xml") == 0 || strcmp(dot, ".yaml") == 0);
+  return ml3_file_ends_in(name, ".xml") || ml3_file_ends_in(name, ".yaml");
 }

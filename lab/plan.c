@@ -120,9 +120,8 @@ static void close_all(planning *p) {
 
 /* By the ending of the file's name. */
 static ml3_ilqr_observer observer_of(const char *path) {
-  const size_t n = strlen(path);
-  if (n > 4 && strcmp(path + n - 4, ".csv") == 0) return ml3_ilqr_log_csv;
-  if (n > 5 && strcmp(path + n - 5, ".json") == 0) return ml3_ilqr_log_json;
+  if (ml3_file_ends_in(path, ".csv")) return ml3_ilqr_log_csv;
+  if (ml3_file_ends_in(path, ".json")) return ml3_ilqr_log_json;
   return ml3_ilqr_log_text;
 }
 

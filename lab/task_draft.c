@@ -12,11 +12,6 @@
 #include "envs/env.h"
 #include "envs/task/draft.h"
 
-static bool ends_in(const char *text, const char *ending) {
-  const size_t n = strlen(text), k = strlen(ending);
-  return n > k && strcmp(text + n - k, ending) == 0;
-}
-
 static size_t folder_length(const char *path) {
   const char *slash = strrchr(path, '/');
   return slash ? (size_t)(slash - path) + 1 : 0;
@@ -56,14 +51,14 @@ static int try_task(const char *path, const char *name, ml3_error *error) {
 int ml3_lab_task_draft(const char *xml, const char *yaml, bool force, char *path, ml3_error *error) {
   char model[ML3_LAB_PATH_MAX], tried[ML3_LAB_PATH_MAX + 32];
   ml3_error own = {0}, *e = error ? error : &own;
-  if (!ends_in(xml, ".xml"))
+  if (!ml3_file_ends_in(xml, ".xml"))
     return ml3_error_set(e, ML3_ERR_ARGUMENT,
                          "'%.200s' is no FILE.xml to write a task for; --check looks at one that is there", xml);
   const int n = yaml ? snprintf(path, ML3_LAB_PATH_MAX, "%s", yaml)
                      : snprintf(path, ML3_LAB_PATH_MAX, "%.*s.yaml", (int)strlen(xml) - 4, xml);
   if (n < 0 || n >= ML3_LAB_PATH_MAX || strlen(xml) >= ML3_LAB_PATH_MAX)
     return ml3_error_set(e, ML3_ERR_ARGUMENT, "the path '%.200s' is too long", xml);
-  if (!ends_in(path, ".yaml"))
+  if (!ml3_file_ends_in(path, ".yaml"))
     return ml3_error_set(e, ML3_ERR_ARGUMENT, "--output is '%.200s'; expected a FILE.yaml", path);
   if (access(xml, R_OK) != 0) return ml3_error_set(e, ML3_ERR_IO, "cannot read '%.300s': %s", xml, strerror(errno));
   int code = ml3_file_may_write(path, "--output", force, e);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "viewer/offscreen.h"
 #include "viewer/picture.h"
 #include "viewer/video.h"
@@ -83,17 +84,12 @@ static int open_recording(recording *r, const ml3_view_source *source, ml3_error
   return ML3_OK;
 }
 
-static bool ends_in(const char *text, const char *ending) {
-  size_t n = strlen(text), m = strlen(ending);
-  return n > m && strcmp(text + n - m, ending) == 0;
-}
-
 int ml3_view_record(const ml3_view_source *source, const char *path, const ml3_view_options *options,
                     int (*progress)(void *user, int done, int total), void *user, int *frames, ml3_error *error) {
   const ml3_view_options defaults = {.plots = true, .labels = true};
   recording r = {.options = options ? options : &defaults,
                  .video = {.pipe = -1},
-                 .last_alone = ends_in(path, ".png"),
+                 .last_alone = ml3_file_ends_in(path, ".png"),
                  .progress = progress,
                  .user = user};
   int code = open_recording(&r, source, error);

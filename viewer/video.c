@@ -1,5 +1,6 @@
 /* Frames through ffmpeg: see video.h. */
 #define _POSIX_C_SOURCE 200809L
+#include "base/file.h"
 #include "viewer/video.h"
 
 #include <dirent.h>
@@ -13,13 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static bool ends_in(const char *text, const char *ending) {
-  size_t n = strlen(text), m = strlen(ending);
-  return n > m && strcmp(text + n - m, ending) == 0;
-}
-
 static bool is_file(const char *path) {
-  return ends_in(path, ".mp4") || ends_in(path, ".gif") || ends_in(path, ".png");
+  return ml3_file_ends_in(path, ".mp4") || ml3_file_ends_in(path, ".gif") || ml3_file_ends_in(path, ".png");
 }
 
 /* The path as ffmpeg takes it for a file, whatever it looks like: "http://..." and "-y" name files too. In a pattern of frames
@@ -45,7 +41,7 @@ static void become_ffmpeg(const ml3_video *v, const char *size, const char *rate
   const char *png[] = {"-vf", "vflip", "-f", "image2", "-start_number", "0", NULL};
   const char *one[] = {"-vf", "vflip", "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1", NULL};
   bool folder = !is_file(v->target);
-  const char *const *more = ends_in(v->target, ".mp4") ? mp4 : ends_in(v->target, ".gif") ? gif : folder ? png : one;
+  const char *const *more = ml3_file_ends_in(v->target, ".mp4") ? mp4 : ml3_file_ends_in(v->target, ".gif") ? gif : folder ? png : one;
   const char *arguments[48];
   int n = 0;
   for (int i = 0; input[i]; i++) arguments[n++] = input[i];
@@ -86,7 +82,7 @@ int ml3_video_open(ml3_video *v, const char *path, int width, int height, double
   snprintf(v->temporary, sizeof v->temporary, "%s.tmp-%ld", v->target, (long)getpid());
   if (strlen(path) >= sizeof v->target)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "the path '%.80s...' is too long", path);
-  if (ends_in(path, ".mp4") && (width % 2 || height % 2))
+  if (ml3_file_ends_in(path, ".mp4") && (width % 2 || height % 2))
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "%d x %d: width and height of an MP4 video must be even", width,
                          height);
 

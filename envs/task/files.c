@@ -19,11 +19,6 @@ typedef struct opening {
   ml3_error *error;
 } opening;
 
-static bool ends_in(const char *text, const char *end) {
-  const size_t n = strlen(text), k = strlen(end);
-  return n > k && strcmp(text + n - k, end) == 0;
-}
-
 /* ---- built-in ------------------------------------------------------------------------------------------------------- */
 
 static bool builtin_name(const char *name, char file[256]) {
@@ -92,7 +87,7 @@ static ml3_tree *extend(opening *o, ml3_tree *over, const ml3_tree *base) {
   char path[PATH_SIZE], file[256];
   const char *text = ml3_tree_text(base);
   bool found = false, builtin = false;
-  if (text && !ends_in(text, ".yaml")) {
+  if (text && !ml3_file_ends_in(text, ".yaml")) {
     found = builtin = builtin_name(text, file);
     if (!found)
       ml3_tree_wrong(base, o->error, "extends: there is no built-in task '%.60s'; expected one, or FILE.yaml", text);
@@ -168,7 +163,7 @@ static int open_model(opening *o, const ml3_tree *root, const char *path, bool b
                             "worldbody: it is added to models of the library alone; write it into the MJCF");
     if (model && !resolve(o, model, found)) return o->error->code;
     if (!model) {
-      const size_t n = strlen(path) - (ends_in(path, ".xml") ? 4 : 5);
+      const size_t n = strlen(path) - (ml3_file_ends_in(path, ".xml") ? 4 : 5);
       if (snprintf(found, sizeof found, "%.*s.xml", (int)n, path) >= (int)sizeof found)
         return ml3_error_set(o->error, ML3_ERR_ARGUMENT, "%.200s: the path is too long", path);
     }
@@ -183,7 +178,7 @@ static int open_model(opening *o, const ml3_tree *root, const char *path, bool b
 ml3_tree *ml3_task_open_files(ml3_task *t, const char *path, ml3_error *error) {
   opening o = {.task = t, .error = error};
   char file[256], yaml[PATH_SIZE];
-  const bool xml = ends_in(path, ".xml"), builtin = !xml && !ends_in(path, ".yaml") && builtin_name(path, file);
+  const bool xml = ml3_file_ends_in(path, ".xml"), builtin = !xml && !ml3_file_ends_in(path, ".yaml") && builtin_name(path, file);
   size_t size;
   if (xml) { /* first, since a model that is not there is the plainest mistake */
     char *text = ml3_file_read(path, XML_SIZE_MAX, &size, error);

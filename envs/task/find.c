@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "envs/task/task.h"
 
 /* Written by cmake/embed.cmake: every file of envs/tasks and envs/models. */
@@ -17,14 +18,9 @@ const char *ml3_task_builtin_file(const char *name) {
   return NULL;
 }
 
-static bool is_yaml(const char *name) {
-  const size_t n = strlen(name);
-  return n > 5 && strcmp(name + n - 5, ".yaml") == 0;
-}
-
 int ml3_task_builtin_count(void) {
   int count = 0;
-  for (const builtin_file *f = ml3_task_files; f->name; f++) count += is_yaml(f->name);
+  for (const builtin_file *f = ml3_task_files; f->name; f++) count += ml3_file_ends_in(f->name, ".yaml");
   return count;
 }
 
@@ -36,7 +32,7 @@ const char *ml3_task_builtin_name(int index) {
   const char *found = NULL;
   pthread_mutex_lock(&lock);
   for (const builtin_file *f = ml3_task_files; f->name && !found; f++) {
-    if (!is_yaml(f->name) || index-- > 0) continue;
+    if (!ml3_file_ends_in(f->name, ".yaml") || index-- > 0) continue;
     char *name = names[(f - ml3_task_files) % NAMES];
     snprintf(name, LENGTH, "%.*s", (int)strlen(f->name) - 5, f->name);
     found = name;
