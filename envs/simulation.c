@@ -106,14 +106,18 @@ void ml3_simulation_unedited(ml3_simulation *s) {
 
 /* ---- state ----------------------------------------------------------------------------------------------- */
 
-/* mj_kinematics normalises quaternions on the way, to the last bit another number: the state stays as it was given. */
+/* mj_kinematics normalises quaternions on the way, to the last bit another number, and mj_forward of MuJoCo 2.2 keeps a warm
+   start: the state stays as it was given. */
 void ml3_simulation_place(ml3_simulation *s) {
-  double qpos[s->model->nq];
+  double qpos[s->model->nq], warm[s->model->nv];
   memcpy(qpos, s->data->qpos, sizeof qpos);
-  if (call(s, call_compute))
+  memcpy(warm, s->data->qacc_warmstart, sizeof warm);
+  if (call(s, call_compute)) {
     memcpy(s->data->qpos, qpos, sizeof qpos);
-  else
+    memcpy(s->data->qacc_warmstart, warm, sizeof warm);
+  } else {
     s->broken = true;
+  }
 }
 
 /* As new data is, but for the force of a hand. */
@@ -165,7 +169,6 @@ void ml3_simulation_set_full(ml3_simulation *s, const double *full) {
   s->broken = false;
   ml3_simulation_load(s, full);
   ml3_simulation_place(s);
-  if (s->needs & (ML3_NEEDS_FORCES | ML3_NEEDS_BODY_FORCES)) ml3_simulation_load(s, full); /* MuJoCo 2.2 took a warm start */
 }
 
 int ml3_simulation_borrow(ml3_simulation *s, const ml3_simulation *host, ml3_error *error) {
