@@ -11,19 +11,7 @@
 
 #include "envs/env.h"
 #include "envs/mjcf.h"
-
-/* ---- files of the test's own ------------------------------------------------------------------------------------ */
-
-static char folder[64];
-
-static void write_text(const char *name, const char *text) {
-  char path[128];
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  FILE *f = fopen(path, "w");
-  cr_assert_not_null(f);
-  fputs(text, f);
-  fclose(f);
-}
+#include "task_files.h"
 
 /* A drawer on a slide, a hand on a mocap body with two fingers, sensors, a pole. */
 static const char MODEL[] =
@@ -53,18 +41,10 @@ static const char MODEL[] =
     "<keyframe><key name='fallen' qpos='0 0.6 0.2 1 0 0 0 0 0 0.1 0 2' ctrl='0 0 0.5'/></keyframe></mujoco>\n";
 
 static void set_up(void) {
-  strcpy(folder, "/tmp/ml3_tasks_XXXXXX");
-  cr_assert_not_null(mkdtemp(folder));
-  write_text("own.xml", MODEL);
+  make_folder(MODEL);
 }
 
-static void tear_down(void) {
-  char command[96];
-  snprintf(command, sizeof command, "rm -r %s", folder);
-  cr_assert_eq(system(command), 0);
-}
-
-TestSuite(tasks, .init = set_up, .fini = tear_down);
+TestSuite(tasks, .init = set_up, .fini = remove_folder);
 
 static const ml3_env_spec *find(const char *name, ml3_error *error) {
   char path[160];

@@ -10,6 +10,7 @@
 
 #include "envs/env.h"
 #include "envs/mjcf.h"
+#include "task_files.h"
 
 /* Joints of all kinds; a ball that may be in the floor; two slides that tendons pull. */
 static const char MODEL[] =
@@ -28,30 +29,11 @@ static const char MODEL[] =
     "<actuator><motor name='pull' tendon='pull' gear='10' ctrllimited='true' ctrlrange='-1 1'/></actuator></mujoco>\n";
 
 enum { ARM, WHEEL, RAIL, ENDLESS, ROOT, SOCKET = ROOT + 7, HEIGHT = SOCKET + 4, A, B, NQ };
-static char folder[64];
-
-static void write_text(const char *name, const char *text) {
-  char path[128];
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  FILE *f = fopen(path, "w");
-  cr_assert_not_null(f);
-  fputs(text, f);
-  fclose(f);
-}
-
 static void set_up(void) {
-  strcpy(folder, "/tmp/ml3_tasks_XXXXXX");
-  cr_assert_not_null(mkdtemp(folder));
-  write_text("own.xml", MODEL);
+  make_folder(MODEL);
 }
 
-static void tear_down(void) {
-  char command[96];
-  snprintf(command, sizeof command, "rm -r %s", folder);
-  cr_assert_eq(system(command), 0);
-}
-
-TestSuite(tasks_dm_control, .init = set_up, .fini = tear_down);
+TestSuite(tasks_dm_control, .init = set_up, .fini = remove_folder);
 
 static const ml3_env_spec *find(const char *yaml, ml3_error *error) {
   char path[160];

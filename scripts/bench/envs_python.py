@@ -5,28 +5,19 @@
 Uniform random actions, made before; resets are in the measure, since both reset what has ended by themselves.
 """
 import json
+import pathlib
 import sys
 import time
 import warnings
 
 import numpy as np
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from parity_mujoco import IDS  # noqa: E402
+
 warnings.filterwarnings("ignore")
 THREADS, SECONDS, BATCH = int(sys.argv[1]), float(sys.argv[2]), 256
-ENVIRONMENTS = {
-    "ant": "Ant-v5",
-    "half_cheetah": "HalfCheetah-v5",
-    "hopper": "Hopper-v5",
-    "humanoid": "Humanoid-v5",
-    "humanoid_standup": "HumanoidStandup-v5",
-    "inverted_double_pendulum": "InvertedDoublePendulum-v5",
-    "inverted_pendulum": "InvertedPendulum-v5",
-    "pusher": "Pusher-v5",
-    "reacher": "Reacher-v5",
-    "swimmer": "Swimmer-v5",
-    "walker2d": "Walker2d-v5",
-    "mountain_car_continuous": "MountainCarContinuous-v0",
-}
+ENVIRONMENTS = {**IDS, "mountain_car_continuous": "MountainCarContinuous-v0"}
 
 
 def rate(env, count):
