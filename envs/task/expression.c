@@ -30,7 +30,7 @@ typedef struct function {
   int operands; /* without parentheses; 0: as many as follow */
 } function;
 
-enum { MEAN = 1000, CLIP, DOT, DISTANCE, OFFSET, RATE, LAST, START, CONCAT, UNIFORM, NORMAL, RANDOM, FINITE_OF };
+enum { MEAN = 1000, CLIP, DOT, DISTANCE, OFFSET, RATE, LAST, START, CONCAT, UNIFORM, NORMAL, RANDOM };
 
 static const function FUNCTIONS[] = {
     {"sin", EACH, ML3_OP_SIN, 1},
@@ -158,8 +158,6 @@ static ml3_value call_with_operands(ml3_compiler *c, ml3_words *w, const functio
 }
 
 /* ---- names ---------------------------------------------------------------------------------------------------------- */
-
-static ml3_value compile_text(ml3_compiler *c, const char *text);
 
 static ml3_value read_named(ml3_compiler *c, ml3_named *named) {
   if (!named->text || named->value.n) return named->value;

@@ -152,8 +152,6 @@ typedef struct ml3_task_reader {
   const mjModel *model;
   const ml3_tree *root;
   ml3_compiler step, derive, reset;
-  ml3_named *names; /* of `step`; those of the others are copies without values */
-  int name_count;
   ml3_value healthy; /* all conditions of `terminate`, n 0: none */
   ml3_value goal_of; /* what should get to the goal */
   ml3_error *error;
