@@ -149,7 +149,8 @@ int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem
       .select = (ml3_select)validation->select,
       .gather_every = (int)dynamics->every,
       .gather_tasks = (int)dynamics->tasks,
-      .patience = (int)validation->patience};
+      .patience = (int)validation->patience,
+      .from_checkpoint = c->from_checkpoint};
   settings->optimizer.kind = (ml3_nn_optimizer_kind)outer->optimizer;
   settings->optimizer.clip_norm = outer->clip_norm;
   settings->optimizer.schedule = (ml3_nn_schedule)outer->schedule;

@@ -62,6 +62,7 @@ typedef struct ml3_trainer_settings {
                            gather_every ... 0: never */
   int gather_tasks; /* tasks of a round: theta_0 .. theta_K of each are rolled out in the real world */
   int patience;     /* validations without a new best after which ml3_trainer_stale says so; 0: never */
+  bool from_checkpoint;   /* ml3_trainer_load follows: no task is drawn before, since the problem may be empty till then */
   const ml3_ranks *ranks; /* kept; NULL: there is one */
 } ml3_trainer_settings;
 

@@ -157,7 +157,7 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
   if (p->feature_names && s->meta.loss.kind == ML3_LOSS_LEARNED) ml3_loss_name_features(t->loss, p->feature_names);
   if ((code = ml3_trainer_keep_scaling(t, error)) != ML3_OK) return code;
   if (draw_start(t, error) != ML3_OK) return error ? error->code : ML3_ERR_ARGUMENT;
-  if (s->normalize != ML3_NORMALIZE_NONE && s->meta.loss.kind == ML3_LOSS_LEARNED)
+  if (s->normalize != ML3_NORMALIZE_NONE && s->meta.loss.kind == ML3_LOSS_LEARNED && !s->from_checkpoint)
     code = ml3_trainer_first_features(t, error);
   ml3_loss_copy(t->best, t->loss);
   return code;

@@ -9,7 +9,7 @@
 
 #include "metaloss_setup.h"
 
-static ml3_trainer *make_trainer(ml3_problem *problem, int threads) {
+static ml3_trainer *make_trainer_with(ml3_problem *problem, int threads, bool from_checkpoint) {
   ml3_error error = {0};
   ml3_trainer_settings s = {.meta = make_settings(3, ML3_WEIGHTS_ALL, ML3_RATE_SCALAR, 0),
                             .optimizer = ml3_nn_adam(1e-2),
@@ -18,10 +18,15 @@ static ml3_trainer *make_trainer(ml3_problem *problem, int threads) {
                             .tasks = 5,
                             .task_clip_norm = 0.5,
                             .normalize = ML3_NORMALIZE_FIRST,
-                            .validation_tasks = 7};
+                            .validation_tasks = 7,
+                            .from_checkpoint = from_checkpoint};
   ml3_trainer *t = ml3_trainer_new(problem, &s, &error);
   cr_assert_not_null(t, "%s", error.message);
   return t;
+}
+
+static ml3_trainer *make_trainer(ml3_problem *problem, int threads) {
+  return make_trainer_with(problem, threads, false);
 }
 
 Test(trainer, gives_the_same_bits_on_one_two_and_four_threads) {
@@ -193,6 +198,36 @@ Test(trainer, goes_on_from_a_checkpoint_with_the_same_bits) {
   ml3_trainer_free(first);
   ml3_trainer_free(second);
   problem->free(problem);
+}
+
+static int is_empty(const ml3_problem *problem, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
+                    ml3_error *error) {
+  (void)split, (void)random, (void)task, (void)theta;
+  return ml3_error_set(error, ML3_ERR_ARGUMENT, "'%s' has no tasks yet: its demonstrations are in the checkpoint",
+                       problem->name);
+}
+
+Test(trainer, draws_no_task_before_its_checkpoint_is_loaded) {
+  ml3_error error = {0};
+  char path[] = "/tmp/ml3_checkpoint_XXXXXX";
+  close(mkstemp(path)), unlink(path);
+  ml3_problem *problem = make_problem(ML3_SQUASH_TANH, 1), *empty = make_problem(ML3_SQUASH_TANH, 1);
+  ml3_trainer *whole = make_trainer(problem, 1);
+  steps(whole, 8);
+  cr_assert_eq(ml3_trainer_save(whole, path, &error), 0, "%s", error.message);
+  const ml3_problem filled = *empty;
+  empty->sample = is_empty;
+  ml3_trainer *resumed = make_trainer_with(empty, 1, true);
+  cr_assert_eq(ml3_trainer_load(resumed, path, &error), 0, "%s", error.message);
+  *empty = filled;
+  steps(whole, 8);
+  steps(resumed, 8);
+  expect_same(whole, resumed);
+  unlink(path);
+  ml3_trainer_free(whole);
+  ml3_trainer_free(resumed);
+  problem->free(problem);
+  empty->free(empty);
 }
 
 Test(trainer, refuses_a_checkpoint_of_another_run_and_a_damaged_one) {
