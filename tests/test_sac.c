@@ -96,6 +96,38 @@ Test(replay, puts_the_newest_over_the_oldest) {
   ml3_replay_free(&r);
 }
 
+static ml3_replay move_into(const ml3_replay *from, int capacity) {
+  ml3_error error = {0};
+  ml3_nn_tensors *file = ml3_nn_tensors_new();
+  ml3_replay to = make_replay(capacity);
+  cr_assert_eq(ml3_replay_put(from, file, &error), 0, "%s", error.message);
+  cr_assert_eq(ml3_replay_get(&to, file, &error), 0, "%s", error.message);
+  ml3_nn_tensors_free(file);
+  return to;
+}
+
+Test(replay, goes_on_behind_the_newest_where_a_resumed_run_has_more_room) {
+  const ml3_policy policy = make_policy("pointmass");
+  for (int rollouts = 2; rollouts <= 3; rollouts++) { /* of 4 into 6 or 8 places: full and begun again, or full and at its end */
+    const int capacity = rollouts == 2 ? 8 : 6;
+    ml3_replay small = make_replay(capacity), *r = &small;
+    steps s;
+    for (int i = 0; i < rollouts + (rollouts == 3); i++) fill(&s, 100 * i), ml3_replay_add(r, &policy, &s.rollout);
+    const int newest = rollouts == 2 ? 103 : 303, oldest = rollouts == 2 ? 0 : 202;
+    ml3_replay large = move_into(r, 20);
+    cr_expect_eq(large.count, capacity);
+    cr_expect_eq(large.next, capacity);
+    cr_expect_eq(large.rows[INPUTS + ACTIONS], (ml3_real)oldest);
+    cr_expect_eq(large.rows[(capacity - 1) * large.width + INPUTS + ACTIONS], (ml3_real)newest);
+    for (int i = 1; i < capacity; i++) {
+      const ml3_real *row = large.rows + i * large.width + INPUTS + ACTIONS;
+      cr_expect_gt(row[0], row[-large.width], "row %d", i);
+    }
+    ml3_replay_free(&small);
+    ml3_replay_free(&large);
+  }
+}
+
 Test(replay, draws_each_transition_as_often_as_any_other) {
   enum { BATCH = 4000 };
   static ml3_real x[BATCH * INPUTS], x_action[BATCH * (INPUTS + ACTIONS)], reward[BATCH], goes_on[BATCH],

@@ -69,15 +69,34 @@ int ml3_replay_put(const ml3_replay *r, ml3_nn_tensors *file, ml3_error *error) 
   return ml3_nn_tensors_put(file, "replay", (int)r->count, r->width, r->rows, error);
 }
 
+/* Turns count rows in place so that row `first` becomes row 0: each of both parts is reversed, then all. */
+static void reverse(ml3_real *rows, size_t count, size_t width) {
+  for (size_t i = 0; i < count / 2; i++)
+    for (size_t k = 0; k < width; k++) {
+      ml3_real *a = rows + i * width + k, *b = rows + (count - 1 - i) * width + k, kept = *a;
+      *a = *b, *b = kept;
+    }
+}
+static void rotate(ml3_real *rows, size_t count, size_t width, size_t first) {
+  reverse(rows, first, width);
+  reverse(rows + first * width, count - first, width);
+  reverse(rows, count, width);
+}
+
 int ml3_replay_get(ml3_replay *r, const ml3_nn_tensors *file, ml3_error *error) {
   int64_t place[2];
-  const int code = ml3_nn_tensors_get_ints(file, "replay_place", 2, place, error);
+  int code = ml3_nn_tensors_get_ints(file, "replay_place", 2, place, error);
   if (code) return code;
-  if (place[0] < 0 || place[0] > r->capacity || place[1] < 0 || place[1] >= r->capacity ||
-      (place[0] < r->capacity && place[1] != place[0]))
+  const int64_t count = place[0], next = place[1];
+  if (count < 0 || count > r->capacity || next < 0 || next > count || next >= r->capacity)
     return ml3_error_set(error, ML3_ERR_FORMAT,
                          "tensor 'replay_place' says %lld transitions, the next at %lld; at most %lld fit",
-                         (long long)place[0], (long long)place[1], (long long)r->capacity);
-  r->count = place[0], r->next = place[1];
-  return r->count ? ml3_nn_tensors_get(file, "replay", (size_t)r->count * (size_t)r->width, r->rows, error) : ML3_OK;
+                         (long long)count, (long long)next, (long long)r->capacity);
+  r->count = count, r->next = next;
+  if (!count) return ML3_OK;
+  code = ml3_nn_tensors_get(file, "replay", (size_t)count * (size_t)r->width, r->rows, error);
+  if (code != ML3_OK || count == r->capacity || next == count) return code;
+  rotate(r->rows, (size_t)count, (size_t)r->width, (size_t)next); /* a full one, of a run that had less room */
+  r->next = count;
+  return ML3_OK;
 }

@@ -35,7 +35,7 @@ typedef struct ml3_replay_batch {
 /* Fills batch with `rows` transitions drawn uniformly, with replacement. */
 void ml3_replay_draw(const ml3_replay *replay, ml3_random *random, int rows, const ml3_replay_batch *batch);
 
-/* What is in it, into a checkpoint and back into one of the same shape. */
+/* What is in it, into a checkpoint and back into one of the same shape, or with more room: it goes on behind the newest. */
 int ml3_replay_put(const ml3_replay *replay, ml3_nn_tensors *file, ml3_error *error);
 int ml3_replay_get(ml3_replay *replay, const ml3_nn_tensors *file, ml3_error *error);
 
