@@ -252,6 +252,22 @@ void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *t
   }
 }
 
+void ml3_env_sample_split(const ml3_env_spec *spec, int split, ml3_random *random, double *task) {
+  ml3_env_parameter ranges[spec->task_dim + 1];
+  ml3_env_spec of = *spec;
+  if (spec->splits && spec->split == 0) {
+    of.split = split;
+    of.task = ranges;
+    for (int i = 0; i < spec->task_dim; i++) {
+      ranges[i] = spec->task[i];
+      if (ranges[i].low >= ranges[i].high) continue; /* it does not vary, or was fixed */
+      ranges[i].low = spec->splits[split].task[i].low;
+      ranges[i].high = spec->splits[split].task[i].high;
+    }
+  }
+  ml3_env_sample_task(&of, random, task);
+}
+
 void ml3_env_default_task(const ml3_env_spec *spec, double *task) {
   for (int i = 0; i < spec->task_dim; i++) task[i] = spec->task[i].value;
 }

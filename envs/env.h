@@ -102,6 +102,7 @@ typedef struct ml3_env_spec {
   const ml3_env_field *state, *obs, *action, *goal; /* [their dim] */
   const ml3_env_parameter *task;                    /* [task_dim] */
   int split;      /* of a task with splits: 0 train, 1 validation, 2 test, 3 out of distribution; each is a spec of its own */
+  const struct ml3_env_spec *splits; /* [4] of them, this one among them; NULL: tasks are drawn alike for any purpose */
   bool no_goal;   /* nothing is to be reached: distance is 0, and success false */
   int term_count; /* named terms that the reward is made of; 0: it has none */
   const double *weights; /* [term_count] of the terms; NAN, or no array: as the task says */
@@ -278,6 +279,8 @@ int ml3_env_need_continuous(const ml3_env_spec *spec, const char *what, ml3_erro
 
 /* A task drawn from the ranges. task[task_dim]. */
 void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *task);
+/* The same from another split, where the environment has some and is not one of them itself, as NAME:ood is. */
+void ml3_env_sample_split(const ml3_env_spec *spec, int split, ml3_random *random, double *task);
 
 /* The default task. */
 void ml3_env_default_task(const ml3_env_spec *spec, double *task);

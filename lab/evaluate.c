@@ -100,7 +100,8 @@ static uint64_t start_key(const ml3_lab_judging *j) {
 static int judge_task(const ml3_lab_judging *j, int task, const samples *s, ml3_error *error) {
   double drawn[j->env->task_dim + 1];
   ml3_random random = ml3_random_stream(j->seed, j->purpose, (uint32_t)task, 0);
-  if (!j->task) ml3_env_sample_task(j->env, &random, drawn);
+  const ml3_split split = j->purpose == ML3_PURPOSE_VALIDATION ? ML3_SPLIT_VALIDATION : ML3_SPLIT_TEST;
+  if (!j->task) ml3_env_sample_split(j->env, (int)split, &random, drawn);
   for (int i = 0; i < s->size; i++) {
     ml3_episode *e = ml3_judge_episode(j->env, j->policy, j->theta, j->task ? j->task : drawn, j->horizon, i,
                                        start_key(j) + (uint64_t)task, error);

@@ -75,6 +75,14 @@ static int choose_inputs(const ml3_lab_config *c, const ml3_problem *p, ml3_loss
   spec->net.inputs = seen ? seen : p->features;
   spec->target_count = find_features(p, "loss.targets", &loss->targets, spec->targets, ML3_LOSS_MAX_TARGETS, error);
   if (spec->target_count < 0) return spec->target_count;
+  int bases[ML3_LOSS_MAX_TARGETS];
+  const int base_count = find_features(p, "loss.target_base", &loss->target_base, bases, ML3_LOSS_MAX_TARGETS, error);
+  if (base_count < 0) return base_count;
+  if (base_count && base_count != spec->target_count)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "loss.target_base names %d features, and loss.targets %d; one for each is needed, or none",
+                         base_count, spec->target_count);
+  for (int i = 0; i < base_count; i++) spec->target_bases[i] = bases[i] + 1;
   if (!*loss->base) return ML3_OK;
   const int base = find_feature(p, "loss.base", loss->base, error);
   spec->base = base + 1;

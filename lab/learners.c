@@ -49,7 +49,7 @@ int ml3_lab_learner_task(const ml3_lab_config *c, const ml3_env_spec *env, doubl
     return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a task of '%s'", env->name);
   ml3_random random =
       ml3_random_stream((uint64_t)c->seed, ML3_PURPOSE_TEST, (uint32_t)ML3_LAB_GET(c, learner)->task, 0);
-  ml3_env_sample_task(env, &random, *task);
+  ml3_env_sample_split(env, ML3_SPLIT_TEST, &random, *task);
   return ML3_OK;
 }
 

@@ -27,6 +27,9 @@ static const ml3_key model_free_keys[] = {
      "model_free: of generalised advantages by the linear one"},
     {"rollout.credit", ML3_KEY_CHOICE, AT(credit), "advantage", 0, 0, "advantage|reward_to_go", NULL,
      "model_free: what the learned loss sees of rewards"},
+    {"loss.rows", ML3_KEY_CHOICE, AT(rows), "step", 0, 0, "step|entry", "method=learned_loss",
+     "model_free: a row of what the loss sees: a time step; or an entry of its action, by numbers without dimension that are "
+     "the same in every environment"},
     {"outer.clip", ML3_KEY_REAL, AT(clip), "0.2", 1e-6, 10, NULL, NULL,
      "model_free, in several epochs: how far a probability's ratio may move from the policy that drew"},
     {"outer.target_weight", ML3_KEY_REAL, AT(target_weight), "0", 0, 1e6, NULL, "method=learned_loss",
@@ -67,6 +70,7 @@ static ml3_problem *make(const ml3_lab_config *c, ml3_error *error) {
                                .baseline = (ml3_baseline_kind)model_free->baseline,
                                .extra = (ml3_model_free_extra)model_free->extra_kind,
                                .credit = (ml3_credit)model_free->credit,
+                               .rows = (ml3_feature_rows)model_free->rows,
                                .normalize = ML3_LAB_GET(c, policy)->normalize,
                                .normalize_seed = (uint64_t)c->seed,
                                .extra_until_step = (int)extra->until_step};

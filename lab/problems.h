@@ -24,7 +24,7 @@ typedef struct ml3_model_free_options {
   int64_t outer_episodes, judge_episodes;
   bool reuse;
   double discount, lambda, clip, target_weight;
-  int extra_kind, credit, baseline;
+  int extra_kind, credit, baseline, rows;
 } ml3_model_free_options;
 
 /* model.*, samples.*, extra.* of supervised problems */

@@ -52,6 +52,12 @@ ml3_mlp ml3_loss_target_net(const ml3_loss_spec *spec) {
   return net;
 }
 
+bool ml3_loss_has_target_bases(const ml3_loss_spec *spec) {
+  for (int i = 0; i < spec->target_count; i++)
+    if (spec->target_bases[i]) return true;
+  return false;
+}
+
 int ml3_loss_net_size(const ml3_loss_spec *spec) {
   if (!learned(spec)) return 0;
   const ml3_mlp h = ml3_loss_target_net(spec);
@@ -93,10 +99,14 @@ static int check_targets(const ml3_loss_spec *spec, ml3_error *error) {
   if (spec->target_count < 0 || spec->target_count > ML3_LOSS_MAX_TARGETS)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: %d targets; 0 to %d are possible", spec->target_count,
                          ML3_LOSS_MAX_TARGETS);
-  for (int i = 0; i < spec->target_count; i++)
+  for (int i = 0; i < spec->target_count; i++) {
     if (spec->targets[i] < 0 || spec->targets[i] >= features)
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: target %d is feature %d; there are %d", i,
                            spec->targets[i], features);
+    if (spec->target_bases[i] < 0 || spec->target_bases[i] > features)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: what target %d begins from is feature %d; there are %d",
+                           i, spec->target_bases[i] - 1, features);
+  }
   if (spec->target_count && ml3_loss_target_net(spec).inputs == 0)
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
@@ -240,7 +250,10 @@ static double off_target(const ml3_loss *loss, const double *features, const dou
   const int count = list_others(spec, others);
   for (int i = 0; i < count; i++) seen[i] = x[others[i]];
   ml3_mlp_forward(&h, loss->phi + ml3_mlp_size(&spec->net), seen, target);
-  for (int i = 0; i < spec->target_count; i++) sum += 0.5 * pow(features[spec->targets[i]] - target[i], 2);
+  for (int i = 0; i < spec->target_count; i++) {
+    const double base = spec->target_bases[i] ? features[spec->target_bases[i] - 1] : 0;
+    sum += 0.5 * pow(features[spec->targets[i]] - base - target[i], 2);
+  }
   return sum;
 }
 
@@ -282,6 +295,15 @@ static ml3_node build_outputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_no
   return ml3_mlp_build(g, &net, phi, 0, ml3_loss_build_inputs(g, spec, shift, scale, features));
 }
 
+/* What is added to h: [n, features] -> [n, targets]. */
+static ml3_node build_bases(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node features) {
+  ml3_node each[ML3_LOSS_MAX_TARGETS];
+  for (int i = 0; i < spec->target_count; i++)
+    each[i] = spec->target_bases[i] ? ml3_nn_slice_cols(g, features, spec->target_bases[i] - 1, 1)
+                                    : ml3_nn_constant(g, ml3_nn_rows(g, features), 1, 0);
+  return ml3_nn_concat_cols(g, each, spec->target_count);
+}
+
 ml3_node ml3_loss_build_off_target(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift,
                                    ml3_node scale, ml3_node features, ml3_node a) {
   const ml3_mlp h = ml3_loss_target_net(spec);
@@ -290,6 +312,7 @@ ml3_node ml3_loss_build_off_target(ml3_nn_graph *g, const ml3_loss_spec *spec, m
   ml3_node inputs = ml3_loss_build_inputs(g, spec, shift, scale, features);
   ml3_node off = ml3_nn_sub(
       g, a, ml3_mlp_build(g, &h, phi, ml3_mlp_size(&spec->net), build_columns(g, inputs, others, count)));
+  if (ml3_loss_has_target_bases(spec)) off = ml3_nn_sub(g, off, build_bases(g, spec, features));
   return ml3_nn_scale(g, ml3_nn_sum_cols(g, ml3_nn_square(g, off)), 0.5);
 }
 

@@ -38,7 +38,7 @@ static json_t *spec_to_json(const ml3_loss *loss) {
   const int features = ml3_loss_features(s), inputs = learned ? s->net.inputs : 0;
   json_t *names = json_array();
   for (int i = 0; i < features; i++) json_array_append_new(names, json_string(loss->names[i]));
-  return json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s:i, s:o, s:i}", "kind",
+  json_t *spec = json_pack("{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s:i, s:o, s:i}", "kind",
                    kind_names[s->kind], "features", names, "columns",
                    whole_numbers(features == inputs ? NULL : s->columns, inputs), "hidden",
                    whole_numbers(s->net.hidden, learned ? s->net.depth : 0), "activation",
@@ -47,6 +47,8 @@ static json_t *spec_to_json(const ml3_loss *loss) {
                    rate_names[s->learn_rate], "momentum", s->momentum, "learn_start", (int)s->learn_start, "theta_size",
                    s->theta_size, "base", s->base - 1, "targets", whole_numbers(s->targets, s->target_count),
                    "newton", s->newton);
+  if (ml3_loss_has_target_bases(s)) json_object_set_new(spec, "target_bases", whole_numbers(s->target_bases, s->target_count));
+  return spec;
 }
 
 static bool read_numbers(const json_t *list, int max, int *values, int *count) {
@@ -62,15 +64,16 @@ static bool read_numbers(const json_t *list, int max, int *values, int *count) {
 
 /* names gets the array of the features' names, which is there as long as json. */
 static bool spec_from_json(json_t *json, ml3_loss_spec *s, json_t **names) {
-  json_t *columns, *hidden, *targets = NULL; /* files of before have none */
+  json_t *columns, *hidden, *targets = NULL, *bases = NULL; /* files of before have none */
   const char *kind, *activation, *output, *weighting, *learn_rate;
   int bias, learn_start, base = -1; /* files of before have none */
   *s = (ml3_loss_spec){0};
-  if (!json || json_unpack(json, "{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s?i, s?o, s?i}", "kind",
+  if (!json || json_unpack(json, "{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s?i, s?o, s?o, s?i}", "kind",
                            &kind, "features", names, "columns", &columns, "hidden", &hidden, "activation", &activation,
                            "output", &output, "bias", &bias, "weighting", &weighting, "rate", &s->rate, "learn_rate",
                            &learn_rate, "momentum", &s->momentum, "learn_start", &learn_start, "theta_size",
-                           &s->theta_size, "base", &base, "targets", &targets, "newton", &s->newton) != 0)
+                           &s->theta_size, "base", &base, "targets", &targets, "target_bases", &bases, "newton",
+                           &s->newton) != 0)
     return false;
 
   const int which[5] = {name_index(kind_names, kind), name_index(weighting_names, weighting),
@@ -89,6 +92,9 @@ static bool spec_from_json(json_t *json, ml3_loss_spec *s, json_t **names) {
   if (!json_is_array(*names) || json_array_size(*names) > ML3_LOSS_MAX_FEATURES) return false;
   s->features = (int)json_array_size(*names);
   if (targets && !read_numbers(targets, ML3_LOSS_MAX_TARGETS, s->targets, &s->target_count)) return false;
+  int base_count = s->target_count;
+  if (bases && !read_numbers(bases, ML3_LOSS_MAX_TARGETS, s->target_bases, &base_count)) return false;
+  if (base_count != s->target_count) return false;
   return read_numbers(columns, ML3_LOSS_MAX_FEATURES, s->columns, &s->net.inputs) &&
          read_numbers(hidden, ML3_MLP_MAX_DEPTH, s->net.hidden, &s->net.depth);
 }

@@ -13,6 +13,8 @@ static const ml3_key loss_keys[] = {
     {"loss.targets", ML3_KEY_NAMES, AT(targets), "[]", 0, 0, NULL, NULL,
      "names of features, such as actions, that it draws to a value learned from the others, by 1/2 ||a - h||^2; force* "
      "means all that begin so"},
+    {"loss.target_base", ML3_KEY_NAMES, AT(target_base), "[]", 0, 0, NULL, NULL,
+     "names of features that are added to those learned values, one each: where targets begin; empty: none"},
     {"loss.hidden", ML3_KEY_NUMBERS, AT(hidden), "[64, 64]", 1, 4096, NULL, NULL,
      "widths of the learned loss's layers"},
     {"loss.activation", ML3_KEY_CHOICE, AT(activation), "elu", 0, 0, ML3_ACTIVATION_CHOICES, NULL,

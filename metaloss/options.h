@@ -9,7 +9,7 @@
 typedef struct ml3_loss_options {
   ml3_key_numbers hidden;
   char base[ML3_KEY_TEXT_MAX];
-  ml3_key_names inputs, targets;
+  ml3_key_names inputs, targets, target_base;
   int activation, output, start, weighting, normalize;
   bool bias;
 } ml3_loss_options;

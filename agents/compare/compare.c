@@ -92,7 +92,7 @@ static int draw(const workspace *b, int task, ml3_random *random, ml3_error *err
   if (p)
     code = p->sample(p, ML3_SPLIT_TEST, random, b->task, b->theta_0, error);
   else
-    ml3_env_sample_task(arena->env, random, b->env_task);
+    ml3_env_sample_split(arena->env, ML3_SPLIT_TEST, random, b->env_task);
   if (code != ML3_OK) return ml3_error_prefix(error, "task %d", task);
   if (!p || !arena->play.get(p, b->task, b->env_task, b->start)) {
     ml3_env_reset(b->world, b->env_task, random);

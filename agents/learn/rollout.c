@@ -45,6 +45,15 @@ int ml3_rollout_keep_obs(ml3_rollout *r, int obs_dim, ml3_error *error) {
                        r->envs);
 }
 
+int ml3_rollout_keep_policy(ml3_rollout *r, ml3_error *error) {
+  const size_t numbers = (size_t)r->steps * (size_t)r->envs * (size_t)r->action_dim;
+  r->mean = calloc(numbers, sizeof *r->mean);
+  r->log_std = calloc(numbers, sizeof *r->log_std);
+  if (r->mean && r->log_std) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for what the policy says in %d steps of %d environments",
+                       r->steps, r->envs);
+}
+
 void ml3_rollout_free(ml3_rollout *r) {
   if (!r) return;
   free(r->x);
@@ -52,6 +61,8 @@ void ml3_rollout_free(ml3_rollout *r) {
   free(r->log_prob);
   free(r->reward);
   free(r->state);
+  free(r->mean);
+  free(r->log_std);
   free(r->obs);
   free(r->end);
   free(r->last_x);
@@ -345,6 +356,10 @@ int ml3_sampler_collect(ml3_sampler *s, const ml3_real *theta, ml3_normalizer *n
     if (r->obs) keep_obs(s, r, t);
     ml3_nn_bind_input(s->work, s->in_x, x);
     ml3_nn_run(s->work, 0);
+    if (r->mean) {
+      memcpy(r->mean + (size_t)t * n * actions, ml3_nn_output_at(s->work, 0), n * actions * sizeof *r->mean);
+      memcpy(r->log_std + (size_t)t * n * actions, ml3_nn_output_at(s->work, 1), n * actions * sizeof *r->log_std);
+    }
 #pragma omp parallel for num_threads(ml3_threads(s->threads)) schedule(static) if (s->threads > 1)
     for (int i = 0; i < s->envs; i++) {
       const size_t at = (size_t)t * n + (size_t)i;

@@ -27,6 +27,7 @@ typedef struct ml3_rollout {
   ml3_real *log_prob; /* [steps][envs]; of a squashed policy's action: of its shares */
   ml3_real *reward;   /* [steps][envs] */
   ml3_real *state;    /* [steps][envs][state_dim] after the step, where they are kept, else NULL */
+  ml3_real *mean, *log_std; /* [steps][envs][action_dim] of the policy that drew, where they are kept, else NULL */
   double *obs; /* [steps][envs][obs_dim] as observed before the step, where ml3_rollout_keep_obs says so, else NULL */
   unsigned char *end;    /* [steps][envs] a ml3_end: how the step ended */
   ml3_real *last_x;      /* [envs][inputs] after the last step */
@@ -42,6 +43,7 @@ typedef struct ml3_rollout {
 ml3_rollout *ml3_rollout_new(const ml3_policy *policy, int envs, int steps, int state_dim, ml3_error *error);
 void ml3_rollout_free(ml3_rollout *rollout);
 int ml3_rollout_keep_obs(ml3_rollout *rollout, int obs_dim, ml3_error *error); /* from now on */
+int ml3_rollout_keep_policy(ml3_rollout *rollout, ml3_error *error); /* from now on mean and log_std of a Gaussian policy */
 
 typedef struct ml3_sampler ml3_sampler; /* the environments; one a thread that collects */
 

@@ -35,7 +35,7 @@ static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3
     if (start) /* the same task from another start */
       ml3_task_draw_start(spec, random, env_task);
     else
-      ml3_env_sample_task(spec, random, env_task);
+      ml3_env_sample_split(spec, (int)split, random, env_task);
     if (d && start == 0)
       memcpy(env_task, d->task + number * spec->task_dim, (size_t)spec->task_dim * sizeof *env_task);
     ml3_env_reset(env, env_task, random);

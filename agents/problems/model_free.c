@@ -56,7 +56,7 @@ static int sample(const ml3_problem *p, ml3_split split, ml3_random *random, ml3
   const bool demonstrated = m->settings.extra == ML3_MODEL_FREE_DEMONSTRATIONS && split == ML3_SPLIT_TRAIN;
   double env_task[env->task_dim + 1];
   int number = 0;
-  ml3_env_sample_task(env, random, env_task);
+  ml3_env_sample_split(env, (int)split, random, env_task);
   if (demonstrated) {
     const ml3_demonstrations *d = m->settings.demonstrations;
     number = (int)ml3_random_below(random, (uint32_t)d->count);
@@ -183,6 +183,15 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "an expert's targets are asked for on '%s', but the extra information is not advice",
                          s->env->name);
+  if (s->rows == ML3_ROWS_ENTRIES && s->policy.kind != ML3_POLICY_GAUSSIAN && s->policy.kind != ML3_POLICY_GAUSSIAN_STATE)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "loss.rows is entry, a row for each entry of a continuous action, and the policy of '%s' is no "
+                         "Gaussian; set policy.kind=gaussian, or loss.rows=step",
+                         s->env->name);
+  if (s->rows == ML3_ROWS_ENTRIES && s->expert_targets)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "outer.target_weight holds targets against an expert's actions, and with loss.rows=entry the "
+                         "loss knows no actions; set outer.target_weight=0, or loss.rows=step");
   return ML3_OK;
 }
 
@@ -302,6 +311,8 @@ static void lay_out(model_free *m) {
   m->inner[INNER_CREDIT] = m->inner[INNER_ADVANTAGE] = m->inner[INNER_LOG_PROB] = ml3_block_of(rows, 1);
   m->inner[INNER_GOAL] = ml3_block_of(1, s->env->goal_dim);
   m->inner[INNER_TARGETS] = ml3_block_of(s->expert_targets ? rows : 0, a);
+  m->inner[INNER_MEAN] = m->inner[INNER_LOG_STD] = ml3_block_of(by_entries(m) ? rows : 0, a);
+  m->inner[INNER_RETURN] = m->inner[INNER_TIME] = ml3_block_of(by_entries(m) ? rows : 0, 1);
 
   m->outer[OUTER_X] = ml3_block_of(outer, n);
   m->outer[OUTER_ACTION] = ml3_block_of(outer, a);
@@ -323,10 +334,11 @@ static int make(model_free *m, ml3_error *error) {
       [ML3_MODEL_FREE_ADVICE] = ml3_model_free_build_advice};
   const ml3_model_free_settings *s = &m->settings;
   int code = check(&m->settings, error);
-  if (code == ML3_OK) code = choose_inputs(m, error);
-  if (code == ML3_OK) code = name_features(m, error);
+  if (code == ML3_OK && !by_entries(m)) code = choose_inputs(m, error);
+  if (code == ML3_OK) code = by_entries(m) ? ml3_model_free_name_entries(m, error) : name_features(m, error);
   if (code != ML3_OK) return code;
   ml3_problem *p = &m->problem;
+  if (by_entries(m)) p->build_features = ml3_model_free_build_entries;
   p->theta_size = ml3_policy_size(&s->policy);
   lay_out(m);
   if (s->expert_targets) {

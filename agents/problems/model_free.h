@@ -4,7 +4,9 @@
                "start_" are drawn anew for every episode. theta_0 is a fresh initial policy.
      D_k       `rollouts` episodes under theta_k
      features  one row a time step: [s, mean, log_std, log pi(a|s), credit, goal]; s, credit and goal are data, the others
-               carry the gradient by theta. credit: discounted reward-to-go, or the advantage below
+               carry the gradient by theta. credit: discounted reward-to-go, or the advantage below.
+               Or one row an entry of the action of a time step, whose columns have no dimension and are the same in every
+               environment (model_free_entries.c), so that a loss which sees them fits any environment and policy
      L_task    - mean A_t log pi_theta'(a_t|s_t) on `outer_rollouts` *fresh* episodes of theta'
      A_t       generalised advantages by a linear baseline of state and time (advantage.h), or, with `baseline` episodes, the
                reward-to-go minus its mean over the other episodes at the same step; then to mean 0 and deviation 1
@@ -43,6 +45,9 @@ typedef enum ml3_credit { ML3_CREDIT_ADVANTAGE, ML3_CREDIT_REWARD_TO_GO } ml3_cr
 /* What is subtracted from rewards to go. */
 typedef enum ml3_baseline_kind { ML3_BASELINE_LINEAR, ML3_BASELINE_EPISODES } ml3_baseline_kind;
 
+/* What a row of features is. */
+typedef enum ml3_feature_rows { ML3_ROWS_STEPS, ML3_ROWS_ENTRIES } ml3_feature_rows;
+
 /* Extra information while meta-training. */
 typedef enum ml3_model_free_extra {
   ML3_MODEL_FREE_NONE,
@@ -66,6 +71,7 @@ typedef struct ml3_model_free_settings {
   double discount, lambda; /* lambda: of the linear baseline's advantages */
   ml3_baseline_kind baseline;
   ml3_credit credit;
+  ml3_feature_rows rows;
   const char *inputs; /* which features, by name, blanks or commas between them; NULL or "": all */
   bool
       normalize; /* set the policy's normalisation from rollouts of `normalize_seed`'s initial policies; a loss that was

@@ -33,6 +33,10 @@ enum {
   INNER_LOG_PROB, /* when it was drawn */
   INNER_GOAL,
   INNER_TARGETS, /* an expert's actions, where it labels the states of an update */
+  INNER_MEAN, /* of the policy that drew; this and what follows for rows of entries */
+  INNER_LOG_STD,
+  INNER_RETURN, /* rewards to go, standardised */
+  INNER_TIME,   /* share of the episode gone */
   INNER_BLOCKS
 };
 
@@ -82,6 +86,9 @@ static inline int inner_rows(const model_free *m) {
 static inline int outer_rows(const model_free *m) {
   return m->settings.outer_rollouts * m->settings.horizon;
 }
+static inline bool by_entries(const model_free *m) {
+  return m->settings.rows == ML3_ROWS_ENTRIES;
+}
 static inline int inputs(const model_free *m) {
   return m->settings.policy.net.inputs;
 }
@@ -106,6 +113,12 @@ ml3_node ml3_model_free_build_advice(const ml3_problem *p, ml3_nn_graph *g, ml3_
 ml3_node ml3_model_free_build_targets(const ml3_problem *p, ml3_nn_graph *g, ml3_node data);
 ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                         ml3_node context);
+
+/* model_free_entries.c */
+int ml3_model_free_name_entries(model_free *m, ml3_error *error); /* the problem's features */
+ml3_node ml3_model_free_build_entries(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
+                                      ml3_node context);
+void ml3_model_free_put_entries(const model_free *m, const ml3_rollout *r, ml3_real *inner);
 
 /* model_free_rollouts.c */
 void ml3_model_free_free_workspace(workspace *w);                                /* may be NULL */

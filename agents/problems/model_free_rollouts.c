@@ -20,9 +20,10 @@ void ml3_model_free_free_workspace(workspace *w) {
   free(w);
 }
 
-/* An expert sees what the environment shows, not what policies make of it. */
-static bool keep_observations(const model_free *m, workspace *w, ml3_error *error) {
+/* Rows of entries need the policy that drew. An expert sees what the environment shows, not what policies make of it. */
+static bool keep_more(const model_free *m, workspace *w, ml3_error *error) {
   const ml3_model_free_settings *s = &m->settings;
+  if (by_entries(m) && ml3_rollout_keep_policy(w->inner_rollout, error) != ML3_OK) return false;
   if (s->extra != ML3_MODEL_FREE_ADVICE) return true;
   if (ml3_rollout_keep_obs(w->outer_rollout, s->env->obs_dim, error) != ML3_OK) return false;
   return !s->expert_targets || ml3_rollout_keep_obs(w->inner_rollout, s->env->obs_dim, error) == ML3_OK;
@@ -41,7 +42,7 @@ static workspace *new_workspace(const model_free *m, ml3_error *error) {
   w->inner_rollout = w->outer ? ml3_rollout_new(&s->policy, s->rollouts, s->horizon, 0, error) : NULL;
   w->outer_rollout = w->inner_rollout ? ml3_rollout_new(&s->policy, s->outer_rollouts, s->horizon, state, error) : NULL;
   w->extra_reward = calloc((size_t)outer_rows(m), sizeof *w->extra_reward);
-  if (w->outer_rollout && !keep_observations(m, w, error)) {
+  if (w->outer_rollout && !keep_more(m, w, error)) {
     ml3_model_free_free_workspace(w);
     return NULL;
   }
@@ -151,6 +152,7 @@ static int collect_inner(const model_free *m, workspace *w, const ml3_real *task
   put(d[INNER_LOG_PROB], to, r->log_prob);
   put(d[INNER_GOAL], to, ml3_block_in(m->task[TASK_GOAL], task));
   if (m->settings.expert_targets) put_expert_actions(m, r, task, ml3_block_in(d[INNER_TARGETS], to));
+  if (by_entries(m)) ml3_model_free_put_entries(m, r, to);
   return ML3_OK;
 }
 

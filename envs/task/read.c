@@ -358,6 +358,7 @@ static int fill_specs(ml3_task_reader *r) {
     if (k > 0) t->specs[k] = t->specs[0];
     t->specs[k].task = p;
     t->specs[k].split = k;
+    t->specs[k].splits = t->specs;
     if (k > 0 && !(t->specs[k].name = ml3_task_text(t, r->error, "%s:%s", t->name, ml3_task_split_names[k])))
       return ML3_ERR_MEMORY;
   }

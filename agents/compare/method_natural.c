@@ -1,0 +1,161 @@
+/* The natural policy gradient by the inner step of learned losses: Gauss-Newton steps to hand-written targets
+
+     shift = c A noise, and where that is better  spread = c A (noise^2 - 1)/sqrt(2)     (agents/problems/model_free_entries.c)
+
+   on the same episodes. c is tuned on validation tasks: the best return after the last update that is asked for. It is what a
+   learned loss of the same inputs must be better than. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agents/compare/method.h"
+#include "agents/problems/model_free.h"
+
+enum { TASKS = 16, RATES = 9, NEWTON = 5 };
+static const double rates[RATES] = {0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3};
+
+/* What the trials share. */
+typedef struct natural {
+  ml3_problem *problem; /* of rows of entries; its tasks are the arena's */
+  ml3_meta *meta;
+  ml3_loss *loss;
+} natural;
+
+static void close_natural(void *shared) {
+  natural *n = shared;
+  if (!n) return;
+  ml3_loss_free(n->loss);
+  ml3_meta_free(n->meta);
+  if (n->problem) n->problem->free(n->problem);
+  free(n);
+}
+
+static int column(const ml3_problem *p, const char *name) {
+  int i = 0;
+  while (strcmp(p->feature_names[i], name) != 0) i++;
+  return i;
+}
+
+/* A loss of no network: its targets are their bases. */
+static ml3_loss_spec spec_of(const ml3_problem *p, double c, bool spread) {
+  static const char *const targets[] = {"shift", "spread"}, *const bases[] = {"score", "spread_score"};
+  ml3_loss_spec s = {.kind = ML3_LOSS_LEARNED,
+                     .net = {.inputs = 2, .outputs = 1},
+                     .features = p->features,
+                     .columns = {column(p, targets[0]), column(p, bases[0])},
+                     .target_count = spread ? 2 : 1,
+                     .rate = c,
+                     .newton = NEWTON};
+  for (int i = 0; i < s.target_count; i++)
+    s.targets[i] = column(p, targets[i]), s.target_bases[i] = 1 + column(p, bases[i]);
+  return s;
+}
+
+static int open_meta(natural *n, double c, bool spread, ml3_error *error) {
+  const ml3_meta_settings s = {.loss = spec_of(n->problem, c, spread), .inner_steps = 1};
+  ml3_random unused = ml3_random_stream(0, ML3_PURPOSE_INIT, 0, 0);
+  ml3_loss_free(n->loss);
+  ml3_meta_free(n->meta);
+  n->loss = NULL;
+  if (!(n->meta = ml3_meta_new(n->problem, &s, error))) return error ? error->code : ML3_ERR_ARGUMENT;
+  if (!(n->loss = ml3_loss_new(&s.loss, &unused, error))) return error ? error->code : ML3_ERR_MEMORY;
+  memset(n->loss->phi, 0, (size_t)n->loss->size * sizeof *n->loss->phi);
+  return ML3_OK;
+}
+
+/* The mean return after `updates` updates on validation tasks; minus infinity where one of them fails. */
+static int mean_return(const natural *n, const ml3_compare_settings *s, int updates, double *mean, ml3_error *error) {
+  const ml3_problem *p = n->problem;
+  ml3_meta_work *work = ml3_meta_work_new(n->meta, error);
+  ml3_real *task = calloc((size_t)p->task_size + (size_t)p->theta_size, sizeof *task), *theta = task + p->task_size;
+  int code = !work ? error->code : !task ? ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy") : ML3_OK;
+  *mean = 0;
+  for (int i = 0; i < TASKS && code == ML3_OK; i++) {
+    ml3_random random = ml3_random_stream(s->seed, ML3_PURPOSE_VALIDATION, (uint32_t)i, 0);
+    ml3_outcome outcome = {.episode_return = NAN};
+    code = p->sample(p, ML3_SPLIT_VALIDATION, &random, task, theta, error);
+    if (code == ML3_OK) ml3_meta_begin(work, n->loss, theta);
+    for (int k = 0; k < updates && code == ML3_OK; k++)
+      ml3_meta_adapt(work, n->loss, task, theta, &random, NULL, NULL); /* not finite: the step is not taken */
+    if (code == ML3_OK) code = p->evaluate(p, task, theta, &outcome, error);
+    *mean += (isfinite(outcome.episode_return) ? outcome.episode_return : -INFINITY) / TASKS;
+  }
+  free(task);
+  ml3_meta_work_free(work);
+  return code;
+}
+
+static int tune(natural *n, const ml3_arena *arena, char *note, size_t note_size, ml3_error *error) {
+  const ml3_compare_settings *s = &arena->settings;
+  double best = -INFINITY, best_c = rates[0];
+  bool best_spread = false;
+  for (int i = 0; i < 2 * RATES; i++) {
+    double mean;
+    int code = open_meta(n, rates[i % RATES], i >= RATES, error);
+    if (code == ML3_OK) code = mean_return(n, s, s->steps[s->step_count - 1], &mean, error);
+    if (code != ML3_OK) return code;
+    if (mean > best) best = mean, best_c = rates[i % RATES], best_spread = i >= RATES;
+  }
+  snprintf(note, note_size, "the natural gradient's c, the best on validation tasks, is %g, %s", best_c,
+           best_spread ? "of mean and deviation" : "of the mean alone");
+  return open_meta(n, best_c, best_spread, error);
+}
+
+static int prepare(const ml3_method *method, const ml3_arena *arena, const ml3_compare_loss *loss, void **shared,
+                   double *steps, char *note, size_t note_size, ml3_error *error) {
+  (void)method, (void)loss;
+  if (!arena->play.in_world || !arena->play.free_starts)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "'natural' takes the steps of model-free losses; '%s' is no such problem",
+                         arena->play.problem->name);
+  ml3_model_free_settings settings = *ml3_model_free_settings_of(arena->play.problem);
+  settings.rows = ML3_ROWS_ENTRIES;
+  settings.expert_targets = false;
+  settings.owned = NULL;
+  natural *n = calloc(1, sizeof *n);
+  if (!n) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for natural gradients");
+  n->problem = ml3_model_free_new(&settings, error);
+  const int code = n->problem ? tune(n, arena, note, note_size, error) : error->code;
+  *steps = 2.0 * RATES * TASKS * arena->settings.steps[arena->settings.step_count - 1] * arena->play.update_steps;
+  if (code == ML3_OK)
+    *shared = n;
+  else
+    close_natural(n);
+  return code;
+}
+
+static int run(const ml3_method *method, ml3_trial *t, ml3_error *error) {
+  const natural *n = t->shared;
+  const int most = t->arena->settings.steps[t->arena->settings.step_count - 1];
+  const size_t size = (size_t)n->problem->theta_size;
+  (void)method;
+  ml3_trial_pause(t);
+  ml3_meta_work *work = ml3_meta_work_new(n->meta, error);
+  ml3_real *theta = malloc(size * sizeof *theta);
+  ml3_trial_resume(t);
+  int code = !work ? error->code : !theta ? ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy") : ML3_OK;
+  if (code == ML3_OK) {
+    memcpy(theta, t->theta_0, size * sizeof *theta);
+    ml3_meta_begin(work, n->loss, theta);
+    code = ml3_trial_report_theta(t, 0, false, theta, error);
+  }
+  for (int k = 1; k <= most && code == ML3_OK && ml3_trial_affords(t, t->play->update_steps); k++) {
+    ml3_meta_adapt(work, n->loss, t->world_task.numbers, theta, &t->random, NULL, NULL);
+    ml3_trial_spend(t, t->play->update_steps);
+    code = ml3_trial_report_theta(t, k, k == most, theta, error);
+  }
+  free(theta);
+  ml3_meta_work_free(work);
+  return code;
+}
+
+const ml3_method ml3_method_natural = {
+    .name = "natural",
+    .label = "natural gradient",
+    .summary = "Gauss-Newton steps to hand-written targets, c advantage noise, with the best c on validation tasks",
+    .needs = ML3_NEEDS_PROBLEM,
+    .by_updates = true,
+    .prepare = prepare,
+    .release = close_natural,
+    .run = run};
