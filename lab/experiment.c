@@ -66,6 +66,19 @@ static int find_features(const ml3_problem *p, const char *key, const ml3_key_na
   return count;
 }
 
+/* 1 + the column of each of those names, of which there are none or as many as targets. */
+static int choose_of_targets(const ml3_problem *p, const char *key, const ml3_key_names *names, const ml3_loss_spec *spec,
+                             int *columns, ml3_error *error) {
+  const int count = find_features(p, key, names, columns, ML3_LOSS_MAX_TARGETS, error);
+  if (count < 0) return count;
+  if (count && count != spec->target_count)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "%s names %d features, and loss.targets %d; one for each is needed, or none", key, count,
+                         spec->target_count);
+  for (int i = 0; i < count; i++) columns[i]++;
+  return ML3_OK;
+}
+
 /* Which columns the loss sees, which it draws to targets, and which is added to its value, from their names. */
 static int choose_inputs(const ml3_lab_config *c, const ml3_problem *p, ml3_loss_spec *spec, ml3_error *error) {
   const ml3_loss_options *loss = ML3_LAB_GET(c, loss);
@@ -75,14 +88,11 @@ static int choose_inputs(const ml3_lab_config *c, const ml3_problem *p, ml3_loss
   spec->net.inputs = seen ? seen : p->features;
   spec->target_count = find_features(p, "loss.targets", &loss->targets, spec->targets, ML3_LOSS_MAX_TARGETS, error);
   if (spec->target_count < 0) return spec->target_count;
-  int bases[ML3_LOSS_MAX_TARGETS];
-  const int base_count = find_features(p, "loss.target_base", &loss->target_base, bases, ML3_LOSS_MAX_TARGETS, error);
-  if (base_count < 0) return base_count;
-  if (base_count && base_count != spec->target_count)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "loss.target_base names %d features, and loss.targets %d; one for each is needed, or none",
-                         base_count, spec->target_count);
-  for (int i = 0; i < base_count; i++) spec->target_bases[i] = bases[i] + 1;
+  spec->only_targets = loss->only_targets;
+  int code = choose_of_targets(p, "loss.target_base", &loss->target_base, spec, spec->target_bases, error);
+  if (code == ML3_OK)
+    code = choose_of_targets(p, "loss.target_factor", &loss->target_factor, spec, spec->target_factors, error);
+  if (code != ML3_OK) return code;
   if (!*loss->base) return ML3_OK;
   const int base = find_feature(p, "loss.base", loss->base, error);
   spec->base = base + 1;

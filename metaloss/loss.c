@@ -52,16 +52,14 @@ ml3_mlp ml3_loss_target_net(const ml3_loss_spec *spec) {
   return net;
 }
 
-bool ml3_loss_has_target_bases(const ml3_loss_spec *spec) {
-  for (int i = 0; i < spec->target_count; i++)
-    if (spec->target_bases[i]) return true;
-  return false;
+int ml3_loss_value_net_size(const ml3_loss_spec *spec) {
+  return learned(spec) && !spec->only_targets ? ml3_mlp_size(&spec->net) : 0;
 }
 
 int ml3_loss_net_size(const ml3_loss_spec *spec) {
   if (!learned(spec)) return 0;
   const ml3_mlp h = ml3_loss_target_net(spec);
-  return ml3_mlp_size(&spec->net) + (spec->target_count ? ml3_mlp_size(&h) : 0);
+  return ml3_loss_value_net_size(spec) + (spec->target_count ? ml3_mlp_size(&h) : 0);
 }
 
 int ml3_loss_rate_size(const ml3_loss_spec *spec) {
@@ -103,10 +101,16 @@ static int check_targets(const ml3_loss_spec *spec, ml3_error *error) {
     if (spec->targets[i] < 0 || spec->targets[i] >= features)
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: target %d is feature %d; there are %d", i,
                            spec->targets[i], features);
-    if (spec->target_bases[i] < 0 || spec->target_bases[i] > features)
-      return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: what target %d begins from is feature %d; there are %d",
-                           i, spec->target_bases[i] - 1, features);
+    if (spec->target_bases[i] < 0 || spec->target_bases[i] > features || spec->target_factors[i] < 0 ||
+        spec->target_factors[i] > features)
+      return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                           "learned loss: base and factor of target %d are features %d and %d; there are %d", i,
+                           spec->target_bases[i] - 1, spec->target_factors[i] - 1, features);
   }
+  if (spec->only_targets && (!spec->target_count || spec->base || spec->weighting != ML3_WEIGHTING_NONE))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "learned loss: loss.only_targets leaves the distance from targets alone; it needs loss.targets, and "
+                         "neither loss.base nor loss.weighting");
   if (spec->target_count && ml3_loss_target_net(spec).inputs == 0)
     return ml3_error_set(
         error, ML3_ERR_ARGUMENT,
@@ -160,12 +164,13 @@ static void shrink_last_layer(const ml3_mlp *net, ml3_real *phi) {
 }
 
 static void draw_networks(const ml3_loss_spec *spec, ml3_random *random, ml3_real *phi) {
-  ml3_mlp_init(&spec->net, random, phi);
-  if (spec->base || spec->target_count) shrink_last_layer(&spec->net, phi);
+  if (!spec->only_targets) ml3_mlp_init(&spec->net, random, phi);
+  if (!spec->only_targets && (spec->base || spec->target_count)) shrink_last_layer(&spec->net, phi);
   if (!spec->target_count) return;
   const ml3_mlp h = ml3_loss_target_net(spec);
-  ml3_mlp_init(&h, random, phi + ml3_mlp_size(&spec->net));
-  shrink_last_layer(&h, phi + ml3_mlp_size(&spec->net));
+  phi += ml3_loss_value_net_size(spec);
+  ml3_mlp_init(&h, random, phi);
+  shrink_last_layer(&h, phi);
 }
 
 ml3_loss *ml3_loss_new(const ml3_loss_spec *spec, ml3_random *random, ml3_error *error) {
@@ -249,10 +254,11 @@ static double off_target(const ml3_loss *loss, const double *features, const dou
   double seen[ML3_LOSS_MAX_FEATURES], target[ML3_LOSS_MAX_TARGETS], sum = 0;
   const int count = list_others(spec, others);
   for (int i = 0; i < count; i++) seen[i] = x[others[i]];
-  ml3_mlp_forward(&h, loss->phi + ml3_mlp_size(&spec->net), seen, target);
+  ml3_mlp_forward(&h, loss->phi + ml3_loss_value_net_size(spec), seen, target);
   for (int i = 0; i < spec->target_count; i++) {
     const double base = spec->target_bases[i] ? features[spec->target_bases[i] - 1] : 0;
-    sum += 0.5 * pow(features[spec->targets[i]] - base - target[i], 2);
+    const double factor = spec->target_factors[i] ? features[spec->target_factors[i] - 1] : 1;
+    sum += 0.5 * pow(features[spec->targets[i]] - base - factor * target[i], 2);
   }
   return sum;
 }
@@ -262,6 +268,7 @@ double ml3_loss_value(const ml3_loss *loss, const double *features) {
   if (!learned(spec)) return NAN;
   double x[ML3_LOSS_MAX_FEATURES], y[2];
   for (int i = 0; i < spec->net.inputs; i++) x[i] = (features[column_of(spec, i)] - loss->shift[i]) * loss->scale[i];
+  if (spec->only_targets) return off_target(loss, features, x);
   const ml3_mlp net = linear_out(spec);
   ml3_mlp_forward(&net, loss->phi, x, y);
   const bool late = net.output != spec->net.output; /* softplus of the value alone */
@@ -295,13 +302,17 @@ static ml3_node build_outputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_no
   return ml3_mlp_build(g, &net, phi, 0, ml3_loss_build_inputs(g, spec, shift, scale, features));
 }
 
-/* What is added to h: [n, features] -> [n, targets]. */
-static ml3_node build_bases(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node features) {
+/* The columns of those numbers, less 1, side by side, `none` where they are 0: [n, features] -> [n, targets]; ML3_NN_NONE where all
+   are. */
+static ml3_node build_optional(ml3_nn_graph *g, const ml3_loss_spec *spec, const int *columns, double none, ml3_node features) {
   ml3_node each[ML3_LOSS_MAX_TARGETS];
-  for (int i = 0; i < spec->target_count; i++)
-    each[i] = spec->target_bases[i] ? ml3_nn_slice_cols(g, features, spec->target_bases[i] - 1, 1)
-                                    : ml3_nn_constant(g, ml3_nn_rows(g, features), 1, 0);
-  return ml3_nn_concat_cols(g, each, spec->target_count);
+  bool any = false;
+  for (int i = 0; i < spec->target_count; i++) {
+    each[i] = columns[i] ? ml3_nn_slice_cols(g, features, columns[i] - 1, 1)
+                         : ml3_nn_constant(g, ml3_nn_rows(g, features), 1, none);
+    any = any || columns[i];
+  }
+  return any ? ml3_nn_concat_cols(g, each, spec->target_count) : ML3_NN_NONE;
 }
 
 ml3_node ml3_loss_build_off_target(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift,
@@ -310,14 +321,22 @@ ml3_node ml3_loss_build_off_target(ml3_nn_graph *g, const ml3_loss_spec *spec, m
   int others[ML3_LOSS_MAX_FEATURES];
   const int count = list_others(spec, others);
   ml3_node inputs = ml3_loss_build_inputs(g, spec, shift, scale, features);
-  ml3_node off = ml3_nn_sub(
-      g, a, ml3_mlp_build(g, &h, phi, ml3_mlp_size(&spec->net), build_columns(g, inputs, others, count)));
-  if (ml3_loss_has_target_bases(spec)) off = ml3_nn_sub(g, off, build_bases(g, spec, features));
+  ml3_node target =
+      ml3_mlp_build(g, &h, phi, ml3_loss_value_net_size(spec), build_columns(g, inputs, others, count));
+  const ml3_node factor = build_optional(g, spec, spec->target_factors, 1, features),
+                 base = build_optional(g, spec, spec->target_bases, 0, features);
+  if (factor != ML3_NN_NONE) target = ml3_nn_mul(g, target, factor);
+  if (base != ML3_NN_NONE) target = ml3_nn_add(g, target, base);
+  ml3_node off = ml3_nn_sub(g, a, target);
   return ml3_nn_scale(g, ml3_nn_sum_cols(g, ml3_nn_square(g, off)), 0.5);
 }
 
 ml3_node ml3_loss_build(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_node phi, ml3_node shift, ml3_node scale,
                         ml3_node features) {
+  if (spec->only_targets) {
+    ml3_node a = ml3_loss_build_targets(g, spec, features);
+    return ml3_loss_build_off_target(g, spec, phi, shift, scale, features, a);
+  }
   ml3_node outputs = build_outputs(g, spec, phi, shift, scale, features);
   if (spec->weighting != ML3_WEIGHTING_NONE)
     outputs = ml3_nn_activate(g, spec->net.output, ml3_nn_slice_cols(g, outputs, 0, 1));

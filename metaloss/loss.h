@@ -13,7 +13,7 @@
                                positive, but for ML3_RATE_SIGNED
 
    With targets, M_phi(row) = 1/2 ||a - h(rest of the row)||^2 + network(row): a are some of the features, such as a policy's
-   actions, h is a second network of the others, to whose outputs features may be added (target_bases). The loss then says which actions it would rather see; it is convex in
+   actions, h is a second network of the others, or base + factor network, base and factor being features as well. The loss then says which actions it would rather see; it is convex in
    them but for what the first network, which begins small, adds.
 
    The update is  v <- momentum v + d,  theta <- theta - rate v  (momentum 0: plain descent), with d = grad, or with targets
@@ -64,6 +64,8 @@ typedef struct ml3_loss_spec {
   int target_count;                  /* 0: no targets */
   int targets[ML3_LOSS_MAX_TARGETS]; /* the columns a; h sees what the network sees without them */
   int target_bases[ML3_LOSS_MAX_TARGETS]; /* 1 + the column that is added to that entry of h; 0: none */
+  int target_factors[ML3_LOSS_MAX_TARGETS]; /* 1 + the column that h's network is multiplied by there; 0: none */
+  bool only_targets; /* the value is 1/2 ||a - h||^2 alone: there is no first network */
   double rate;                       /* inner step size, or where the learned one starts */
   ml3_learn_rate learn_rate;
   int newton;        /* 0: d = grad; else d minimises the part with the targets, optimizee taken as linear, by so many iterations of
@@ -97,7 +99,7 @@ int ml3_loss_reserve_scaling(ml3_loss *loss, int inputs, ml3_error *error); /* r
 void ml3_loss_name_features(ml3_loss *loss, const char *const *names); /* [features] */
 
 int ml3_loss_features(const ml3_loss_spec *spec);       /* columns of a row */
-bool ml3_loss_has_target_bases(const ml3_loss_spec *spec); /* of any target */
+int ml3_loss_value_net_size(const ml3_loss_spec *spec); /* of the first network: where the parameters of h begin */
 int ml3_loss_net_size(const ml3_loss_spec *spec);       /* of both networks: where the start begins in phi */
 ml3_mlp ml3_loss_target_net(const ml3_loss_spec *spec); /* h: hidden layers as the network's, linear output */
 int ml3_loss_rate_size(const ml3_loss_spec *spec);      /* learned step sizes: 0, 1 or one a parameter */

@@ -32,6 +32,12 @@ static json_t *whole_numbers(const int *values, int count) {
   return list;
 }
 
+static bool any(const int *values, int count) {
+  for (int i = 0; i < count; i++)
+    if (values[i]) return true;
+  return false;
+}
+
 static json_t *spec_to_json(const ml3_loss *loss) {
   const ml3_loss_spec *s = &loss->spec;
   const bool learned = s->kind == ML3_LOSS_LEARNED;
@@ -47,7 +53,11 @@ static json_t *spec_to_json(const ml3_loss *loss) {
                    rate_names[s->learn_rate], "momentum", s->momentum, "learn_start", (int)s->learn_start, "theta_size",
                    s->theta_size, "base", s->base - 1, "targets", whole_numbers(s->targets, s->target_count),
                    "newton", s->newton);
-  if (ml3_loss_has_target_bases(s)) json_object_set_new(spec, "target_bases", whole_numbers(s->target_bases, s->target_count));
+  if (any(s->target_bases, s->target_count)) /* what files of before do not know is there only where it says something */
+    json_object_set_new(spec, "target_bases", whole_numbers(s->target_bases, s->target_count));
+  if (any(s->target_factors, s->target_count))
+    json_object_set_new(spec, "target_factors", whole_numbers(s->target_factors, s->target_count));
+  if (s->only_targets) json_object_set_new(spec, "only_targets", json_true());
   return spec;
 }
 
@@ -64,16 +74,16 @@ static bool read_numbers(const json_t *list, int max, int *values, int *count) {
 
 /* names gets the array of the features' names, which is there as long as json. */
 static bool spec_from_json(json_t *json, ml3_loss_spec *s, json_t **names) {
-  json_t *columns, *hidden, *targets = NULL, *bases = NULL; /* files of before have none */
+  json_t *columns, *hidden, *targets = NULL, *bases = NULL, *factors = NULL; /* files of before have none */
   const char *kind, *activation, *output, *weighting, *learn_rate;
-  int bias, learn_start, base = -1; /* files of before have none */
+  int bias, learn_start, base = -1, only_targets = 0; /* files of before have none */
   *s = (ml3_loss_spec){0};
-  if (!json || json_unpack(json, "{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s?i, s?o, s?o, s?i}", "kind",
+  if (!json || json_unpack(json, "{s:s, s:o, s:o, s:o, s:s, s:s, s:b, s:s, s:f, s:s, s:f, s:b, s:i, s?i, s?o, s?o, s?o, s?b, s?i}", "kind",
                            &kind, "features", names, "columns", &columns, "hidden", &hidden, "activation", &activation,
                            "output", &output, "bias", &bias, "weighting", &weighting, "rate", &s->rate, "learn_rate",
                            &learn_rate, "momentum", &s->momentum, "learn_start", &learn_start, "theta_size",
-                           &s->theta_size, "base", &base, "targets", &targets, "target_bases", &bases, "newton",
-                           &s->newton) != 0)
+                           &s->theta_size, "base", &base, "targets", &targets, "target_bases", &bases,
+                           "target_factors", &factors, "only_targets", &only_targets, "newton", &s->newton) != 0)
     return false;
 
   const int which[5] = {name_index(kind_names, kind), name_index(weighting_names, weighting),
@@ -92,9 +102,11 @@ static bool spec_from_json(json_t *json, ml3_loss_spec *s, json_t **names) {
   if (!json_is_array(*names) || json_array_size(*names) > ML3_LOSS_MAX_FEATURES) return false;
   s->features = (int)json_array_size(*names);
   if (targets && !read_numbers(targets, ML3_LOSS_MAX_TARGETS, s->targets, &s->target_count)) return false;
-  int base_count = s->target_count;
+  int base_count = s->target_count, factor_count = s->target_count;
   if (bases && !read_numbers(bases, ML3_LOSS_MAX_TARGETS, s->target_bases, &base_count)) return false;
-  if (base_count != s->target_count) return false;
+  if (factors && !read_numbers(factors, ML3_LOSS_MAX_TARGETS, s->target_factors, &factor_count)) return false;
+  if (base_count != s->target_count || factor_count != s->target_count) return false;
+  s->only_targets = only_targets;
   return read_numbers(columns, ML3_LOSS_MAX_FEATURES, s->columns, &s->net.inputs) &&
          read_numbers(hidden, ML3_MLP_MAX_DEPTH, s->net.hidden, &s->net.depth);
 }
@@ -135,7 +147,7 @@ static int list_parts(const ml3_loss_spec *s, part *parts) {
   int offset = 0;
   part *p = parts;
   const ml3_mlp h = ml3_loss_target_net(s);
-  if (s->kind == ML3_LOSS_LEARNED) p = add_layers(p, &s->net, "weight", "bias", &offset);
+  if (s->kind == ML3_LOSS_LEARNED && !s->only_targets) p = add_layers(p, &s->net, "weight", "bias", &offset);
   if (s->kind == ML3_LOSS_LEARNED && s->target_count) p = add_layers(p, &h, "target_weight", "target_bias", &offset);
   if (s->learn_start) p = add_part(p, "start", -1, 0, s->theta_size, &offset);
   const int rates = ml3_loss_rate_size(s);

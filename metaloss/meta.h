@@ -91,6 +91,9 @@ ml3_nn_workspace *ml3_meta_outer_workspace(ml3_meta_work *work); /* for profiles
 /* A new optimizee: where the start is learned, theta[batch][theta_size] becomes it; the velocity becomes 0. Call it before
    the first ml3_meta_adapt, ml3_meta_gradient or ml3_meta_objective with an optimizee. */
 void ml3_meta_begin(ml3_meta_work *work, const ml3_loss *loss, ml3_real *theta);
+/* An optimizee that goes on: number `place` of the batch has so many updates behind it. Until ml3_meta_begin; ml3_meta_adapt counts
+   on from there. */
+void ml3_meta_set_age(ml3_meta_work *work, int place, int64_t updates);
 
 /* v_0 [batch][theta_size], from which the next call starts: ml3_meta_adapt moves it, the others leave it as it is. NULL
    without momentum. */

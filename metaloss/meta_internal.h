@@ -46,6 +46,7 @@ struct ml3_meta_work {
   ml3_real *fresh;    /* [outer_size] */
   ml3_real *store;    /* of ml3_meta_use_data, not owned: D [K][batch][inner_size], D' [K + 1][batch][outer_size]; or NULL */
   bool filled;
+  int64_t age[ML3_META_MAX_BATCH]; /* updates that the optimizees of the next call have behind them */
   ml3_real *lambda;   /* [batch][theta_size] */
   ml3_real *nu;       /* [batch][theta_size]; NULL without momentum */
   ml3_real *piece;    /* [max(loss_size, batch * theta_size)] */

@@ -68,6 +68,8 @@ static int collect_inner(const walk *x, const ml3_real *theta, int k) {
   for (int i = 0; i < m->batch && code == ML3_OK; i++)
     code = p->collect(p, task_of(x, i), theta + (size_t)i * (size_t)p->theta_size, &x->random[i],
                       fresh + (size_t)i * (size_t)p->inner_size, NULL, x->error);
+  for (int i = 0; i < m->batch && p->put_age; i++)
+    p->put_age(p, x->work->age[i] + k / m->passes, fresh + (size_t)i * (size_t)p->inner_size);
   if (code == ML3_OK && !ml3_nn_all_finite(fresh, m->sizes.inner))
     return not_finite(m, "the data of the rollouts", k, x->error);
   return code;
@@ -320,6 +322,7 @@ int ml3_meta_adapt(ml3_meta_work *w, const ml3_loss *loss, const ml3_real *task,
     memcpy(theta, to.theta, bytes);
     if (w->velocity) memcpy(w->velocity, to.velocity, bytes);
   }
+  for (int i = 0; i < w->meta->batch; i++) w->age[i]++;
   return code;
 }
 

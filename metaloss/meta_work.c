@@ -101,6 +101,11 @@ void ml3_meta_begin(ml3_meta_work *w, const ml3_loss *loss, ml3_real *theta) {
   const ml3_real *start = ml3_loss_start(loss);
   for (size_t i = 0; i < batch && start; i++) memcpy(theta + i * size, start, size * sizeof *theta);
   if (w->velocity) memset(w->velocity, 0, batch * size * sizeof *w->velocity);
+  memset(w->age, 0, sizeof w->age);
+}
+
+void ml3_meta_set_age(ml3_meta_work *w, int place, int64_t updates) {
+  w->age[place] = updates;
 }
 
 void ml3_meta_slow(ml3_meta_work *w, double factor) {

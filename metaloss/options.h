@@ -9,9 +9,9 @@
 typedef struct ml3_loss_options {
   ml3_key_numbers hidden;
   char base[ML3_KEY_TEXT_MAX];
-  ml3_key_names inputs, targets, target_base;
+  ml3_key_names inputs, targets, target_base, target_factor;
   int activation, output, start, weighting, normalize;
-  bool bias;
+  bool bias, only_targets;
 } ml3_loss_options;
 
 /* inner.*, and loss.products, which counts for task losses as well */

@@ -76,6 +76,9 @@ struct ml3_problem {
   int (*collect)(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
                  ml3_real *inner, ml3_real *outer, ml3_error *error);
 
+  /* Into D, after collect: how many updates theta has behind it. NULL: nothing depends on that. */
+  void (*put_age)(const ml3_problem *p, int64_t updates, ml3_real *inner);
+
   /* outer[outer_size] out of inner[inner_size], collected under the same theta: the loss after an update is then estimated
      from the data of the next one. NULL: every D' is collected for itself. */
   int (*reuse)(const ml3_problem *p, const ml3_real *task, const ml3_real *inner, ml3_real *outer, ml3_error *error);

@@ -44,6 +44,9 @@ static int draw(ml3_trainer *t, int i, ml3_random *random, ml3_error *error) {
 static void begin(ml3_trainer *t, int first, int count, ml3_meta_work *work) {
   const size_t size = (size_t)t->problem->theta_size;
   ml3_meta_begin(work, t->loss, t->train.items[first].theta);
+  for (int i = 0; i < count && t->lifetimes.birth; i++)
+    if (goes_on(t, first + i))
+      ml3_meta_set_age(work, i, (t->outer_step - t->lifetimes.birth[first + i]) * ml3_meta_updates(&t->settings.meta));
   for (int i = 0; i < count && t->lifetimes.velocity; i++)
     if (goes_on(t, first + i))
       memcpy(ml3_meta_velocity(work) + (size_t)i * size, t->lifetimes.velocity + (size_t)(first + i) * size,

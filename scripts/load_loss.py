@@ -29,6 +29,7 @@ def load_loss(path):
     hidden, output, layers = ACTIVATIONS[spec["activation"]], ACTIVATIONS[spec["output"]], len(spec["hidden"]) + 1
 
     targets = spec.get("targets", [])
+    bases, factors = (spec.get(key, [0] * len(targets)) for key in ("target_bases", "target_factors"))
     others = [i for i, column in enumerate(spec["columns"]) if column not in targets]
 
     def network(x, prefix):
@@ -37,11 +38,19 @@ def load_loss(path):
             x = hidden(x) if i < layers - 1 else x
         return x
 
+    def off_target(features, seen):
+        h = network(seen[:, others], "target_")
+        for i in range(len(targets)):
+            if factors[i]: h[:, i] = h[:, i] * features[:, factors[i] - 1]
+            if bases[i]: h[:, i] = h[:, i] + features[:, bases[i] - 1]
+        return 0.5 * ((features[:, targets] - h) ** 2).sum(1)
+
     def loss(features):
         seen = (features[:, spec["columns"]] - t["shift"]) * t["scale"]
+        if spec.get("only_targets"): return off_target(features, seen).mean()
         x = network(seen, "")
         values, z = output(x[:, 0]), x[:, -1]
-        if targets: values = values + 0.5 * ((features[:, targets] - network(seen[:, others], "target_")) ** 2).sum(1)
+        if targets: values = values + off_target(features, seen)
         if spec.get("base", -1) >= 0: values = values + features[:, spec["base"]]
         if spec["weighting"] == "none": return values.mean()
         if spec["weighting"] == "sigmoid": return (values * 2 / (1 + xp.exp(-z))).mean()

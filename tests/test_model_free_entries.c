@@ -18,12 +18,16 @@ enum {
   SPREAD_SCORE,
   NOISE,
   ADVANTAGE,
+  TD,
+  ADVANTAGE_SHORT,
+  ADVANTAGE_LONG,
   RETURN,
   LOG_RATIO,
   RATIO,
   LOG_PROB,
   TIME,
   LOG_STD,
+  UPDATES,
   COLUMNS
 };
 enum { HORIZON = 12, EPISODES = 3 };
@@ -145,12 +149,16 @@ static void check_columns(const char *env, ml3_policy_kind kind) {
                                         (double)advantage[r] * (z * z - 1) / sqrt(2),
                                         z,
                                         advantage[r],
+                                        f[TD],
+                                        f[ADVANTAGE_SHORT],
+                                        f[ADVANTAGE_LONG],
                                         f[RETURN],
                                         log_pi - log_pi_0,
                                         exp(log_pi - log_pi_0),
                                         log_pi + log(half),
                                         (double)(r / EPISODES) / HORIZON,
-                                        log(sigma_0 / half)};
+                                        log(sigma_0 / half),
+                                        0};
       for (int c = 0; c < COLUMNS; c++)
         cr_expect_float_eq((double)f[c], expected[c], near * (1 + 10 * fabs(expected[c])),
                            "%s, row %d, column %d: %g, not %g", env, at, c, (double)f[c], expected[c]);
@@ -173,10 +181,10 @@ Test(entries, are_what_their_formulas_say_at_the_policy_that_drew_and_elsewhere)
 Test(entries, have_mean_0_and_deviation_1_in_noise_advantage_and_return) {
   seen s = collect("half_cheetah", ML3_POLICY_GAUSSIAN, 5);
   ml3_real *out[OUTPUTS];
-  static const int columns[] = {NOISE, ADVANTAGE, RETURN};
+  static const int columns[] = {NOISE, ADVANTAGE, TD, ADVANTAGE_SHORT, ADVANTAGE_LONG, RETURN};
   run(&s, s.theta, out);
   const int n = s.rows * s.entries;
-  for (int c = 0; c < 3; c++) {
+  for (int c = 0; c < 6; c++) {
     double sum = 0, squares = 0;
     for (int i = 0; i < n; i++) {
       const double x = out[2][i * COLUMNS + columns[c]];

@@ -312,7 +312,8 @@ static void lay_out(model_free *m) {
   m->inner[INNER_GOAL] = ml3_block_of(1, s->env->goal_dim);
   m->inner[INNER_TARGETS] = ml3_block_of(s->expert_targets ? rows : 0, a);
   m->inner[INNER_MEAN] = m->inner[INNER_LOG_STD] = ml3_block_of(by_entries(m) ? rows : 0, a);
-  m->inner[INNER_RETURN] = m->inner[INNER_TIME] = ml3_block_of(by_entries(m) ? rows : 0, 1);
+  for (int i = INNER_RETURN; i <= INNER_TIME; i++) m->inner[i] = ml3_block_of(by_entries(m) ? rows : 0, 1);
+  m->inner[INNER_AGE] = ml3_block_of(by_entries(m), 1);
 
   m->outer[OUTER_X] = ml3_block_of(outer, n);
   m->outer[OUTER_ACTION] = ml3_block_of(outer, a);
@@ -338,7 +339,7 @@ static int make(model_free *m, ml3_error *error) {
   if (code == ML3_OK) code = by_entries(m) ? ml3_model_free_name_entries(m, error) : name_features(m, error);
   if (code != ML3_OK) return code;
   ml3_problem *p = &m->problem;
-  if (by_entries(m)) p->build_features = ml3_model_free_build_entries;
+  if (by_entries(m)) p->build_features = ml3_model_free_build_entries, p->put_age = ml3_model_free_put_age;
   p->theta_size = ml3_policy_size(&s->policy);
   lay_out(m);
   if (s->expert_targets) {

@@ -6,11 +6,13 @@
      noise      (a - mean_0) / sigma_0
      advantage  standardised, of the time step (model_free.h)
      score, spread_score   noise A, (noise^2 - 1)/sqrt(2) A: A times the gradient of log pi by shift and by spread
+     td, advantage_short, advantage_long   generalised advantages as well, by lambda 0, 0.7 and 1
      return     discounted rewards to go, standardised over the rows
      log_ratio, ratio      log of pi(a|s)/pi_0(a|s), and that: the entry's share, whose sum is the action's
      log_prob   log pi(a|s) of a/half, half the width of the entry's bounds
      time       share of the episode gone
      log_std    log(sigma_0 / half)
+     updates    k / (k + 10) of the k updates that the policy has behind it
 
    1/2 (shift^2 + spread^2) is the Kullback-Leibler divergence of the policy from the one that drew to second order, so that a
    Gauss-Newton step on targets for both is a step in the metric of Fisher's information; with score and spread_score as targets it
@@ -29,17 +31,35 @@ enum {
   SPREAD_SCORE,
   NOISE,
   ADVANTAGE,
+  TD,
+  ADVANTAGE_SHORT,
+  ADVANTAGE_LONG,
   RETURN,
   LOG_RATIO,
   RATIO,
   LOG_PROB,
   TIME,
   LOG_STD,
+  UPDATES,
   COLUMNS
 };
 
-static const char *const names[COLUMNS] = {"shift",  "spread",    "score", "spread_score", "noise", "advantage",
-                                           "return", "log_ratio", "ratio", "log_prob",     "time",  "log_std"};
+static const char *const names[COLUMNS] = {[SHIFT] = "shift",
+                                           [SPREAD] = "spread",
+                                           [SCORE] = "score",
+                                           [SPREAD_SCORE] = "spread_score",
+                                           [NOISE] = "noise",
+                                           [ADVANTAGE] = "advantage",
+                                           [TD] = "td",
+                                           [ADVANTAGE_SHORT] = "advantage_short",
+                                           [ADVANTAGE_LONG] = "advantage_long",
+                                           [RETURN] = "return",
+                                           [LOG_RATIO] = "log_ratio",
+                                           [RATIO] = "ratio",
+                                           [LOG_PROB] = "log_prob",
+                                           [TIME] = "time",
+                                           [LOG_STD] = "log_std",
+                                           [UPDATES] = "updates"};
 
 int ml3_model_free_name_entries(model_free *m, ml3_error *error) {
   m->name_list = calloc(COLUMNS, sizeof *m->name_list);
@@ -63,6 +83,11 @@ static ml3_node build_standard(ml3_nn_graph *g, ml3_node x, ml3_node mean, ml3_n
   return ml3_nn_mul(g, ml3_nn_sub(g, x, mean), ml3_nn_exp(g, ml3_nn_neg(g, log_std)));
 }
 
+/* A number of each time step, for all its entries: [rows, actions]. */
+static ml3_node view_step(const model_free *m, ml3_nn_graph *g, int block, ml3_node data) {
+  return ml3_nn_broadcast(g, ml3_block_view(g, m->inner[block], data), inner_rows(m), actions(m));
+}
+
 ml3_node ml3_model_free_build_entries(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                       ml3_node context) {
   const model_free *m = self(p);
@@ -77,7 +102,7 @@ ml3_node ml3_model_free_build_entries(const ml3_problem *p, ml3_nn_graph *g, ml3
   const ml3_node noise = build_standard(g, action, mean_0, log_std_0), squared = ml3_nn_square(g, noise);
   const ml3_node wider = ml3_nn_sub(g, now.log_std, log_std_0),
                  log_std = ml3_nn_sub(g, log_std_0, build_log_half(m, g));
-  const ml3_node advantage = ml3_nn_broadcast(g, ml3_block_view(g, d[INNER_ADVANTAGE], data), rows, entries);
+  const ml3_node advantage = view_step(m, g, INNER_ADVANTAGE, data);
   const ml3_node off = ml3_nn_square(g, build_standard(g, action, now.mean, now.log_std));
   const ml3_node log_ratio = ml3_nn_sub(g, ml3_nn_scale(g, ml3_nn_sub(g, squared, off), 0.5), wider);
   const ml3_node log_prob_0 =
@@ -90,12 +115,16 @@ ml3_node ml3_model_free_build_entries(const ml3_problem *p, ml3_nn_graph *g, ml3
       [SPREAD_SCORE] = spread_score,
       [NOISE] = noise,
       [ADVANTAGE] = advantage,
-      [RETURN] = ml3_nn_broadcast(g, ml3_block_view(g, d[INNER_RETURN], data), rows, entries),
+      [TD] = view_step(m, g, INNER_TD, data),
+      [ADVANTAGE_SHORT] = view_step(m, g, INNER_SHORT, data),
+      [ADVANTAGE_LONG] = view_step(m, g, INNER_LONG, data),
+      [RETURN] = view_step(m, g, INNER_RETURN, data),
       [LOG_RATIO] = log_ratio,
       [RATIO] = ml3_nn_exp(g, log_ratio),
       [LOG_PROB] = ml3_nn_add(g, log_ratio, log_prob_0),
-      [TIME] = ml3_nn_broadcast(g, ml3_block_view(g, d[INNER_TIME], data), rows, entries),
+      [TIME] = view_step(m, g, INNER_TIME, data),
       [LOG_STD] = log_std,
+      [UPDATES] = view_step(m, g, INNER_AGE, data),
   };
   for (int i = 0; i < COLUMNS; i++) all[i] = ml3_nn_view(g, all[i], 0, rows * entries, 1);
   return ml3_nn_concat_cols(g, all, COLUMNS);
@@ -115,4 +144,8 @@ void ml3_model_free_put_entries(const model_free *m, const ml3_rollout *r, ml3_r
       time[at] = (ml3_real)gone / (ml3_real)m->settings.horizon;
       if (r->end[at] != ML3_GOES_ON) gone = -1;
     }
+}
+
+void ml3_model_free_put_age(const ml3_problem *p, int64_t updates, ml3_real *inner) {
+  *ml3_block_in(self(p)->inner[INNER_AGE], inner) = (ml3_real)((double)updates / ((double)updates + 10));
 }

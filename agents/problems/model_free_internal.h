@@ -36,7 +36,11 @@ enum {
   INNER_MEAN, /* of the policy that drew; this and what follows for rows of entries */
   INNER_LOG_STD,
   INNER_RETURN, /* rewards to go, standardised */
-  INNER_TIME,   /* share of the episode gone */
+  INNER_TD,     /* generalised advantages of other lambdas: 0, 0.7 and 1 */
+  INNER_SHORT,
+  INNER_LONG,
+  INNER_TIME, /* share of the episode gone */
+  INNER_AGE,  /* one number: updates k that the policy has behind it, as k / (k + 10) */
   INNER_BLOCKS
 };
 
@@ -118,7 +122,8 @@ ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, m
 int ml3_model_free_name_entries(model_free *m, ml3_error *error); /* the problem's features */
 ml3_node ml3_model_free_build_entries(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                       ml3_node context);
-void ml3_model_free_put_entries(const model_free *m, const ml3_rollout *r, ml3_real *inner);
+void ml3_model_free_put_entries(const model_free *m, const ml3_rollout *r, ml3_real *inner); /* all but the advantages */
+void ml3_model_free_put_age(const ml3_problem *p, int64_t updates, ml3_real *inner);
 
 /* model_free_rollouts.c */
 void ml3_model_free_free_workspace(workspace *w);                                /* may be NULL */

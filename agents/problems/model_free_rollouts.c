@@ -85,19 +85,37 @@ static void put(ml3_block block, ml3_real *data, const ml3_real *from) {
   memcpy(ml3_block_in(block, data), from, (size_t)ml3_block_size(block) * sizeof *from);
 }
 
+/* From rewards to go in `out`, with a baseline fitted in w->value: generalised advantages, standardised. */
+static void generalize(const model_free *m, workspace *w, const ml3_rollout *r, const ml3_real *reward, double lambda,
+                       ml3_real *out) {
+  if (m->settings.baseline == ML3_BASELINE_EPISODES)
+    ml3_subtract_others(r, out);
+  else /* nothing is promised beyond the end */
+    ml3_generalized_advantages(r, reward, w->value, w->zeros, w->zeros, m->settings.discount, lambda, out, w->returns);
+  ml3_standardize(out, (size_t)r->envs * (size_t)r->steps);
+}
+
 static int advantages(const model_free *m, workspace *w, const ml3_rollout *r, const ml3_real *reward, ml3_real *out,
                       ml3_error *error) {
-  int code = ML3_OK;
   ml3_rewards_to_go(r, reward, m->settings.discount, out);
-  if (m->settings.baseline == ML3_BASELINE_EPISODES) {
-    ml3_subtract_others(r, out);
-  } else if ((code = ml3_fit_baseline(r, out, w->fit, w->value, error)) ==
-             ML3_OK) { /* nothing is promised beyond the end */
-    ml3_generalized_advantages(r, reward, w->value, w->zeros, w->zeros, m->settings.discount, m->settings.lambda, out,
-                               w->returns);
-  }
-  ml3_standardize(out, (size_t)r->envs * (size_t)r->steps);
+  const int code =
+      m->settings.baseline == ML3_BASELINE_LINEAR ? ml3_fit_baseline(r, out, w->fit, w->value, error) : ML3_OK;
+  if (code == ML3_OK) generalize(m, w, r, reward, m->settings.lambda, out);
   return code;
+}
+
+/* The same rows by other lambdas, from the baseline that `advantages` has just fitted. */
+static void put_lambdas(const model_free *m, workspace *w, ml3_real *to) {
+  static const struct {
+    int block;
+    double lambda;
+  } of[] = {{INNER_TD, 0}, {INNER_SHORT, 0.7}, {INNER_LONG, 1}};
+  const ml3_rollout *r = w->inner_rollout;
+  for (int i = 0; i < 3; i++) {
+    ml3_real *out = ml3_block_in(m->inner[of[i].block], to);
+    ml3_rewards_to_go(r, r->reward, m->settings.discount, out);
+    generalize(m, w, r, r->reward, of[i].lambda, out);
+  }
 }
 
 static int put_exploration(const model_free *m, workspace *w, ml3_real *to, ml3_error *error) {
@@ -152,7 +170,7 @@ static int collect_inner(const model_free *m, workspace *w, const ml3_real *task
   put(d[INNER_LOG_PROB], to, r->log_prob);
   put(d[INNER_GOAL], to, ml3_block_in(m->task[TASK_GOAL], task));
   if (m->settings.expert_targets) put_expert_actions(m, r, task, ml3_block_in(d[INNER_TARGETS], to));
-  if (by_entries(m)) ml3_model_free_put_entries(m, r, to);
+  if (by_entries(m)) put_lambdas(m, w, to), ml3_model_free_put_entries(m, r, to);
   return ML3_OK;
 }
 
