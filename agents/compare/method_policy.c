@@ -43,21 +43,22 @@ const ml3_method ml3_method_random = {
 
 /* ---- learned loss ------------------------------------------------------------------------------------------------ */
 
-/* Updates of theta on `task`, each reported. */
-static int learn(ml3_trial *t, ml3_meta_work *work, const ml3_real *task, ml3_real *theta, ml3_error *error) {
+/* Updates of theta by the loss on `task`, each reported. */
+static int learn(ml3_trial *t, const ml3_loss *loss, ml3_meta_work *work, const ml3_real *task, ml3_real *theta,
+                 ml3_error *error) {
   const double steps = t->play->update_steps;
   const int most = most_updates(t->arena);
-  ml3_meta_begin(work, t->loss->loss, theta);
+  ml3_meta_begin(work, loss, theta);
   int code = ml3_trial_report_theta(t, 0, false, theta, error);
   for (int k = 1; k <= most && code == ML3_OK && ml3_trial_affords(t, steps); k++) {
-    ml3_meta_adapt(work, t->loss->loss, task, theta, &t->random, NULL, NULL); /* not finite: the step is not taken */
+    ml3_meta_adapt(work, loss, task, theta, &t->random, NULL, NULL); /* not finite: the step is not taken */
     ml3_trial_spend(t, steps);
     code = ml3_trial_report_theta(t, k, k == most, theta, error);
   }
   return code;
 }
 
-static int run_with(ml3_trial *t, const ml3_meta *meta, const ml3_real *task, ml3_error *error) {
+static int run_with(ml3_trial *t, const ml3_loss *loss, const ml3_meta *meta, const ml3_real *task, ml3_error *error) {
   const size_t size = (size_t)t->play->problem->theta_size;
   ml3_trial_pause(t); /* buffers are made once in real use */
   ml3_meta_work *work = ml3_meta_work_new(meta, error);
@@ -66,7 +67,7 @@ static int run_with(ml3_trial *t, const ml3_meta *meta, const ml3_real *task, ml
   int code = ML3_ERR_MEMORY;
   if (work && theta) {
     memcpy(theta, t->theta_0, size * sizeof *theta);
-    code = learn(t, work, task, theta, error);
+    code = learn(t, loss, work, task, theta, error);
   } else if (work) {
     ml3_error_set(error, code, "no memory for a policy");
   }
@@ -79,9 +80,14 @@ static const ml3_meta *meta_of(const ml3_arena *arena, const ml3_compare_loss *l
   return loss->meta ? loss->meta : arena->meta;
 }
 
+/* What updates roll out on: the task as models have it, or the world. */
+static const ml3_real *learned_on(const ml3_trial *t) {
+  return t->play->in_world ? t->world_task.numbers : t->task.numbers;
+}
+
 static int run_learned_loss(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   (void)method;
-  return run_with(t, meta_of(t->arena, t->loss), t->play->in_world ? t->world_task.numbers : t->task.numbers, error);
+  return run_with(t, t->loss->loss, meta_of(t->arena, t->loss), learned_on(t), error);
 }
 
 const ml3_method ml3_method_learned_loss = {
@@ -91,6 +97,44 @@ const ml3_method ml3_method_learned_loss = {
     .needs = ML3_NEEDS_PROBLEM | ML3_NEEDS_LOSS,
     .by_updates = true,
     .run = run_learned_loss};
+
+/* The same loss as it was before it was trained: its initial parameters, drawn as meta-training draws them, and the scaling of
+   its inputs, which training measures and does not learn. */
+static void release_untrained_loss(void *shared) {
+  ml3_loss_free(shared);
+}
+
+static int prepare_untrained_loss(const ml3_method *method, const ml3_arena *arena, const ml3_compare_loss *loss,
+                                  void **shared, double *steps, char *note, size_t note_size, ml3_error *error) {
+  const ml3_loss *trained = loss->loss;
+  (void)method, (void)steps, (void)note, (void)note_size;
+  if (trained->spec.kind != ML3_LOSS_LEARNED || trained->spec.learn_start)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "'untrained_loss' is of a learned loss without a learned start; '%s' has %s", loss->label,
+                         trained->spec.learn_start ? "a start" : "none");
+  ml3_random init = ml3_random_stream(arena->settings.seed, ML3_PURPOSE_INIT, 0, 0);
+  ml3_loss *fresh = ml3_loss_new(&trained->spec, &init, error);
+  if (!fresh) return error ? error->code : ML3_ERR_MEMORY;
+  const size_t bytes = (size_t)trained->spec.net.inputs * sizeof *fresh->shift;
+  memcpy(fresh->shift, trained->shift, bytes);
+  memcpy(fresh->scale, trained->scale, bytes);
+  *shared = fresh;
+  return ML3_OK;
+}
+
+static int run_untrained_loss(const ml3_method *method, ml3_trial *t, ml3_error *error) {
+  (void)method;
+  return run_with(t, t->shared, meta_of(t->arena, t->loss), learned_on(t), error);
+}
+
+const ml3_method ml3_method_untrained_loss = {.name = "untrained_loss",
+                                              .label = "%s, not trained",
+                                              .summary = "updates by the learned loss with its initial parameters",
+                                              .needs = ML3_NEEDS_PROBLEM | ML3_NEEDS_LOSS,
+                                              .by_updates = true,
+                                              .prepare = prepare_untrained_loss,
+                                              .release = release_untrained_loss,
+                                              .run = run_untrained_loss};
 
 /* The same on rollouts in the world: no model is used, its errors do not matter. A model-free loss does so anyway. */
 typedef struct recorded {
@@ -129,7 +173,7 @@ static int prepare_recorded(const ml3_method *method, const ml3_arena *arena, co
 static int run_recorded(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   (void)method;
   const recorded *r = t->shared;
-  return run_with(t, r ? r->meta : meta_of(t->arena, t->loss), t->world_task.numbers, error);
+  return run_with(t, t->loss->loss, r ? r->meta : meta_of(t->arena, t->loss), t->world_task.numbers, error);
 }
 
 const ml3_method ml3_method_learned_loss_world = {
