@@ -22,6 +22,7 @@ typedef enum ml3_purpose {
   ML3_PURPOSE_ACTION = 6,     /* exploration noise */
   ML3_PURPOSE_BASELINE = 7,   /* baselines' own choices */
   ML3_PURPOSE_SEARCH = 8,     /* points of a random search */
+  ML3_PURPOSE_PERTURB = 9,    /* perturbations of parameters by evolution strategies */
   ML3_PURPOSE_USER = 100      /* free for programs built on the library */
 } ml3_purpose;
 

@@ -130,6 +130,7 @@ int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem
                              ml3_error *error) {
   const ml3_inner_options *inner = ML3_LAB_GET(c, inner);
   const ml3_outer_options *outer = ML3_LAB_GET(c, outer);
+  const ml3_evolution_options *evolution = ML3_LAB_GET(c, evolution);
   const ml3_validation_options *validation = ML3_LAB_GET(c, validation);
   const ml3_dynamics_options *dynamics = ML3_LAB_GET(c, dynamics);
   const ml3_lab_meta_method *method = ml3_lab_meta_method_of(c);
@@ -153,6 +154,10 @@ int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem
                .fast_products = inner->products != 0,
                .derivatives = method->first_order ? ML3_DERIVATIVES_FIRST_ORDER : (ml3_derivatives)inner->derivatives},
       .optimizer = ml3_nn_adam(outer->rate),
+      .gradient = (ml3_outer_gradient)outer->gradient,
+      .evolution = {.pairs = (int)evolution->pairs,
+                    .deviation = evolution->deviation,
+                    .shape = (ml3_evolution_shape)evolution->shape},
       .seed = (uint64_t)c->seed,
       .threads = ml3_lab_threads(c),
       .ranks = c->ranks,

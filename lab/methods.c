@@ -6,9 +6,10 @@
 #include "lab/learners.h"
 #include "metaloss/options.h"
 
-static const ml3_keys *const of_losses[] = {&ml3_loss_keys, &ml3_inner_keys, &ml3_outer_keys, &ml3_validation_keys,
-                                            NULL};
-static const ml3_keys *const of_starts[] = {&ml3_inner_keys, &ml3_outer_keys, &ml3_validation_keys, NULL};
+static const ml3_keys *const of_losses[] = {&ml3_loss_keys,      &ml3_inner_keys,      &ml3_outer_keys,
+                                            &ml3_evolution_keys, &ml3_validation_keys, NULL};
+static const ml3_keys *const of_starts[] = {&ml3_inner_keys, &ml3_outer_keys, &ml3_evolution_keys, &ml3_validation_keys,
+                                             NULL};
 
 static const ml3_lab_meta_method methods[ML3_LAB_META_METHODS] = {
     {.name = "learned_loss", .label = "learned loss", .loss = true, .keys = of_losses},

@@ -110,8 +110,11 @@ static void say_trouble(training *t, const ml3_trainer_report *r) {
   ml3_error what;
   if (!ml3_trainer_trouble(t->trainer, &what)) return;
   void (*const say)(const ml3_lab_callbacks *, const char *, ...) = t->told_trouble ? ml3_lab_detail : ml3_lab_message;
-  say(&t->callbacks, "%s; %d of %lld tasks left out, %d taken with smaller steps", what.message, r->skipped,
-      (long long)ML3_LAB_GET(&t->config, outer)->tasks, r->reduced);
+  if (t->trainer_settings.gradient == ML3_GRADIENT_EVOLUTION)
+    say(&t->callbacks, "%s; %d of %d evaluations failed", what.message, r->skipped, r->evaluations);
+  else
+    say(&t->callbacks, "%s; %d of %d tasks left out, %d taken with smaller steps", what.message, r->skipped,
+        r->evaluations, r->reduced);
   t->told_trouble = true;
 }
 

@@ -203,6 +203,9 @@ const ml3_nn_program *ml3_meta_outer_program(const ml3_meta *m) {
 bool ml3_meta_has_target_loss(const ml3_meta *m) {
   return m->problem->build_targets && m->settings.target_weight > 0;
 }
+double ml3_meta_weight(const ml3_meta *m, int update) {
+  return m->weights[update * m->passes];
+}
 int ml3_meta_batch(const ml3_meta *m) {
   return m->batch;
 }

@@ -78,6 +78,7 @@ void ml3_meta_free(ml3_meta *meta);
 const ml3_meta_settings *ml3_meta_settings_of(const ml3_meta *meta);
 const ml3_problem *ml3_meta_problem(const ml3_meta *meta);
 int ml3_meta_batch(const ml3_meta *meta); /* >= 1 */
+double ml3_meta_weight(const ml3_meta *meta, int update); /* w of the loss after that update, 1 .. ml3_meta_updates */
 int ml3_meta_kept(const ml3_meta *meta);  /* inner steps whose forward values are kept, 1 .. K */
 /* The programs, for reports and profiles: features, inner (stages: step, grad_phi, grad_theta), outer. */
 const ml3_nn_program *ml3_meta_inner_program(const ml3_meta *meta);

@@ -73,6 +73,8 @@ static const ml3_key outer_keys[] = {
      "a task of meta-training whose numbers become NaN or infinite: leave it out, end, or halve its inner step"},
     {"outer.steps", ML3_KEY_INT, AT(steps), "6000", 1, 1e9, NULL, NULL, "updates of the learned loss"},
     {"outer.tasks", ML3_KEY_INT, AT(tasks), "16", 1, 65536, NULL, NULL, "tasks an update"},
+    {"outer.gradient", ML3_KEY_CHOICE, AT(gradient), "exact", 0, 0, "exact|evolution", NULL,
+     "through the inner updates; or estimated from perturbed losses (evolution strategies), for hundreds of updates"},
     {"outer.epochs", ML3_KEY_INT, AT(epochs), "1", 1, 1000, NULL, NULL,
      "updates by the same data, where problems collect them (model_free)"},
     {"outer.optimizer", ML3_KEY_CHOICE, AT(optimizer), "adam", 0, 0, "sgd|momentum|adam|adamw", NULL, ""},
@@ -82,7 +84,7 @@ static const ml3_key outer_keys[] = {
     {"outer.final_rate", ML3_KEY_REAL, AT(final_rate), "0", 0, 1e3, NULL, NULL, ""},
     {"outer.warmup", ML3_KEY_INT, AT(warmup), "0", 0, 1e9, NULL, NULL, "steps of linear warm-up"},
     {"outer.clip_norm", ML3_KEY_REAL, AT(clip_norm), "1", 0, 1e9, NULL, NULL, "of the mean meta-gradient; 0: none"},
-    {"outer.task_clip_norm", ML3_KEY_REAL, AT(task_clip_norm), "0.5", 0, 1e9, NULL, NULL,
+    {"outer.task_clip_norm", ML3_KEY_REAL, AT(task_clip_norm), "0.5", 0, 1e9, NULL, "outer.gradient=exact",
      "of each task's meta-gradient; 0: none"},
     {"outer.task_weight", ML3_KEY_REAL, AT(task_weight), "1", 0, 1e6, NULL, NULL, "beta: weight of the task loss"},
     {"outer.extra_weight", ML3_KEY_REAL, AT(extra_weight), "1.5", 0, 1e6, NULL, NULL,
@@ -90,6 +92,18 @@ static const ml3_key outer_keys[] = {
 };
 #undef AT
 const ml3_keys ml3_outer_keys = ML3_KEYS(outer_keys, ml3_outer_options);
+
+#define AT(field) offsetof(ml3_evolution_options, field)
+static const ml3_key evolution_keys[] = {
+    {"evolution.pairs", ML3_KEY_INT, AT(pairs), "32", 1, 65536, NULL, "outer.gradient=evolution",
+     "perturbations +eps and -eps of the loss in an outer step; all see the same outer.tasks tasks"},
+    {"evolution.deviation", ML3_KEY_REAL, AT(deviation), "0.02", 1e-9, 1e3, NULL, "outer.gradient=evolution",
+     "of a perturbation's entries"},
+    {"evolution.shape", ML3_KEY_CHOICE, AT(shape), "ranks", 0, 0, "ranks|none", "outer.gradient=evolution",
+     "what weighs a perturbation: the rank of its value in the outer step, or the value"},
+};
+#undef AT
+const ml3_keys ml3_evolution_keys = ML3_KEYS(evolution_keys, ml3_evolution_options);
 
 #define AT(field) offsetof(ml3_validation_options, field)
 static const ml3_key validation_keys[] = {

@@ -26,9 +26,16 @@ typedef struct ml3_inner_options {
 /* outer.*, numerics */
 typedef struct ml3_outer_options {
   int64_t steps, tasks, epochs, warmup;
-  int optimizer, schedule, numerics;
+  int gradient, optimizer, schedule, numerics;
   double rate, final_rate, clip_norm, task_clip_norm, task_weight, extra_weight;
 } ml3_outer_options;
+
+/* evolution.* */
+typedef struct ml3_evolution_options {
+  int64_t pairs;
+  double deviation;
+  int shape;
+} ml3_evolution_options;
 
 /* validation.* */
 typedef struct ml3_validation_options {
@@ -47,7 +54,7 @@ typedef struct ml3_meta_test_options {
   double rate;
 } ml3_meta_test_options;
 
-extern const ml3_keys ml3_loss_keys, ml3_inner_keys, ml3_outer_keys, ml3_validation_keys, ml3_test_keys,
-    ml3_meta_test_keys;
+extern const ml3_keys ml3_loss_keys, ml3_inner_keys, ml3_outer_keys, ml3_evolution_keys, ml3_validation_keys,
+    ml3_test_keys, ml3_meta_test_keys;
 
 #endif

@@ -34,6 +34,7 @@ typedef struct ml3_problem_steps {
   double inner, outer; /* of the environment, for one D and for one D' */
   double model_inner, model_outer; /* of a model, for the features of an inner step and for L_task or its gradient */
   double gather;                   /* of the environment, for one call of `gather` */
+  double judge;                    /* the same, for one call of `evaluate` */
   double made;                     /* the same, that the problem took when it was made (to fit a model) */
 } ml3_problem_steps;
 

@@ -163,6 +163,7 @@ const batch_task *ml3_trainer_first_trouble(const batch *b) {
 }
 
 bool ml3_trainer_trouble(const ml3_trainer *t, ml3_error *what) {
+  if (t->evolution) return ml3_evolution_trouble(t, what);
   const batch_task *b = ml3_trainer_first_trouble(&t->train);
   if (b)
     ml3_error_set(what, ML3_ERR_NUMERIC, "outer step %lld, task %d: %s", (long long)t->tried_step,
@@ -179,12 +180,20 @@ static int run_batch(ml3_trainer *t, int epoch, ml3_error *error) {
   return ml3_trainer_share_batch(t, &t->train, error);
 }
 
+int ml3_trainer_update(ml3_trainer *t, const ml3_real *gradient, ml3_trainer_report *report, ml3_error *error) {
+  report->gradient_norm = ml3_nn_optimizer_update(&t->optimizer, t->loss->phi, gradient);
+  if (isfinite(report->gradient_norm)) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_NUMERIC,
+                       "outer step %lld: the norm of the meta-gradient is not finite; the loss is as it was before",
+                       (long long)t->outer_step);
+}
+
 /* One update of phi; report is of the last one. */
 static int run_epoch(ml3_trainer *t, int epoch, ml3_trainer_report *report, ml3_error *error) {
   int code = run_batch(t, epoch, error);
   if (code != ML3_OK) return code;
 
-  *report = (ml3_trainer_report){.outer_step = t->outer_step};
+  *report = (ml3_trainer_report){.outer_step = t->outer_step, .evaluations = t->train.count};
   int good = ml3_trainer_mean_objective(&t->train, &report->objective);
   report->skipped = t->train.count - good;
   for (int i = 0; i < t->train.count; i++)
@@ -213,18 +222,14 @@ static int run_epoch(ml3_trainer *t, int epoch, ml3_trainer_report *report, ml3_
   if ((code = ml3_trainer_sum_gradients(t, error)) != ML3_OK) return code;
   ml3_real *gradient = t->train.items[0].gradient;
   for (int i = 0; i < t->loss->size; i++) gradient[i] /= (ml3_real)good;
-  report->gradient_norm = ml3_nn_optimizer_update(&t->optimizer, t->loss->phi, gradient);
-  if (!isfinite(report->gradient_norm))
-    return ml3_error_set(error, ML3_ERR_NUMERIC,
-                         "outer step %lld: the norm of the meta-gradient is not finite; the loss is as it was before",
-                         (long long)t->outer_step);
-  return ML3_OK;
+  return ml3_trainer_update(t, gradient, report, error);
 }
 
 int ml3_trainer_step(ml3_trainer *t, ml3_trainer_report *report, ml3_error *error) {
   t->tried_step = t->outer_step;
   int code = ml3_trainer_gather(t, error);
-  for (int epoch = 0; epoch < t->epochs && code == ML3_OK; epoch++) code = run_epoch(t, epoch, report, error);
+  for (int epoch = 0; epoch < t->epochs && code == ML3_OK; epoch++)
+    code = t->evolution ? ml3_evolution_step(t, report, error) : run_epoch(t, epoch, report, error);
   if (code != ML3_OK) return code;
   if (t->train.moments) ml3_trainer_merge_moments(t);
   report->outer_step = ++t->outer_step;

@@ -41,16 +41,37 @@ typedef enum ml3_numerics {
   ML3_NUMERICS_REDUCE /* it is tried again with half the inner step size, up to four times, then left out; counted too */
 } ml3_numerics;
 
+/* How the outer gradient is made. */
+typedef enum ml3_outer_gradient {
+  ML3_GRADIENT_EXACT,    /* through the inner steps: meta.h */
+  ML3_GRADIENT_EVOLUTION /* from the values of perturbed losses: evolution.c */
+} ml3_outer_gradient;
+
+/* What evolution strategies weigh perturbations by. */
+typedef enum ml3_evolution_shape {
+  ML3_SHAPE_RANKS, /* ranks of the values in the generation, from -1/2 (best) to 1/2 */
+  ML3_SHAPE_NONE   /* the values themselves */
+} ml3_evolution_shape;
+
+/* Settings of evolution strategies. */
+typedef struct ml3_evolution_settings {
+  int pairs;        /* of perturbations +eps and -eps, in a generation, which is an outer step; >= 1 */
+  double deviation; /* of a perturbation's entries */
+  ml3_evolution_shape shape;
+} ml3_evolution_settings;
+
 /* The outer loop's settings. */
 typedef struct ml3_trainer_settings {
   ml3_meta_settings meta; /* its batch is not looked at */
   ml3_nn_optimizer_settings optimizer; /* its steps are updates of phi: outer steps times ml3_trainer_epochs */
+  ml3_outer_gradient gradient;
+  ml3_evolution_settings evolution; /* for ML3_GRADIENT_EVOLUTION */
   uint64_t seed;
   int threads;           /* 0: all cores, or OMP_NUM_THREADS */
   int tasks;             /* a batch, one outer step */
   int epochs; /* updates of phi by the data of an outer step, which is collected once; 0 or 1: one. Without effect on a
                            problem that collects none */
-  double task_clip_norm; /* each task's meta-gradient is clipped to this norm before the mean; 0: not */
+  double task_clip_norm; /* each task's exact meta-gradient is clipped to this norm before the mean; 0: not */
   ml3_normalize normalize;
   ml3_numerics numerics;
   int lifetime; /* outer steps that a task and its optimizee live: each goes on from where the last left theta and
@@ -74,7 +95,8 @@ typedef struct ml3_trainer_report {
   double objective;     /* J of the batch (step) or of the validation tasks */
   double gradient_norm; /* before clipping */
   double inner_rate;
-  int skipped;            /* tasks left out because their numbers were not finite: of the batch, or of the validation */
+  int evaluations;        /* tasks of the batch or of the validation; of a generation, perturbed losses times tasks */
+  int skipped;            /* those of them left out because their numbers were not finite */
   int reduced;            /* tasks taken with a smaller inner step size (ML3_NUMERICS_REDUCE) */
   ml3_outcome outcome;    /* validation only: after K inner steps. Success is of all tasks, a failed one has none; the other
                              means are of the tasks that did not fail, NAN when all did */

@@ -14,6 +14,7 @@ ml3_random ml3_trainer_stream(const ml3_trainer *t, ml3_draws phase, int i, int6
             [ML3_DRAWS_FIRST_FEATURES] = {ML3_PURPOSE_INIT, task + 1, 0},
             [ML3_DRAWS_TASK] = {ML3_PURPOSE_TRAIN, task, step},
             [ML3_DRAWS_GATHER] = {ML3_PURPOSE_TRAIN, gathered + task, step},
+            [ML3_DRAWS_PERTURBATION] = {ML3_PURPOSE_PERTURB, task, step},
             [ML3_DRAWS_VALIDATION] = {ML3_PURPOSE_VALIDATION, task, 0}};
   return ml3_random_stream(t->settings.seed, of[phase].purpose, of[phase].task, of[phase].step);
 }

@@ -1,8 +1,9 @@
-/* What the trainer's files share: trainer_make.c, trainer_draws.c (random numbers), trainer.c (an outer step), trainer_features.c (normalisation),
-   trainer_validation.c, trainer_ranks.c and trainer_checkpoint.c. */
+/* What the trainer's files share: trainer_make.c, trainer_draws.c (random numbers), trainer.c (an outer step), evolution.c (one by evolution
+   strategies), trainer_features.c (normalisation), trainer_validation.c, trainer_ranks.c and trainer_checkpoint.c. */
 #ifndef ML3_METALOSS_TRAINER_INTERNAL_H
 #define ML3_METALOSS_TRAINER_INTERNAL_H
 
+#include "metaloss/evolution.h"
 #include "metaloss/scaling.h"
 #include "metaloss/trainer.h"
 
@@ -52,6 +53,7 @@ struct ml3_trainer {
   batch train, validation;
   running running;
   lifetimes lifetimes;
+  ml3_evolution *evolution; /* NULL where the gradient is exact */
   ml3_real *stored; /* [tasks][data size] where data serve several epochs, else NULL */
   int epochs;       /* >= 1 */
   int64_t outer_step, tried_step; /* done so far; the one that the batch is of */
@@ -68,6 +70,7 @@ typedef enum ml3_draws {
   ML3_DRAWS_TASK,           /* a task of an outer step. One that goes on learning is that of the step at which it was drawn, while
                                its data come from the stream of the present step */
   ML3_DRAWS_GATHER,         /* a task of a round of data for a learned model */
+  ML3_DRAWS_PERTURBATION,   /* of phi, a pair's: its entries in their order */
   ML3_DRAWS_VALIDATION
 } ml3_draws;
 ml3_random ml3_trainer_stream(const ml3_trainer *t, ml3_draws phase, int i, int64_t outer_step);
@@ -96,6 +99,9 @@ int ml3_trainer_share_batch(
     ml3_error *error); /* codes, objectives, outcomes, moments; sentences of the first with trouble */
 int ml3_trainer_sum_gradients(ml3_trainer *t, ml3_error *error);     /* allreduce: items[0].gradient of all units */
 int ml3_trainer_share_lives(const ml3_trainer *t, ml3_error *error); /* before a checkpoint */
+
+/* trainer.c: one update of phi. When the gradient's norm, which the report gets, is not finite, phi stays as it was. */
+int ml3_trainer_update(ml3_trainer *t, const ml3_real *gradient, ml3_trainer_report *report, ml3_error *error);
 
 /* Mean over the tasks that succeeded; their number is returned. */
 int ml3_trainer_mean_objective(const batch *b, double *objective);

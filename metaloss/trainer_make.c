@@ -25,7 +25,8 @@ static bool make_batch(batch *b, int count, int unit, const ml3_problem *p, int 
 static int unit_size(const ml3_trainer_settings *s) {
   int unit = 4;
   while (unit > 1 && (s->tasks % unit || s->tasks / unit < 4)) unit /= 2;
-  return s->task_clip_norm > 0 || s->epochs > 1 ? 1 : unit;
+  const bool apart = s->task_clip_norm > 0 || s->epochs > 1 || s->gradient == ML3_GRADIENT_EVOLUTION;
+  return apart ? 1 : unit;
 }
 
 /* What threads need besides to run units of several tasks. */
@@ -152,6 +153,7 @@ static int make_parts(ml3_trainer *t, ml3_error *error) {
     if (!(t->works[i] = ml3_meta_work_new(t->meta, error))) return ML3_ERR_MEMORY;
   code = make_units(t, unit, error);
   if (code == ML3_OK) code = make_long(t, error);
+  if (code == ML3_OK && s->gradient == ML3_GRADIENT_EVOLUTION) code = ml3_evolution_make(t, error);
   if (code != ML3_OK) return code;
 
   if (p->feature_names && s->meta.loss.kind == ML3_LOSS_LEARNED) ml3_loss_name_features(t->loss, p->feature_names);
@@ -173,7 +175,9 @@ int ml3_trainer_keep_scaling(ml3_trainer *t, ml3_error *error) {
 }
 
 ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_settings *settings, ml3_error *error) {
+  const bool evolution = settings->gradient == ML3_GRADIENT_EVOLUTION;
   if (check(settings, error) != ML3_OK) return NULL;
+  if (evolution && ml3_evolution_check(problem, settings, error) != ML3_OK) return NULL;
   ml3_trainer *t = calloc(1, sizeof *t);
   if (!t) {
     ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a trainer");
@@ -184,6 +188,7 @@ ml3_trainer *ml3_trainer_new(const ml3_problem *problem, const ml3_trainer_setti
   t->epochs = t->settings.epochs = ml3_trainer_epochs(problem, settings->epochs);
   t->settings.meta.batch = 1; /* units are the trainer's own matter */
   t->settings.meta.moments = settings->normalize == ML3_NORMALIZE_RUNNING;
+  if (evolution) t->settings.meta.keep_bytes = 0; /* nothing is walked back through */
   if (make_parts(t, error) == ML3_OK) return t;
   ml3_trainer_free(t);
   return NULL;
@@ -208,6 +213,7 @@ void ml3_trainer_free(ml3_trainer *t) {
   free(t->train.moments);
   free(t->running.mean);
   free(t->stored);
+  ml3_evolution_free(t->evolution, t->threads);
   free(t->lifetimes.birth);
   free(t->lifetimes.theta);
   free(t->lifetimes.velocity);

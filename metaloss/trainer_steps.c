@@ -17,13 +17,14 @@ void ml3_trainer_count_steps(const ml3_problem *p, const ml3_trainer_settings *s
   const int updates = ml3_meta_updates(&s->meta);
   bool last;
   const int judged = count_judged(&s->meta, updates, &last);
-  const double tasks = (double)outer_steps * s->tasks;
+  const bool evolution = s->gradient == ML3_GRADIENT_EVOLUTION;
+  const double tasks = (double)outer_steps * s->tasks * (evolution ? 2 * s->evolution.pairs : 1);
   const double first =
       s->normalize != ML3_NORMALIZE_NONE && s->meta.loss.kind == ML3_LOSS_LEARNED ? ML3_TRAINER_FIRST_TASKS : 0;
   const double epochs = ml3_trainer_epochs(p, s->epochs); /* the environment is acted in once */
   /* With reuse the data of an update are those of the loss before it; after the last there are none. */
-  *environment = p->steps.made + first * p->steps.inner +
-                 tasks * (updates * p->steps.inner + (p->reuse ? last : judged) * p->steps.outer);
+  const double losses = evolution && p->collect ? judged * p->steps.judge : (p->reuse ? last : judged) * p->steps.outer;
+  *environment = p->steps.made + first * p->steps.inner + tasks * (updates * p->steps.inner + losses);
   *model = first * p->steps.model_inner +
            tasks * epochs * (s->meta.inner_steps * p->steps.model_inner + judged * p->steps.model_outer);
   if (!p->gather || s->gather_every <= 0 || outer_steps < 1) return;

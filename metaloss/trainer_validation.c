@@ -96,7 +96,9 @@ int ml3_trainer_validate(ml3_trainer *t, ml3_trainer_report *report, ml3_error *
     if (error) *error = failed->error;
     return failed->code;
   }
-  *report = (ml3_trainer_report){.outer_step = t->outer_step, .inner_rate = ml3_loss_rate(t->loss)};
+  *report = (ml3_trainer_report){.outer_step = t->outer_step,
+                                 .evaluations = t->validation.count,
+                                 .inner_rate = ml3_loss_rate(t->loss)};
   const int good = ml3_trainer_mean_objective(&t->validation, &report->objective);
   report->skipped = t->validation.count - good;
   report->outcome = mean_outcome(&t->validation, good);

@@ -353,7 +353,9 @@ static int make(model_free *m, ml3_error *error) {
   workspace *w = ml3_model_free_take_workspace(m, error); /* what is wrong with policy or environment shows here */
   if (!w) return error ? error->code : ML3_ERR_MEMORY;
   ml3_model_free_return_workspace(m, w);
-  p->steps = (ml3_problem_steps){.inner = inner_rows(m), .outer = outer_rows(m)};
+  p->steps = (ml3_problem_steps){.inner = inner_rows(m),
+                                .outer = outer_rows(m),
+                                .judge = (double)m->settings.judge_episodes * m->settings.horizon};
   if (!s->normalize) return ML3_OK;
   p->scaled_inputs = inputs(m);
   p->get_scaling = get_scaling, p->set_scaling = set_scaling;
