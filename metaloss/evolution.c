@@ -1,5 +1,5 @@
-/* Evolution strategies (Salimans et al. 2017; antithetic pairs as in Nesterov and Spokoiny 2017): the gradient of J (meta.h),
-   smoothed by a normal distribution around phi, from values of J alone.
+/* Evolution strategies (Salimans et al. 2017; antithetic pairs as in Nesterov and Spokoiny 2017): the gradient of J
+   (meta.h), smoothed by a normal distribution around phi, from values of J alone.
 
      eps_i ~ N(0, 1),  phi_i+- = phi +- deviation eps_i                              i = 1 .. pairs
      J_i+- = mean over the tasks of J(phi_i+-; task)
@@ -7,9 +7,9 @@
      u     = the centred rank among all J of the generation, or J itself
 
    All perturbed losses see the same tasks, initial optimizees and streams of random numbers. Nothing is differentiated
-   through the inner steps, so that there may be hundreds of them. Where a problem collects data, the value of its graph of
-   L_task says nothing (model_free: a surrogate whose gradient counts), and L_task is what `evaluate` finds after an update
-   (model_free: minus the return of the mean action).
+   through the inner steps, so that there may be hundreds of them. Where a problem collects data, the value of its graph
+   of L_task says nothing (model_free: a surrogate whose gradient counts), and L_task is what `evaluate` finds after an
+   update (model_free: minus the return of the mean action).
 
    Evaluations, a perturbed loss on a task each, are shared out over threads, pairs over ranks; eps_i is the stream of
    (seed, outer step, i), and sums are taken in fixed order: the same bits on any number of threads and ranks. */
@@ -41,7 +41,7 @@ struct ml3_evolution {
   ml3_error failure;        /* why */
 };
 
-/* ---- the mathematics ------------------------------------------------------------------------------------------ */
+/* ---- the mathematics ---------------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b) {
   const double x = ((const ml3_ranked *)a)->value, y = ((const ml3_ranked *)b)->value;
@@ -83,15 +83,16 @@ void ml3_evolution_values(const ml3_evolution_settings *s, int tasks, const doub
   }
 }
 
-void ml3_evolution_weights(const ml3_evolution_settings *s, double *values, double *weights, ml3_ranked *room) {
+int ml3_evolution_weights(const ml3_evolution_settings *s, double *values, double *weights, ml3_ranked *room) {
   int good = 0;
   if (s->shape == ML3_SHAPE_RANKS) ml3_evolution_ranks(values, 2 * s->pairs, values, room);
   for (int i = 0; i < s->pairs; i++) good += isfinite(values[2 * i]);
   for (int i = 0; i < s->pairs; i++)
     weights[i] = isfinite(values[2 * i]) ? (values[2 * i] - values[2 * i + 1]) / (2 * s->deviation * good) : 0;
+  return good;
 }
 
-/* ---- making -------------------------------------------------------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------------------------------------------- */
 
 static int check_values(const ml3_problem *p, const ml3_trainer_settings *s, ml3_error *error) {
   const ml3_meta_settings *m = &s->meta;
@@ -198,7 +199,7 @@ void ml3_evolution_free(ml3_evolution *e, int threads) {
   free(e);
 }
 
-/* ---- an evaluation --------------------------------------------------------------------------------------------------- */
+/* ---- an evaluation ------------------------------------------------------------------------------------------ */
 
 /* J of an optimizee's updates by that loss, as `evaluate` finds L_task after them. */
 static int judge_updates(const ml3_trainer *t, ml3_meta_work *work, const place *at, const ml3_real *task,
@@ -249,7 +250,7 @@ static bool goes_before(int code, int n, int other_code, int other) {
   return other < 0 || (numbers == other_numbers ? n < other : other_numbers);
 }
 
-/* ---- a generation ---------------------------------------------------------------------------------------------------- */
+/* ---- a generation ------------------------------------------------------------------------------------------- */
 
 /* Tasks and optimizees, the same for all perturbed losses and on all ranks; eps of the rank's own pairs. */
 static int draw(ml3_trainer *t, int first, int end, ml3_error *error) {
@@ -342,7 +343,11 @@ static int sum_gradient(ml3_trainer *t, int first, int end, ml3_error *error) {
   const ml3_evolution_settings *s = &t->settings.evolution;
   const size_t size = (size_t)t->loss->size;
   ml3_evolution_values(s, t->settings.tasks, e->evaluations, e->values);
-  ml3_evolution_weights(s, e->values, e->weights, e->room);
+  if (ml3_evolution_weights(s, e->values, e->weights, e->room) == 0)
+    return ml3_error_set(
+        error, ML3_ERR_NUMERIC,
+        "outer step %lld: no pair has a task on which both evaluations are finite; the loss is as it was before",
+        (long long)t->outer_step);
 #pragma omp parallel for num_threads(ml3_threads(t->threads)) schedule(static)
   for (int i = first; i < end; i++)
     for (size_t j = 0; j < size; j++) e->noise[(size_t)i * size + j] *= (ml3_real)e->weights[i];

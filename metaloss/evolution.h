@@ -18,7 +18,7 @@ int ml3_evolution_step(ml3_trainer *t, ml3_trainer_report *report, ml3_error *er
 /* What was not finite in the first evaluation that failed in the last generation: ml3_trainer_trouble. */
 bool ml3_evolution_trouble(const ml3_trainer *t, ml3_error *what);
 
-/* ---- the mathematics ---- */
+/* ---- the mathematics ---------------------------------------------------------------------------------------- */
 
 /* A value and where it was. */
 typedef struct ml3_ranked {
@@ -26,16 +26,17 @@ typedef struct ml3_ranked {
   int at;
 } ml3_ranked;
 
-/* shaped[count]: the ranks of values[count], centred: -1/2 for the least, 1/2 for the greatest; equal values share the mean
-   of their ranks. room[count] is scratch. All are finite. */
+/* shaped[count]: the ranks of values[count], centred: -1/2 for the least, 1/2 for the greatest; equal values share the
+   mean of their ranks. room[count] is scratch. All are finite; shaped may be values. */
 void ml3_evolution_ranks(const double *values, int count, double *shaped, ml3_ranked *room);
 
-/* values[pairs][2], of phi + eps and phi - eps, from evaluations[pairs][2][tasks], NAN where one failed. By ranks, a failed
-   one counts as the worst on its task; with `none` the task is left out of that pair's values, which are NAN where no task
-   is left. */
+/* values[pairs][2], of phi + eps and phi - eps, from evaluations[pairs][2][tasks], NAN where one failed. By ranks, a
+   failed one counts as the worst on its task; with `none` the task is left out of that pair's values, which are NAN where
+   no task is left. */
 void ml3_evolution_values(const ml3_evolution_settings *s, int tasks, const double *evaluations, double *values);
 
-/* weights[pairs] by which the pairs' eps are summed to the gradient, from those values, which are shaped in place. */
-void ml3_evolution_weights(const ml3_evolution_settings *s, double *values, double *weights, ml3_ranked *room);
+/* weights[pairs] by which the pairs' eps are summed to the gradient, from those values, which are shaped in place. Returns
+   how many pairs have values; the others weigh 0. */
+int ml3_evolution_weights(const ml3_evolution_settings *s, double *values, double *weights, ml3_ranked *room);
 
 #endif

@@ -184,7 +184,7 @@ typedef struct training {
   ml3_problem *problem;
   ml3_trainer *trainer;
   const char *checkpoint;
-  int steps, spoilt; /* every so many-th task is no number; 0: none */
+  bool evolution;
 } training;
 
 static int (*all_samples)(const ml3_problem *p, ml3_split split, ml3_random *random, ml3_real *task, ml3_real *theta,
@@ -205,9 +205,11 @@ static ml3_problem *make_problem(bool spoilt) {
   return problem;
 }
 
-static ml3_trainer *make_trainer(const ml3_problem *problem, const ml3_ranks *ranks) {
+static ml3_trainer *make_trainer(const ml3_problem *problem, const ml3_ranks *ranks, bool evolution) {
   const bool spoilt = problem->sample == spoilt_samples; /* the first features would be no numbers */
   const ml3_trainer_settings s = {
+      .gradient = evolution ? ML3_GRADIENT_EVOLUTION : ML3_GRADIENT_EXACT,
+      .evolution = {.pairs = 5, .deviation = 0.1}, /* of seven ranks, two have none */
       .meta = {.loss = {.net = {.inputs = 3, .outputs = 1, .depth = 1, .hidden = {4}, .activation = ML3_TANH},
                         .rate = 0.1,
                         .momentum = 0.5},
@@ -217,8 +219,8 @@ static ml3_trainer *make_trainer(const ml3_problem *problem, const ml3_ranks *ra
       .seed = 3,
       .threads = 1,
       .tasks = 24,
-      .lifetime = 3,
-      .normalize = spoilt ? ML3_NORMALIZE_NONE : ML3_NORMALIZE_RUNNING,
+      .lifetime = evolution ? 1 : 3,
+      .normalize = spoilt || evolution ? ML3_NORMALIZE_NONE : ML3_NORMALIZE_RUNNING,
       .validation_tasks = 7,
       .ranks = ranks};
   return ml3_trainer_new(problem, &s, NULL);
@@ -238,18 +240,18 @@ static int train(ml3_trainer *t, int steps, int *skipped, ml3_error *error) {
 static void train_rank(member *m) {
   training *w = m->what;
   int skipped = 0;
-  w->trainer = make_trainer(w->problem, &m->ranks);
+  w->trainer = make_trainer(w->problem, &m->ranks, w->evolution);
   m->code = train(w->trainer, 6, &skipped, &m->error);
   if (m->code == ML3_OK) m->code = ml3_trainer_save(w->trainer, w->checkpoint, &m->error);
 }
 
-static void expect_bits_of_one(bool spoilt) {
+static void expect_bits_of_one(bool spoilt, bool evolution) {
   char alone[] = "/tmp/ml3_ranks_XXXXXX", together[] = "/tmp/ml3_ranks_XXXXXX", line[128];
   ml3_error error = {0};
   int skipped = 0;
   close(mkstemp(alone)), close(mkstemp(together));
   ml3_problem *problem = make_problem(spoilt);
-  ml3_trainer *one = make_trainer(problem, NULL);
+  ml3_trainer *one = make_trainer(problem, NULL, evolution);
   cr_assert_eq(train(one, 6, &skipped, &error), ML3_OK, "%s", error.message);
   cr_expect(spoilt ? skipped > 5 : skipped == 0, "%d tasks skipped", skipped);
   cr_assert_eq(ml3_trainer_save(one, alone, &error), ML3_OK, "%s", error.message);
@@ -259,7 +261,7 @@ static void expect_bits_of_one(bool spoilt) {
     member members[MOST];
     hall h;
     for (int i = 0; i < count; i++)
-      each[i] = (training){.problem = problem, .checkpoint = together}, what[i] = &each[i];
+      each[i] = (training){.problem = problem, .checkpoint = together, .evolution = evolution}, what[i] = &each[i];
     with_ranks(count, train_rank, what, members, &h);
     for (int i = 0; i < count; i++) {
       cr_expect_eq(members[i].code, ML3_OK, "rank %d: %s", i, members[i].error.message);
@@ -277,11 +279,16 @@ static void expect_bits_of_one(bool spoilt) {
 }
 
 Test(ranks, trainers_have_the_bits_of_one) {
-  expect_bits_of_one(false);
+  expect_bits_of_one(false, false);
 }
 
 Test(ranks, trainers_have_the_bits_of_one_when_tasks_are_left_out) {
-  expect_bits_of_one(true);
+  expect_bits_of_one(true, false);
+}
+
+Test(ranks, generations_of_evolution_strategies_have_the_bits_of_one) {
+  expect_bits_of_one(false, true);
+  expect_bits_of_one(true, true);
 }
 
 /* ---- learned dynamics ---------------------------------------------------------------------------------------------- */
@@ -363,33 +370,40 @@ static int spoil_all(const ml3_problem *p, ml3_split split, ml3_random *random, 
 static void step_once(member *m) {
   training *w = m->what;
   ml3_trainer_report report;
-  w->trainer = make_trainer(w->problem, &m->ranks);
+  w->trainer = make_trainer(w->problem, &m->ranks, w->evolution);
   w->problem->sample = spoil_all;
   m->code = ml3_trainer_step(w->trainer, &report, &m->error);
 }
 
-Test(ranks, all_have_the_sentence_of_the_one_whose_task_failed) {
+static void expect_one_sentence(bool evolution, const char *sentence) {
   training each[3];
   void *what[3];
   member members[3];
   hall h;
-  for (int i = 0; i < 3; i++) each[i] = (training){.problem = make_problem(false)}, what[i] = &each[i];
+  for (int i = 0; i < 3; i++) {
+    each[i] = (training){.problem = make_problem(false), .evolution = evolution};
+    what[i] = &each[i];
+  }
   with_ranks(3, step_once, what, members, &h);
   for (int i = 0; i < 3; i++) {
     cr_expect_eq(members[i].code, ML3_ERR_NUMERIC);
     cr_expect_str_eq(members[i].error.message, members[0].error.message);
-    cr_expect_not_null(strstr(members[i].error.message, "24 of 24 tasks failed (task 0:"), "%s",
-                       members[i].error.message);
+    cr_expect_not_null(strstr(members[i].error.message, sentence), "%s", members[i].error.message);
     ml3_trainer_free(each[i].trainer);
     each[i].problem->free(each[i].problem);
   }
+}
+
+Test(ranks, all_have_the_sentence_of_the_one_whose_task_failed) {
+  expect_one_sentence(false, "24 of 24 tasks failed (task 0:");
+  expect_one_sentence(true, "pair 0 (+), task 0: problem 'shaped_sine': the task's data is not finite");
 }
 
 static void leave_or_step(member *m) {
   training *w = m->what;
   hall *h = m->ranks.own;
   int skipped = 0;
-  w->trainer = make_trainer(w->problem, &m->ranks);
+  w->trainer = make_trainer(w->problem, &m->ranks, w->evolution);
   if (m->ranks.rank == 2) {
     usleep(100000);
     pthread_mutex_lock(&h->lock);
