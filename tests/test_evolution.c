@@ -217,6 +217,36 @@ Test(evolution, what_is_judged_from_outside_has_the_gradient_of_the_graph) {
   collecting->free(collecting);
 }
 
+static uint32_t heard[512];
+static int heard_count;
+
+static int listen(const ml3_problem *p, const ml3_real *task, const ml3_real *theta, ml3_random *random,
+                  ml3_real *inner, ml3_real *outer, ml3_error *error) {
+  const ml3_random before = *random;
+  ml3_random ahead = before;
+  heard[heard_count++] = ml3_random_bits(&ahead);
+  return collect_the_task(p, task, theta, random, inner, outer, error);
+}
+
+Test(evolution, all_perturbed_losses_see_the_same_random_numbers) {
+  ml3_problem *p = make_sine(ML3_EXTRA_NOTHING);
+  ml3_trainer_settings s = settings_of(p, ML3_LOSS_LEARNED);
+  int distinct = 0;
+  p->collect = listen;
+  s.threads = 1;
+  ml3_trainer *t = trainer_of(p, &s);
+  steps(t, 1);
+  cr_assert_eq(heard_count, 2 * 6 * 4 * 3, "rollouts of 12 losses on 4 tasks for 3 updates: %d", heard_count);
+  for (int i = 0; i < heard_count; i++) {
+    int first = 0;
+    while (heard[first] != heard[i]) first++;
+    distinct += first == i;
+  }
+  cr_expect_eq(distinct, 4 * 3, "%d", distinct);
+  ml3_trainer_free(t);
+  p->free(p);
+}
+
 Test(evolution, a_generation_tells_the_mean_of_its_values) {
   ml3_problem *p = make_sine(ML3_EXTRA_NOTHING);
   ml3_trainer_settings s = settings_of(p, ML3_LOSS_LEARNED);
