@@ -206,9 +206,9 @@ static int judge_updates(const ml3_trainer *t, ml3_meta_work *work, const place 
                          ml3_random *random, double *value, ml3_error *error) {
   const ml3_problem *p = t->problem;
   const int updates = ml3_meta_updates(&t->settings.meta);
-  int code = ML3_OK;
+  int code = ML3_OK, k;
   *value = 0;
-  for (int k = 1; k <= updates && code == ML3_OK; k++) {
+  for (k = 1; k <= updates && code == ML3_OK; k++) {
     const double weight = t->settings.meta.task_weight * ml3_meta_weight(t->meta, k);
     ml3_outcome outcome;
     code = ml3_meta_adapt(work, at->loss, task, at->theta, random, NULL, error);
@@ -216,6 +216,7 @@ static int judge_updates(const ml3_trainer *t, ml3_meta_work *work, const place 
     code = p->evaluate(p, task, at->theta, &outcome, error);
     if (code == ML3_OK) *value += weight * outcome.task_loss;
   }
+  if (code == ML3_ERR_NUMERIC) ml3_error_prefix(error, "update %d", k - 1);
   return code;
 }
 

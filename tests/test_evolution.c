@@ -367,6 +367,7 @@ Test(evolution, goes_on_without_tasks_that_are_no_numbers_and_says_so) {
     cr_expect(report.skipped > 0 && report.skipped % (2 * 6) == 0, "%d evaluations skipped", report.skipped);
     cr_expect(isfinite(report.objective) && isfinite(report.gradient_norm) && report.gradient_norm > 0);
     cr_assert(ml3_trainer_trouble(t, &what));
+    cr_expect_eq(strstr(what.message, "update 1: problem 'sine'") != NULL, k % 2, "%s", what.message);
     cr_expect(strstr(what.message, "outer step 0, pair 0 (+), task ") && strstr(what.message, "not finite"), "%s",
               what.message);
     ml3_trainer_free(t);
