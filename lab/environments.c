@@ -12,6 +12,7 @@ static const struct {
 } presets[] = {
     {"pendulum_hanging", "pendulum_model_based"},
     {"pointmass_goal", "pointmass_model_based"},
+    {"pointmass_hidden", "hidden_goal"},
     {"reacher_joints", "reacher_model_based"},
     {"walker_goal", "walker_goal_model_free"},
 };
@@ -26,6 +27,15 @@ static const struct {
   "policy.normalize=false policy.output_gain=0.3 policy.log_std=-2 inner.newton=8 outer.steps=16 outer.epochs=20 " \
   "outer.rate=3e-3 outer.warmup=5 outer.extra_weight=200 extra.kind=demonstration extra.demonstrations=200 "       \
   "extra.expert=ppo extra.expert_updates=200 learner.rate=1e-3 learner.discount=0.95 validation.every=8"
+
+/* Where what a task asks for is hidden: a loss that learns from reward, as in the preset hidden_goal. */
+#define DRIVEN                                                                                                             \
+  "problem=model_free policy.hidden=[32,32] policy.output_gain=0.1 policy.log_std=-0.5 rollout.episodes=4 "                \
+  "rollout.outer_episodes=4 rollout.reuse=true loss.rows=entry loss.normalize=none loss.targets=[shift] "                  \
+  "loss.target_base=[score] loss.target_factor=[noise] loss.only_targets=true loss.hidden=[16] "                           \
+  "loss.inputs=[shift,noise,advantage,td,advantage_short,advantage_long,time,log_std,updates] inner.newton=5 "             \
+  "inner.rate=0.7 inner.learn_rate=scalar inner.weights=all inner.steps=5 inner.lifetime=10 outer.steps=100 "              \
+  "outer.tasks=32 outer.rate=5e-3 outer.warmup=10 outer.task_clip_norm=0.5 validation.every=20 validation.steps=20"
 
 static const struct {
   const char *environment, *settings;
@@ -44,6 +54,13 @@ static const struct {
      TARGETS "policy.output_gain=0.1 rollout.outer_episodes=24 inner.newton=5 outer.steps=50 outer.epochs=5 "
              "outer.rate=2e-3 outer.warmup=10 validation.every=10"},
     {"reacher", TARGETS DEMONSTRATED},
+    {"reacher_hidden", DRIVEN},
+    {"half_cheetah_vel", DRIVEN},
+    {"half_cheetah_dir", DRIVEN},
+    {"ant_dir", DRIVEN},
+    {"pointmass_params", DRIVEN},
+    {"hopper_params", DRIVEN},
+    {"walker2d_params", DRIVEN},
     {"reacher_goal", TARGETS DEMONSTRATED},
 };
 
