@@ -5,17 +5,13 @@
 #include <mujoco/mujoco.h>
 #include <string.h>
 
-extern const ml3_env_spec ml3_acrobot, ml3_walker_goal, ml3_cart_pole, ml3_mountain_car, ml3_mountain_car_goal,
-    ml3_mountain_car_continuous, ml3_mountain_car_discrete, ml3_pendulum, ml3_pendulum_swing_up, ml3_pendulum_hanging,
-    ml3_pointmass, ml3_pointmass_goal, ml3_reacher_goal, ml3_reacher_joints;
+extern const ml3_env_spec ml3_acrobot, ml3_cart_pole, ml3_mountain_car, ml3_mountain_car_goal, ml3_mountain_car_continuous,
+    ml3_mountain_car_discrete, ml3_pendulum, ml3_pendulum_swing_up, ml3_pendulum_hanging;
 
 static const ml3_env_spec *const environments[] = {
     &ml3_mountain_car, &ml3_mountain_car_goal, &ml3_mountain_car_continuous, &ml3_mountain_car_discrete,
     &ml3_cart_pole,    &ml3_acrobot,
     &ml3_pendulum,     &ml3_pendulum_swing_up, &ml3_pendulum_hanging,
-    &ml3_pointmass,    &ml3_pointmass_goal,
-    &ml3_reacher_goal, &ml3_reacher_joints,
-    &ml3_walker_goal,
 };
 
 enum { COUNT = sizeof environments / sizeof environments[0] };

@@ -5,6 +5,7 @@
 
 #include "envs/mjcf.h"
 #include "envs/task/instance.h"
+#include "envs/task/picture.h"
 
 typedef ml3_task_instance instance;
 
@@ -22,6 +23,7 @@ static void free_instance(instance *s) {
   free(s->r);
   free(s->derive);
   free(s->reset);
+  free(s->hand);
   free(s->control);
   ml3_task_expansion_free(s->expansion);
   free(s);
@@ -47,8 +49,9 @@ static int create(ml3_env *env, ml3_error *error) {
   s->r = registers(&t->step);
   s->derive = registers(&t->derive);
   s->reset = registers(&t->reset);
+  s->hand = registers(&t->hand);
   s->control = calloc((size_t)t->model->nu + 1, sizeof *s->control);
-  int code = s->r && s->derive && s->reset && s->control
+  int code = s->r && s->derive && s->reset && s->hand && s->control
                  ? ml3_simulation_open_model(&s->simulation, env, t->model, t->key, error)
                  : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an instance");
   if (code != ML3_OK) {
@@ -279,50 +282,6 @@ static bool can_linearize(const ml3_task *t) {
   return t->mocap_count == 0 && (ml3_simulation_can_linearize(t->model) || ml3_simulation_has_delays(t->model));
 }
 
-/* ---- picture and hand ----------------------------------------------------------------------------------------------- */
-
-static void pose(const ml3_env *env, double *qpos, int nq) {
-  if (nq == task_of(env)->model->nq) mju_copy(qpos, simulation(env)->data->qpos, nq);
-}
-
-static void arrange(const ml3_env *env, mjModel *scene) {
-  const ml3_task *t = task_of(env);
-  const instance *s = env->data;
-  for (int i = 0; i < t->placed_count; i++)
-    if (t->placed[i].site < scene->nsite) {
-      scene->site_sameframe[t->placed[i].site] = 0; /* it may have been compiled at the world's origin */
-      mju_copy3(scene->site_pos + 3 * t->placed[i].site, s->r + t->placed[i].value.reg);
-    }
-  for (int i = 0; i < t->variable_count; i++)
-    if (t->variables[i].number == ML3_NUMBER_BODY || t->variables[i].number == ML3_NUMBER_GEOM)
-      ml3_task_set_number(scene, &t->variables[i], s->derive[t->variables[i].reg]);
-}
-
-/* The site of the goal, where its place has parameters; -1: none. */
-static int goal_site(const ml3_task *t) {
-  for (int i = 0; i < t->placed_count; i++)
-    if (t->goal.n && t->placed[i].value.reg == t->goal.reg) return t->placed[i].site;
-  return -1;
-}
-
-/* Along the axes that tasks have a range for, and within it. */
-static void move_goal(ml3_env *env, const double *point) {
-  const ml3_task *t = task_of(env);
-  const int site = goal_site(t);
-  for (int i = 0; i < t->variable_count; i++) {
-    const ml3_task_variable *v = &t->variables[i];
-    if (v->number != ML3_NUMBER_SITE || v->index / 3 != site || v->reg >= t->task_dim) continue;
-    const ml3_env_parameter *p = &env->spec->task[v->reg];
-    env->task[v->reg] = fmin(fmax(point[v->index % 3], p->low), p->high);
-  }
-  ml3_task_change(env);
-  ml3_task_begin(env);
-}
-
-static void push(ml3_env *env, int body, const double *point, const double *force) {
-  ml3_mjcf_push(simulation(env)->model, simulation(env)->data, body, point, force);
-}
-
 void ml3_task_functions(ml3_task *t) {
   ml3_env_spec *spec = &t->specs[0];
   bool simple = true;
@@ -349,10 +308,10 @@ void ml3_task_functions(ml3_task *t) {
   spec->limit_name = limit_name;
   if (can_linearize(t)) spec->linearize = linearize;
   spec->expand = ml3_task_expand;
-  spec->pose = pose;
-  spec->arrange = arrange;
-  spec->push = push;
-  if (goal_site(t) >= 0) spec->move_goal = move_goal;
+  spec->pose = ml3_task_pose;
+  spec->arrange = ml3_task_arrange;
+  spec->push = ml3_task_push;
+  if (ml3_task_has_hand(t)) spec->move_goal = ml3_task_move_goal;
   for (int i = 0; i < t->task_dim; i++)
     for (int k = 0; k < ML3_SPLITS; k++) simple = simple && t->regions[i][k].count == 1;
   if (!simple || t->has_split[ML3_SPLITS - 1]) spec->draw_task = ml3_task_draw_any;

@@ -10,6 +10,7 @@ typedef struct ml3_task_instance {
   double *r;                     /* registers of the program `step` */
   double *derive;                /* of `derive` */
   double *reset;                 /* of `reset` */
+  double *hand;                  /* of `hand` */
   double *control;               /* [nu]; of actuators that are not driven as new data, or the keyframe, has it */
   ml3_task_expansion *expansion; /* from the first one on */
 } ml3_task_instance;

@@ -63,6 +63,21 @@ int ml3_op_operands(ml3_op op) {
   return one ? 1 : 2;
 }
 
+void ml3_program_spread(const ml3_program *p, bool *marked) {
+  for (int i = 0; i < p->count; i++) {
+    const ml3_instruction *k = &p->code[i];
+    const int operands = ml3_op_operands(k->op);
+    bool found = false;
+    for (int j = 0; j < k->n && operands >= 1; j++) {
+      found = found || marked[k->a + j * k->a_step];
+      found =
+          found || (operands >= 2 && marked[k->b + j * k->b_step]) || (operands >= 3 && marked[k->c + j * k->c_step]);
+    }
+    const bool one = k->op >= ML3_OP_SUM && k->op <= ML3_OP_AND;
+    for (int j = 0; found && j < (one ? 1 : k->n); j++) marked[k->out + j] = true;
+  }
+}
+
 /* ---- running -------------------------------------------------------------------------------------------------------- */
 
 double ml3_sigmoid_of(ml3_sigmoid kind, double x, double value) {
