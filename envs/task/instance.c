@@ -95,7 +95,8 @@ static void keep(double *r, const ml3_latch *latches, int count) {
 /* What is seen of the present state, which has no past. */
 void ml3_task_begin(const ml3_env *env) {
   const ml3_task *t = task_of(env);
-  const instance *s = env->data;
+  instance *s = env->data;
+  s->unseen = false;
   if (t->task_dim) memcpy(s->r + t->parameter.reg, env->task, (size_t)t->task_dim * sizeof *s->r);
   memset(s->r + t->action.reg, 0, (size_t)t->action.n * sizeof *s->r);
   memset(s->r + t->last_action.reg, 0, (size_t)t->last_action.n * sizeof *s->r);
@@ -107,6 +108,12 @@ void ml3_task_begin(const ml3_env *env) {
     run(env);
   }
   keep(s->r, t->latches, t->latch_count);
+}
+
+void ml3_task_see(const ml3_env *env) {
+  if (!((const instance *)env->data)->unseen) return;
+  ml3_simulation_place(simulation(env));
+  ml3_task_begin(env);
 }
 
 /* Blocks of registers that going on needs, besides the simulation. */
@@ -127,13 +134,18 @@ static ml3_value block(const ml3_task *t, int i) {
 
 /* ---- state ---------------------------------------------------------------------------------------------------------- */
 
+/* Planners set states and make a step, without a look at them: what is seen of a state is computed when it is asked for. */
 static void get_state(const ml3_env *env, double *state) {
   ml3_simulation_get_state(simulation(env), state);
 }
 
 static void set_state(ml3_env *env, const double *state) {
-  ml3_simulation_set_state(simulation(env), state);
-  ml3_task_begin(env);
+  const ml3_task *t = task_of(env);
+  instance *s = env->data;
+  ml3_simulation_put_state(&s->simulation, state);
+  if (t->task_dim) memcpy(s->r + t->parameter.reg, env->task, (size_t)t->task_dim * sizeof *s->r);
+  memset(s->r + t->last_action.reg, 0, (size_t)t->last_action.n * sizeof *s->r);
+  s->unseen = true;
 }
 
 static int full_dim(const ml3_env *env) {
@@ -145,6 +157,7 @@ static int full_dim(const ml3_env *env) {
 static void get_full(const ml3_env *env, double *full) {
   const ml3_task *t = task_of(env);
   const double *r = ((const instance *)env->data)->r;
+  ml3_task_see(env);
   ml3_simulation_get_full(simulation(env), full);
   full += ml3_simulation_full_dim(simulation(env));
   for (int i = 0; i < block_count(t); i++) {
@@ -157,6 +170,7 @@ static void get_full(const ml3_env *env, double *full) {
 static void put_registers(const ml3_env *env, const double *full) {
   const ml3_task *t = task_of(env);
   double *r = ((instance *)env->data)->r;
+  ((instance *)env->data)->unseen = false;
   full += ml3_simulation_full_dim(simulation(env));
   if (t->task_dim) memcpy(r + t->parameter.reg, env->task, (size_t)t->task_dim * sizeof *r);
   for (int i = 0; i < block_count(t); i++) {
@@ -182,27 +196,32 @@ static int borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
 
 static void observe(const ml3_env *env, double *obs) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   memcpy(obs, ((const instance *)env->data)->r + t->observation.reg, (size_t)t->observation.n * sizeof *obs);
 }
 
 static void goal_now(const ml3_env *env, double *goal) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   if (env->spec->goal_dim)
     memcpy(goal, ((const instance *)env->data)->r + t->goal.reg, (size_t)t->goal.n * sizeof *goal);
 }
 
 static double distance(const ml3_env *env) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   return t->distance < 0 ? 0 : ((const instance *)env->data)->r[t->distance];
 }
 
 static bool success(const ml3_env *env) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   return t->success >= 0 && ((const instance *)env->data)->r[t->success] != 0;
 }
 
 static void terms(const ml3_env *env, double *values) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   for (int i = 0; i < t->term_count; i++) values[i] = ((const instance *)env->data)->r[t->terms[i].value];
 }
 
@@ -213,6 +232,7 @@ static const char *term_name(const ml3_env_spec *spec, int term) {
 
 static void limits(const ml3_env *env, bool *hold) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   for (int i = 0; i < t->limit_count; i++) hold[i] = ((const instance *)env->data)->r[t->limits[i].value] != 0;
 }
 
@@ -241,7 +261,9 @@ static void fill_control(const ml3_env *env, const double *action) {
 
 int ml3_task_advance(ml3_env *env, const double *action) {
   const ml3_task *t = task_of(env);
-  const instance *s = env->data;
+  instance *s = env->data;
+  if (t->latch_count || t->start_count) ml3_task_see(env); /* what is kept */
+  s->unseen = false;
   fill_control(env, action);
   const int code = ml3_simulation_step(simulation(env), s->control, t->frame_skip);
   memcpy(s->r + t->action.reg, action, (size_t)t->action.n * sizeof *action);

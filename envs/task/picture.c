@@ -185,6 +185,7 @@ static ml3_task_variable in_scene(const ml3_task *t, const ml3_task_variable *v,
 void ml3_task_arrange(const ml3_env *env, mjModel *scene) {
   const ml3_task *t = task_of(env);
   const instance *s = env->data;
+  ml3_task_see(env);
   for (int i = 0; i < t->placed_count; i++)
     if (t->placed[i].site < scene->nsite) {
       scene->site_sameframe[t->placed[i].site] = 0; /* it may have been compiled at the world's origin */
@@ -249,6 +250,7 @@ void ml3_task_move_goal(ml3_env *env, const double *point) {
     move_parameters(env, point);
   else
     move_site(env, goal_site(t), point);
+  ml3_task_see(env);
   ml3_task_change(env);
   move_state(env);
   ml3_task_begin(env);
@@ -260,5 +262,6 @@ bool ml3_task_has_hand(const ml3_task *t) {
 
 void ml3_task_push(ml3_env *env, int body, const double *point, const double *force) {
   const ml3_simulation *s = &((instance *)env->data)->simulation;
+  ml3_task_see(env);
   ml3_mjcf_push(s->model, s->data, body, point, force);
 }

@@ -93,7 +93,7 @@ void ml3_task_reset(ml3_env *env, ml3_random *random) {
     accepted = t->accepted < 0 || s->reset[t->accepted] != 0;
     if (!accepted && i + 1 < TRIES) continue;
     if (t->reset.count && !t->lagged) mj_normalizeQuat(m, state); /* Gymnasium shows quaternions with their noise */
-    ml3_simulation_reset_with_mocap(&s->simulation, state, m->nmocap ? mocap : NULL);
+    ml3_simulation_reset(&s->simulation, state, m->nmocap ? mocap : NULL);
     accepted = !t->apart || !touches(s);
   }
   ml3_task_begin(env);
