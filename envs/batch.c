@@ -88,7 +88,7 @@ void ml3_env_batch_free(ml3_env_batch *b) {
   free(b->ended);
   free(b->failed_at);
   free(b->borrows);
-  free(b->full);
+  free(b->kept);
   free(b->blocks);
   free(b->lanes);
   free(b);
@@ -226,7 +226,7 @@ void ml3_env_batch_get_full(ml3_env_batch *b, double *full) {
     if (b->blocks)
       ml3_batch_lanes_get_full(b, i, &b->workers[0], full + STREAM_DIM);
     else
-      ml3_batch_rows_get_full(b, i, full + STREAM_DIM);
+      ml3_batch_rows_get_full(b, i, &b->workers[0], full + STREAM_DIM);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "envs/difference.h"
 #include "envs/mjcf.h"
 #include "envs/task/instance.h"
 #include "envs/task/picture.h"
@@ -185,9 +186,18 @@ static void set_full(ml3_env *env, const double *full) {
   put_registers(env, full);
 }
 
-static void load(ml3_env *env, const double *full) {
-  ml3_simulation_load(simulation(env), full);
-  put_registers(env, full);
+/* Registers are an instance's own. */
+static int kept_dim(const ml3_env *env) {
+  return ml3_simulation_full_dim(simulation(env));
+}
+
+static void keep_simulation(const ml3_env *env, double *kept) {
+  ml3_task_see(env);
+  ml3_simulation_get_full(simulation(env), kept);
+}
+
+static void load(ml3_env *env, const double *kept) {
+  ml3_simulation_load(simulation(env), kept);
 }
 
 static int borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
@@ -262,10 +272,11 @@ static void fill_control(const ml3_env *env, const double *action) {
 int ml3_task_advance(ml3_env *env, const double *action) {
   const ml3_task *t = task_of(env);
   instance *s = env->data;
-  if (t->latch_count || t->start_count) ml3_task_see(env); /* what is kept */
-  s->unseen = false;
+  if (!s->blind && (t->latch_count || t->start_count)) ml3_task_see(env); /* what is kept */
+  s->unseen = s->blind;
   fill_control(env, action);
   const int code = ml3_simulation_step(simulation(env), s->control, t->frame_skip);
+  if (s->blind) return code;
   memcpy(s->r + t->action.reg, action, (size_t)t->action.n * sizeof *action);
   return run(env) ? code : ML3_ERR_NUMERIC;
 }
@@ -298,6 +309,19 @@ static void linearize(ml3_env *env, const double *action, double *a, double *b) 
       b[k * count + i] *= fabs(action[i]) > 1 ? 0 : t->controls[i].factor;
 }
 
+/* Where MuJoCo has no derivative: differences of states, of which nothing is seen. */
+static void difference(ml3_env *env, const double *action, double *a, double *b) {
+  instance *s = env->data;
+  double full[full_dim(env)];
+  get_full(env, full);
+  s->blind = true;
+  s->simulation.needs = 0;
+  ml3_env_difference(env, action, a, b);
+  s->simulation.needs = task_of(env)->step.needs;
+  s->blind = false;
+  set_full(env, full);
+}
+
 static bool can_linearize(const ml3_task *t) {
   for (int i = 0; i < t->control_count; i++)
     if (t->controls[i].action != i || (t->controls[i].factor != 1 && !t->controls[i].about)) return false;
@@ -320,6 +344,8 @@ void ml3_task_functions(ml3_task *t) {
   spec->full_dim = full_dim;
   spec->get_full = get_full;
   spec->set_full = set_full;
+  spec->kept_dim = kept_dim;
+  spec->keep = keep_simulation;
   spec->load = load;
   spec->borrow = borrow;
   spec->distance = distance;
@@ -328,7 +354,7 @@ void ml3_task_functions(ml3_task *t) {
   spec->term_name = term_name;
   spec->limits = limits;
   spec->limit_name = limit_name;
-  if (can_linearize(t)) spec->linearize = linearize;
+  spec->linearize = can_linearize(t) ? linearize : difference;
   spec->expand = ml3_task_expand;
   spec->pose = ml3_task_pose;
   spec->arrange = ml3_task_arrange;
