@@ -95,6 +95,7 @@ typedef struct ml3_env_spec {
   const char *summary; /* one line for `ml3 list` */
   double dt_s;         /* time between actions */
   int horizon;         /* steps until truncation */
+  double step_ns;      /* of a processor, about, for a step in a batch: what threads are worth it by; 0: it is long */
 
   int state_dim, obs_dim, action_dim, goal_dim, task_dim;
   int choices; /* 0: actions are numbers between their bounds. n: discrete actions; action_dim is 1, and an action one of

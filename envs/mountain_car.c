@@ -129,7 +129,7 @@ static const ml3_env_parameter varied[TASK_DIM] = {
 
 #define MOUNTAIN_CAR                                                                                            \
   .dt_s = 0.1, .horizon = 35, .state_dim = 2, .action_dim = 1, .goal_dim = 2, .task_dim = TASK_DIM,             \
-  .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields, ML3_FORMULA_DATA,        \
+  .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields, .step_ns = 30, ML3_FORMULA_DATA, \
   .reset = ml3_formula_reset, .step = step, .step_lanes = step_lanes, .goal_now = ml3_formula_goal,             \
   .distance = ml3_hill_distance, .success = success, .linearize = linearize, .scene_xml = ml3_mountain_car_xml, \
   .pose = ml3_hill_pose, .plane = &phase_plane, .move_goal = ml3_hill_move_goal, .push = push
