@@ -229,14 +229,14 @@ static void move_parameters(ml3_env *env, const double *point) {
   for (int i = 0; i < t->hand_count; i++) env->task[t->hand_sets[i].parameter] = s->hand[t->hand_sets[i].reg];
 }
 
-/* What of the state follows from those parameters. */
-static void move_state(ml3_env *env) {
+/* The full state comes back, but for what follows from those parameters. */
+static void move_state(ml3_env *env, const double *full) {
   const ml3_task *t = task_of(env);
   instance *s = env->data;
   mjData *d = s->simulation.data;
   double state[t->model->nq + t->model->nv + t->model->na + 1];
-  if (!t->follower_count) return;
-  ml3_task_start_state(env, state);
+  if (t->follower_count) ml3_task_start_state(env, state);
+  ml3_simulation_load(&s->simulation, full);
   for (int i = 0; i < t->follower_count; i++) {
     const int k = t->followers[i];
     *(k < t->model->nq ? d->qpos + k : d->qvel + k - t->model->nq) = state[k];
@@ -244,15 +244,18 @@ static void move_state(ml3_env *env) {
   ml3_simulation_place(&s->simulation);
 }
 
+/* A model that is changed, and a look at where episodes begin, take the simulation's state. */
 void ml3_task_move_goal(ml3_env *env, const double *point) {
   const ml3_task *t = task_of(env);
+  const ml3_simulation *s = &((instance *)env->data)->simulation;
+  double full[ml3_simulation_full_dim(s)];
+  ml3_simulation_get_full(s, full);
   if (t->hand_count)
     move_parameters(env, point);
   else
     move_site(env, goal_site(t), point);
-  ml3_task_see(env);
   ml3_task_change(env);
-  move_state(env);
+  move_state(env, full);
   ml3_task_begin(env);
 }
 
