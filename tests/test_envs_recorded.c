@@ -138,7 +138,8 @@ Test(recorded, go_on_from_a_state_and_linearize_as_their_equations_in_c_did) {
       const double reward = ml3_env_step(env, action).reward;
       worst = fmax(worst, fmax(fabs(reward - real(episode, "reward")), observation_off(env, episode, "next")));
       cr_expect(worst <= (same ? TOLERANCE : OTHER_TOLERANCE), "%s, episode %zu: off by %g", names[i], k, worst);
-      cr_expect(linear <= (i + 1 < COUNT ? 1e-8 : 1e-4), "%s, episode %zu: its derivative is off by %g", names[i], k, linear);
+      cr_expect(linear <= (i + 1 < COUNT ? 1e-8 : 1e-4), "%s, episode %zu: its derivative is off by %g", names[i], k,
+                linear);
     }
     ml3_env_free(env);
   }

@@ -194,8 +194,8 @@ static int read_both(opening *o, const char *xml, const char *yaml) {
   if (!(o->ready[0] = ml3_file_read(xml, XML_SIZE_MAX, &size, o->error))) return o->error->code;
   if ((o->ready[1] = ml3_file_read(yaml, YAML_SIZE_MAX, &size, o->error))) return ML3_OK;
   return ml3_error_prefix(
-      o->error, "%.200s needs a YAML file beside it that says what its task is (ml3 task %.100s writes a first one)", xml,
-      xml);
+      o->error, "%.200s needs a YAML file beside it that says what its task is (ml3 task %.100s writes a first one)",
+      xml, xml);
 }
 
 static ml3_tree *open_files(opening *o, const char *path) {

@@ -13,8 +13,8 @@ typedef struct ml3_task_instance {
   double *hand;                  /* of `hand` */
   double *control;               /* [nu]; of actuators that are not driven as new data, or the keyframe, has it */
   ml3_task_expansion *expansion; /* from the first one on */
-  bool blind;  /* steps are made for their states alone */
-  bool unseen; /* a state has been set, and nothing has asked what is seen of it */
+  bool blind;                    /* steps are made for their states alone */
+  bool unseen;                   /* a state has been set, and nothing has asked what is seen of it */
 } ml3_task_instance;
 
 /* What is seen of the present state is in registers afterwards. */
