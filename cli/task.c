@@ -119,7 +119,7 @@ int cli_task(int argc, const char **argv) {
     code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "%s goes with --check", picture ? "--picture" : "--json");
   else if (looks && output)
     code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--output is of a new task; with --check none is written");
-  else if (picture && !strstr(picture, ".png"))
+  else if (picture && !ml3_file_ends_in(picture, ".png"))
     code = ml3_error_set(&error, ML3_ERR_ARGUMENT, "--picture is '%s'; expected a FILE.png", picture);
   if (code == ML3_OK) code = ml3_file_may_write(picture, "--picture", force, &error);
   if (code == ML3_OK)

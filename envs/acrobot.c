@@ -157,6 +157,7 @@ const ml3_env_spec ml3_acrobot = {
     .action = action_fields,
     .goal = goal_fields,
     .task = task_parameters,
+    .step_ns = 600,
     ML3_FORMULA_DATA,
     .reset = reset,
     .step = step,

@@ -40,6 +40,14 @@ static int open_workers(ml3_env_batch *b, ml3_error *error) {
   return ML3_OK;
 }
 
+/* Threads have to find each other in every step, which takes some microseconds, and longer where others want the cores: each is to
+   have something to do. */
+static int threads_worth(const ml3_env_spec *spec, int count) {
+  static const double WORTH_NS = 1e5;
+  const double worth = spec->step_ns > 0 ? spec->step_ns * count / WORTH_NS : count;
+  return worth < 1 ? 1 : worth < count ? (int)worth : count;
+}
+
 static int open_batch(ml3_env_batch *b, ml3_error *error) {
   b->streams = calloc((size_t)b->count, sizeof *b->streams);
   b->ended = calloc((size_t)b->count, sizeof *b->ended);
@@ -64,7 +72,7 @@ ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int thread
   }
   *b = (ml3_env_batch){.spec = spec, .count = count, .horizon = spec->horizon, .sample_tasks = sample_tasks};
   b->threads = ml3_threads(threads);
-  if (b->threads > count) b->threads = count;
+  if (b->threads > threads_worth(spec, count)) b->threads = threads_worth(spec, count);
   if (open_batch(b, error) != ML3_OK) {
     ml3_env_batch_free(b);
     return NULL;
@@ -88,7 +96,7 @@ void ml3_env_batch_free(ml3_env_batch *b) {
   free(b->ended);
   free(b->failed_at);
   free(b->borrows);
-  free(b->full);
+  free(b->kept);
   free(b->blocks);
   free(b->lanes);
   free(b);
@@ -226,7 +234,7 @@ void ml3_env_batch_get_full(ml3_env_batch *b, double *full) {
     if (b->blocks)
       ml3_batch_lanes_get_full(b, i, &b->workers[0], full + STREAM_DIM);
     else
-      ml3_batch_rows_get_full(b, i, full + STREAM_DIM);
+      ml3_batch_rows_get_full(b, i, &b->workers[0], full + STREAM_DIM);
   }
 }
 

@@ -29,7 +29,8 @@ typedef struct ml3_env_batch_infos {
   bool *success;    /* [count], is the goal reached */
 } ml3_env_batch_infos;
 
-/* count environments of that spec; `threads` <= 0 means all cores, or OMP_NUM_THREADS. Environment i draws from the
+/* count environments of that spec; `threads` <= 0 means all cores, or OMP_NUM_THREADS; it takes fewer where a step of all is
+   too short for them (formulas). Environment i draws from the
    stream (seed, ML3_PURPOSE_RESET, i, episode). sample_tasks: a new task from the ranges each episode, else the
    default task. */
 ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int threads, uint64_t seed, bool sample_tasks,

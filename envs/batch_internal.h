@@ -41,9 +41,9 @@ struct ml3_env_batch {
 
   int *failed_at; /* [count], of the rows whose last step failed: which step of the episode it was */
 
-  bool *borrows; /* [count], rows that work in their worker's memory and live in `full` meanwhile; NULL: none does */
-  double *full;  /* [count][full_dim], without steps and task */
-  int full_dim;
+  bool *borrows; /* [count], rows that work in their worker's memory and are in `kept` meanwhile; NULL: none does */
+  double *kept;  /* [count][kept_dim] */
+  int kept_dim;
 
   batch_block *blocks; /* [block_count]; none without lanes */
   double *lanes;       /* all their numbers */
@@ -72,7 +72,7 @@ int ml3_batch_rows_open(ml3_env_batch *b, ml3_error *error);
 void ml3_batch_rows_reset(ml3_env_batch *b, int i, batch_worker *w, ml3_real *obs);
 bool ml3_batch_rows_step(ml3_env_batch *b, int i, batch_worker *w, const batch_step *to);
 ml3_env *ml3_batch_rows_at(ml3_env_batch *b, int i);
-void ml3_batch_rows_get_full(ml3_env_batch *b, int i, double *full); /* as ml3_env_get_full has it */
+void ml3_batch_rows_get_full(ml3_env_batch *b, int i, batch_worker *w, double *full); /* as ml3_env_get_full has it */
 void ml3_batch_rows_set_full(ml3_env_batch *b, int i, batch_worker *w, const double *full);
 
 /* Rows that are lanes, block k; step returns the first row that failed, or -1. */

@@ -6,8 +6,8 @@
 
 #include "envs/batch_internal.h"
 
-static double *full_of(ml3_env_batch *b, int i) {
-  return b->full + (size_t)i * (size_t)b->full_dim;
+static double *kept_of(const ml3_env_batch *b, int i) {
+  return b->kept + (size_t)i * (size_t)b->kept_dim;
 }
 
 static bool is_guest(const ml3_env_batch *b, int i) {
@@ -17,17 +17,17 @@ static bool is_guest(const ml3_env_batch *b, int i) {
 int ml3_batch_rows_open(ml3_env_batch *b, ml3_error *error) {
   const ml3_env_spec *spec = b->spec;
   if (spec->borrow && spec->load) {
-    b->full_dim = spec->full_dim(b->workers[0].env);
-    b->full = calloc((size_t)b->count * (size_t)b->full_dim, sizeof *b->full);
+    b->kept_dim = spec->kept_dim(b->workers[0].env);
+    b->kept = calloc((size_t)b->count * (size_t)b->kept_dim, sizeof *b->kept);
     b->borrows = calloc((size_t)b->count, sizeof *b->borrows);
-    if (!b->full || !b->borrows)
+    if (!b->kept || !b->borrows)
       return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a batch of '%s'", spec->name);
   }
   for (int i = 0; i < b->count; i++) {
     b->envs[i] = ml3_env_new(spec, error);
     if (!b->envs[i]) return ML3_ERR_MEMORY;
     if (!b->borrows) continue;
-    spec->get_full(b->envs[i], full_of(b, i));
+    spec->keep(b->envs[i], kept_of(b, i));
     b->borrows[i] = spec->borrow(b->envs[i], b->workers[0].env, NULL) == ML3_OK;
   }
   return ML3_OK;
@@ -37,13 +37,13 @@ int ml3_batch_rows_open(ml3_env_batch *b, ml3_error *error) {
 static ml3_env *enter(ml3_env_batch *b, int i, batch_worker *w) {
   if (is_guest(b, i)) {
     b->spec->borrow(b->envs[i], w->env, NULL);
-    b->spec->load(b->envs[i], full_of(b, i));
+    b->spec->load(b->envs[i], kept_of(b, i));
   }
   return b->envs[i];
 }
 
 static void leave(ml3_env_batch *b, int i) {
-  if (is_guest(b, i)) b->spec->get_full(b->envs[i], full_of(b, i));
+  if (is_guest(b, i)) b->spec->keep(b->envs[i], kept_of(b, i));
 }
 
 static void observe(ml3_env_batch *b, int i, batch_worker *w, ml3_real *out) {
@@ -111,22 +111,16 @@ ml3_env *ml3_batch_rows_at(ml3_env_batch *b, int i) {
   ml3_env *env = b->envs[i];
   if (!is_guest(b, i)) return env;
   if (b->spec->borrow(env, NULL, NULL) != ML3_OK) return NULL;
-  b->spec->set_full(env, full_of(b, i));
+  double full[b->spec->full_dim(env)];
+  b->spec->load(env, kept_of(b, i));
+  b->spec->get_full(env, full);
+  b->spec->set_full(env, full); /* the places of bodies too */
   b->borrows[i] = false;
   return env;
 }
 
-/* As ml3_env_get_full lays it out: steps, task, the environment's own. */
-void ml3_batch_rows_get_full(ml3_env_batch *b, int i, double *full) {
-  const ml3_env *env = b->envs[i];
-  const size_t tasks = (size_t)b->spec->task_dim;
-  if (!is_guest(b, i)) {
-    ml3_env_get_full(env, full);
-    return;
-  }
-  full[0] = env->steps;
-  memcpy(full + 1, env->task, tasks * sizeof *full);
-  memcpy(full + 1 + tasks, full_of(b, i), (size_t)b->full_dim * sizeof *full);
+void ml3_batch_rows_get_full(ml3_env_batch *b, int i, batch_worker *w, double *full) {
+  ml3_env_get_full(enter(b, i, w), full);
 }
 
 void ml3_batch_rows_set_full(ml3_env_batch *b, int i, batch_worker *w, const double *full) {

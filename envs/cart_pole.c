@@ -152,6 +152,7 @@ const ml3_env_spec ml3_cart_pole = {
     .action = action_fields,
     .goal = goal_fields,
     .task = task_parameters,
+    .step_ns = 50,
     ML3_FORMULA_DATA,
     .reset = ml3_formula_reset,
     .step = step,

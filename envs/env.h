@@ -95,6 +95,7 @@ typedef struct ml3_env_spec {
   const char *summary; /* one line for `ml3 list` */
   double dt_s;         /* time between actions */
   int horizon;         /* steps until truncation */
+  double step_ns;      /* of a processor, about, for a step in a batch: what threads are worth it by; 0: it is long */
 
   int state_dim, obs_dim, action_dim, goal_dim, task_dim;
   int choices; /* 0: actions are numbers between their bounds. n: discrete actions; action_dim is 1, and an action one of
@@ -124,11 +125,13 @@ typedef struct ml3_env_spec {
   int (*full_dim)(const ml3_env *env);
   void (*get_full)(const ml3_env *env, double *full);
   void (*set_full)(ml3_env *env, const double *full);
-  /* For batches of simulations; both NULL where working memory is small. borrow: the instance gives up its working
-     memory and uses host's (NULL: has its own again, which can fail); its full state is lost. load: set_full, as far as
-     the next step, or get_full, needs it. */
+  /* For batches of simulations; all NULL where working memory is small. borrow: the instance gives up its working memory and
+     uses host's (NULL: has its own again, which can fail); what was in it is lost. keep and load: out of it and back into
+     it, kept[kept_dim], as far as the next step, or get_full, needs it. */
   int (*borrow)(ml3_env *env, const ml3_env *host, ml3_error *error);
-  void (*load)(ml3_env *env, const double *full);
+  int (*kept_dim)(const ml3_env *env);
+  void (*keep)(const ml3_env *env, double *kept);
+  void (*load)(ml3_env *env, const double *kept);
   /* For batches of formulas: a step of many instances at once; may be NULL. See lanes.h. */
   void (*step_lanes)(const struct ml3_env_lanes *lanes);
   double (*distance)(const ml3_env *env); /* to the goal, in the goal's unit */

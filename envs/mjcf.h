@@ -14,11 +14,6 @@ struct mjData_;
    words in the message. Freed by mj_deleteModel. May be called from any thread. */
 struct mjModel_ *ml3_mjcf_load(const char *xml, ml3_error *error);
 
-/* The same, but one model for all who ask with the same text (the same pointer): models are immutable and
-   heavy, their textures above all. Each success is undone by one ml3_mjcf_release. */
-const struct mjModel_ *ml3_mjcf_share(const char *xml_text, ml3_error *error);
-void ml3_mjcf_release(const struct mjModel_ *model);
-
 /* Data for the model, or NULL with a message. Freed by mj_deleteData. */
 struct mjData_ *ml3_mjcf_data(const struct mjModel_ *model, ml3_error *error);
 

@@ -127,11 +127,11 @@ static const ml3_env_parameter varied[TASK_DIM] = {
     [FRICTION] = {.name = "friction", .unit = "1/s", .value = 0.3, .low = 0.1, .high = 0.5},
 };
 
-#define MOUNTAIN_CAR                                                                                            \
-  .dt_s = 0.1, .horizon = 35, .state_dim = 2, .action_dim = 1, .goal_dim = 2, .task_dim = TASK_DIM,             \
-  .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields, ML3_FORMULA_DATA,        \
-  .reset = ml3_formula_reset, .step = step, .step_lanes = step_lanes, .goal_now = ml3_formula_goal,             \
-  .distance = ml3_hill_distance, .success = success, .linearize = linearize, .scene_xml = ml3_mountain_car_xml, \
+#define MOUNTAIN_CAR                                                                                                  \
+  .dt_s = 0.1, .horizon = 35, .state_dim = 2, .action_dim = 1, .goal_dim = 2, .task_dim = TASK_DIM,                   \
+  .state = obs_fields, .obs = obs_fields, .action = action_fields, .goal = obs_fields, .step_ns = 30,                 \
+  ML3_FORMULA_DATA, .reset = ml3_formula_reset, .step = step, .step_lanes = step_lanes, .goal_now = ml3_formula_goal, \
+  .distance = ml3_hill_distance, .success = success, .linearize = linearize, .scene_xml = ml3_mountain_car_xml,       \
   .pose = ml3_hill_pose, .plane = &phase_plane, .move_goal = ml3_hill_move_goal, .push = push
 
 const ml3_env_spec ml3_mountain_car = {

@@ -119,6 +119,7 @@ const ml3_env_spec ml3_mountain_car_continuous = {
     .action = action_fields,
     .goal = ml3_hill_state_fields,
     .task = task_parameters,
+    .step_ns = 130,
     ML3_FORMULA_DATA,
     .reset = ml3_formula_reset,
     .step = step,

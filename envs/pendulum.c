@@ -118,6 +118,7 @@ const ml3_env_spec ml3_pendulum = {
     .action = action_fields,
     .goal = state_fields,
     .task = task_parameters,
+    .step_ns = 500,
     ML3_FORMULA_DATA,
     .reset = ml3_formula_reset,
     .step = step,

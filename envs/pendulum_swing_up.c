@@ -94,7 +94,7 @@ static const ml3_env_parameter hanging[TASK_DIM] = {
 #define PENDULUM                                                                                                      \
   .dt_s = 0.05, .horizon = 100, .state_dim = 2, .obs_dim = 2, .action_dim = 1, .goal_dim = 2,                         \
   .task_dim = TASK_DIM, .state = state_fields, .obs = state_fields, .action = action_fields,                          \
-  .goal = state_fields, ML3_FORMULA_DATA, .reset = ml3_formula_reset, .step = step, .observe = ml3_formula_get_state, \
+  .goal = state_fields, .step_ns = 300, ML3_FORMULA_DATA, .reset = ml3_formula_reset, .step = step, .observe = ml3_formula_get_state, \
   .goal_now = ml3_formula_goal, .distance = distance, .success = success,                                             \
   .linearize = linearize, .scene_xml = ml3_pendulum_xml, .pose = pose
 

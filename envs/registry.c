@@ -5,17 +5,12 @@
 #include <mujoco/mujoco.h>
 #include <string.h>
 
-extern const ml3_env_spec ml3_acrobot, ml3_walker_goal, ml3_cart_pole, ml3_mountain_car, ml3_mountain_car_goal,
-    ml3_mountain_car_continuous, ml3_mountain_car_discrete, ml3_pendulum, ml3_pendulum_swing_up, ml3_pendulum_hanging,
-    ml3_pointmass, ml3_pointmass_goal, ml3_reacher_goal, ml3_reacher_joints;
+extern const ml3_env_spec ml3_acrobot, ml3_cart_pole, ml3_mountain_car, ml3_mountain_car_goal,
+    ml3_mountain_car_continuous, ml3_mountain_car_discrete, ml3_pendulum, ml3_pendulum_swing_up, ml3_pendulum_hanging;
 
 static const ml3_env_spec *const environments[] = {
-    &ml3_mountain_car, &ml3_mountain_car_goal, &ml3_mountain_car_continuous, &ml3_mountain_car_discrete,
-    &ml3_cart_pole,    &ml3_acrobot,
-    &ml3_pendulum,     &ml3_pendulum_swing_up, &ml3_pendulum_hanging,
-    &ml3_pointmass,    &ml3_pointmass_goal,
-    &ml3_reacher_goal, &ml3_reacher_joints,
-    &ml3_walker_goal,
+    &ml3_mountain_car, &ml3_mountain_car_goal, &ml3_mountain_car_continuous, &ml3_mountain_car_discrete, &ml3_cart_pole,
+    &ml3_acrobot,      &ml3_pendulum,          &ml3_pendulum_swing_up,       &ml3_pendulum_hanging,
 };
 
 enum { COUNT = sizeof environments / sizeof environments[0] };
@@ -62,7 +57,8 @@ const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error) {
   for (int i = 0; i < count; i++) {
     names[i] = ml3_env_name(i);
     if (i < COUNT && strcmp(name, names[i]) == 0) return environments[i];
-    if (i >= COUNT && strncmp(name, names[i], length) == 0 && names[i][length] == '\0') return ml3_task_find(name, name, error);
+    if (i >= COUNT && strncmp(name, names[i], length) == 0 && names[i][length] == '\0')
+      return ml3_task_find(name, name, error);
   }
 
   const char *nearest = ml3_error_nearest(name, names, count);

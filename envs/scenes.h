@@ -3,11 +3,8 @@
 #define ML3_ENVS_SCENES_H
 
 extern const char ml3_acrobot_xml[];
-extern const char ml3_walker_goal_xml[];
 extern const char ml3_cart_pole_xml[];
 extern const char ml3_mountain_car_xml[];
 extern const char ml3_pendulum_xml[];
-extern const char ml3_models_pointmass_xml[];
-extern const char ml3_reacher_xml[];
 
 #endif

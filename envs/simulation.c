@@ -54,20 +54,10 @@ static int open_first(ml3_simulation *s, ml3_error *error) {
   return ML3_OK;
 }
 
-int ml3_simulation_open(ml3_simulation *s, ml3_env *env, const char *xml, ml3_error *error) {
-  ml3_error own = {0}, *e = error ? error : &own;
-  *s = (ml3_simulation){.env = env, .shared = ml3_mjcf_share(xml, e)};
-  s->model = s->shared;
-  if (s->shared) s->data = ml3_mjcf_data(s->shared, e);
-  if (s->data && open_first(s, e) == ML3_OK) return ML3_OK;
-  ml3_simulation_close(s);
-  return e->code;
-}
-
 int ml3_simulation_open_model(ml3_simulation *s, ml3_env *env, const mjModel *model, int key,
                               ml3_error *error) {
   ml3_error own = {0}, *e = error ? error : &own;
-  *s = (ml3_simulation){.env = env, .shared = model, .model = model, .kept = true, .key = key};
+  *s = (ml3_simulation){.env = env, .shared = model, .model = model, .key = key};
   s->data = ml3_mjcf_data(model, e);
   if (s->data && open_first(s, e) == ML3_OK) return ML3_OK;
   ml3_simulation_close(s);
@@ -77,7 +67,6 @@ int ml3_simulation_open_model(ml3_simulation *s, ml3_env *env, const mjModel *mo
 void ml3_simulation_close(ml3_simulation *s) {
   if (s->data && !s->borrowed) mj_deleteData(s->data);
   if (s->own) mj_deleteModel(s->own);
-  if (s->shared && !s->kept) ml3_mjcf_release(s->shared);
   free(s->first);
   free(s->work);
   *s = (ml3_simulation){0};
@@ -129,27 +118,28 @@ static void begin(ml3_simulation *s) {
   memcpy(s->data->qfrc_applied, force, sizeof force);
 }
 
-void ml3_simulation_set_state(ml3_simulation *s, const double *state) {
+void ml3_simulation_put_state(ml3_simulation *s, const double *state) {
   const mjModel *m = s->model;
   mjData *d = s->data;
   begin(s);
   memcpy(d->qpos, state, (size_t)m->nq * sizeof *state);
   memcpy(d->qvel, state + m->nq, (size_t)m->nv * sizeof *state);
   if (m->na) memcpy(d->act, state + m->nq + m->nv, (size_t)m->na * sizeof *state);
+}
+
+void ml3_simulation_set_state(ml3_simulation *s, const double *state) {
+  ml3_simulation_put_state(s, state);
   ml3_simulation_place(s);
 }
 
-void ml3_simulation_reset(ml3_simulation *s, const double *state) {
-  mju_zero(s->data->qfrc_applied, s->model->nv);
-  ml3_simulation_set_state(s, state);
-}
-
-void ml3_simulation_reset_with_mocap(ml3_simulation *s, const double *state, const double *mocap) {
+void ml3_simulation_reset(ml3_simulation *s, const double *state, const double *mocap) {
   const mjModel *m = s->model;
-  ml3_simulation_reset(s, state);
-  if (!mocap) return;
-  memcpy(s->data->mocap_pos, mocap, (size_t)(3 * m->nmocap) * sizeof *mocap);
-  memcpy(s->data->mocap_quat, mocap + 3 * m->nmocap, (size_t)(4 * m->nmocap) * sizeof *mocap);
+  mju_zero(s->data->qfrc_applied, m->nv);
+  ml3_simulation_put_state(s, state);
+  if (mocap) {
+    memcpy(s->data->mocap_pos, mocap, (size_t)(3 * m->nmocap) * sizeof *mocap);
+    memcpy(s->data->mocap_quat, mocap + 3 * m->nmocap, (size_t)(4 * m->nmocap) * sizeof *mocap);
+  }
   ml3_simulation_place(s);
 }
 
@@ -183,39 +173,4 @@ int ml3_simulation_borrow(ml3_simulation *s, const ml3_simulation *host, ml3_err
   s->data = host->data;
   s->borrowed = true;
   return ML3_OK;
-}
-
-/* ---- of environments that are a simulation and nothing else -------------------------------------------------------- */
-
-void ml3_simulation_env_destroy(ml3_env *env) {
-  ml3_simulation_close(env->data);
-  free(env->data);
-}
-
-void ml3_simulation_env_get_state(const ml3_env *env, double *state) {
-  ml3_simulation_get_state(env->data, state);
-}
-
-void ml3_simulation_env_set_state(ml3_env *env, const double *state) {
-  ml3_simulation_set_state(env->data, state);
-}
-
-int ml3_simulation_env_full_dim(const ml3_env *env) {
-  return ml3_simulation_full_dim(env->data);
-}
-
-void ml3_simulation_env_get_full(const ml3_env *env, double *full) {
-  ml3_simulation_get_full(env->data, full);
-}
-
-void ml3_simulation_env_set_full(ml3_env *env, const double *full) {
-  ml3_simulation_set_full(env->data, full);
-}
-
-void ml3_simulation_env_load(ml3_env *env, const double *full) {
-  ml3_simulation_load(env->data, full);
-}
-
-int ml3_simulation_env_borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
-  return ml3_simulation_borrow(env->data, host ? host->data : NULL, error);
 }

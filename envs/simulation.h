@@ -31,7 +31,6 @@ typedef struct ml3_simulation {
   double *first; /* [full_dim] the full state of new data: at the first keyframe, or where the MJCF puts the bodies */
   double *work;  /* of ml3_simulation_linearize, from the first one on */
   size_t work_size;
-  bool kept;     /* by the caller: the shared model is not released here */
   bool borrowed; /* data belongs to another simulation of the same shared model */
   int needs;     /* the caller's to set: what a step, and setting a state, ends with */
   bool lagged;   /* the caller's to set: after a step places and velocities stay as mj_step leaves them */
@@ -40,10 +39,8 @@ typedef struct ml3_simulation {
   bool no_model; /* ... while a model was made for a task: every step says so */
 } ml3_simulation;
 
-/* A simulation of that MJCF text, which must stay where it is. Closed by ml3_simulation_close, after a failure too. */
-int ml3_simulation_open(ml3_simulation *s, ml3_env *env, const char *xml, ml3_error *error);
-/* The same of a model that the caller keeps, and does not change, until the simulation is closed; new data is at keyframe
-   `key`, or where the MJCF puts the bodies: -1. */
+/* A simulation of a model that the caller keeps, and does not change, until the simulation is closed; new data is at keyframe
+   `key`, or where the MJCF puts the bodies: -1. Closed by ml3_simulation_close, after a failure too. */
 int ml3_simulation_open_model(ml3_simulation *s, ml3_env *env, const mjModel *model, int key, ml3_error *error);
 void ml3_simulation_close(ml3_simulation *s);
 
@@ -59,9 +56,9 @@ void ml3_simulation_unedited(ml3_simulation *s);
    keeps (delayed controls, mocap bodies, what sleeps) is as in new data, so that what follows depends on this state
    alone. (mj_resetData would clear a whole stack in MuJoCo 2.2.) */
 void ml3_simulation_set_state(ml3_simulation *s, const double *state);
-void ml3_simulation_reset(ml3_simulation *s, const double *state); /* the same, and no force of a hand */
-/* The same with mocap_pos[3 nmocap] and mocap_quat[4 nmocap] (NULL: those of new data). */
-void ml3_simulation_reset_with_mocap(ml3_simulation *s, const double *state, const double *mocap);
+void ml3_simulation_put_state(ml3_simulation *s, const double *state); /* the same, but for the places of bodies: enough for a step */
+/* The same, and no force of a hand; with mocap_pos[3 nmocap] and mocap_quat[4 nmocap] (NULL: those of new data). */
+void ml3_simulation_reset(ml3_simulation *s, const double *state, const double *mocap);
 void ml3_simulation_get_state(const ml3_simulation *s, double *state);
 
 /* The state of new data: at the first keyframe, or where the MJCF puts the bodies. The simulation is in it afterwards. */
@@ -120,16 +117,5 @@ typedef struct ml3_simulation_action {
    have derivative 0. Of a quaternion its rotations count, not its length (envs/tangent.h). All are NAN where MuJoCo gave up
    or diverged. The full state is put back. */
 void ml3_simulation_linearize(ml3_simulation *s, const ml3_simulation_action *action, double *a, double *b);
-
-/* ---- for a spec whose env->data is an ml3_simulation and nothing else: these stand in it as they are ---------------- */
-
-void ml3_simulation_env_destroy(ml3_env *env);
-void ml3_simulation_env_get_state(const ml3_env *env, double *state);
-void ml3_simulation_env_set_state(ml3_env *env, const double *state);
-int ml3_simulation_env_full_dim(const ml3_env *env);
-void ml3_simulation_env_get_full(const ml3_env *env, double *full);
-void ml3_simulation_env_set_full(ml3_env *env, const double *full);
-void ml3_simulation_env_load(ml3_env *env, const double *full);
-int ml3_simulation_env_borrow(ml3_env *env, const ml3_env *host, ml3_error *error);
 
 #endif

@@ -66,6 +66,54 @@ static void set_more(const mjModel *m, mjData *d, const double *more) {
 }
 #endif
 
+#endif /* mjVERSION_HEADER >= 300 */
+
+/* ---- what most models keep ------------------------------------------------------------------------------------------- */
+
+/* Is that all a model has? MuJoCo's own functions, which know more, take three times as long; a batch calls them twice a step. */
+#if mjVERSION_HEADER >= 300
+static bool is_plain(const mjModel *m) {
+#if mjVERSION_HEADER >= 4000000
+  if (m->nhistory > 0) return false;
+#endif
+  return m->neq == 0 && m->nuserdata == 0 && m->nplugin == 0 && !keeps_more(m);
+}
+#else
+static bool is_plain(const mjModel *m) {
+  (void)m;
+  return true;
+}
+#endif
+
+static int plain_dim(const mjModel *m) {
+  return 1 + m->nq + 3 * m->nv + m->na + m->nu + 7 * m->nmocap;
+}
+
+/* One after another: the parts of the state, each copied in or out. (Forces on bodies nobody applies.) */
+static void copy_plain(const mjModel *m, mjData *d, double *full, bool out) {
+  const struct {
+    double *part;
+    int size;
+  } parts[] = {{&d->time, 1},
+               {d->qpos, m->nq},
+               {d->qvel, m->nv},
+               {d->qacc_warmstart, m->nv},
+               {d->qfrc_applied, m->nv},
+               {d->act, m->na},
+               {d->ctrl, m->nu}, /* forces of actuators follow from it when an episode begins */
+               {d->mocap_pos, 3 * m->nmocap},
+               {d->mocap_quat, 4 * m->nmocap}};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    if (parts[i].size)
+      memcpy(out ? full : parts[i].part, out ? parts[i].part : full, (size_t)parts[i].size * sizeof *full);
+    full += parts[i].size;
+  }
+}
+
+/* ---- all ------------------------------------------------------------------------------------------------------------- */
+
+#if mjVERSION_HEADER >= 300
+
 typedef struct copying {
   const mjModel *model;
   mjData *data;
@@ -75,7 +123,8 @@ typedef struct copying {
 } copying;
 
 int ml3_simulation_full_dim(const ml3_simulation *s) {
-  return (int)mj_stateSize(s->model, mjSTATE_INTEGRATION) + more_dim(s->model);
+  return is_plain(s->model) ? plain_dim(s->model)
+                            : (int)mj_stateSize(s->model, mjSTATE_INTEGRATION) + more_dim(s->model);
 }
 
 static void get(void *user) {
@@ -100,11 +149,18 @@ static void set_awake(void *user) {
 void ml3_simulation_get_full(const ml3_simulation *s, double *full) {
   ml3_mjcf_said said;
   copying c = {.model = s->model, .data = s->data, .full = full, .signature = mjSTATE_INTEGRATION};
-  if (ml3_mjcf_try(get, &c, &said)) get_more(s->model, s->data, full + mj_stateSize(s->model, mjSTATE_INTEGRATION));
+  if (is_plain(s->model))
+    copy_plain(s->model, s->data, full, true);
+  else if (ml3_mjcf_try(get, &c, &said))
+    get_more(s->model, s->data, full + mj_stateSize(s->model, mjSTATE_INTEGRATION));
 }
 
 bool ml3_simulation_put(ml3_simulation *s, const double *full, ml3_mjcf_said *said) {
   copying c = {.model = s->model, .data = s->data, .from = full, .signature = mjSTATE_INTEGRATION};
+  if (is_plain(s->model)) {
+    copy_plain(s->model, s->data, (double *)full, false);
+    return true;
+  }
   if (!ml3_mjcf_try(keeps_more(s->model) ? set_awake : set, &c, said)) return false;
   set_more(s->model, s->data, full + mj_stateSize(s->model, mjSTATE_INTEGRATION));
   return true;
@@ -113,38 +169,16 @@ bool ml3_simulation_put(ml3_simulation *s, const double *full, ml3_mjcf_said *sa
 #else
 
 int ml3_simulation_full_dim(const ml3_simulation *s) {
-  const mjModel *m = s->model;
-  return 1 + m->nq + 3 * m->nv + m->na + m->nu + 7 * m->nmocap;
-}
-
-/* One after another: the parts of the state, each copied in or out. */
-static void copy_full(const mjModel *m, mjData *d, double *full, bool out) {
-  struct {
-    double *part;
-    int size;
-  } parts[] = {{&d->time, 1},
-               {d->qpos, m->nq},
-               {d->qvel, m->nv},
-               {d->qacc_warmstart, m->nv},
-               {d->qfrc_applied, m->nv},
-               {d->act, m->na},
-               {d->ctrl, m->nu}, /* forces of actuators follow from it when an episode begins */
-               {d->mocap_pos, 3 * m->nmocap},
-               {d->mocap_quat, 4 * m->nmocap}};
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-    if (parts[i].size)
-      memcpy(out ? full : parts[i].part, out ? parts[i].part : full, (size_t)parts[i].size * sizeof *full);
-    full += parts[i].size;
-  }
+  return plain_dim(s->model);
 }
 
 void ml3_simulation_get_full(const ml3_simulation *s, double *full) {
-  copy_full(s->model, s->data, full, true);
+  copy_plain(s->model, s->data, full, true);
 }
 
 bool ml3_simulation_put(ml3_simulation *s, const double *full, ml3_mjcf_said *said) {
   (void)said;
-  copy_full(s->model, s->data, (double *)full, false);
+  copy_plain(s->model, s->data, (double *)full, false);
   return true;
 }
 #endif

@@ -70,6 +70,7 @@ Test(cli_task, a_check_draws_the_scene) {
   cr_expect(exists("a.png"));
   expect("task --check " QUADRUPED ".yaml -n 5 --picture a.png", 1, "'a.png' exists already");
   expect("task --check " QUADRUPED ".yaml -n 5 --picture a.jpg", 2, "expected a FILE.png");
+  expect("task --check " QUADRUPED ".yaml -n 5 --picture a.png.jpg", 2, "expected a FILE.png");
 }
 
 Test(cli_task, mistakes_are_told) {

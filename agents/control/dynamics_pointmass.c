@@ -1,4 +1,4 @@
-/* The point mass as a graph (envs/pointmass.c with its default mass and damping). Five substeps of h = 0.01 s, each
+/* The point mass as a graph (envs/tasks/pointmass.yaml with its default mass and damping). Five substeps of h = 0.01 s, each
    implicit in the damping as MuJoCo's Euler method is,
 
      v1 = (m v + h u) / (m + h d)        p1 = p + h v1

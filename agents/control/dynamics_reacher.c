@@ -1,4 +1,4 @@
-/* The reacher as a graph (envs/reacher.c with its default lengths, masses and damping). Each joint has an armature of 1 kg m^2,
+/* The reacher as a graph (envs/tasks/reacher_goal.yaml with its default lengths, masses and damping). Each joint has an armature of 1 kg m^2,
    beside which the links' inertia, 1e-3 at most, and their coupling are left out:
 
      q'' = 200 u - q'        v1 = v e + 200 u (1 - e)      q1 = q + v (1 - e) + 200 u (dt - (1 - e)),   e = exp(-dt)

@@ -77,7 +77,7 @@ static int init_pendulum(ml3_geometry *geometry, ml3_error *error) {
 
 /* ---- reacher ------------------------------------------------------------------------------------------------------ */
 
-/* envs/reacher.c: the fingertip is 1 cm beyond the end of the forearm. */
+/* envs/models/reacher.xml: the fingertip is 1 cm beyond the end of the forearm. */
 static const double UPPER_ARM_M = 0.1, TIP_FROM_ELBOW_M = 0.11;
 enum { SHOULDER, ELBOW, TARGET_X, TARGET_Y, SHOULDER_VELOCITY, ELBOW_VELOCITY };
 

@@ -69,6 +69,8 @@ ml3_value ml3_combine(ml3_compiler *c, ml3_op op, ml3_value a, ml3_value b);
 ml3_value ml3_reduce(ml3_compiler *c, ml3_op op, ml3_value a);
 /* What `a` was at the step before, or as the episode began, by the list of latches that it goes to. */
 ml3_value ml3_remember(ml3_compiler *c, ml3_latch *latches, int *count, ml3_value a);
+/* a where x, one number, is above 0, else b. */
+ml3_value ml3_compile_select(ml3_compiler *c, ml3_value x, ml3_value a, ml3_value b);
 /* Several behind one another. */
 ml3_value ml3_join(ml3_compiler *c, const ml3_value *parts, int count);
 /* An instruction as it is; the result has `width` numbers. */

@@ -371,6 +371,7 @@ void ml3_task_expand(ml3_env *env, const double *action, ml3_env_expansion *e) {
   if (!s->expansion) ml3_env_warn(env, ML3_WARN_ERROR, 1, "there is no memory for the expansion of a reward");
   bool good = s->expansion != NULL;
   if (good && s->expansion->past) {
+    ml3_task_see(env);
     ml3_simulation_get_state(&s->simulation, state);
     good = try_part(env, NULL);
     ml3_simulation_set_state(&s->simulation, state);

@@ -30,7 +30,7 @@ typedef struct function {
   int operands; /* without parentheses; 0: as many as follow */
 } function;
 
-enum { MEAN = 1000, CLIP, DOT, DISTANCE, OFFSET, RATE, LAST, START, CONCAT, UNIFORM, NORMAL, RANDOM };
+enum { MEAN = 1000, CLIP, DOT, DISTANCE, OFFSET, RATE, LAST, START, CONCAT, UNIFORM, NORMAL, RANDOM, SELECT };
 
 static const function FUNCTIONS[] = {
     {"sin", EACH, ML3_OP_SIN, 1},
@@ -59,6 +59,7 @@ static const function FUNCTIONS[] = {
     {"last", OTHER, (ml3_op)LAST, 1},
     {"start", OTHER, (ml3_op)START, 1},
     {"concat", OTHER, (ml3_op)CONCAT, 0},
+    {"select", OTHER, (ml3_op)SELECT, 3},
     {"uniform", OTHER, (ml3_op)UNIFORM, 1},
     {"normal", OTHER, (ml3_op)NORMAL, 1},
     {"random", OTHER, (ml3_op)RANDOM, 0},
@@ -102,6 +103,8 @@ static ml3_value call(ml3_compiler *c, const function *f, const ml3_value *x, in
       return ml3_remember(c, c->latches, &c->latch_count, x[0]);
     case START:
       return ml3_remember(c, c->starts, &c->start_count, x[0]);
+    case SELECT:
+      return ml3_compile_select(c, x[0], x[1], x[2]);
     case CONCAT:
       return ml3_join(c, x, count);
     case UNIFORM:

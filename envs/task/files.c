@@ -16,6 +16,8 @@ typedef struct opening {
   const char *chain[EXTENDS_MAX]; /* the YAMLs that are open, for a circle */
   int depth;
   ml3_error *error;
+  const char *ready_path[2]; /* of files that have been read already: the MJCF and the YAML beside it */
+  char *ready[2];            /* their texts, until they are taken */
 } opening;
 
 /* ---- built-in ------------------------------------------------------------------------------------------------------- */
@@ -26,11 +28,22 @@ static bool builtin_name(const char *name, char file[256]) {
 
 /* ---- texts ---------------------------------------------------------------------------------------------------------- */
 
+static char *take_ready(opening *o, const char *path) {
+  for (int i = 0; i < 2; i++)
+    if (o->ready[i] && strcmp(o->ready_path[i], path) == 0) {
+      char *text = o->ready[i];
+      o->ready[i] = NULL;
+      return text;
+    }
+  return NULL;
+}
+
 /* A file's text, kept with the task and added to its signature; NULL with a sentence. */
 static const char *read_text(opening *o, const char *path, bool builtin, size_t limit) {
   size_t size;
   ml3_task *t = o->task;
-  char *text = builtin ? strdup(ml3_task_builtin_file(path)) : ml3_file_read(path, limit, &size, o->error);
+  char *text = builtin ? strdup(ml3_task_builtin_file(path)) : take_ready(o, path);
+  if (!text && !builtin) text = ml3_file_read(path, limit, &size, o->error);
   if (!text) {
     if (builtin) ml3_error_set(o->error, ML3_ERR_MEMORY, "no memory for the task '%s'", t->name);
     return NULL;
@@ -174,32 +187,36 @@ static int open_model(opening *o, const ml3_tree *root, const char *path, bool b
   return t->model ? ML3_OK : ml3_error_prefix(o->error, "%.200s", t->xml_path ? t->xml_path : path);
 }
 
-ml3_tree *ml3_task_open_files(ml3_task *t, const char *path, ml3_error *error) {
-  opening o = {.task = t, .error = error};
-  char file[256], yaml[PATH_SIZE];
-  const bool xml = ml3_file_ends_in(path, ".xml"), builtin = !xml && !ml3_file_ends_in(path, ".yaml") && builtin_name(path, file);
+/* FILE.xml and the YAML beside it; the model first, since one that is not there is the plainest mistake. */
+static int read_both(opening *o, const char *xml, const char *yaml) {
   size_t size;
-  if (xml) { /* first, since a model that is not there is the plainest mistake */
-    char *text = ml3_file_read(path, XML_SIZE_MAX, &size, error);
-    if (!text) return NULL;
-    free(text);
-  }
+  o->ready_path[0] = xml, o->ready_path[1] = yaml;
+  if (!(o->ready[0] = ml3_file_read(xml, XML_SIZE_MAX, &size, o->error))) return o->error->code;
+  if ((o->ready[1] = ml3_file_read(yaml, YAML_SIZE_MAX, &size, o->error))) return ML3_OK;
+  return ml3_error_prefix(
+      o->error, "%.200s needs a YAML file beside it that says what its task is (ml3 task %.100s writes a first one)",
+      xml, xml);
+}
+
+static ml3_tree *open_files(opening *o, const char *path) {
+  char file[256], yaml[PATH_SIZE];
+  const bool xml = ml3_file_ends_in(path, ".xml");
+  const bool builtin = !xml && !ml3_file_ends_in(path, ".yaml") && builtin_name(path, file);
   snprintf(yaml, sizeof yaml, "%.*s%s", (int)strlen(path) - (xml ? 4 : 0), path, xml ? ".yaml" : "");
-  if (xml) {
-    char *text = ml3_file_read(yaml, YAML_SIZE_MAX, &size, error);
-    free(text);
-    if (!text) {
-      ml3_error_prefix(
-          error, "%.200s needs a YAML file beside it that says what its task is (ml3 task %.100s writes a first one)",
-          path, path);
-      return NULL;
-    }
-  }
-  ml3_tree *root = open_yaml(&o, builtin ? file : yaml, builtin);
+  if (xml && read_both(o, path, yaml) != ML3_OK) return NULL;
+  ml3_tree *root = open_yaml(o, builtin ? file : yaml, builtin);
   if (!root) return NULL;
-  if (open_model(&o, root, path, builtin) == ML3_OK) return root;
+  if (open_model(o, root, path, builtin) == ML3_OK) return root;
   ml3_tree_free(root);
   return NULL;
+}
+
+ml3_tree *ml3_task_open_files(ml3_task *t, const char *path, ml3_error *error) {
+  opening o = {.task = t, .error = error};
+  ml3_tree *root = open_files(&o, path);
+  free(o.ready[0]);
+  free(o.ready[1]);
+  return root;
 }
 
 bool ml3_task_is(const char *path) {

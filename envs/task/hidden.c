@@ -4,20 +4,10 @@
 
 #include "envs/task/task.h"
 
-/* Marks what depends on marked registers; a pass is enough, since what is read was made before. */
-static void spread(const ml3_program *p, bool *marked) {
-  for (int i = 0; i < p->count; i++) {
-    const ml3_instruction *k = &p->code[i];
-    const int operands = ml3_op_operands(k->op);
-    bool found = false;
-    for (int j = 0; j < k->n && operands >= 1; j++) {
-      found = found || marked[k->a + j * k->a_step];
-      found =
-          found || (operands >= 2 && marked[k->b + j * k->b_step]) || (operands >= 3 && marked[k->c + j * k->c_step]);
-    }
-    const bool one = k->op >= ML3_OP_SUM && k->op <= ML3_OP_AND;
-    for (int j = 0; found && j < (one ? 1 : k->n); j++) marked[k->out + j] = true;
-  }
+static void hand_on(bool *marked, const ml3_latch *latches, int count) {
+  for (int i = 0; i < count; i++)
+    for (int k = 0; k < latches[i].n; k++)
+      marked[latches[i].to + k] = marked[latches[i].to + k] || marked[latches[i].from + k];
 }
 
 /* Parameters that neither policies nor losses may see: the goal is none of their inputs, and observations may not tell them. */
@@ -41,7 +31,12 @@ int ml3_task_read_hidden(ml3_task_reader *r) {
                             ml3_tree_suggestion(name, names, t->task_dim, hint));
     marked[t->parameter.reg + k] = true;
   }
-  spread(&t->step, marked);
+  /* Latches hand on what was found in the step before. */
+  for (int pass = 0; pass <= r->step.latch_count + r->step.start_count; pass++) {
+    ml3_program_spread(&t->step, marked);
+    hand_on(marked, t->latches, r->step.latch_count);
+    hand_on(marked, t->starts, r->step.start_count);
+  }
   for (int i = 0; i < t->observation.n; i++)
     if (marked[t->observation.reg + i])
       return ml3_tree_wrong(at, r->error, "hidden: the observation '%s' tells what is hidden", t->obs[i].name);

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "envs/difference.h"
 #include "envs/mjcf.h"
 #include "envs/task/instance.h"
+#include "envs/task/picture.h"
 
 typedef ml3_task_instance instance;
 
@@ -22,6 +24,7 @@ static void free_instance(instance *s) {
   free(s->r);
   free(s->derive);
   free(s->reset);
+  free(s->hand);
   free(s->control);
   ml3_task_expansion_free(s->expansion);
   free(s);
@@ -47,8 +50,9 @@ static int create(ml3_env *env, ml3_error *error) {
   s->r = registers(&t->step);
   s->derive = registers(&t->derive);
   s->reset = registers(&t->reset);
+  s->hand = registers(&t->hand);
   s->control = calloc((size_t)t->model->nu + 1, sizeof *s->control);
-  int code = s->r && s->derive && s->reset && s->control
+  int code = s->r && s->derive && s->reset && s->hand && s->control
                  ? ml3_simulation_open_model(&s->simulation, env, t->model, t->key, error)
                  : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for an instance");
   if (code != ML3_OK) {
@@ -92,7 +96,8 @@ static void keep(double *r, const ml3_latch *latches, int count) {
 /* What is seen of the present state, which has no past. */
 void ml3_task_begin(const ml3_env *env) {
   const ml3_task *t = task_of(env);
-  const instance *s = env->data;
+  instance *s = env->data;
+  s->unseen = false;
   if (t->task_dim) memcpy(s->r + t->parameter.reg, env->task, (size_t)t->task_dim * sizeof *s->r);
   memset(s->r + t->action.reg, 0, (size_t)t->action.n * sizeof *s->r);
   memset(s->r + t->last_action.reg, 0, (size_t)t->last_action.n * sizeof *s->r);
@@ -104,6 +109,12 @@ void ml3_task_begin(const ml3_env *env) {
     run(env);
   }
   keep(s->r, t->latches, t->latch_count);
+}
+
+void ml3_task_see(const ml3_env *env) {
+  if (!((const instance *)env->data)->unseen) return;
+  ml3_simulation_place(simulation(env));
+  ml3_task_begin(env);
 }
 
 /* Blocks of registers that going on needs, besides the simulation. */
@@ -124,13 +135,18 @@ static ml3_value block(const ml3_task *t, int i) {
 
 /* ---- state ---------------------------------------------------------------------------------------------------------- */
 
+/* Planners set states and make a step, without a look at them: what is seen of a state is computed when it is asked for. */
 static void get_state(const ml3_env *env, double *state) {
   ml3_simulation_get_state(simulation(env), state);
 }
 
 static void set_state(ml3_env *env, const double *state) {
-  ml3_simulation_set_state(simulation(env), state);
-  ml3_task_begin(env);
+  const ml3_task *t = task_of(env);
+  instance *s = env->data;
+  ml3_simulation_put_state(&s->simulation, state);
+  if (t->task_dim) memcpy(s->r + t->parameter.reg, env->task, (size_t)t->task_dim * sizeof *s->r);
+  memset(s->r + t->last_action.reg, 0, (size_t)t->last_action.n * sizeof *s->r);
+  s->unseen = true;
 }
 
 static int full_dim(const ml3_env *env) {
@@ -142,6 +158,7 @@ static int full_dim(const ml3_env *env) {
 static void get_full(const ml3_env *env, double *full) {
   const ml3_task *t = task_of(env);
   const double *r = ((const instance *)env->data)->r;
+  ml3_task_see(env);
   ml3_simulation_get_full(simulation(env), full);
   full += ml3_simulation_full_dim(simulation(env));
   for (int i = 0; i < block_count(t); i++) {
@@ -154,6 +171,7 @@ static void get_full(const ml3_env *env, double *full) {
 static void put_registers(const ml3_env *env, const double *full) {
   const ml3_task *t = task_of(env);
   double *r = ((instance *)env->data)->r;
+  ((instance *)env->data)->unseen = false;
   full += ml3_simulation_full_dim(simulation(env));
   if (t->task_dim) memcpy(r + t->parameter.reg, env->task, (size_t)t->task_dim * sizeof *r);
   for (int i = 0; i < block_count(t); i++) {
@@ -168,9 +186,18 @@ static void set_full(ml3_env *env, const double *full) {
   put_registers(env, full);
 }
 
-static void load(ml3_env *env, const double *full) {
-  ml3_simulation_load(simulation(env), full);
-  put_registers(env, full);
+/* Registers are an instance's own. */
+static int kept_dim(const ml3_env *env) {
+  return ml3_simulation_full_dim(simulation(env));
+}
+
+static void keep_simulation(const ml3_env *env, double *kept) {
+  ml3_task_see(env);
+  ml3_simulation_get_full(simulation(env), kept);
+}
+
+static void load(ml3_env *env, const double *kept) {
+  ml3_simulation_load(simulation(env), kept);
 }
 
 static int borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
@@ -179,27 +206,32 @@ static int borrow(ml3_env *env, const ml3_env *host, ml3_error *error) {
 
 static void observe(const ml3_env *env, double *obs) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   memcpy(obs, ((const instance *)env->data)->r + t->observation.reg, (size_t)t->observation.n * sizeof *obs);
 }
 
 static void goal_now(const ml3_env *env, double *goal) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   if (env->spec->goal_dim)
     memcpy(goal, ((const instance *)env->data)->r + t->goal.reg, (size_t)t->goal.n * sizeof *goal);
 }
 
 static double distance(const ml3_env *env) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   return t->distance < 0 ? 0 : ((const instance *)env->data)->r[t->distance];
 }
 
 static bool success(const ml3_env *env) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   return t->success >= 0 && ((const instance *)env->data)->r[t->success] != 0;
 }
 
 static void terms(const ml3_env *env, double *values) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   for (int i = 0; i < t->term_count; i++) values[i] = ((const instance *)env->data)->r[t->terms[i].value];
 }
 
@@ -210,6 +242,7 @@ static const char *term_name(const ml3_env_spec *spec, int term) {
 
 static void limits(const ml3_env *env, bool *hold) {
   const ml3_task *t = task_of(env);
+  ml3_task_see(env);
   for (int i = 0; i < t->limit_count; i++) hold[i] = ((const instance *)env->data)->r[t->limits[i].value] != 0;
 }
 
@@ -238,9 +271,12 @@ static void fill_control(const ml3_env *env, const double *action) {
 
 int ml3_task_advance(ml3_env *env, const double *action) {
   const ml3_task *t = task_of(env);
-  const instance *s = env->data;
+  instance *s = env->data;
+  if (!s->blind && (t->latch_count || t->start_count)) ml3_task_see(env); /* what is kept */
+  s->unseen = s->blind;
   fill_control(env, action);
   const int code = ml3_simulation_step(simulation(env), s->control, t->frame_skip);
+  if (s->blind) return code;
   memcpy(s->r + t->action.reg, action, (size_t)t->action.n * sizeof *action);
   return run(env) ? code : ML3_ERR_NUMERIC;
 }
@@ -273,54 +309,23 @@ static void linearize(ml3_env *env, const double *action, double *a, double *b) 
       b[k * count + i] *= fabs(action[i]) > 1 ? 0 : t->controls[i].factor;
 }
 
+/* Where MuJoCo has no derivative: differences of states, of which nothing is seen. */
+static void difference(ml3_env *env, const double *action, double *a, double *b) {
+  instance *s = env->data;
+  double full[full_dim(env)];
+  get_full(env, full);
+  s->blind = true;
+  s->simulation.needs = 0;
+  ml3_env_difference(env, action, a, b);
+  s->simulation.needs = task_of(env)->step.needs;
+  s->blind = false;
+  set_full(env, full);
+}
+
 static bool can_linearize(const ml3_task *t) {
   for (int i = 0; i < t->control_count; i++)
     if (t->controls[i].action != i || (t->controls[i].factor != 1 && !t->controls[i].about)) return false;
   return t->mocap_count == 0 && (ml3_simulation_can_linearize(t->model) || ml3_simulation_has_delays(t->model));
-}
-
-/* ---- picture and hand ----------------------------------------------------------------------------------------------- */
-
-static void pose(const ml3_env *env, double *qpos, int nq) {
-  if (nq == task_of(env)->model->nq) mju_copy(qpos, simulation(env)->data->qpos, nq);
-}
-
-static void arrange(const ml3_env *env, mjModel *scene) {
-  const ml3_task *t = task_of(env);
-  const instance *s = env->data;
-  for (int i = 0; i < t->placed_count; i++)
-    if (t->placed[i].site < scene->nsite) {
-      scene->site_sameframe[t->placed[i].site] = 0; /* it may have been compiled at the world's origin */
-      mju_copy3(scene->site_pos + 3 * t->placed[i].site, s->r + t->placed[i].value.reg);
-    }
-  for (int i = 0; i < t->variable_count; i++)
-    if (t->variables[i].number == ML3_NUMBER_BODY || t->variables[i].number == ML3_NUMBER_GEOM)
-      ml3_task_set_number(scene, &t->variables[i], s->derive[t->variables[i].reg]);
-}
-
-/* The site of the goal, where its place has parameters; -1: none. */
-static int goal_site(const ml3_task *t) {
-  for (int i = 0; i < t->placed_count; i++)
-    if (t->goal.n && t->placed[i].value.reg == t->goal.reg) return t->placed[i].site;
-  return -1;
-}
-
-/* Along the axes that tasks have a range for, and within it. */
-static void move_goal(ml3_env *env, const double *point) {
-  const ml3_task *t = task_of(env);
-  const int site = goal_site(t);
-  for (int i = 0; i < t->variable_count; i++) {
-    const ml3_task_variable *v = &t->variables[i];
-    if (v->number != ML3_NUMBER_SITE || v->index / 3 != site || v->reg >= t->task_dim) continue;
-    const ml3_env_parameter *p = &env->spec->task[v->reg];
-    env->task[v->reg] = fmin(fmax(point[v->index % 3], p->low), p->high);
-  }
-  ml3_task_change(env);
-  ml3_task_begin(env);
-}
-
-static void push(ml3_env *env, int body, const double *point, const double *force) {
-  ml3_mjcf_push(simulation(env)->model, simulation(env)->data, body, point, force);
 }
 
 void ml3_task_functions(ml3_task *t) {
@@ -339,6 +344,8 @@ void ml3_task_functions(ml3_task *t) {
   spec->full_dim = full_dim;
   spec->get_full = get_full;
   spec->set_full = set_full;
+  spec->kept_dim = kept_dim;
+  spec->keep = keep_simulation;
   spec->load = load;
   spec->borrow = borrow;
   spec->distance = distance;
@@ -347,12 +354,12 @@ void ml3_task_functions(ml3_task *t) {
   spec->term_name = term_name;
   spec->limits = limits;
   spec->limit_name = limit_name;
-  if (can_linearize(t)) spec->linearize = linearize;
+  spec->linearize = can_linearize(t) ? linearize : difference;
   spec->expand = ml3_task_expand;
-  spec->pose = pose;
-  spec->arrange = arrange;
-  spec->push = push;
-  if (goal_site(t) >= 0) spec->move_goal = move_goal;
+  spec->pose = ml3_task_pose;
+  spec->arrange = ml3_task_arrange;
+  spec->push = ml3_task_push;
+  if (ml3_task_has_hand(t)) spec->move_goal = ml3_task_move_goal;
   for (int i = 0; i < t->task_dim; i++)
     for (int k = 0; k < ML3_SPLITS; k++) simple = simple && t->regions[i][k].count == 1;
   if (!simple || t->has_split[ML3_SPLITS - 1]) spec->draw_task = ml3_task_draw_any;

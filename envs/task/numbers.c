@@ -1,4 +1,6 @@
 /* Numbers of a model that tasks set. */
+#include <math.h>
+
 #include "envs/mjcf_actuators_internal.h"
 #include "envs/task/task.h"
 
@@ -7,6 +9,7 @@ const ml3_number_kind ml3_task_numbers[ML3_NUMBER_KINDS] = {
     {"site", "m", ML3_NUMBER_SITE, mjOBJ_SITE, true},
     {"body", "m", ML3_NUMBER_BODY, mjOBJ_BODY, true},
     {"geom", "m", ML3_NUMBER_GEOM, mjOBJ_GEOM, true},
+    {"length", "m", ML3_NUMBER_LENGTH, mjOBJ_GEOM, false},
     {"start", "m or rad", ML3_NUMBER_START, mjOBJ_JOINT, false},
     {"start_velocity", "m/s or rad/s", ML3_NUMBER_START_VELOCITY, mjOBJ_JOINT, false},
     {"mass", "kg", ML3_NUMBER_MASS, mjOBJ_BODY, false},
@@ -28,6 +31,8 @@ double ml3_task_number_value(const mjModel *m, int key, const ml3_task_variable 
       return m->body_pos[i];
     case ML3_NUMBER_GEOM:
       return m->geom_pos[i];
+    case ML3_NUMBER_LENGTH:
+      return 2 * m->geom_size[3 * i + 1];
     case ML3_NUMBER_MASS:
       return m->body_mass[i];
     case ML3_NUMBER_DAMPING:
@@ -90,8 +95,67 @@ int ml3_task_number_index(const mjModel *m, const ml3_number_kind *k, int object
 bool ml3_task_departs(const ml3_task *t, const ml3_task_variable *v, double value) {
   if (v->number >= ML3_NUMBER_START) return false;
   if (v->number == ML3_NUMBER_SITE && t->model->site_bodyid[v->index / 3] == 0) return false;
+  if (v->picture) return false;
   return value != (v->scale ? 1 : ml3_task_number_value(t->model, t->key, v));
 }
+
+/* ---- lengths -------------------------------------------------------------------------------------------------------- */
+
+/* About its middle, of mass 1, along its axis and across it: a cylinder, and with a capsule two half spheres of the same density. */
+static void inertia_of(bool capsule, double radius, double length, double *along, double *across) {
+  const double spheres = capsule ? 4 * radius / (4 * radius + 3 * length) : 0, cylinder = 1 - spheres;
+  *along = cylinder * radius * radius / 2 + spheres * 2 * radius * radius / 5;
+  *across = cylinder * (3 * radius * radius + length * length) / 12 + spheres * 2 * radius * radius / 5 +
+            spheres * length * (3 * radius + 2 * length) / 8;
+}
+
+/* The principal axis of the geom's body that is the geom's own. */
+static int principal_axis(const mjModel *m, int geom) {
+  const double z[3] = {0, 0, 1};
+  double axis[3], back[4], seen[3];
+  int best = 0;
+  mju_rotVecQuat(axis, z, m->geom_quat + 4 * geom);
+  mju_negQuat(back, m->body_iquat + 4 * m->geom_bodyid[geom]);
+  mju_rotVecQuat(seen, axis, back);
+  for (int i = 1; i < 3; i++)
+    if (fabs(seen[i]) > fabs(seen[best])) best = i;
+  return best;
+}
+
+bool ml3_task_has_length(const mjModel *m, int geom) {
+  const bool capsule = m->geom_type[geom] == mjGEOM_CAPSULE;
+  const int body = m->geom_bodyid[geom], axis = principal_axis(m, geom);
+  const double length = 2 * m->geom_size[3 * geom + 1];
+  double along, across, expected[3];
+  if (body == 0 || (!capsule && m->geom_type[geom] != mjGEOM_CYLINDER)) return false;
+  inertia_of(capsule, m->geom_size[3 * geom], length, &along, &across);
+  for (int i = 0; i < 3; i++) expected[i] = m->body_mass[body] * (i == axis ? along : across);
+  return mju_dist3(m->body_ipos + 3 * body, m->geom_pos + 3 * geom) < 1e-9 * length &&
+         mju_dist3(expected, m->body_inertia + 3 * body) < 1e-6 * mju_norm3(expected);
+}
+
+/* The end that is nearer to the body's frame stays; the body's mass stays, its middle and inertia follow. */
+static void set_length(mjModel *m, int geom, double length) {
+  const bool capsule = m->geom_type[geom] == mjGEOM_CAPSULE;
+  const int body = m->geom_bodyid[geom], own = principal_axis(m, geom);
+  const double z[3] = {0, 0, 1}, before = 2 * m->geom_size[3 * geom + 1], radius = m->geom_size[3 * geom];
+  double axis[3], along[2], across[2], *place = m->geom_pos + 3 * geom;
+  mju_rotVecQuat(axis, z, m->geom_quat + 4 * geom);
+  const double side = mju_dot3(axis, place) < 0 ? -1 : 1;
+  mju_addToScl3(place, axis, side * (length - before) / 2);
+  mju_copy3(m->body_ipos + 3 * body, place);
+  m->geom_sameframe[geom] = m->body_sameframe[body] = 0;
+  m->geom_size[3 * geom + 1] = length / 2;
+  m->geom_rbound[geom] = capsule ? radius + length / 2 : hypot(radius, length / 2);
+#if mjVERSION_HEADER >= 300
+  m->opt.disableflags |= mjDSBL_MIDPHASE; /* its boxes are those of the old length */
+#endif
+  inertia_of(capsule, radius, before, &along[0], &across[0]);
+  inertia_of(capsule, radius, length, &along[1], &across[1]);
+  for (int i = 0; i < 3; i++) m->body_inertia[3 * body + i] *= i == own ? along[1] / along[0] : across[1] / across[0];
+}
+
+/* ---- all ------------------------------------------------------------------------------------------------------------ */
 
 static void scale_inertia(mjModel *m, int body, double factor) {
   mju_scl3(m->body_inertia + 3 * body, m->body_inertia + 3 * body, factor);
@@ -131,6 +195,9 @@ void ml3_task_set_number(mjModel *m, const ml3_task_variable *v, double value) {
     case ML3_NUMBER_GEAR:
       number = m->actuator_gear + 6 * i;
       break;
+    case ML3_NUMBER_LENGTH:
+      set_length(m, i, value);
+      return;
     case ML3_NUMBER_TENDON:
       number = m->wrap_prm + i;
       break;

@@ -83,8 +83,34 @@ static void name_of(const char *text, char name[128]) {
   if (!n) snprintf(name, 128, "observation");
 }
 
-/* Field k of the n numbers of a quantity. */
-static ml3_env_field field_of(ml3_task_reader *r, ml3_value x, int k, const char *name) {
+/* "cos qpos[:2]" is cos_shoulder, cos_elbow; an empty name: it is no function of numbers of joints. */
+static ml3_env_field function_field(ml3_task_reader *r, ml3_value x, int k, const char *text) {
+  const ml3_program *p = &r->task->step;
+  for (int i = 0; i < p->count; i++) {
+    const ml3_instruction *f = &p->code[i];
+    if (f->op < ML3_OP_NEGATE || f->op > ML3_OP_ROUND || x.reg < f->out || x.reg >= f->out + f->n) continue;
+    const int operand = f->a + (x.reg - f->out) * f->a_step;
+    const ml3_instruction *by = read_by(p, (ml3_value){operand, x.n});
+    const bool velocity = by && by->array == offsetof(mjData, qvel);
+    if (!velocity && !(by && by->array == offsetof(mjData, qpos))) continue;
+    const ml3_env_field joint = joint_field(r, by->first + operand - by->out + k, velocity);
+    const char *name = ml3_task_text(r->task, r->error, "%.*s_%s", (int)strcspn(text, " ("), text, joint.name);
+    return (ml3_env_field){.name = name, .unit = "1", .low = -INFINITY, .high = INFINITY};
+  }
+  return (ml3_env_field){0};
+}
+
+/* "_x" for the first number of a text that ends in " xy" and so on; NULL: numbers are counted. */
+static const char *axis_of(const char *text, int k) {
+  static const char *const pairs[3][3] = {{" xy", "_x", "_y"}, {" xz", "_x", "_z"}, {" yz", "_y", "_z"}};
+  const size_t n = text ? strlen(text) : 0;
+  for (int i = 0; i < 3 && n > 3 && k < 2; i++)
+    if (strcmp(text + n - 3, pairs[i][0]) == 0) return pairs[i][1 + k];
+  return NULL;
+}
+
+/* Field k of the n numbers of a quantity with that text. */
+static ml3_env_field field_of(ml3_task_reader *r, ml3_value x, int k, const char *name, const char *text) {
   const ml3_instruction *by = read_by(&r->task->step, x);
   const bool position = by && by->array == offsetof(mjData, qpos), velocity = by && by->array == offsetof(mjData, qvel);
   if (position || velocity) {
@@ -97,48 +123,88 @@ static ml3_env_field field_of(ml3_task_reader *r, ml3_value x, int k, const char
                       by->array == offsetof(mjData, geom_xpos) || by->array == offsetof(mjData, xipos));
   const bool goal = x.n == 3 && (strcmp(name, "goal") == 0 || strcmp(name, "to_goal") == 0);
   ml3_env_field field = {.unit = place || goal ? "m" : "1", .low = -INFINITY, .high = INFINITY};
-  field.name = x.n == 1   ? ml3_task_text(r->task, r->error, "%s", name)
-               : x.n == 3 ? ml3_task_text(r->task, r->error, "%s_%c", name, 'x' + k)
-                          : ml3_task_text(r->task, r->error, "%s_%d", name, k);
+  field.name = x.n == 1                       ? ml3_task_text(r->task, r->error, "%s", name)
+               : x.n == 3                     ? ml3_task_text(r->task, r->error, "%s_%c", name, 'x' + k)
+               : x.n == 2 && axis_of(text, k) ? ml3_task_text(r->task, r->error, "%s%s", name, axis_of(text, k))
+                                              : ml3_task_text(r->task, r->error, "%s_%d", name, k);
   if (strncmp(name, "sin_", 4) == 0 || strncmp(name, "cos_", 4) == 0) field.low = -1, field.high = 1;
   return field;
 }
 
-/* ---- the section ---------------------------------------------------------------------------------------------------- */
+/* ---- lists of quantities -------------------------------------------------------------------------------------------- */
 
-int ml3_task_read_observation(ml3_task_reader *r, const ml3_tree *at) {
-  ml3_task *t = r->task;
-  ml3_compiler *c = &r->step;
-  const ml3_tree qpos = {.kind = ML3_TREE_TEXT, .file = r->root->file, .line = 1, .text = "qpos"};
-  const ml3_tree qvel = {.kind = ML3_TREE_TEXT, .file = r->root->file, .line = 1, .text = "qvel"};
-  const ml3_tree to_goal = {.kind = ML3_TREE_TEXT, .file = r->root->file, .line = 1, .text = "to_goal"};
-  const ml3_tree *usual[3] = {&qpos, &qvel, &to_goal};
-  const int count = at ? at->count : r->goal_of.n ? 3 : 2;
-  if (at && (at->kind == ML3_TREE_TEXT || count == 0))
-    return ml3_tree_wrong(at, r->error, "observation: expected a list such as [qpos, qvel]");
-  ml3_value *parts = ml3_task_allocate(t, (size_t)count + 1, sizeof *parts, r->error);
-  if (!parts) return ML3_ERR_MEMORY;
+/* `QUANTITY`, or `{of: QUANTITY, name: N, range: [low, high], unit: m}`: the quantity, and what is said of its numbers in
+   `said`. */
+static const ml3_tree *open_line(ml3_task_reader *r, const ml3_tree *at, ml3_env_field *said) {
+  static const char *const keys[] = {"of", "range", "unit", "name"};
+  *said = (ml3_env_field){.low = -INFINITY, .high = INFINITY};
+  if (at->kind != ML3_TREE_MAP) return at;
+  const ml3_tree *of = ml3_tree_find(at, "of"), *range = ml3_tree_find(at, "range"), *unit = ml3_tree_find(at, "unit");
+  const ml3_tree *name = ml3_tree_find(at, "name");
+  if (ml3_tree_keys(at, "a quantity", keys, 4, r->error) != ML3_OK) return NULL;
+  if (!of || (name && !ml3_tree_text(name)) || (unit && !ml3_tree_text(unit))) {
+    ml3_tree_wrong(at, r->error, "expected {of: QUANTITY, name: N, range: [low, high], unit: m}");
+    return NULL;
+  }
+  if (range && ml3_tree_range(range, "range", &said->low, &said->high, r->error) != ML3_OK) return NULL;
+  if (name && !(said->name = ml3_task_text(r->task, r->error, "%s", name->text))) return NULL;
+  if (unit && !(said->unit = ml3_task_text(r->task, r->error, "%s", unit->text))) return NULL;
+  return of;
+}
+
+/* The fields of one line, from fields[0] on; key NULL: it has none. */
+static int fill_fields(ml3_task_reader *r, ml3_value x, const char *key, const ml3_tree *line,
+                       const ml3_env_field *said, ml3_env_field *fields) {
+  const char *text = ml3_tree_text(line);
+  char name[128];
+  name_of(said->name ? said->name : key ? key : text ? text : "observation", name);
+  for (int k = 0; k < x.n; k++) {
+    fields[k] = !key && !said->name && text ? function_field(r, x, k, text) : (ml3_env_field){0};
+    const char *of_joint = fields[k].name;
+    fields[k] = field_of(r, x, k, of_joint ? of_joint : name, text);
+    if (of_joint) fields[k].name = of_joint;
+    if (said->name && x.n == 1) fields[k].name = said->name;
+    if (!fields[k].name) return ML3_ERR_MEMORY;
+    if (said->low > -INFINITY) fields[k].low = said->low;
+    if (said->high < INFINITY) fields[k].high = said->high;
+    if (said->unit) fields[k].unit = said->unit;
+  }
+  return ML3_OK;
+}
+
+int ml3_task_read_list(ml3_task_reader *r, const ml3_tree *at, ml3_value *value, ml3_env_field **fields) {
+  const int count = at->kind == ML3_TREE_TEXT ? 0 : at->count;
+  ml3_value *parts = ml3_task_allocate(r->task, (size_t)count + 1, sizeof *parts, r->error);
+  ml3_env_field *said = ml3_task_allocate(r->task, (size_t)count + 1, sizeof *said, r->error);
+  const ml3_tree **lines = ml3_task_allocate(r->task, (size_t)count + 1, sizeof *lines, r->error);
   int dim = 0, n = 0;
+  if (!parts || !said || !lines) return ML3_ERR_MEMORY;
   for (int i = 0; i < count; i++) {
-    parts[i] = ml3_compile(c, at ? at->items[i] : usual[i]);
+    lines[i] = open_line(r, at->items[i], &said[i]);
+    parts[i] = lines[i] ? ml3_compile(&r->step, lines[i]) : (ml3_value){0, 0};
     if (!parts[i].n) return r->error->code;
     dim += parts[i].n;
   }
-  t->obs = ml3_task_allocate(t, (size_t)dim, sizeof *t->obs, r->error);
-  if (!t->obs) return ML3_ERR_MEMORY;
-  for (int i = 0; i < count; i++) {
-    char name[128];
-    const ml3_tree *item = at ? at->items[i] : usual[i];
-    name_of(at && at->kind == ML3_TREE_MAP ? at->keys[i]->text
-            : ml3_tree_text(item)          ? item->text
-                                           : "observation",
-            name);
-    for (int k = 0; k < parts[i].n; k++, n++) {
-      t->obs[n] = field_of(r, parts[i], k, name);
-      if (!t->obs[n].name) return ML3_ERR_MEMORY;
-    }
+  if (!(*fields = ml3_task_allocate(r->task, (size_t)dim, sizeof **fields, r->error))) return ML3_ERR_MEMORY;
+  for (int i = 0; i < count; n += parts[i++].n) {
+    const char *key = at->kind == ML3_TREE_MAP ? at->keys[i]->text : NULL;
+    if (fill_fields(r, parts[i], key, lines[i], &said[i], *fields + n) != ML3_OK) return ML3_ERR_MEMORY;
   }
-  t->observation = ml3_join(c, parts, count);
-  t->specs[0].obs_dim = dim;
-  return t->observation.n ? ML3_OK : r->error->code;
+  *value = ml3_join(&r->step, parts, count);
+  return value->n ? ML3_OK : r->error->code;
+}
+
+int ml3_task_read_observation(ml3_task_reader *r, const ml3_tree *at) {
+  ml3_task *t = r->task;
+  ml3_tree usual[3], *items[3] = {usual, usual + 1, usual + 2};
+  char *texts[3] = {"qpos", "qvel", "to_goal"};
+  for (int i = 0; i < 3; i++)
+    usual[i] = (ml3_tree){.kind = ML3_TREE_TEXT, .file = r->root->file, .line = 1, .text = texts[i]};
+  const ml3_tree list = {
+      .kind = ML3_TREE_LIST, .file = r->root->file, .line = 1, .count = r->goal_of.n ? 3 : 2, .items = items};
+  if (at && (at->kind == ML3_TREE_TEXT || at->count == 0))
+    return ml3_tree_wrong(at, r->error, "observation: expected a list such as [qpos, qvel]");
+  const int code = ml3_task_read_list(r, at ? at : &list, &t->observation, &t->obs);
+  t->specs[0].obs_dim = t->observation.n;
+  return code;
 }

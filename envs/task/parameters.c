@@ -93,6 +93,13 @@ static int object_of(ml3_task_reader *r, const line *l) {
     if (id >= 0 && mj_name2id(r->model, mjOBJ_ACTUATOR, l->object) < 0) return id;
   }
   id = ml3_compile_object(&r->step, l->kind->object, l->object);
+  if (id >= 0 && l->kind->number == ML3_NUMBER_LENGTH && !ml3_task_has_length(r->model, id)) {
+    ml3_tree_wrong(l->key, r->error,
+                   "task: geom '%.60s' has no length that can vary: expected a capsule or cylinder that "
+                   "is all of its body's mass",
+                   l->object);
+    return -1;
+  }
   if (id >= 0 && l->kind->object == mjOBJ_JOINT && r->model->jnt_type[id] != mjJNT_HINGE &&
       r->model->jnt_type[id] != mjJNT_SLIDE) {
     ml3_tree_wrong(l->key, r->error, "joint '%.60s' is a ball or free joint; expected a hinge or a slide", l->object);
@@ -111,8 +118,9 @@ static int check_sign(ml3_task_reader *r, const line *l, const ml3_task_region *
   if (ml3_tree_find(l->value, "power")) return ML3_OK;
   for (int i = 0; i < g->count; i++) {
     const double low = g->intervals[i][0];
-    if ((n == ML3_NUMBER_MASS || n == ML3_NUMBER_INERTIA) && low <= 0)
-      return ml3_tree_wrong(l->value, r->error, "task: a mass must be above 0");
+    if ((n == ML3_NUMBER_MASS || n == ML3_NUMBER_INERTIA || n == ML3_NUMBER_LENGTH) && low <= 0)
+      return ml3_tree_wrong(l->value, r->error, "task: a %s must be above 0",
+                            n == ML3_NUMBER_LENGTH ? "length" : "mass");
     if ((n == ML3_NUMBER_DAMPING || n == ML3_NUMBER_FRICTION || n == ML3_NUMBER_ARMATURE) && low < 0)
       return ml3_tree_wrong(l->value, r->error, "task: %s must not be negative", l->kind->name);
   }
@@ -146,8 +154,11 @@ static int add_parameter(ml3_task_reader *r, const line *l, int object, const ch
   if (l->kind && !l->scale && !fixed) value = ml3_task_number_value(r->model, t->key, &v);
   if (l->scale) value = ml3_tree_find(l->value, "power") ? 0 : 1;
   if (given && ml3_tree_number(given, "value", -1e300, 1e300, &value, r->error) != ML3_OK) return ML3_ERR_FORMAT;
-  t->parameters[i] =
-      (ml3_env_parameter){.name = name, .unit = l->kind && !l->scale ? l->kind->unit : "1", .value = value};
+  const ml3_tree *unit_given = l->value->kind == ML3_TREE_MAP ? ml3_tree_find(l->value, "unit") : NULL;
+  const char *unit = l->kind && !l->scale ? l->kind->unit : "1";
+  if (unit_given && !ml3_tree_text(unit_given)) return ml3_tree_wrong(unit_given, r->error, "unit: expected a text");
+  if (unit_given && !(unit = ml3_task_text(t, r->error, "%s", unit_given->text))) return ML3_ERR_MEMORY;
+  t->parameters[i] = (ml3_env_parameter){.name = name, .unit = unit, .value = value};
   t->task_dim++;
   return ML3_OK;
 }
@@ -163,12 +174,21 @@ static bool is_expression(const ml3_tree *value) {
   return value->kind == ML3_TREE_TEXT && ml3_tree_number(value, "", -1e300, 1e300, &x, &unused) != ML3_OK;
 }
 
-/* `*`: one parameter for each object that counts. */
-static int add_all(ml3_task_reader *r, const line *l) {
+/* How many objects `*` stands for, those that do not count included. */
+static int count_of(const ml3_task_reader *r, const line *l) {
   const int counts_of[] = {r->model->nbody, r->model->njnt, r->model->ngeom, ml3_actuators(r->model)};
   const int type = l->kind->object;
+  return counts_of[type == mjOBJ_BODY ? 0 : type == mjOBJ_JOINT ? 1 : type == mjOBJ_GEOM ? 2 : 3];
+}
+
+static int nothing_to_scale(ml3_task_reader *r, const line *l) {
+  return ml3_tree_wrong(l->key, r->error, "task: the model has nothing to scale by '%s'", l->key->text);
+}
+
+/* `*`: one parameter for each object that counts. */
+static int add_all(ml3_task_reader *r, const line *l) {
+  const int type = l->kind->object, count = count_of(r, l);
   bool found = false;
-  const int count = counts_of[type == mjOBJ_BODY ? 0 : type == mjOBJ_JOINT ? 1 : type == mjOBJ_GEOM ? 2 : 3];
   for (int i = 0; i < count; i++) {
     char number[24];
     const char *name = mj_id2name(r->model, type, i);
@@ -178,8 +198,7 @@ static int add_all(ml3_task_reader *r, const line *l) {
     if (code != ML3_OK) return code;
     found = true;
   }
-  return found ? ML3_OK
-               : ml3_tree_wrong(l->key, r->error, "task: the model has nothing to scale by '%s'", l->key->text);
+  return found ? ML3_OK : nothing_to_scale(r, l);
 }
 
 static int read_line(ml3_task_reader *r, const ml3_tree *key, const ml3_tree *value) {
@@ -245,12 +264,27 @@ static int place_sites(ml3_task_reader *r) {
   return ML3_OK;
 }
 
+/* `scale damping *: EXPRESSION`: one factor for all objects that count. */
+static int scale_all(ml3_task_reader *r, const line *l) {
+  ml3_task *t = r->task;
+  if (!l->scale) return ml3_tree_wrong(l->key, r->error, "task: `*` goes with `scale`");
+  const ml3_value x = ml3_compile_width(&r->derive, l->value, 1);
+  const int before = t->variable_count;
+  for (int i = 0; x.n && i < count_of(r, l); i++)
+    if (ml3_task_number_counts(r->model, l->kind->number, i))
+      t->variables[t->variable_count++] = (ml3_task_variable){
+          .number = l->kind->number, .index = ml3_task_number_index(r->model, l->kind, i), .reg = x.reg, .scale = true};
+  if (!x.n) return r->error->code;
+  return t->variable_count > before ? ML3_OK : nothing_to_scale(r, l);
+}
+
 /* `site goal: EXPRESSION` is its value at the start of an episode; of other numbers what follows from parameters. */
 static int read_expression(ml3_task_reader *r, const ml3_tree *key, const ml3_tree *value) {
   ml3_task *t = r->task;
   line l;
   int code = split_key(r, key, value, &l);
   if (code != ML3_OK || !l.kind) return code;
+  if (strcmp(l.object, "*") == 0) return scale_all(r, &l);
   const int object = object_of(r, &l);
   if (object < 0) return ML3_ERR_FORMAT;
   if (l.kind->number == ML3_NUMBER_SITE && l.axis < 0) {
@@ -272,8 +306,11 @@ static int read_expression(ml3_task_reader *r, const ml3_tree *key, const ml3_tr
                           l.object);
   const ml3_value x = ml3_compile_width(&r->derive, value, 1);
   if (!x.n) return r->error->code;
-  t->variables[t->variable_count++] = (ml3_task_variable){
-      l.kind->number, ml3_task_number_index(r->model, l.kind, object) + (l.axis >= 0 ? l.axis : 0), x.reg, l.scale};
+  t->variables[t->variable_count++] =
+      (ml3_task_variable){.number = l.kind->number,
+                          .index = ml3_task_number_index(r->model, l.kind, object) + (l.axis >= 0 ? l.axis : 0),
+                          .reg = x.reg,
+                          .scale = l.scale};
   return ML3_OK;
 }
 

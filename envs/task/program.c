@@ -63,6 +63,21 @@ int ml3_op_operands(ml3_op op) {
   return one ? 1 : 2;
 }
 
+void ml3_program_spread(const ml3_program *p, bool *marked) {
+  for (int i = 0; i < p->count; i++) {
+    const ml3_instruction *k = &p->code[i];
+    const int operands = ml3_op_operands(k->op);
+    bool found = false;
+    for (int j = 0; j < k->n && operands >= 1; j++) {
+      found = found || marked[k->a + j * k->a_step];
+      found =
+          found || (operands >= 2 && marked[k->b + j * k->b_step]) || (operands >= 3 && marked[k->c + j * k->c_step]);
+    }
+    const bool one = k->op >= ML3_OP_SUM && k->op <= ML3_OP_AND;
+    for (int j = 0; found && j < (one ? 1 : k->n); j++) marked[k->out + j] = true;
+  }
+}
+
 /* ---- running -------------------------------------------------------------------------------------------------------- */
 
 double ml3_sigmoid_of(ml3_sigmoid kind, double x, double value) {
@@ -168,6 +183,16 @@ double ml3_op_of(const ml3_instruction *k, const double *r, double a, double b) 
 
 static double reduce(const ml3_instruction *k, const double *r) {
   const double *a = r + k->a, *b = r + k->b, *c = r + k->c;
+  double squares = 0;
+  if (k->op == ML3_OP_SUM_SQUARES || k->op == ML3_OP_NORM) {
+    for (int i = 0; i < k->n; i++) squares += a[i] * a[i];
+    return k->op == ML3_OP_NORM ? sqrt(squares) : squares;
+  }
+  if (k->op == ML3_OP_WITHIN) {
+    for (int i = 0; i < k->n; i++)
+      if (!(a[i] >= b[i * k->b_step] && a[i] <= c[i * k->c_step])) return 0;
+    return 1;
+  }
   double x = k->op == ML3_OP_LEAST || k->op == ML3_OP_GREATEST ? a[0] : 0;
   bool all = true;
   for (int i = 0; i < k->n; i++) {
@@ -178,18 +203,11 @@ static double reduce(const ml3_instruction *k, const double *r) {
       case ML3_OP_SUM_ABS:
         x += fabs(a[i]);
         break;
-      case ML3_OP_NORM:
-      case ML3_OP_SUM_SQUARES:
-        x += a[i] * a[i];
-        break;
       case ML3_OP_LEAST:
         x = isnan(a[i]) ? a[i] : fmin(x, a[i]);
         break;
       case ML3_OP_GREATEST:
         x = isnan(a[i]) ? a[i] : fmax(x, a[i]);
-        break;
-      case ML3_OP_WITHIN:
-        all = all && a[i] >= b[i * k->b_step] && a[i] <= c[i * k->c_step];
         break;
       case ML3_OP_FINITE:
         all = all && isfinite(a[i]);
@@ -199,8 +217,7 @@ static double reduce(const ml3_instruction *k, const double *r) {
         break;
     }
   }
-  if (k->op == ML3_OP_WITHIN || k->op == ML3_OP_FINITE || k->op == ML3_OP_AND) return all;
-  return k->op == ML3_OP_NORM ? sqrt(x) : x;
+  return k->op == ML3_OP_FINITE || k->op == ML3_OP_AND ? all : x;
 }
 
 static const mjtNum *array_of(const mjData *d, size_t offset) {
@@ -212,7 +229,10 @@ static void read_data(const ml3_instruction *k, const mjModel *m, const mjData *
   double *out = r + k->out, velocity[6];
   switch (k->op) {
     case ML3_OP_READ:
-      for (int i = 0; i < k->n; i++) out[i] = x[(size_t)i * (size_t)k->stride];
+      if (k->stride == 1)
+        memcpy(out, x, (size_t)k->n * sizeof *out);
+      else
+        for (int i = 0; i < k->n; i++) out[i] = x[(size_t)i * (size_t)k->stride];
       break;
     case ML3_OP_TIME:
       out[0] = d->time;
@@ -246,6 +266,32 @@ static void draw(const ml3_instruction *k, ml3_random *random, double *r) {
   for (int i = 0; i < 4; i++) out[i] = norm > 0 ? out[i] / sqrt(norm) : i == 0;
 }
 
+/* The usual ones in loops of their own. */
+static void pairs(const ml3_instruction *k, double *r) {
+  const double *a = r + k->a, *b = r + k->b;
+  double *out = r + k->out;
+  const int n = k->n, p = k->a_step, q = k->b_step;
+  switch (k->op) {
+    case ML3_OP_ADD:
+      for (int i = 0; i < n; i++) out[i] = a[i * p] + b[i * q];
+      break;
+    case ML3_OP_SUBTRACT:
+      for (int i = 0; i < n; i++) out[i] = a[i * p] - b[i * q];
+      break;
+    case ML3_OP_MULTIPLY:
+      for (int i = 0; i < n; i++) out[i] = a[i * p] * b[i * q];
+      break;
+    case ML3_OP_MIN: /* no number stays none */
+      for (int i = 0; i < n; i++) out[i] = a[i * p] > b[i * q] ? b[i * q] : a[i * p];
+      break;
+    case ML3_OP_MAX:
+      for (int i = 0; i < n; i++) out[i] = a[i * p] < b[i * q] ? b[i * q] : a[i * p];
+      break;
+    default:
+      for (int i = 0; i < n; i++) out[i] = binary(k->op, a[i * p], b[i * q]);
+  }
+}
+
 static void run_one(const ml3_instruction *k, const mjModel *m, const mjData *d, ml3_random *random, double *r) {
   double *out = r + k->out;
   const double *a = r + k->a, *b = r + k->b, *c = r + k->c;
@@ -264,7 +310,7 @@ static void run_one(const ml3_instruction *k, const mjModel *m, const mjData *d,
   } else if (k->op >= ML3_OP_NEGATE && k->op <= ML3_OP_ROUND) {
     for (int i = 0; i < k->n; i++) out[i] = unary(k->op, a[i * k->a_step]);
   } else {
-    for (int i = 0; i < k->n; i++) out[i] = binary(k->op, a[i * k->a_step], b[i * k->b_step]);
+    pairs(k, r);
   }
 }
 

@@ -106,6 +106,9 @@ int ml3_program_registers(ml3_program *p, const double *values, int count);
    register of its result, or -1 without memory. */
 int ml3_program_add(ml3_program *p, ml3_instruction instruction, int width);
 
+/* Marks, of marked[size], what depends on marked registers; a pass is enough, since what is read was made before. */
+void ml3_program_spread(const ml3_program *p, bool *marked);
+
 void ml3_program_free(ml3_program *p);
 
 /* Runs instructions from .. count - 1 over r[size]. random may be NULL where nothing is random. Calls of MuJoCo may fail: within

@@ -44,6 +44,7 @@ void ml3_task_free(ml3_task *t) {
   ml3_program_free(&t->step);
   ml3_program_free(&t->derive);
   ml3_program_free(&t->reset);
+  ml3_program_free(&t->hand);
   for (int i = 0; i < t->memory_count; i++) free(t->memory[i]);
   free(t->memory);
   free(t);
@@ -52,13 +53,13 @@ void ml3_task_free(ml3_task *t) {
 /* ---- names ---------------------------------------------------------------------------------------------------------- */
 
 int ml3_task_add_name(ml3_task_reader *r, const ml3_tree *at, const char *name, const ml3_tree *text, ml3_value value) {
-  ml3_compiler *all[3] = {&r->step, &r->derive, &r->reset};
+  ml3_compiler *all[4] = {&r->step, &r->derive, &r->reset, &r->hand};
   for (int i = 0; i < r->step.name_count; i++)
     if (strcmp(r->step.names[i].name, name) == 0)
       return ml3_tree_wrong(at, r->error, "'%.60s' is the name of something else already", name);
   if (r->step.name_count == ML3_NAMES_MAX) return ml3_tree_wrong(at, r->error, "more than %d names", ML3_NAMES_MAX);
-  for (int i = 0; i < 3; i++) {
-    /* Parameters are the first registers of the two other programs; what else has a value is of steps alone. */
+  for (int i = 0; i < 4; i++) {
+    /* Parameters are the first registers of the other programs; what else has a value is of steps alone. */
     const bool parameter =
         !text && value.reg >= r->task->parameter.reg && value.reg < r->task->parameter.reg + r->task->task_dim;
     if (i > 0 && !text && !parameter) continue;
@@ -71,9 +72,9 @@ int ml3_task_add_name(ml3_task_reader *r, const ml3_tree *at, const char *name, 
 static int open_compilers(ml3_task_reader *r) {
   ml3_task *t = r->task;
   const mjModel *m = r->model;
-  ml3_compiler *all[3] = {&r->step, &r->derive, &r->reset};
-  ml3_program *programs[3] = {&t->step, &t->derive, &t->reset};
-  for (int i = 0; i < 3; i++) {
+  ml3_compiler *all[4] = {&r->step, &r->derive, &r->reset, &r->hand};
+  ml3_program *programs[4] = {&t->step, &t->derive, &t->reset, &t->hand};
+  for (int i = 0; i < 4; i++) {
     *all[i] = (ml3_compiler){.program = programs[i],
                              .model = m,
                              .error = r->error,
@@ -97,10 +98,12 @@ static int make_registers(ml3_task_reader *r) {
   t->action = r->step.action = (ml3_value){ml3_program_registers(&t->step, NULL, actions), actions};
   t->last_action = r->step.last_action = (ml3_value){ml3_program_registers(&t->step, NULL, actions), actions};
   const bool room = ml3_program_registers(&t->derive, NULL, n) == 0 &&
+                    ml3_program_registers(&t->hand, NULL, n + 3) == 0 &&
                     ml3_program_registers(&t->reset, NULL, n + m->nq + m->nv + m->na + 7 * m->nmocap) == 0;
   if (!room || t->parameter.reg < 0 || t->action.reg < 0 || t->last_action.reg < 0)
     return ml3_error_set(r->error, ML3_ERR_MEMORY, "no memory for a task");
   r->reset.state = n;
+  r->hand.names[r->hand.name_count++] = (ml3_named){.name = "hand", .value = {n, 3}};
   return ML3_OK;
 }
 
@@ -128,133 +131,6 @@ static int name_points(ml3_task_reader *r) {
         ml3_tree_number(task->items[i], "", -1e300, 1e300, &x, &unused) != ML3_OK)
       code = ml3_task_add_name(r, task->keys[i], task->keys[i]->text, task->items[i], (ml3_value){0, 0});
   return code;
-}
-
-/* ---- goal, end and success ------------------------------------------------------------------------------------------ */
-
-static ml3_value goal_site(ml3_task_reader *r, const ml3_tree *goal, const char *key) {
-  const ml3_tree *at = ml3_tree_find(goal, key);
-  char text[160];
-  if (!at || !ml3_tree_text(at)) {
-    ml3_tree_wrong(goal, r->error, "goal: needs `site`, where the goal is, and `tip`, the site that should get there");
-    return (ml3_value){0, 0};
-  }
-  r->step.at = at;
-  if (ml3_compile_object(&r->step, mjOBJ_SITE, at->text) < 0) return (ml3_value){0, 0};
-  snprintf(text, sizeof text, "site '%.120s'", at->text);
-  const ml3_tree quoted = {.kind = ML3_TREE_TEXT, .file = at->file, .line = at->line, .text = text};
-  return ml3_compile(&r->step, &quoted);
-}
-
-/* Keeps `ends` of goal and success: does success end the episode? */
-static int read_ends(ml3_task_reader *r, const ml3_tree *at, bool *ends) {
-  const ml3_tree *found = ml3_tree_find(at, "ends");
-  return found ? ml3_tree_boolean(found, "goal: ends", ends, r->error) : ML3_OK;
-}
-
-static int read_goal(ml3_task_reader *r, bool *ends) {
-  static const char *const keys[] = {"of", "target", "radius", "ends", "site", "tip"};
-  ml3_task *t = r->task;
-  ml3_compiler *c = &r->step;
-  const ml3_tree *at = ml3_tree_find(r->root, "goal"), *found;
-  double radius = 0.05;
-  t->distance = t->success = -1;
-  if (!at) return ML3_OK;
-  int code = ml3_tree_keys(at, "goal", keys, 6, r->error);
-  if (code == ML3_OK && (found = ml3_tree_find(at, "radius")))
-    code = ml3_tree_number(found, "goal: radius", 1e-9, 1e9, &radius, r->error);
-  if (code == ML3_OK) code = read_ends(r, at, ends);
-  if (code != ML3_OK) return code;
-  const ml3_tree *target = ml3_tree_find(at, "target"), *of = ml3_tree_find(at, "of");
-  if ((target != NULL) != (of != NULL))
-    return ml3_tree_wrong(at, r->error, "goal: `of`, what should get there, and `target`, where that is, go together");
-  const ml3_value goal = target ? ml3_compile(c, target) : goal_site(r, at, "site");
-  r->goal_of = goal.n ? (of ? ml3_compile(c, of) : goal_site(r, at, "tip")) : goal;
-  if (!r->goal_of.n) return r->error->code;
-  const ml3_value off = ml3_combine(c, ML3_OP_SUBTRACT, goal, r->goal_of), distance = ml3_reduce(c, ML3_OP_NORM, off);
-  const ml3_value zero = ml3_constant(c, 0), far = ml3_constant(c, radius);
-  if (!distance.n || !zero.n || !far.n) return r->error->code;
-  const ml3_value there = ml3_emit(
-      c, (ml3_instruction){.op = ML3_OP_WITHIN, .n = 1, .a = distance.reg, .b = zero.reg, .c = far.reg, .a_step = 1},
-      1);
-  t->goal = goal;
-  t->distance = distance.reg;
-  t->success = there.reg;
-  t->specs[0].goal_dim = goal.n;
-  t->goals = ml3_task_allocate(t, (size_t)goal.n, sizeof *t->goals, r->error);
-  if (!there.n || !t->goals) return r->error->code;
-  for (int k = 0; k < goal.n && code == ML3_OK; k++) {
-    t->goals[k] = (ml3_env_field){
-        goal.n <= 3 ? ml3_task_text(t, r->error, "goal_%c", 'x' + k) : ml3_task_text(t, r->error, "goal_%d", k), "m",
-        -INFINITY, INFINITY};
-    if (!t->goals[k].name) code = ML3_ERR_MEMORY;
-  }
-  if (code == ML3_OK) code = ml3_task_add_name(r, at, "goal", NULL, goal);
-  if (code == ML3_OK) code = ml3_task_add_name(r, at, "to_goal", NULL, off);
-  return code;
-}
-
-/* `success: CONDITION`, with `ends` among its lines. */
-static int read_success(ml3_task_reader *r, bool *ends) {
-  const ml3_tree *at = ml3_tree_find(r->root, "success");
-  if (!at) return ML3_OK;
-  int code = read_ends(r, at, ends);
-  const int k = ml3_tree_index(at, "ends");
-  ml3_tree rest = *at;
-  if (code == ML3_OK && k >= 0) {
-    rest.keys = ml3_task_allocate(r->task, (size_t)at->count, sizeof *rest.keys, r->error);
-    rest.items = ml3_task_allocate(r->task, (size_t)at->count, sizeof *rest.items, r->error);
-    if (!rest.keys || !rest.items) return ML3_ERR_MEMORY;
-    rest.count = 0;
-    for (int i = 0; i < at->count; i++)
-      if (i != k) rest.keys[rest.count] = at->keys[i], rest.items[rest.count++] = at->items[i];
-  }
-  const ml3_value x = code == ML3_OK ? ml3_compile_condition(&r->step, &rest) : (ml3_value){0, 0};
-  r->task->success = x.reg;
-  return x.n ? ML3_OK : r->error->code;
-}
-
-static int add_limit(ml3_task_reader *r, const ml3_tree *key, ml3_value x) {
-  ml3_task *t = r->task;
-  const char *name = x.n ? ml3_task_text(t, r->error, "%s", key->text) : NULL;
-  if (!name) return r->error->code;
-  t->limits[t->limit_count++] = (ml3_task_limit){name, x.reg};
-  r->healthy = r->healthy.n ? ml3_combine(&r->step, ML3_OP_MULTIPLY, r->healthy, x) : x;
-  return r->healthy.n ? ML3_OK : r->error->code;
-}
-
-/* Conditions that must hold for the episode to go on, by name; `limits` are some without one. */
-static int read_terminate(ml3_task_reader *r) {
-  const ml3_tree *at = ml3_tree_find(r->root, "terminate"), *limits = ml3_tree_find(r->root, "limits");
-  int code = ML3_OK;
-  if (at && at->kind != ML3_TREE_MAP)
-    return ml3_tree_wrong(at, r->error, "terminate: expected lines such as `healthy: {body torso z: [0.2, 1]}`");
-  if (limits && limits->kind != ML3_TREE_MAP)
-    return ml3_tree_wrong(limits, r->error, "limits: expected lines such as `qpos hinge: [-1, 1]`");
-  const size_t count = (size_t)(at ? at->count : 0) + (size_t)(limits ? limits->count : 0);
-  if (!(r->task->limits = ml3_task_allocate(r->task, count, sizeof *r->task->limits, r->error))) return ML3_ERR_MEMORY;
-  for (int i = 0; at && i < at->count && code == ML3_OK; i++) {
-    const ml3_value x = ml3_compile_condition(&r->step, at->items[i]);
-    code = add_limit(r, at->keys[i], x);
-    if (code == ML3_OK) code = ml3_task_add_name(r, at->keys[i], at->keys[i]->text, NULL, x);
-  }
-  for (int i = 0; limits && i < limits->count && code == ML3_OK; i++) {
-    ml3_tree one = *limits;
-    one.count = 1, one.keys = limits->keys + i, one.items = limits->items + i;
-    code = add_limit(r, limits->keys[i], ml3_compile_condition(&r->step, &one));
-  }
-  return code;
-}
-
-/* ended: not healthy, or at the goal where that ends it. */
-static int finish_end(ml3_task_reader *r, bool ends) {
-  ml3_task *t = r->task;
-  ml3_compiler *c = &r->step;
-  const ml3_value one = ml3_constant(c, 1);
-  ml3_value ended = r->healthy.n ? ml3_combine(c, ML3_OP_SUBTRACT, one, r->healthy) : ml3_constant(c, 0);
-  if (ends && t->success >= 0) ended = ml3_combine(c, ML3_OP_MAX, ended, (ml3_value){t->success, 1});
-  t->ended = ended.reg;
-  return ended.n && one.n ? ML3_OK : r->error->code;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
@@ -292,10 +168,10 @@ static int read_scalars(ml3_task_reader *r) {
   return code;
 }
 
-static const char *const SECTIONS[] = {"summary",     "version",  "model",    "extends",   "horizon",   "frame_skip",
-                                       "timestep",    "evaluate", "goal",     "actions",   "actuators", "points",
-                                       "observation", "hidden",   "reward",   "terminate", "limits",    "success",
-                                       "reset",       "task",     "worldbody"};
+static const char *const SECTIONS[] = {"summary",     "version",  "model",     "extends",   "horizon",   "frame_skip",
+                                       "timestep",    "evaluate", "goal",      "actions",   "actuators", "points",
+                                       "observation", "hidden",   "reward",    "terminate", "limits",    "success",
+                                       "reset",       "task",     "worldbody", "plane",     "hand"};
 
 static int compile_sections(ml3_task_reader *r) {
   ml3_task *t = r->task;
@@ -310,10 +186,10 @@ static int compile_sections(ml3_task_reader *r) {
   if (code == ML3_OK) code = name_parameters(r);
   if (code == ML3_OK) code = name_points(r);
   if (code == ML3_OK) code = ml3_task_finish_parameters(r, task);
-  if (code == ML3_OK) code = read_goal(r, &ends);
-  if (code == ML3_OK) code = read_success(r, &ends);
-  if (code == ML3_OK) code = read_terminate(r);
-  if (code == ML3_OK) code = finish_end(r, ends);
+  if (code == ML3_OK) code = ml3_task_read_goal(r, &ends);
+  if (code == ML3_OK) code = ml3_task_read_success(r, &ends);
+  if (code == ML3_OK) code = ml3_task_read_terminate(r);
+  if (code == ML3_OK) code = ml3_task_finish_end(r, ends);
   if (code == ML3_OK && reward) code = ml3_task_read_reward(r, reward);
   if (code == ML3_OK && !reward) { /* the way to the goal, or nothing */
     const ml3_value x =
@@ -325,6 +201,7 @@ static int compile_sections(ml3_task_reader *r) {
   if (code == ML3_OK) code = ml3_task_read_hidden(r);
   if (code == ML3_OK && reset) code = ml3_task_read_reset(r, reset);
   if (code == ML3_OK) code = ml3_task_fill_state(r);
+  if (code == ML3_OK) code = ml3_task_read_pictures(r);
   t->latch_count = r->step.latch_count;
   t->start_count = r->step.start_count;
   return code;

@@ -65,7 +65,7 @@ static bool shares(const ml3_task_region *a, const ml3_task_region *b) {
 /* Where a parameter may be, by split; those that are not given are as `train`. */
 int ml3_task_read_regions(ml3_task_reader *r, const ml3_tree *at, const char *name,
                           ml3_task_region regions[ML3_SPLITS]) {
-  static const char *const keys[] = {"train", "validation", "test", "ood", "value", "power", "values"};
+  static const char *const keys[] = {"train", "validation", "test", "ood", "value", "power", "unit"};
   ml3_task *t = r->task;
   const bool split = at->kind == ML3_TREE_MAP && !ml3_tree_find(at, "values");
   if (!split) {
@@ -73,7 +73,7 @@ int ml3_task_read_regions(ml3_task_reader *r, const ml3_tree *at, const char *na
     for (int s = 1; s < ML3_SPLITS; s++) regions[s] = regions[0];
     return code;
   }
-  if (ml3_tree_keys(at, name, keys, 6, r->error) != ML3_OK) return ML3_ERR_FORMAT;
+  if (ml3_tree_keys(at, name, keys, 7, r->error) != ML3_OK) return ML3_ERR_FORMAT;
   if (!ml3_tree_find(at, "train")) return ml3_tree_wrong(at, r->error, "%s: the split `train` is missing", name);
   for (int s = 0; s < ML3_SPLITS; s++) {
     const ml3_tree *found = ml3_tree_find(at, ml3_task_split_names[s]);

@@ -55,6 +55,17 @@ static void fill_start(const ml3_env *env, double *state, double *mocap) {
   }
 }
 
+void ml3_task_start_state(const ml3_env *env, double *state) {
+  const ml3_task *t = task_of(env);
+  const mjModel *m = t->model;
+  instance *s = env->data;
+  double *from = s->reset + t->task_dim;
+  ml3_random random = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
+  fill_start(env, from, from + m->nq + m->nv + m->na);
+  ml3_program_run(&t->reset, 0, s->simulation.model, s->simulation.data, &random, s->reset);
+  memcpy(state, from, (size_t)(m->nq + m->nv + m->na) * sizeof *state);
+}
+
 static void collide(void *user) {
   const instance *s = user;
   mj_fwdPosition(s->simulation.model, s->simulation.data);
@@ -82,7 +93,7 @@ void ml3_task_reset(ml3_env *env, ml3_random *random) {
     accepted = t->accepted < 0 || s->reset[t->accepted] != 0;
     if (!accepted && i + 1 < TRIES) continue;
     if (t->reset.count && !t->lagged) mj_normalizeQuat(m, state); /* Gymnasium shows quaternions with their noise */
-    ml3_simulation_reset_with_mocap(&s->simulation, state, m->nmocap ? mocap : NULL);
+    ml3_simulation_reset(&s->simulation, state, m->nmocap ? mocap : NULL);
     accepted = !t->apart || !touches(s);
   }
   ml3_task_begin(env);

@@ -49,6 +49,7 @@ typedef enum ml3_task_number {
   ML3_NUMBER_FRICTION,
   ML3_NUMBER_GEAR,
   ML3_NUMBER_GRAVITY,
+  ML3_NUMBER_LENGTH, /* of a capsule or cylinder: of the geom */
   ML3_NUMBER_TENDON, /* a joint's coefficient in a fixed tendon: index into wrap_prm */
   ML3_NUMBER_START,
   ML3_NUMBER_START_VELOCITY,
@@ -60,8 +61,14 @@ typedef struct ml3_task_variable {
   ml3_task_number number;
   int index; /* of the object (dof, row of gears) or into the array */
   int reg;
-  bool scale; /* a factor on the model's own value */
+  bool scale;   /* a factor on the model's own value */
+  bool picture; /* of a body that is for pictures alone */
 } ml3_task_variable;
+
+/* A parameter that the hand in a window sets, and its register of the program `hand`. */
+typedef struct ml3_task_hand {
+  int parameter, reg;
+} ml3_task_hand;
 
 /* Where a parameter may be in a split: a union of intervals; points are intervals of no length. */
 typedef struct ml3_task_region {
@@ -99,10 +106,14 @@ typedef struct ml3_task {
   ml3_task_variable *variables;
   int variable_count;
   ml3_program
-      reset;    /* its first registers: parameters, then qpos, qvel, act, mocap_pos[3 nmocap], mocap_quat[4 nmocap] */
-  int accepted; /* register of `reset`: 0 where it is to be drawn again; -1: never */
-  int key;      /* the keyframe an episode starts from, or -1 */
-  bool apart;   /* and it is drawn again where something touches */
+      reset; /* its first registers: parameters, then qpos, qvel, act, mocap_pos[3 nmocap], mocap_quat[4 nmocap] */
+  ml3_program hand; /* its first registers: parameters, then the point[3] */
+  ml3_task_hand *hand_sets;
+  int hand_count;
+  int *followers, follower_count; /* entries of qpos, then qvel, that follow from parameters which the hand sets */
+  int accepted;                   /* register of `reset`: 0 where it is to be drawn again; -1: never */
+  int key;                        /* the keyframe an episode starts from, or -1 */
+  bool apart;                     /* and it is drawn again where something touches */
 
   ml3_task_control *controls;
   int control_count;
@@ -128,6 +139,8 @@ const char *ml3_task_text(ml3_task *task, ml3_error *error, const char *format, 
 void ml3_task_begin(const ml3_env *env);
 void ml3_task_change(ml3_env *env);
 void ml3_task_reset(ml3_env *env, ml3_random *random);
+/* state[nq + nv + na]: where the next episode of this task begins, by random numbers of a stream of its own. */
+void ml3_task_start_state(const ml3_env *env, double *state);
 void ml3_task_draw_any(const ml3_env_spec *spec, ml3_random *random, double *task);
 
 /* Fills in the functions of the specs. */
@@ -151,7 +164,7 @@ typedef struct ml3_task_reader {
   ml3_task *task;
   const mjModel *model;
   const ml3_tree *root;
-  ml3_compiler step, derive, reset;
+  ml3_compiler step, derive, reset, hand;
   ml3_value healthy; /* all conditions of `terminate`, n 0: none */
   ml3_value goal_of; /* what should get to the goal */
   ml3_error *error;
@@ -164,6 +177,16 @@ int ml3_task_read_reset(ml3_task_reader *r, const ml3_tree *at);       /* reset.
 int ml3_task_read_actions(ml3_task_reader *r, const ml3_tree *at);     /* actions.c; at NULL: all actuators */
 int ml3_task_read_observation(ml3_task_reader *r, const ml3_tree *at); /* observation.c; at NULL: qpos, qvel */
 int ml3_task_fill_state(ml3_task_reader *r);
+/* A list of quantities, or lines NAME: QUANTITY: all behind one another, and a field each, of the task's memory. */
+int ml3_task_read_list(ml3_task_reader *r, const ml3_tree *at, ml3_value *value, ml3_env_field **fields);
+
+/* goal.c; `ends`: does success end the episode. */
+int ml3_task_read_goal(ml3_task_reader *r, bool *ends);
+int ml3_task_read_success(ml3_task_reader *r, bool *ends);
+int ml3_task_read_terminate(ml3_task_reader *r);
+int ml3_task_finish_end(ml3_task_reader *r, bool ends);
+
+int ml3_task_read_pictures(ml3_task_reader *r); /* picture.c: `plane` and `hand` */
 
 /* Where a parameter may be, by split; those that are not given are as `train`: regions.c. */
 int ml3_task_read_regions(ml3_task_reader *r, const ml3_tree *at, const char *name,
@@ -172,7 +195,7 @@ int ml3_task_read_hidden(ml3_task_reader *r); /* hidden.c */
 
 /* ---- numbers.c ---------------------------------------------------------------------------------------------------------- */
 
-enum { ML3_NUMBER_KINDS = 14 };
+enum { ML3_NUMBER_KINDS = 15 };
 /* A kind of number, by the word in `task`. */
 typedef struct ml3_number_kind {
   const char *name, *unit;
@@ -186,6 +209,8 @@ extern const ml3_number_kind ml3_task_numbers[ML3_NUMBER_KINDS];
 /* What the model says; is the number of object i anything that can be scaled; where it is. */
 double ml3_task_number_value(const mjModel *m, int key, const ml3_task_variable *v);
 bool ml3_task_number_counts(const mjModel *m, ml3_task_number number, int i);
+/* Is the geom a capsule or a cylinder, and all of its body's mass, so that the body's inertia follows from its length? */
+bool ml3_task_has_length(const mjModel *m, int geom);
 int ml3_task_number_index(const mjModel *m, const ml3_number_kind *k, int object);
 
 /* ---- numbers.c and regions.c, for instances -------------------------------------------------------------------------------------------- */

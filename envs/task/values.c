@@ -1,5 +1,7 @@
 /* Words of a text, and instructions and constants as values: see compiler.h. */
 #include <ctype.h>
+#include <float.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +124,24 @@ ml3_value ml3_join(ml3_compiler *c, const ml3_value *parts, int count) {
              .n)
       return NOTHING;
   return all;
+}
+
+ml3_value ml3_compile_select(ml3_compiler *c, ml3_value x, ml3_value a, ml3_value b) {
+  const int n = a.n > b.n ? a.n : b.n;
+  if (!x.n || !a.n || !b.n) return NOTHING;
+  if (x.n != 1 || (a.n != n && a.n != 1) || (b.n != n && b.n != 1))
+    return ml3_refuse(c, "select X A B: expected one number X, and as many of A as of B; found %d, %d and %d", x.n, a.n,
+                      b.n);
+  const ml3_value least = ml3_constant(c, DBL_MIN), most = ml3_constant(c, INFINITY);
+  if (!least.n || !most.n) return NOTHING;
+  const ml3_value above = ml3_emit(
+      c, (ml3_instruction){.op = ML3_OP_WITHIN, .n = 1, .a = x.reg, .b = least.reg, .c = most.reg, .a_step = 1}, 1);
+  if (!above.n) return NOTHING;
+  return ml3_emit(
+      c,
+      (ml3_instruction){
+          .op = ML3_OP_SELECT, .n = n, .a = above.reg, .b = a.reg, .c = b.reg, .b_step = a.n > 1, .c_step = b.n > 1},
+      n);
 }
 
 /* Kept from the step before, or from the start of the episode. */
