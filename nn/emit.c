@@ -262,7 +262,8 @@ static bool worth_transposing(const compiler *c, const ml3_nn_node *n, int m) {
 static ml3_nn_product_by product_by(const compiler *c, const ml3_nn_instruction *i) {
   const ml3_nn_kernels *k = c->p->kernels;
   if (k->panels_suit && k->panels_suit(i->m, i->n, i->k)) return BY_PANELS;
-  return (i->transpose_a && i->transpose_b) || (double)i->m * i->n * i->k > 8000 ? BY_BLAS : BY_LOOPS;
+  const bool thin = i->m <= 4 || i->n <= 4 || i->k <= 4; /* there BLAS spends most of its time getting ready */
+  return (i->transpose_a && i->transpose_b) || (!thin && (double)i->m * i->n * i->k > 8000) ? BY_BLAS : BY_LOOPS;
 }
 
 static void emit_product(compiler *c, ml3_node x) {

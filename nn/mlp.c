@@ -99,18 +99,32 @@ static double activate(ml3_activation activation, double x) {
   }
 }
 
+/* y[4] += weight[4][in] x, each in the order of its inputs: one after the other, each addition would wait for the last. */
+static void add_four(int in, const ml3_real *weight, const double *x, double *y) {
+  const ml3_real *w1 = weight + in, *w2 = w1 + in, *w3 = w2 + in;
+  double y0 = y[0], y1 = y[1], y2 = y[2], y3 = y[3];
+  for (int k = 0; k < in; k++) {
+    y0 += (double)weight[k] * x[k];
+    y1 += (double)w1[k] * x[k];
+    y2 += (double)w2[k] * x[k];
+    y3 += (double)w3[k] * x[k];
+  }
+  y[0] = y0, y[1] = y1, y[2] = y2, y[3] = y3;
+}
+
 void ml3_mlp_forward(const ml3_mlp *mlp, const ml3_real *parameters, const double *x, double *y) {
   double layers[2][ML3_MLP_MAX_WIDTH];
   const double *from = x;
   for (int i = 0; i <= mlp->depth; i++) {
-    int in = fan_in(mlp, i), out = fan_out(mlp, i);
+    const int in = fan_in(mlp, i), out = fan_out(mlp, i);
     double *to = i == mlp->depth ? y : layers[i % 2];
-    const ml3_real *bias = parameters + (size_t)out * in;
-    for (int j = 0; j < out; j++) {
-      double sum = mlp->bias ? bias[j] : 0;
-      for (int k = 0; k < in; k++) sum += (double)parameters[(size_t)j * in + k] * from[k];
-      to[j] = activate(activation_of(mlp, i), sum);
-    }
+    const ml3_real *weight = parameters, *bias = parameters + (size_t)out * in;
+    int j = 0;
+    for (; j < out; j++) to[j] = mlp->bias ? bias[j] : 0;
+    for (j = 0; j + 4 <= out; j += 4, weight += 4 * (size_t)in) add_four(in, weight, from, to + j);
+    for (; j < out; j++, weight += in)
+      for (int k = 0; k < in; k++) to[j] += (double)weight[k] * from[k];
+    for (j = 0; j < out; j++) to[j] = activate(activation_of(mlp, i), to[j]);
     parameters = bias + (mlp->bias ? out : 0);
     from = to;
   }

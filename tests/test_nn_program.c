@@ -92,7 +92,8 @@ static double product_error(int m, int n, int k, bool transpose_a, bool transpos
 static const int shapes[][3] = {{1, 1, 1},      {1, 30, 100},    {3, 7, 5},       {35, 64, 64},   {200, 1, 35},
                                 {1, 6, 100},    {35, 400, 400},  {140, 400, 400}, {400, 400, 70}, {17, 333, 419},
                                 {129, 161, 97}, {161, 129, 300}, {16, 1024, 128},
-                                {7, 96, 1024},  {8, 100, 1025},  {13, 97, 165}};
+                                {7, 96, 1024},  {8, 100, 1025},  {13, 97, 165},
+                                {256, 64, 3},   {4, 67, 70},     {3, 64, 256},   {250, 3, 71}};
 
 static void check_products(bool fast, double tolerance) {
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
@@ -163,6 +164,32 @@ Test(vector_functions, keep_to_their_bounds_whole_vectors_and_rests) {
   const int sizes[] = {1, 5, 15, 16, 17, 31, 100, 10007};
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
     for (size_t j = 0; j < sizeof sizes / sizeof *sizes; j++) check_function(&functions[i], sizes[j]);
+}
+
+/* Small numbers to their own last places, both signs of zero, what has no end and what is no number. */
+Test(vector_functions, tanh_is_right_at_its_ends) {
+  const ml3_real values[] = {0, (ml3_real)-0.0, (ml3_real)1e-30, (ml3_real)-3e-6, 9, -11, 1000, -INFINITY, INFINITY, NAN};
+  enum { COUNT = sizeof values / sizeof *values };
+  ml3_error error = {0};
+  ml3_nn_graph *g = ml3_nn_graph_new();
+  ml3_node x = ml3_nn_input(g, 1, COUNT);
+  const ml3_nn_output out = {ml3_nn_tanh(g, x), 0};
+  ml3_nn_program *p = ml3_nn_compile(g, &out, 1, &error);
+  cr_assert_not_null(p, "%s", error.message);
+  ml3_nn_workspace *w = ml3_nn_workspace_new(p, &error);
+  ml3_nn_bind_input(w, x, values);
+  ml3_nn_run(w, 0);
+  const ml3_real *y = ml3_nn_output_at(w, 0);
+  for (int i = 0; i < COUNT - 1; i++) {
+    const double exact = tanh((double)values[i]), epsilon = sizeof(ml3_real) == 4 ? 1.1920929e-7 : 2.220446e-16;
+    cr_expect_leq(fabs((double)y[i] - exact), 4 * epsilon * fabs(exact), "tanh(%g) = %.9g", (double)values[i], (double)y[i]);
+    cr_expect_eq(signbit(y[i]), signbit(values[i]), "sign of tanh(%g)", (double)values[i]);
+    cr_expect_leq(fabs((double)y[i]), 1);
+  }
+  cr_expect(isnan(y[COUNT - 1]));
+  ml3_nn_workspace_free(w);
+  ml3_nn_program_free(p);
+  ml3_nn_graph_free(g);
 }
 
 /* ---- for people -------------------------------------------------------------------------------------------------- */
