@@ -2,7 +2,7 @@
 # instruction set and the program picks one when it runs (nn/kernels/dispatch.c, envs/lanes.c).
 file(GLOB ML3_LANES CONFIGURE_DEPENDS envs/lanes/*.c)
 include(CheckCCompilerFlag)
-set(ML3_KERNEL_FLAGS -O3 -ffp-contract=fast -fno-trapping-math -fopenmp-simd)
+set(ML3_KERNEL_FLAGS -O3 -ffp-contract=fast -fopenmp-simd)
 if(CMAKE_C_COMPILER_ID MATCHES "Clang" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(APPEND ML3_KERNEL_FLAGS -fveclib=libmvec)
 endif()
