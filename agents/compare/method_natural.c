@@ -64,25 +64,27 @@ static int open_meta(natural *n, double c, bool spread, ml3_error *error) {
   return ML3_OK;
 }
 
-/* The mean return after `updates` updates on validation tasks; minus infinity where one of them fails. */
-static int mean_return(const natural *n, const ml3_compare_settings *s, int updates, double *mean, ml3_error *error) {
-  const ml3_problem *p = n->problem;
-  ml3_meta_work *work = ml3_meta_work_new(n->meta, error);
-  ml3_real *task = calloc((size_t)p->task_size + (size_t)p->theta_size, sizeof *task), *theta = task + p->task_size;
-  int code = !work ? error->code : !task ? ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy") : ML3_OK;
-  *mean = 0;
-  for (int i = 0; i < TASKS && code == ML3_OK; i++) {
-    ml3_random random = ml3_random_stream(s->seed, ML3_PURPOSE_VALIDATION, (uint32_t)i, 0);
-    ml3_outcome outcome = {.episode_return = NAN};
-    code = p->sample(p, ML3_SPLIT_VALIDATION, &random, task, theta, error);
-    if (code == ML3_OK) ml3_meta_begin(work, n->loss, theta);
-    for (int k = 0; k < updates && code == ML3_OK; k++)
-      ml3_meta_adapt(work, n->loss, task, theta, &random, NULL, NULL); /* not finite: the step is not taken */
-    if (code == ML3_OK) code = p->evaluate(p, task, theta, &outcome, error);
-    *mean += (isfinite(outcome.episode_return) ? outcome.episode_return : -INFINITY) / TASKS;
-  }
-  free(task);
-  ml3_meta_work_free(work);
+/* The updates of one validation task. */
+typedef struct updates {
+  const natural *natural;
+  ml3_meta_work *work;
+  int count;
+} updates;
+
+static int learn(void *user, const ml3_real *task, ml3_real *theta, ml3_random *random, ml3_error *error) {
+  const updates *u = user;
+  (void)error;
+  ml3_meta_begin(u->work, u->natural->loss, theta);
+  for (int k = 0; k < u->count; k++)
+    ml3_meta_adapt(u->work, u->natural->loss, task, theta, random, NULL, NULL); /* not finite: the step is not taken */
+  return ML3_OK;
+}
+
+static int mean_return(const natural *n, const ml3_compare_settings *s, double *mean, ml3_error *error) {
+  updates u = {n, ml3_meta_work_new(n->meta, error), s->steps[s->step_count - 1]};
+  if (!u.work) return error ? error->code : ML3_ERR_MEMORY;
+  const int code = ml3_trial_validate(n->problem, s->seed, TASKS, learn, &u, mean, error);
+  ml3_meta_work_free(u.work);
   return code;
 }
 
@@ -93,7 +95,7 @@ static int tune(natural *n, const ml3_arena *arena, char *note, size_t note_size
   for (int i = 0; i < 2 * RATES; i++) {
     double mean;
     int code = open_meta(n, rates[i % RATES], i >= RATES, error);
-    if (code == ML3_OK) code = mean_return(n, s, s->steps[s->step_count - 1], &mean, error);
+    if (code == ML3_OK) code = mean_return(n, s, &mean, error);
     if (code != ML3_OK) return code;
     if (mean > best) best = mean, best_c = rates[i % RATES], best_spread = i >= RATES;
   }
@@ -113,6 +115,7 @@ static int prepare(const ml3_method *method, const ml3_arena *arena, const ml3_c
   settings.rows = ML3_ROWS_ENTRIES;
   settings.expert_targets = false;
   settings.owned = NULL;
+  settings.normalize = false; /* its policy is the arena's, scaled already */
   natural *n = calloc(1, sizeof *n);
   if (!n) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for natural gradients");
   n->problem = ml3_model_free_new(&settings, error);

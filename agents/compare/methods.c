@@ -4,10 +4,11 @@
 #include "agents/compare/method.h"
 
 extern const ml3_method ml3_method_untrained, ml3_method_random, ml3_method_learned_loss, ml3_method_learned_loss_world,
-    ml3_method_untrained_loss, ml3_method_argmin, ml3_method_ppo_all,
-    ml3_method_task_gradient, ml3_method_task_gradient_momentum, ml3_method_natural, ml3_method_ilqr, ml3_method_ilqr_feedback,
-    ml3_method_ilqr_random, ml3_method_ilqr_restarts, ml3_method_ilqr_mpc, ml3_method_ilqr_learned,
-    ml3_method_ilqr_learned_random, ml3_method_ilqr_learned_restarts, ml3_method_ilqr_learned_mpc, ml3_method_ilqr_true;
+    ml3_method_untrained_loss, ml3_method_argmin, ml3_method_ppo_all, ml3_method_task_gradient,
+    ml3_method_task_gradient_momentum, ml3_method_natural, ml3_method_surrogate, ml3_method_drift, ml3_method_ilqr,
+    ml3_method_ilqr_feedback, ml3_method_ilqr_random, ml3_method_ilqr_restarts, ml3_method_ilqr_mpc,
+    ml3_method_ilqr_learned, ml3_method_ilqr_learned_random, ml3_method_ilqr_learned_restarts,
+    ml3_method_ilqr_learned_mpc, ml3_method_ilqr_true;
 
 #define DECLARE(name) extern const ml3_method ml3_method_##name;
 #define ADDRESS(name) &ml3_method_##name,
@@ -24,6 +25,8 @@ static const ml3_method *const methods[] = {
     &ml3_method_task_gradient,
     &ml3_method_task_gradient_momentum,
     &ml3_method_natural,
+    &ml3_method_surrogate,
+    &ml3_method_drift,
     ML3_LEARNERS_THAT_COLLECT(ADDRESS) & ml3_method_ilqr,
     &ml3_method_ilqr_feedback,
     &ml3_method_ilqr_random,

@@ -30,6 +30,24 @@ bool ml3_trial_affords(const ml3_trial *t, double steps) {
   return budget <= 0 || t->judge->env_steps + steps <= (double)budget;
 }
 
+int ml3_trial_validate(const ml3_problem *p, uint64_t seed, int tasks, ml3_trial_learn learn, void *user, double *mean,
+                       ml3_error *error) {
+  ml3_real *task = calloc((size_t)p->task_size + (size_t)p->theta_size, sizeof *task);
+  int code = task ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a validation task");
+  *mean = 0;
+  for (int i = 0; i < tasks && code == ML3_OK; i++) {
+    ml3_random random = ml3_random_stream(seed, ML3_PURPOSE_VALIDATION, (uint32_t)i, 0);
+    ml3_real *theta = task + p->task_size;
+    ml3_outcome outcome = {.episode_return = NAN};
+    code = p->sample(p, ML3_SPLIT_VALIDATION, &random, task, theta, error);
+    if (code == ML3_OK) code = learn(user, task, theta, &random, error);
+    if (code == ML3_OK) code = p->evaluate(p, task, theta, &outcome, error);
+    *mean += (isfinite(outcome.episode_return) ? outcome.episode_return : -INFINITY) / tasks;
+  }
+  free(task);
+  return code;
+}
+
 void ml3_trial_restart(ml3_trial *t) {
   ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
   ml3_env_reset(t->world, t->world_task.env_task, &none);

@@ -100,6 +100,14 @@ void ml3_model_free_task(const ml3_problem *problem, const ml3_real *task, doubl
 /* The reverse: task[task_size] of that environment task, without demonstration. */
 int ml3_model_free_set_task(const ml3_problem *problem, const double *env_task, ml3_real *task, ml3_error *error);
 
+/* For hand-written losses of the data of an update: log pi(a|s) - log pi_old(a|s) of the whole action and its advantage, a row a
+   time step, [rows, 1]. */
+typedef struct ml3_model_free_nodes {
+  ml3_node log_ratio, advantage;
+} ml3_model_free_nodes;
+ml3_model_free_nodes ml3_model_free_build_nodes(const ml3_problem *problem, ml3_nn_graph *g, ml3_node theta,
+                                                ml3_node data);
+
 /* Plays and films an episode of theta's mean from start number `start` of the task. The caller frees it. */
 ml3_episode *ml3_model_free_episode(const ml3_problem *problem, const ml3_real *task, int start, const ml3_real *theta,
                                     ml3_error *error);

@@ -86,6 +86,17 @@ ml3_node ml3_model_free_build_inner_loss(const ml3_problem *p, ml3_nn_graph *g, 
   return build_surrogate(m, g, theta, of);
 }
 
+ml3_model_free_nodes ml3_model_free_build_nodes(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data) {
+  const model_free *m = self(p);
+  const ml3_block *d = m->inner;
+  const ml3_policy_nodes at =
+      ml3_policy_build_from_input(g, &m->settings.policy, theta, ml3_block_view(g, d[INNER_X], data));
+  const ml3_node log_prob = ml3_policy_build_log_prob(g, at, ml3_block_view(g, d[INNER_ACTION], data));
+  return (ml3_model_free_nodes){
+      .log_ratio = ml3_nn_sub(g, log_prob, ml3_block_view(g, d[INNER_LOG_PROB], data)),
+      .advantage = ml3_block_view(g, d[INNER_ADVANTAGE], data)};
+}
+
 ml3_node ml3_model_free_build_exploration(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                           ml3_node context) {
   const model_free *m = self(p);
