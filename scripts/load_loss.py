@@ -39,11 +39,11 @@ def load_loss(path):
         return x
 
     def off_target(features, seen):
-        h = network(seen[:, others], "target_")
-        for i in range(len(targets)):
-            if factors[i]: h[:, i] = h[:, i] * features[:, factors[i] - 1]
-            if bases[i]: h[:, i] = h[:, i] + features[:, bases[i] - 1]
-        return 0.5 * ((features[:, targets] - h) ** 2).sum(1)
+        h, value = network(seen[:, others], "target_"), 0
+        for i, (target, base, factor) in enumerate(zip(targets, bases, factors)):
+            aim = h[:, i] * (features[:, factor - 1] if factor else 1) + (features[:, base - 1] if base else 0)
+            value = value + 0.5 * (features[:, target] - aim) ** 2
+        return value
 
     def loss(features):
         seen = (features[:, spec["columns"]] - t["shift"]) * t["scale"]

@@ -154,6 +154,106 @@ Test(loss, refuses_gauss_newton_steps_without_targets) {
   cr_expect_not_null(strstr(error.message, "loss.targets"), "%s", error.message);
 }
 
+/* ---- targets that begin from a feature, or are multiplied by one ------------------------------------------------------ */
+
+/* Five features, of which h sees 2 alone, by a line without bias: h = 0.5 (x_2 - 1) 2 for target 0 and -0.25 (x_2 - 1) 2 for target 1. */
+static ml3_loss *make_scored_loss(bool only_targets) {
+  ml3_error error = {0};
+  ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
+  const ml3_loss_spec spec = {.net = {.inputs = 3, .outputs = 1},
+                              .features = 5,
+                              .columns = {0, 1, 2},
+                              .target_count = 2,
+                              .targets = {0, 1},
+                              .target_bases = {0, 1 + 3},
+                              .target_factors = {1 + 4, 0},
+                              .only_targets = only_targets,
+                              .rate = 1};
+  ml3_loss *loss = ml3_loss_new(&spec, &random, &error);
+  cr_assert_not_null(loss, "%s", error.message);
+  loss->shift[2] = 1, loss->scale[2] = 2;
+  const ml3_real net[3] = {(ml3_real)0.1, (ml3_real)-0.2, (ml3_real)0.3}, h[2] = {(ml3_real)0.5, (ml3_real)-0.25};
+  if (!only_targets) memcpy(loss->phi, net, sizeof net);
+  memcpy(loss->phi + ml3_loss_value_net_size(&spec), h, sizeof h);
+  return loss;
+}
+
+/* Base 3 is added to target 1's, and target 0's is times factor 4:
+     0.5 (x_0 - x_4 h_0)^2 + 0.5 (x_1 - x_3 - h_1)^2,  + net(x_0, x_1, 2 (x_2 - 1)) where that is there. */
+Test(loss, with_bases_and_factors_is_what_hand_and_graph_say) {
+  static const double rows[2][5] = {{0.7, -0.4, 1.5, 0.25, -2}, {-0.3, 0.9, 0.5, -1, 3}};
+  static const double off[2] = {0.5 * (0.7 + 2 * 0.5) * (0.7 + 2 * 0.5) + 0.5 * (-0.65 + 0.25) * (-0.65 + 0.25),
+                                0.5 * (-0.3 + 3 * 0.5) * (-0.3 + 3 * 0.5) + 0.5 * (1.9 - 0.25) * (1.9 - 0.25)};
+  static const double net[2] = {0.07 + 0.08 + 0.3, -0.03 - 0.18 - 0.3};
+  /* of the mean over both rows by x_3 and x_4 of either: -(x_1 - x_3 - h_1)/2 and -h_0 (x_0 - x_4 h_0)/2 */
+  static const double by_base[2] = {-(-0.65 + 0.25) / 2, -(1.9 - 0.25) / 2};
+  static const double by_factor[2] = {-0.5 * (0.7 + 2 * 0.5) / 2, 0.5 * (-0.3 + 3 * 0.5) / 2};
+  for (int only = 0; only < 2; only++) {
+    ml3_error error = {0};
+    ml3_loss *loss = make_scored_loss(only);
+    cr_expect_eq(ml3_loss_value_net_size(&loss->spec), only ? 0 : 3);
+    cr_expect_eq(loss->size, only ? 2 : 5);
+    ml3_loss_function *f = ml3_loss_function_new(loss, 2, &error);
+    cr_assert_not_null(f, "%s", error.message);
+    ml3_real features[10], values[2], gradient[10];
+    for (int i = 0; i < 10; i++) features[i] = (ml3_real)rows[i / 5][i % 5];
+    const double total = ml3_loss_function_run(f, features, values, NULL, gradient);
+    double mean = 0;
+    for (int i = 0; i < 2; i++) {
+      const double expected = off[i] + (only ? 0 : net[i]);
+      mean += expected / 2;
+      cr_expect_float_eq(ml3_loss_value(loss, rows[i]), expected, tolerance, "%d, row %d", only, i);
+      cr_expect_float_eq(values[i], expected, tolerance, "%d, row %d of the graph", only, i);
+      cr_expect_float_eq(gradient[5 * i + 3], by_base[i], tolerance);
+      cr_expect_float_eq(gradient[5 * i + 4], by_factor[i], tolerance);
+    }
+    cr_expect_float_eq(total, mean, tolerance);
+    ml3_loss_function_free(f);
+    ml3_loss_free(loss);
+  }
+}
+
+/* In losses of every shape, by differences. */
+Test(loss, with_bases_and_factors_has_the_gradient_of_differences) {
+  ml3_loss_spec spec = spec_of(ML3_TANH, ML3_WEIGHTING_NONE);
+  spec.target_count = 2, spec.targets[0] = 1, spec.targets[1] = 0;
+  spec.target_bases[1] = 1 + 3, spec.target_factors[0] = 1 + 3;
+  check_gradient(&spec);
+  spec.only_targets = true;
+  check_gradient(&spec);
+}
+
+static void expect_no_loss(const ml3_loss_spec *spec, const char *words) {
+  ml3_error error = {0};
+  ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
+  cr_expect_null(ml3_loss_new(spec, &random, &error));
+  cr_expect_not_null(strstr(error.message, words), "%s", error.message);
+}
+
+Test(loss, refuses_bases_and_factors_that_are_not_there) {
+  ml3_loss_spec spec = spec_of(ML3_ELU, ML3_WEIGHTING_NONE);
+  spec.target_count = 1, spec.targets[0] = 1;
+  spec.target_bases[0] = 1 + FEATURES;
+  expect_no_loss(&spec, "base and factor of target 0 are features 4 and -1; there are 4");
+  spec.target_bases[0] = -1;
+  expect_no_loss(&spec, "base and factor of target 0 are features -2 and -1");
+  spec.target_bases[0] = 0, spec.target_factors[0] = 2 + FEATURES;
+  expect_no_loss(&spec, "base and factor of target 0 are features -1 and 5; there are 4");
+  spec.target_factors[0] = -3;
+  expect_no_loss(&spec, "there are 4");
+}
+
+Test(loss, of_targets_alone_refuses_what_it_has_no_room_for) {
+  ml3_loss_spec spec = spec_of(ML3_ELU, ML3_WEIGHTING_NONE);
+  spec.only_targets = true;
+  expect_no_loss(&spec, "loss.only_targets leaves the distance from targets alone; it needs loss.targets");
+  spec.target_count = 1, spec.targets[0] = 1, spec.base = 1;
+  expect_no_loss(&spec, "neither loss.base nor loss.weighting");
+  spec = spec_of(ML3_ELU, ML3_WEIGHTING_SOFTMAX);
+  spec.only_targets = true, spec.target_count = 1, spec.targets[0] = 1;
+  expect_no_loss(&spec, "neither loss.base nor loss.weighting");
+}
+
 /* ---- files ---------------------------------------------------------------------------------------------------------- */
 
 static void check_file(const ml3_loss_spec *spec) {
@@ -171,6 +271,10 @@ static void check_file(const ml3_loss_spec *spec) {
   cr_expect_eq(again->spec.kind, spec->kind);
   cr_expect_eq(again->spec.newton, spec->newton);
   cr_expect_eq(again->spec.weighting, spec->weighting);
+  cr_expect_eq(again->spec.only_targets, spec->only_targets);
+  cr_expect_arr_eq(again->spec.targets, spec->targets, sizeof spec->targets);
+  cr_expect_arr_eq(again->spec.target_bases, spec->target_bases, sizeof spec->target_bases);
+  cr_expect_arr_eq(again->spec.target_factors, spec->target_factors, sizeof spec->target_factors);
   if (spec->kind == ML3_LOSS_LEARNED) {
     const double row[4] = {-0.5, 0.3, 0.1, 1.2};
     cr_expect_eq(ml3_loss_value(loss, row), ml3_loss_value(again, row));
@@ -195,6 +299,58 @@ Test(loss, is_the_same_after_saving_and_loading) {
   check_file(&spec);
   spec.newton = 3;
   check_file(&spec);
+  spec.target_bases[1] = 1 + 0;
+  check_file(&spec);
+  spec.target_bases[1] = 0, spec.target_factors[0] = 1 + 1;
+  check_file(&spec);
+  spec.target_bases[0] = 1 + 1, spec.weighting = ML3_WEIGHTING_NONE, spec.net.outputs = 1, spec.only_targets = true;
+  check_file(&spec);
+}
+
+/* The text of a file's header, in `text`. */
+static void read_header(const char *path, char *text, size_t size) {
+  unsigned char length[8];
+  FILE *file = fopen(path, "rb");
+  cr_assert_eq(fread(length, 1, 8, file), 8);
+  const size_t count = (size_t)length[0] + 256 * (size_t)length[1];
+  cr_assert(count < size);
+  cr_assert_eq(fread(text, 1, count, file), count);
+  text[count] = 0;
+  fclose(file);
+}
+
+/* Losses without bases and factors are files as before there were any, byte for byte: their header stands here as it was then. And
+   such a file is read as it was. */
+Test(loss, without_bases_and_factors_is_the_file_it_always_was) {
+  static const char before[] =
+      "{\"__metadata__\":{\"format\":\"ml3 learned loss "
+      "2\",\"spec\":\"{\\\"kind\\\":\\\"learned\\\",\\\"features\\\":[\\\"f0\\\","
+      "\\\"f1\\\"],\\\"columns\\\":[0,1],\\\"hidden\\\":[2],\\\"activation\\\":\\\"tanh\\\",\\\"output\\\":"
+      "\\\"identity\\\","
+      "\\\"bias\\\":false,\\\"weighting\\\":\\\"none\\\",\\\"rate\\\":0.5,\\\"learn_rate\\\":\\\"fixed\\\","
+      "\\\"momentum\\\":0.0,"
+      "\\\"learn_start\\\":false,\\\"theta_size\\\":0,\\\"base\\\":-1,\\\"targets\\\":[1],\\\"newton\\\":3}\"},";
+  ml3_error error = {0};
+  char path[] = "/tmp/ml3_loss_XXXXXX", header[4096];
+  close(mkstemp(path));
+  ml3_random random = ml3_random_stream(5, ML3_PURPOSE_USER, 0, 0);
+  const ml3_loss_spec spec = {.net = {.inputs = 2, .outputs = 1, .depth = 1, .hidden = {2}, .activation = ML3_TANH},
+                              .target_count = 1,
+                              .targets = {1},
+                              .newton = 3,
+                              .rate = 0.5};
+  ml3_loss *loss = ml3_loss_new(&spec, &random, &error);
+  cr_assert_eq(ml3_loss_save(loss, path, &error), 0, "%s", error.message);
+  read_header(path, header, sizeof header);
+  cr_expect_eq(strncmp(header, before, strlen(before)), 0, "%s\nnot\n%s", header, before);
+  ml3_loss *again = ml3_loss_load(path, &error);
+  cr_assert_not_null(again, "%s", error.message);
+  cr_expect_eq(again->spec.target_bases[0], 0);
+  cr_expect_eq(again->spec.target_factors[0], 0);
+  cr_expect_not(again->spec.only_targets);
+  unlink(path);
+  ml3_loss_free(loss);
+  ml3_loss_free(again);
 }
 
 Test(loss, that_is_a_start_is_the_same_after_saving_and_loading) {
@@ -230,6 +386,10 @@ Test(loss, from_a_file_that_lies_is_refused) {
                          "\"weighting\":\"some\",\"theta_size\":0}");
   expect_refused("spec", "{\"kind\":\"learned\",\"features\":[\"a\"],\"columns\":[0],\"hidden\":[4]," REST
                          "\"weighting\":\"none\",\"theta_size\":0}"); /* its tensors are missing */
+  expect_refused("spec", "{\"kind\":\"learned\",\"features\":[\"a\",\"b\"],\"columns\":[0,1],\"hidden\":[4]," REST
+                         "\"weighting\":\"none\",\"theta_size\":0,\"targets\":[0],\"target_bases\":[1,2]}");
+  expect_refused("spec", "{\"kind\":\"learned\",\"features\":[\"a\",\"b\"],\"columns\":[0,1],\"hidden\":[4]," REST
+                         "\"weighting\":\"none\",\"theta_size\":0,\"targets\":[0],\"target_factors\":[-1]}");
 #undef REST
 }
 
@@ -269,9 +429,14 @@ Test(loss, has_the_same_value_in_python) {
   if (!interpreter) cr_skip_test("no Python with numpy; set ML3_PYTHON");
   char path[] = "/tmp/ml3_loss_XXXXXX";
   close(mkstemp(path));
+  int of_targets = 0;
   for (int activation = ML3_IDENTITY; activation <= ML3_SIGMOID; activation++) {
     ml3_loss_spec spec = spec_of((ml3_activation)activation, (ml3_weighting)(activation % 3));
     if (activation >= ML3_RELU) spec.target_count = 2, spec.targets[0] = 1, spec.targets[1] = 2;
+    if (activation >= ML3_RELU)
+      spec.target_bases[0] = 1 + 2, spec.target_factors[0] = 1 + 3, spec.target_factors[1] = 1;
+    spec.only_targets = activation >= ML3_RELU && spec.weighting == ML3_WEIGHTING_NONE;
+    of_targets += spec.only_targets;
     ml3_loss *loss = make_loss(&spec);
     ml3_loss_function *f = ml3_loss_function_new(loss, ROWS, NULL);
     ml3_real features[ROWS * FEATURES];
@@ -284,5 +449,6 @@ Test(loss, has_the_same_value_in_python) {
     ml3_loss_function_free(f);
     ml3_loss_free(loss);
   }
+  cr_expect_gt(of_targets, 0, "one of targets alone is among them");
   unlink(path);
 }
