@@ -354,7 +354,12 @@ Test(entries, need_a_gaussian_policy) {
                                .rows = ML3_ROWS_ENTRIES};
   cr_assert_eq(ml3_policy_init(&s.policy, s.env, NULL, 0, ML3_TANH, true, &error), 0, "%s", error.message);
   cr_expect_null(ml3_model_free_new(&s, &error));
-  cr_expect_not_null(strstr(error.message, "loss.rows"), "%s", error.message);
+  cr_expect_not_null(strstr(error.message, "takes one of 2 discrete ones; set loss.rows=step"), "%s", error.message);
+  ml3_policy_free(&s.policy);
+  s.env = ml3_env_find("pointmass_hidden", &error);
+  cr_assert_eq(ml3_policy_init(&s.policy, s.env, NULL, 0, ML3_TANH, true, &error), 0, "%s", error.message);
+  cr_expect_null(ml3_model_free_new(&s, &error));
+  cr_expect_not_null(strstr(error.message, "set policy.kind=gaussian, or loss.rows=step"), "%s", error.message);
   ml3_policy_free(&s.policy);
 }
 

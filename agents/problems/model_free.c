@@ -183,6 +183,11 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "an expert's targets are asked for on '%s', but the extra information is not advice",
                          s->env->name);
+  if (s->rows == ML3_ROWS_ENTRIES && s->env->choices)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "loss.rows is entry, a row for each entry of a continuous action, and environment '%s' takes "
+                         "one of %d discrete ones; set loss.rows=step",
+                         s->env->name, s->env->choices);
   if (s->rows == ML3_ROWS_ENTRIES && s->policy.kind != ML3_POLICY_GAUSSIAN && s->policy.kind != ML3_POLICY_GAUSSIAN_STATE)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "loss.rows is entry, a row for each entry of a continuous action, and the policy of '%s' is no "
