@@ -165,7 +165,7 @@ static ml3_loss *make_scored_loss(bool only_targets) {
                               .columns = {0, 1, 2},
                               .target_count = 2,
                               .targets = {0, 1},
-                              .target_bases = {0, 1 + 3},
+                              .target_bases = {1 + 3, 1 + 3},
                               .target_factors = {1 + 4, 0},
                               .only_targets = only_targets,
                               .rate = 1};
@@ -178,16 +178,13 @@ static ml3_loss *make_scored_loss(bool only_targets) {
   return loss;
 }
 
-/* Base 3 is added to target 1's, and target 0's is times factor 4:
-     0.5 (x_0 - x_4 h_0)^2 + 0.5 (x_1 - x_3 - h_1)^2,  + net(x_0, x_1, 2 (x_2 - 1)) where that is there. */
+/* Base 3 is added to both, and target 0's is times factor 4 before:
+     0.5 (x_0 - x_3 - x_4 h_0)^2 + 0.5 (x_1 - x_3 - h_1)^2,  + net(x_0, x_1, 2 (x_2 - 1)) where that is there. */
 Test(loss, with_bases_and_factors_is_what_hand_and_graph_say) {
   static const double rows[2][5] = {{0.7, -0.4, 1.5, 0.25, -2}, {-0.3, 0.9, 0.5, -1, 3}};
-  static const double off[2] = {0.5 * (0.7 + 2 * 0.5) * (0.7 + 2 * 0.5) + 0.5 * (-0.65 + 0.25) * (-0.65 + 0.25),
-                                0.5 * (-0.3 + 3 * 0.5) * (-0.3 + 3 * 0.5) + 0.5 * (1.9 - 0.25) * (1.9 - 0.25)};
+  static const double off_0[2] = {0.7 - 0.25 + 2 * 0.5, -0.3 + 1 + 3 * 0.5}, off_1[2] = {-0.65 + 0.25, 1.9 - 0.25};
   static const double net[2] = {0.07 + 0.08 + 0.3, -0.03 - 0.18 - 0.3};
-  /* of the mean over both rows by x_3 and x_4 of either: -(x_1 - x_3 - h_1)/2 and -h_0 (x_0 - x_4 h_0)/2 */
-  static const double by_base[2] = {-(-0.65 + 0.25) / 2, -(1.9 - 0.25) / 2};
-  static const double by_factor[2] = {-0.5 * (0.7 + 2 * 0.5) / 2, 0.5 * (-0.3 + 3 * 0.5) / 2};
+  static const double h_0[2] = {0.5, -0.5};
   for (int only = 0; only < 2; only++) {
     ml3_error error = {0};
     ml3_loss *loss = make_scored_loss(only);
@@ -200,12 +197,13 @@ Test(loss, with_bases_and_factors_is_what_hand_and_graph_say) {
     const double total = ml3_loss_function_run(f, features, values, NULL, gradient);
     double mean = 0;
     for (int i = 0; i < 2; i++) {
-      const double expected = off[i] + (only ? 0 : net[i]);
+      const double squares = 0.5 * (off_0[i] * off_0[i] + off_1[i] * off_1[i]),
+                   expected = squares + (only ? 0 : net[i]);
       mean += expected / 2;
       cr_expect_float_eq(ml3_loss_value(loss, rows[i]), expected, tolerance, "%d, row %d", only, i);
       cr_expect_float_eq(values[i], expected, tolerance, "%d, row %d of the graph", only, i);
-      cr_expect_float_eq(gradient[5 * i + 3], by_base[i], tolerance);
-      cr_expect_float_eq(gradient[5 * i + 4], by_factor[i], tolerance);
+      cr_expect_float_eq(gradient[5 * i + 3], -(off_0[i] + off_1[i]) / 2, tolerance); /* of the mean over both rows */
+      cr_expect_float_eq(gradient[5 * i + 4], -h_0[i] * off_0[i] / 2, tolerance);
     }
     cr_expect_float_eq(total, mean, tolerance);
     ml3_loss_function_free(f);

@@ -12,7 +12,7 @@
 #include "agents/compare/method.h"
 #include "agents/problems/model_free.h"
 
-enum { TASKS = 16, RATES = 9, NEWTON = 5 };
+enum { RATES = 9, NEWTON = 5 };
 static const double rates[RATES] = {0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3};
 
 /* What the trials share. */
@@ -64,38 +64,32 @@ static int open_meta(natural *n, double c, bool spread, ml3_error *error) {
   return ML3_OK;
 }
 
-/* The updates of one validation task. */
-typedef struct updates {
+/* Updates on a validation task. */
+typedef struct validation {
   const natural *natural;
-  ml3_meta_work *work;
-  int count;
-} updates;
+  int updates;
+} validation;
 
 static int learn(void *user, const ml3_real *task, ml3_real *theta, ml3_random *random, ml3_error *error) {
-  const updates *u = user;
-  (void)error;
-  ml3_meta_begin(u->work, u->natural->loss, theta);
-  for (int k = 0; k < u->count; k++)
-    ml3_meta_adapt(u->work, u->natural->loss, task, theta, random, NULL, NULL); /* not finite: the step is not taken */
+  const validation *v = user;
+  ml3_meta_work *work = ml3_meta_work_new(v->natural->meta, error);
+  if (!work) return error ? error->code : ML3_ERR_MEMORY;
+  ml3_meta_begin(work, v->natural->loss, theta);
+  for (int k = 0; k < v->updates; k++)
+    ml3_meta_adapt(work, v->natural->loss, task, theta, random, NULL, NULL); /* not finite: the step is not taken */
+  ml3_meta_work_free(work);
   return ML3_OK;
-}
-
-static int mean_return(const natural *n, const ml3_compare_settings *s, double *mean, ml3_error *error) {
-  updates u = {n, ml3_meta_work_new(n->meta, error), s->steps[s->step_count - 1]};
-  if (!u.work) return error ? error->code : ML3_ERR_MEMORY;
-  const int code = ml3_trial_validate(n->problem, s->seed, TASKS, learn, &u, mean, error);
-  ml3_meta_work_free(u.work);
-  return code;
 }
 
 static int tune(natural *n, const ml3_arena *arena, char *note, size_t note_size, ml3_error *error) {
   const ml3_compare_settings *s = &arena->settings;
+  validation v = {n, s->steps[s->step_count - 1]};
   double best = -INFINITY, best_c = rates[0];
   bool best_spread = false;
   for (int i = 0; i < 2 * RATES; i++) {
     double mean;
     int code = open_meta(n, rates[i % RATES], i >= RATES, error);
-    if (code == ML3_OK) code = mean_return(n, s, &mean, error);
+    if (code == ML3_OK) code = ml3_trial_validate(n->problem, s, learn, &v, &mean, error);
     if (code != ML3_OK) return code;
     if (mean > best) best = mean, best_c = rates[i % RATES], best_spread = i >= RATES;
   }
@@ -120,7 +114,8 @@ static int prepare(const ml3_method *method, const ml3_arena *arena, const ml3_c
   if (!n) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for natural gradients");
   n->problem = ml3_model_free_new(&settings, error);
   const int code = n->problem ? tune(n, arena, note, note_size, error) : error->code;
-  *steps = 2.0 * RATES * TASKS * arena->settings.steps[arena->settings.step_count - 1] * arena->play.update_steps;
+  *steps = 2.0 * RATES * ML3_TRIAL_VALIDATION * arena->settings.steps[arena->settings.step_count - 1] *
+           arena->play.update_steps;
   if (code == ML3_OK)
     *shared = n;
   else

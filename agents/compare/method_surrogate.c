@@ -11,9 +11,9 @@
 #include "nn/optimizer.h"
 #include "nn/program.h"
 
-enum { TASKS = 16, RATES = 6, EPOCHS = 3, GRID = RATES * EPOCHS };
-static const double rates[RATES] = {3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1};
-static const int epochs[EPOCHS] = {4, 10, 30};
+enum { RATES = 9, EPOCHS = 2, GRID = RATES * EPOCHS };
+static const double rates[RATES] = {1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 5e-2};
+static const int epochs[EPOCHS] = {3, 10};
 
 /* ---- losses ------------------------------------------------------------------------------------------------------- */
 
@@ -130,12 +130,12 @@ static int learn(void *user, const ml3_real *task, ml3_real *theta, ml3_random *
 }
 
 static int tune(shared_part *of, const ml3_compare_settings *s, ml3_error *error) {
-  const validation c = {of, s->steps[s->step_count - 1]};
+  validation c = {of, s->steps[s->step_count - 1]};
   double best = -INFINITY, mean;
   int at = 0;
   for (int i = 0; i < GRID; i++) {
     of->rate = rates[i % RATES], of->epochs = epochs[i / RATES];
-    const int code = ml3_trial_validate(of->problem, s->seed, TASKS, learn, (void *)&c, &mean, error);
+    const int code = ml3_trial_validate(of->problem, s, learn, &c, &mean, error);
     if (code != ML3_OK) return code;
     if (mean > best) best = mean, at = i;
   }
@@ -159,7 +159,8 @@ static int prepare(const ml3_method *method, const ml3_arena *arena, const ml3_c
     release(of);
     return code;
   }
-  *steps = (double)GRID * TASKS * arena->settings.steps[arena->settings.step_count - 1] * arena->play.update_steps;
+  *steps = (double)GRID * ML3_TRIAL_VALIDATION * arena->settings.steps[arena->settings.step_count - 1] *
+           arena->play.update_steps;
   snprintf(note, note_size, "the step size and epochs of '%s', the best on validation tasks, are %g and %d",
            method->name, of->rate, of->epochs);
   *shared = of;

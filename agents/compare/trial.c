@@ -8,6 +8,7 @@
 #include "agents/compare/compare_internal.h"
 
 #include "base/clock.h"
+#include "base/threads.h"
 
 void ml3_trial_pause(ml3_trial *t) {
   t->judge->seconds += ml3_clock_s() - t->judge->begun;
@@ -30,21 +31,36 @@ bool ml3_trial_affords(const ml3_trial *t, double steps) {
   return budget <= 0 || t->judge->env_steps + steps <= (double)budget;
 }
 
-int ml3_trial_validate(const ml3_problem *p, uint64_t seed, int tasks, ml3_trial_learn learn, void *user, double *mean,
-                       ml3_error *error) {
-  ml3_real *task = calloc((size_t)p->task_size + (size_t)p->theta_size, sizeof *task);
-  int code = task ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a validation task");
-  *mean = 0;
-  for (int i = 0; i < tasks && code == ML3_OK; i++) {
-    ml3_random random = ml3_random_stream(seed, ML3_PURPOSE_VALIDATION, (uint32_t)i, 0);
-    ml3_real *theta = task + p->task_size;
-    ml3_outcome outcome = {.episode_return = NAN};
-    code = p->sample(p, ML3_SPLIT_VALIDATION, &random, task, theta, error);
-    if (code == ML3_OK) code = learn(user, task, theta, &random, error);
-    if (code == ML3_OK) code = p->evaluate(p, task, theta, &outcome, error);
-    *mean += (isfinite(outcome.episode_return) ? outcome.episode_return : -INFINITY) / tasks;
-  }
+static int validate_task(const ml3_problem *p, uint64_t seed, int i, ml3_trial_learn learn, void *user, double *found,
+                         ml3_error *error) {
+  ml3_real *task = calloc((size_t)p->task_size + (size_t)p->theta_size, sizeof *task), *theta = task + p->task_size;
+  if (!task) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a validation task");
+  ml3_random random = ml3_random_stream(seed, ML3_PURPOSE_VALIDATION, (uint32_t)i, 0);
+  ml3_outcome outcome = {.episode_return = NAN};
+  int code = p->sample(p, ML3_SPLIT_VALIDATION, &random, task, theta, error);
+  if (code == ML3_OK) code = learn(user, task, theta, &random, error);
+  if (code == ML3_OK) code = p->evaluate(p, task, theta, &outcome, error);
+  *found = isfinite(outcome.episode_return) ? outcome.episode_return : -INFINITY;
   free(task);
+  return code;
+}
+
+int ml3_trial_validate(const ml3_problem *p, const ml3_compare_settings *s, ml3_trial_learn learn, void *user,
+                       double *mean, ml3_error *error) {
+  double found[ML3_TRIAL_VALIDATION];
+  int code = ML3_OK;
+#pragma omp parallel for num_threads(ml3_threads(s->threads)) schedule(dynamic, 1)
+  for (int i = 0; i < ML3_TRIAL_VALIDATION; i++) {
+    ml3_error local = {0};
+    const int mine = validate_task(p, s->seed, i, learn, user, &found[i], &local);
+#pragma omp critical(compare_validation)
+    if (mine != ML3_OK && code == ML3_OK) {
+      code = mine;
+      if (error) *error = local;
+    }
+  }
+  *mean = 0;
+  for (int i = 0; i < ML3_TRIAL_VALIDATION && code == ML3_OK; i++) *mean += found[i] / ML3_TRIAL_VALIDATION;
   return code;
 }
 
