@@ -11,9 +11,9 @@
 #include "nn/optimizer.h"
 #include "nn/program.h"
 
-enum { RATES = 9, EPOCHS = 2, GRID = RATES * EPOCHS };
-static const double rates[RATES] = {1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 5e-2};
-static const int epochs[EPOCHS] = {3, 10};
+enum { RATES = 6, EPOCHS = 3, GRID = RATES * EPOCHS };
+static const double rates[RATES] = {3e-4, 1e-3, 3e-3, 5e-3, 1e-2, 3e-2};
+static const int epochs[EPOCHS] = {1, 3, 10};
 
 /* ---- losses ------------------------------------------------------------------------------------------------------- */
 
