@@ -41,7 +41,7 @@ def load_loss(path):
     def off_target(features, seen):
         h = network(seen[:, others], "target_")
         for i in range(len(targets)):
-            if factors[i]: h[:, i] = h[:, i] * features[:, factors[i] - 1]
+            if factors[i]: h[:, i] = h[:, i] * (features[:, factors[i] - 1] if factors[i] > 0 else 0)
             if bases[i]: h[:, i] = h[:, i] + features[:, bases[i] - 1]
         return 0.5 * ((features[:, targets] - h) ** 2).sum(1)
 
