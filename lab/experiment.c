@@ -69,13 +69,21 @@ static int find_features(const ml3_problem *p, const char *key, const ml3_key_na
 /* 1 + the column of each of those names, of which there are none or as many as targets. */
 static int choose_of_targets(const ml3_problem *p, const char *key, const ml3_key_names *names, const ml3_loss_spec *spec,
                              int *columns, ml3_error *error) {
-  const int count = find_features(p, key, names, columns, ML3_LOSS_MAX_TARGETS, error);
-  if (count < 0) return count;
+  int count = 0;
+  for (int i = 0; i < names->count; i++) {
+    int found[ML3_LOSS_MAX_TARGETS] = {-2}, named = 1; /* "0": -1 */
+    if (columns != spec->target_factors || strcmp(names->values[i], "0") != 0) {
+      ml3_key_names one = {.count = 1};
+      memcpy(one.values[0], names->values[i], sizeof one.values[0]);
+      named = find_features(p, key, &one, found, ML3_LOSS_MAX_TARGETS, error);
+      if (named < 0) return named;
+    }
+    for (int k = 0; k < named && count < ML3_LOSS_MAX_TARGETS; k++) columns[count++] = 1 + found[k];
+  }
   if (count && count != spec->target_count)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "%s names %d features, and loss.targets %d; one for each is needed, or none", key, count,
                          spec->target_count);
-  for (int i = 0; i < count; i++) columns[i]++;
   return ML3_OK;
 }
 

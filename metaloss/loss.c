@@ -101,7 +101,7 @@ static int check_targets(const ml3_loss_spec *spec, ml3_error *error) {
     if (spec->targets[i] < 0 || spec->targets[i] >= features)
       return ml3_error_set(error, ML3_ERR_ARGUMENT, "learned loss: target %d is feature %d; there are %d", i,
                            spec->targets[i], features);
-    if (spec->target_bases[i] < 0 || spec->target_bases[i] > features || spec->target_factors[i] < 0 ||
+    if (spec->target_bases[i] < 0 || spec->target_bases[i] > features || spec->target_factors[i] < -1 ||
         spec->target_factors[i] > features)
       return ml3_error_set(error, ML3_ERR_ARGUMENT,
                            "learned loss: base and factor of target %d are features %d and %d; there are %d", i,
@@ -257,7 +257,8 @@ static double off_target(const ml3_loss *loss, const double *features, const dou
   ml3_mlp_forward(&h, loss->phi + ml3_loss_value_net_size(spec), seen, target);
   for (int i = 0; i < spec->target_count; i++) {
     const double base = spec->target_bases[i] ? features[spec->target_bases[i] - 1] : 0;
-    const double factor = spec->target_factors[i] ? features[spec->target_factors[i] - 1] : 1;
+    const int by = spec->target_factors[i];
+    const double factor = by > 0 ? features[by - 1] : by == 0 ? 1 : 0;
     sum += 0.5 * pow(features[spec->targets[i]] - base - factor * target[i], 2);
   }
   return sum;
@@ -302,14 +303,14 @@ static ml3_node build_outputs(ml3_nn_graph *g, const ml3_loss_spec *spec, ml3_no
   return ml3_mlp_build(g, &net, phi, 0, ml3_loss_build_inputs(g, spec, shift, scale, features));
 }
 
-/* The columns of those numbers, less 1, side by side, `none` where they are 0: [n, features] -> [n, targets]; ML3_NN_NONE where all
-   are. */
+/* The columns of those numbers, less 1, side by side, `none` where they are 0, and 0 where they are negative: [n, features] ->
+   [n, targets]; ML3_NN_NONE where all are 0. */
 static ml3_node build_optional(ml3_nn_graph *g, const ml3_loss_spec *spec, const int *columns, double none, ml3_node features) {
   ml3_node each[ML3_LOSS_MAX_TARGETS];
   bool any = false;
   for (int i = 0; i < spec->target_count; i++) {
-    each[i] = columns[i] ? ml3_nn_slice_cols(g, features, columns[i] - 1, 1)
-                         : ml3_nn_constant(g, ml3_nn_rows(g, features), 1, none);
+    each[i] = columns[i] > 0 ? ml3_nn_slice_cols(g, features, columns[i] - 1, 1)
+                             : ml3_nn_constant(g, ml3_nn_rows(g, features), 1, columns[i] == 0 ? none : 0);
     any = any || columns[i];
   }
   return any ? ml3_nn_concat_cols(g, each, spec->target_count) : ML3_NN_NONE;

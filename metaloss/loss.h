@@ -64,7 +64,8 @@ typedef struct ml3_loss_spec {
   int target_count;                  /* 0: no targets */
   int targets[ML3_LOSS_MAX_TARGETS]; /* the columns a; h sees what the network sees without them */
   int target_bases[ML3_LOSS_MAX_TARGETS]; /* 1 + the column that is added to that entry of h; 0: none */
-  int target_factors[ML3_LOSS_MAX_TARGETS]; /* 1 + the column that h's network is multiplied by there; 0: none */
+  int target_factors[ML3_LOSS_MAX_TARGETS]; /* 1 + the column that h's network is multiplied by there; 0: none; -1: by 0, so
+                                               that the target is its base */
   bool only_targets; /* the value is 1/2 ||a - h||^2 alone: there is no first network */
   double rate;                       /* inner step size, or where the learned one starts */
   ml3_learn_rate learn_rate;

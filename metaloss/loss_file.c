@@ -61,12 +61,12 @@ static json_t *spec_to_json(const ml3_loss *loss) {
   return spec;
 }
 
-static bool read_numbers(const json_t *list, int max, int *values, int *count) {
+static bool read_numbers(const json_t *list, int least, int max, int *values, int *count) {
   if (!json_is_array(list) || json_array_size(list) > (size_t)max) return false;
   *count = (int)json_array_size(list);
   for (int i = 0; i < *count; i++) {
     const json_t *x = json_array_get(list, (size_t)i);
-    if (!json_is_integer(x) || json_integer_value(x) < 0 || json_integer_value(x) > ML3_MLP_MAX_WIDTH) return false;
+    if (!json_is_integer(x) || json_integer_value(x) < least || json_integer_value(x) > ML3_MLP_MAX_WIDTH) return false;
     values[i] = (int)json_integer_value(x);
   }
   return true;
@@ -101,14 +101,14 @@ static bool spec_from_json(json_t *json, ml3_loss_spec *s, json_t **names) {
   s->base = base + 1;
   if (!json_is_array(*names) || json_array_size(*names) > ML3_LOSS_MAX_FEATURES) return false;
   s->features = (int)json_array_size(*names);
-  if (targets && !read_numbers(targets, ML3_LOSS_MAX_TARGETS, s->targets, &s->target_count)) return false;
+  if (targets && !read_numbers(targets, 0, ML3_LOSS_MAX_TARGETS, s->targets, &s->target_count)) return false;
   int base_count = s->target_count, factor_count = s->target_count;
-  if (bases && !read_numbers(bases, ML3_LOSS_MAX_TARGETS, s->target_bases, &base_count)) return false;
-  if (factors && !read_numbers(factors, ML3_LOSS_MAX_TARGETS, s->target_factors, &factor_count)) return false;
+  if (bases && !read_numbers(bases, 0, ML3_LOSS_MAX_TARGETS, s->target_bases, &base_count)) return false;
+  if (factors && !read_numbers(factors, -1, ML3_LOSS_MAX_TARGETS, s->target_factors, &factor_count)) return false;
   if (base_count != s->target_count || factor_count != s->target_count) return false;
   s->only_targets = only_targets;
-  return read_numbers(columns, ML3_LOSS_MAX_FEATURES, s->columns, &s->net.inputs) &&
-         read_numbers(hidden, ML3_MLP_MAX_DEPTH, s->net.hidden, &s->net.depth);
+  return read_numbers(columns, 0, ML3_LOSS_MAX_FEATURES, s->columns, &s->net.inputs) &&
+         read_numbers(hidden, 0, ML3_MLP_MAX_DEPTH, s->net.hidden, &s->net.depth);
 }
 
 /* ---- tensors ------------------------------------------------------------------------------------------- */

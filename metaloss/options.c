@@ -16,7 +16,7 @@ static const ml3_key loss_keys[] = {
     {"loss.target_base", ML3_KEY_NAMES, AT(target_base), "[]", 0, 0, NULL, NULL,
      "names of features that are added to those learned values, one each: where targets begin; empty: none"},
     {"loss.target_factor", ML3_KEY_NAMES, AT(target_factor), "[]", 0, 0, NULL, NULL,
-     "names of features by which what is learned is multiplied before, one each; empty: none"},
+     "names of features by which what is learned is multiplied before, one each, or 0 where the base is all; empty: none"},
     {"loss.only_targets", ML3_KEY_BOOL, AT(only_targets), "false", 0, 0, NULL, NULL,
      "the distance from loss.targets is all of the loss; else a network of all inputs is added to it"},
     {"loss.hidden", ML3_KEY_NUMBERS, AT(hidden), "[64, 64]", 1, 4096, NULL, NULL,

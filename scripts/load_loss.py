@@ -41,7 +41,8 @@ def load_loss(path):
     def off_target(features, seen):
         h, value = network(seen[:, others], "target_"), 0
         for i, (target, base, factor) in enumerate(zip(targets, bases, factors)):
-            aim = h[:, i] * (features[:, factor - 1] if factor else 1) + (features[:, base - 1] if base else 0)
+            by = features[:, factor - 1] if factor > 0 else int(factor == 0)
+            aim = h[:, i] * by + (features[:, base - 1] if base else 0)
             value = value + 0.5 * (features[:, target] - aim) ** 2
         return value
 
