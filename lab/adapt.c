@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agents/problems/model_free.h"
 #include "lab/presets.h"
 #include "lab/run_environment.h"
 #include "lab/zoo.h"
@@ -12,6 +13,15 @@
 /* zoo:NAME for NAME: for what the entry was learned on, which for some is the environment in other coordinates. */
 static bool is_namesake(const char *what, const char *loss) {
   return ml3_lab_zoo_is(loss) && strcmp(loss + strlen("zoo:"), what) == 0;
+}
+
+/* A loss without dimensions fits other environments: what the one that it was learned in asked of policies and tasks does not go with
+   it. */
+static int forget_environment(ml3_lab_config *config, const ml3_loss *loss, ml3_error *error) {
+  static const char *const none[] = {"horizon=0", "policy.obs_scale=[]", "policy.relative=[]", "rollout.fixed=[]",
+                                     "rollout.reward=[]"};
+  const bool anywhere = loss->spec.kind == ML3_LOSS_LEARNED && ml3_model_free_are_entries(loss->names[0]);
+  return anywhere ? ml3_lab_config_set_all(config, none, sizeof none / sizeof *none, error) : ML3_OK;
 }
 
 int ml3_lab_adapting_open(ml3_lab_adapting *a, const char *what, const char *loss, const ml3_lab_callbacks *callbacks,
@@ -29,8 +39,9 @@ int ml3_lab_adapting_open(ml3_lab_adapting *a, const char *what, const char *los
       ml3_lab_message(callbacks, "%s was learned on '%s', which is taken", loss, a->config.environment);
     return kind ? ML3_OK : ML3_ERR_ARGUMENT;
   }
-  return ml3_lab_run_is(what) ? ml3_lab_run_config(what, &a->config, callbacks, error)
-                              : ml3_lab_preset_apply(&a->config, what, error);
+  if (ml3_lab_run_is(what)) return ml3_lab_run_config(what, &a->config, callbacks, error);
+  code = forget_environment(&a->config, a->loss, error);
+  return code == ML3_OK ? ml3_lab_preset_apply(&a->config, what, error) : code;
 }
 
 int ml3_lab_adapting_make(ml3_lab_adapting *a, ml3_error *error) {
@@ -39,9 +50,8 @@ int ml3_lab_adapting_make(ml3_lab_adapting *a, ml3_error *error) {
   if (!error) error = &own;
   if (!(a->kind = ml3_lab_problem_kind_find(a->config.problem, error))) return error->code;
   if (!(a->problem = ml3_lab_problem_new_for(&a->config, a->loss, error))) return error->code;
-  int code = ml3_lab_trainer_settings(&a->config, a->problem, &settings, error);
+  int code = ml3_lab_trainer_settings(&a->config, a->problem, a->loss, &settings, error);
   if (code != ML3_OK) return code;
-  settings.meta.loss = a->loss->spec;
   if (!(a->meta = ml3_meta_new(a->problem, &settings.meta, error))) return error->code;
   if ((code = ml3_meta_fits(a->meta, a->loss, error)) != ML3_OK) return code;
   if (!(a->work = ml3_meta_work_new(a->meta, error))) return error->code;

@@ -79,10 +79,9 @@ static int open_problem(const ml3_lab_config *config, const ml3_loss *loss, ml3_
 static int open_loss(ml3_lab_compared *c, int i, const ml3_lab_config *config, const char *label,
                      const ml3_playable *play, ml3_error *error) {
   ml3_trainer_settings settings;
-  int code = ml3_lab_trainer_settings(config, play->problem, &settings, error);
+  int code = ml3_lab_trainer_settings(config, play->problem, c->losses[i], &settings, error);
   if (code != ML3_OK) return code;
   const double steps = meta_steps(config, play->problem, &settings);
-  settings.meta.loss = c->losses[i]->spec;
   if (!(c->metas[i] = ml3_meta_new(play->problem, &settings.meta, error))) return error->code;
   c->compared[i] = (ml3_compare_loss){.label = label, .loss = c->losses[i], .meta = c->metas[i], .meta_steps = steps};
   return ML3_OK;

@@ -321,9 +321,8 @@ static int open_one(opened *c, const ml3_lab_compare_settings *own, const entrie
   if (code == ML3_OK && i == 0)
     code = ml3_lab_config_override(config, own->sets, own->set_count, own->callbacks, error);
   if (code == ML3_OK && i == 0 && !(c->problem = ml3_lab_problem_new(config, error))) code = error->code;
-  if (code == ML3_OK) code = ml3_lab_trainer_settings(config, c->problem, &settings, error);
+  if (code == ML3_OK) code = ml3_lab_trainer_settings(config, c->problem, c->losses[i], &settings, error);
   if (code != ML3_OK) return code;
-  settings.meta.loss = c->losses[i]->spec;
   if (!(c->metas[i] = ml3_meta_new(c->problem, &settings.meta, error))) return ml3_error_prefix(error, "%s", run);
   c->rules[i] = (ml3_rule){e->labels[i] ? e->labels[i] : ml3_lab_method_label(config), c->metas[i], c->losses[i]};
   return ML3_OK;

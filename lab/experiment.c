@@ -134,8 +134,8 @@ int ml3_lab_threads(const ml3_lab_config *c) {
   return c->threads == 0 ? c->cores : (int)c->threads;
 }
 
-int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem, ml3_trainer_settings *settings,
-                             ml3_error *error) {
+int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem, const ml3_loss *learned,
+                             ml3_trainer_settings *settings, ml3_error *error) {
   const ml3_inner_options *inner = ML3_LAB_GET(c, inner);
   const ml3_outer_options *outer = ML3_LAB_GET(c, outer);
   const ml3_evolution_options *evolution = ML3_LAB_GET(c, evolution);
@@ -147,8 +147,9 @@ int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "method is '%s', by which a policy learns by itself; nothing is meta-trained",
                          ml3_lab_method_name(c));
-  int code = make_loss(c, problem, &loss, error);
+  const int code = learned ? ML3_OK : make_loss(c, problem, &loss, error);
   if (code != ML3_OK) return code;
+  if (learned) loss = learned->spec;
   *settings = (ml3_trainer_settings){
       .meta = {.loss = loss,
                .inner_steps = (int)(inner->steps * inner->passes),

@@ -21,8 +21,9 @@ struct ml3_experiment {
 /* Threads for this process: `threads`, or of several ranks its share of the cores; 0: all. */
 int ml3_lab_threads(const ml3_lab_config *config);
 
-int ml3_lab_trainer_settings(const ml3_lab_config *config, const ml3_problem *problem, ml3_trainer_settings *settings,
-                             ml3_error *error);
+/* loss NULL: of the one that the configuration says; else of that one, which was learned already. */
+int ml3_lab_trainer_settings(const ml3_lab_config *config, const ml3_problem *problem, const ml3_loss *loss,
+                             ml3_trainer_settings *settings, ml3_error *error);
 ml3_compare_settings ml3_lab_compare_settings_of(const ml3_lab_config *config);
 
 /* Can that be trained? Makes what would be, and frees it; nothing is written. */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "agents/problems/model_free.h"
 #include "lab/callbacks.h"
 #include "lab/learners.h"
 #include "lab/policies.h"
@@ -80,8 +81,17 @@ ml3_problem *ml3_lab_problem_new_at_test(const ml3_lab_config *config, ml3_error
   return make(config, true, error);
 }
 
+/* Rows of features as the loss has learned to see them, whatever the configuration says. */
+static ml3_feature_rows rows_of(const ml3_lab_config *config, const ml3_loss *loss) {
+  const bool named = loss->spec.kind == ML3_LOSS_LEARNED && strcmp(loss->names[0], "f0") != 0;
+  if (!named) return (ml3_feature_rows)ML3_LAB_GET(config, model_free)->rows;
+  return ml3_model_free_are_entries(loss->names[0]) ? ML3_ROWS_ENTRIES : ML3_ROWS_STEPS;
+}
+
 ml3_problem *ml3_lab_problem_new_for(const ml3_lab_config *config, const ml3_loss *loss, ml3_error *error) {
-  ml3_problem *p = ml3_lab_problem_new_at_test(config, error);
+  ml3_lab_config used = *config;
+  ML3_LAB_EDIT(&used, model_free)->rows = rows_of(config, loss);
+  ml3_problem *p = ml3_lab_problem_new_at_test(&used, error);
   bool missing = false;
   if (!p) return NULL;
   if (ml3_loss_use_scaling(loss, p, &missing, error) != ML3_OK) {

@@ -41,7 +41,7 @@ static const ml3_env_spec *env(const training *t) {
 
 static int open(training *t, ml3_error *error) {
   if (!(t->problem = ml3_lab_problem_new(&t->config, error))) return error->code;
-  int code = ml3_lab_trainer_settings(&t->config, t->problem, &t->trainer_settings, error);
+  int code = ml3_lab_trainer_settings(&t->config, t->problem, NULL, &t->trainer_settings, error);
   if (code != ML3_OK) return code;
   t->acts = t->problem->steps.inner + t->problem->steps.model_inner > 0;
   t->trainer = ml3_trainer_new(t->problem, &t->trainer_settings, error);

@@ -123,3 +123,19 @@ Test(cli_learn, a_log_of_before_keeps_its_columns) {
                      "END\n"),
                0);
 }
+
+/* Learned in one environment, it adapts policies of other sizes in others, with their own presets' settings. */
+Test(cli_learn, a_loss_without_dimensions_fits_other_environments) {
+  static const char *const others[] = {"reacher", "half_cheetah_vel", "pointmass_goal", "walker_goal"};
+  cr_assert_eq(ml3("train hidden_goal -o any --quiet --log none --set outer.steps=2 --set outer.tasks=2 --set outer.warmup=0 "
+                   "--set validation.tasks=2 --set validation.every=2 --set validation.steps=2"),
+               0, "%s", output);
+  for (int i = 0; i < 4; i++) {
+    char arguments[256];
+    snprintf(arguments, sizeof arguments, "adapt %s --loss any --updates 1 --output %s.safetensors --set rollout.judge_episodes=1",
+             others[i], others[i]);
+    cr_expect_eq(ml3(arguments), 0, "%s: %s", others[i], output);
+  }
+  cr_expect_neq(ml3("adapt any --loss zoo:walker_goal --updates 1"), 0); /* and one that sees states does not */
+  cr_expect_not_null(strstr(output, "features"), "%s", output);
+}

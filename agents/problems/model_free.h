@@ -91,6 +91,9 @@ void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations
 ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings,
                                 ml3_error *error); /* NULL with a sentence; freed by problem->free */
 
+/* Are features of which that is the first rows of entries? */
+bool ml3_model_free_are_entries(const char *first);
+
 /* With the normalisation that was set. */
 const ml3_model_free_settings *ml3_model_free_settings_of(const ml3_problem *problem);
 

@@ -20,6 +20,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agents/learn/advantage.h"
 #include "agents/problems/model_free_internal.h"
@@ -68,6 +69,10 @@ int ml3_model_free_name_entries(model_free *m, ml3_error *error) {
   m->problem.features = COLUMNS;
   m->problem.feature_names = m->name_list;
   return ML3_OK;
+}
+
+bool ml3_model_free_are_entries(const char *first) {
+  return strcmp(first, names[0]) == 0;
 }
 
 /* log of half the width of each action entry's bounds: [1, actions]. */
