@@ -93,37 +93,6 @@ static int save(const ml3_problem *p, const ml3_real *theta, const char *path, m
   return ml3_policy_save(&self(p)->settings.policy, theta, path, error);
 }
 
-/* ---- checkpoints: how observations are normalised, demonstrations, the expert ------------------------------------- */
-
-static const char *const prefix = "problem.";
-
-static int keep(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error) {
-  const model_free *m = self(p);
-  int code = ml3_policy_put_scaling(&m->settings.policy, prefix, file, error);
-  if (code == ML3_OK && m->demonstrations) code = ml3_demonstrations_put(m->demonstrations, file, error);
-  return code == ML3_OK && m->expert ? ml3_expert_put(m->expert, file, error) : code;
-}
-
-static int restore(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error) {
-  model_free *m = p->user;
-  int code = ml3_policy_get_scaling(&m->settings.policy, prefix, file, error);
-  if (code == ML3_OK && m->demonstrations) code = ml3_demonstrations_get(m->demonstrations, file, error);
-  return code == ML3_OK && m->expert ? ml3_expert_get(m->expert, file, error) : code;
-}
-
-static void get_scaling(const ml3_problem *p, double *shift, double *scale) {
-  const ml3_policy *policy = &self(p)->settings.policy;
-  memcpy(shift, policy->shift, (size_t)policy->net.inputs * sizeof *shift);
-  memcpy(scale, policy->scale, (size_t)policy->net.inputs * sizeof *scale);
-}
-
-static void set_scaling(ml3_problem *p, const double *shift, const double *scale) {
-  model_free *m = p->user;
-  ml3_policy *policy = &m->settings.policy;
-  memcpy(policy->shift, shift, (size_t)policy->net.inputs * sizeof *shift);
-  memcpy(policy->scale, scale, (size_t)policy->net.inputs * sizeof *scale);
-}
-
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
 static void free_problem(ml3_problem *p) {
@@ -363,7 +332,7 @@ static int make(model_free *m, ml3_error *error) {
                                 .judge = (double)m->settings.judge_episodes * m->settings.horizon};
   if (!s->normalize) return ML3_OK;
   p->scaled_inputs = inputs(m);
-  p->get_scaling = get_scaling, p->set_scaling = set_scaling;
+  p->get_scaling = ml3_model_free_get_scaling, p->set_scaling = ml3_model_free_set_scaling;
   return set_normalization(m, error);
 }
 
@@ -402,8 +371,8 @@ ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings, ml3_err
                              .collect = ml3_model_free_collect,
                              .evaluate = evaluate,
                              .save = save,
-                             .keep = keep,
-                             .restore = restore,
+                             .keep = ml3_model_free_keep,
+                             .restore = ml3_model_free_restore,
                              .free = free_problem,
                              .user = m};
   if (code == ML3_OK) code = keep_extra_goal(m, error);

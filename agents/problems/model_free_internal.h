@@ -125,6 +125,12 @@ ml3_node ml3_model_free_build_entries(const ml3_problem *p, ml3_nn_graph *g, ml3
 void ml3_model_free_put_entries(const model_free *m, const ml3_rollout *r, ml3_real *inner); /* all but the advantages */
 void ml3_model_free_put_age(const ml3_problem *p, int64_t updates, ml3_real *inner);
 
+/* model_free_checkpoint.c: as ml3_problem's */
+int ml3_model_free_keep(const ml3_problem *p, ml3_nn_tensors *file, ml3_error *error);
+int ml3_model_free_restore(const ml3_problem *p, const ml3_nn_tensors *file, ml3_error *error);
+void ml3_model_free_get_scaling(const ml3_problem *p, double *shift, double *scale);
+void ml3_model_free_set_scaling(ml3_problem *p, const double *shift, const double *scale);
+
 /* model_free_rollouts.c */
 void ml3_model_free_free_workspace(workspace *w);                                /* may be NULL */
 workspace *ml3_model_free_take_workspace(const model_free *m, ml3_error *error); /* idle or new; NULL with a sentence */
