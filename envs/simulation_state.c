@@ -78,11 +78,6 @@ static bool is_plain(const mjModel *m) {
 #endif
   return m->neq == 0 && m->nuserdata == 0 && m->nplugin == 0 && !keeps_more(m);
 }
-#else
-static bool is_plain(const mjModel *m) {
-  (void)m;
-  return true;
-}
 #endif
 
 static int plain_dim(const mjModel *m) {

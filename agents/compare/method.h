@@ -79,11 +79,11 @@ double ml3_trial_spent(const ml3_trial *trial);
 /* Would so many more steps be within the budget? */
 bool ml3_trial_affords(const ml3_trial *trial, double steps);
 
-/* For choosing settings: the mean return of what `learn` makes of the initial policies theta[theta_size] of so many
-   validation tasks of the problem, minus infinity where one is not finite; several at a time, by settings->threads,
-   with the same bits. Negative code on failure. */
-enum { ML3_TRIAL_VALIDATION = 16 };
+enum { ML3_TRIAL_VALIDATION = 16 }; /* tasks that choose settings */
+/* What a setting makes of an initial policy theta[theta_size] on a task of the problem, in place. Negative code on failure. */
 typedef int (*ml3_trial_learn)(void *user, const ml3_real *task, ml3_real *theta, ml3_random *random, ml3_error *error);
+/* For choosing settings: the mean return of what `learn` makes of the initial policies of ML3_TRIAL_VALIDATION validation tasks, minus
+   infinity where one is not finite; several at a time, by settings->threads, with the same bits. Negative code on failure. */
 int ml3_trial_validate(const ml3_problem *problem, const ml3_compare_settings *settings, ml3_trial_learn learn,
                        void *user, double *mean, ml3_error *error);
 

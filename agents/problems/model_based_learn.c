@@ -58,9 +58,13 @@ static bool compile_check(const model_based *m, ml3_model_check *c, ml3_error *e
 
 static ml3_model_check *make_check(const model_based *m, ml3_error *error) {
   ml3_model_check *c = calloc(1, sizeof *c);
-  if (c && compile_check(m, c, error)) return c;
+  ml3_error why = {0}; /* what a graph has said, if that was it */
+  if (c && compile_check(m, c, &why)) return c;
   ml3_model_check_free(c);
-  ml3_error_set(error, ML3_ERR_MEMORY, "no memory to measure the model of '%s'", m->settings.env->name);
+  if (why.code != ML3_OK)
+    ml3_error_set(error, why.code, "measuring the model of '%s': %s", m->settings.env->name, why.message);
+  else
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory to measure the model of '%s'", m->settings.env->name);
   return NULL;
 }
 

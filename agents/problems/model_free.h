@@ -103,11 +103,12 @@ void ml3_model_free_task(const ml3_problem *problem, const ml3_real *task, doubl
 /* The reverse: task[task_size] of that environment task, without demonstration. */
 int ml3_model_free_set_task(const ml3_problem *problem, const double *env_task, ml3_real *task, ml3_error *error);
 
-/* For hand-written losses of the data of an update: log pi(a|s) - log pi_old(a|s) of the whole action and its advantage, a row a
-   time step, [rows, 1]. */
+/* What hand-written losses read of the data of an update, a row a time step, [rows, 1]: log pi(a|s) - log pi_old(a|s) of the whole
+   action, and its advantage. */
 typedef struct ml3_model_free_nodes {
   ml3_node log_ratio, advantage;
 } ml3_model_free_nodes;
+/* Of theta [1, theta_size] and data [1, inner_size]. */
 ml3_model_free_nodes ml3_model_free_build_nodes(const ml3_problem *problem, ml3_nn_graph *g, ml3_node theta,
                                                 ml3_node data);
 
