@@ -25,8 +25,9 @@
 
 /* A thread's own. */
 typedef struct place {
-  ml3_loss *loss;  /* perturbed */
-  ml3_real *theta; /* [theta_size] */
+  ml3_meta_work *work; /* the trainer's */
+  ml3_loss *loss;      /* perturbed */
+  ml3_real *theta;     /* [theta_size] */
 } place;
 
 struct ml3_evolution {
@@ -158,6 +159,7 @@ static bool make_places(ml3_evolution *e, const ml3_trainer *t, ml3_error *error
   ml3_random unused = ml3_trainer_stream(t, ML3_DRAWS_LOSS, 0, 0);
   e->places = calloc((size_t)t->threads, sizeof *e->places);
   for (int i = 0; e->places && i < t->threads; i++) {
+    e->places[i].work = t->works[i];
     e->places[i].loss = ml3_loss_new(&t->loss->spec, &unused, error);
     e->places[i].theta = calloc((size_t)t->problem->theta_size, sizeof(ml3_real));
     if (!e->places[i].loss || !e->places[i].theta) return false;
@@ -202,8 +204,8 @@ void ml3_evolution_free(ml3_evolution *e, int threads) {
 /* ---- an evaluation ------------------------------------------------------------------------------------------ */
 
 /* J of an optimizee's updates by that loss, as `evaluate` finds L_task after them. */
-static int judge_updates(const ml3_trainer *t, ml3_meta_work *work, const place *at, const ml3_real *task,
-                         ml3_random *random, double *value, ml3_error *error) {
+static int judge_updates(const ml3_trainer *t, const place *at, const ml3_real *task, ml3_random *random, double *value,
+                         ml3_error *error) {
   const ml3_problem *p = t->problem;
   const int updates = ml3_meta_updates(&t->settings.meta);
   int code = ML3_OK, k;
@@ -211,7 +213,7 @@ static int judge_updates(const ml3_trainer *t, ml3_meta_work *work, const place 
   for (k = 1; k <= updates && code == ML3_OK; k++) {
     const double weight = t->settings.meta.task_weight * ml3_meta_weight(t->meta, k);
     ml3_outcome outcome;
-    code = ml3_meta_adapt(work, at->loss, task, at->theta, random, NULL, error);
+    code = ml3_meta_adapt(at->work, at->loss, task, at->theta, random, NULL, error);
     if (code != ML3_OK || weight == 0) continue;
     code = p->evaluate(p, task, at->theta, &outcome, error);
     if (code == ML3_OK) *value += weight * outcome.task_loss;
@@ -229,15 +231,14 @@ static int evaluate(ml3_trainer *t, int n, int thread, ml3_error *error) {
   const place *at = &e->places[thread];
   const ml3_real *eps = e->noise + (size_t)(n / tasks / 2) * (size_t)size;
   const ml3_real step = (ml3_real)(n / tasks % 2 ? -t->settings.evolution.deviation : t->settings.evolution.deviation);
-  ml3_meta_work *work = t->works[thread];
   ml3_random random = e->random[i];
   double *value = &e->evaluations[n];
 
   for (int j = 0; j < size; j++) at->loss->phi[j] = t->loss->phi[j] + step * eps[j];
   memcpy(at->theta, b->theta, (size_t)p->theta_size * sizeof *at->theta);
-  ml3_meta_begin(work, at->loss, at->theta);
-  int code = p->collect ? judge_updates(t, work, at, b->task, &random, value, error)
-                        : ml3_meta_objective(work, at->loss, b->task, at->theta, &random, NULL, value, error);
+  ml3_meta_begin(at->work, at->loss, at->theta);
+  int code = p->collect ? judge_updates(t, at, b->task, &random, value, error)
+                        : ml3_meta_objective(at->work, at->loss, b->task, at->theta, &random, NULL, value, error);
   if (code == ML3_OK && !isfinite(*value))
     code = ml3_error_set(error, ML3_ERR_NUMERIC,
                          "problem '%s': the value of the updated parameter vector is not finite", p->name);

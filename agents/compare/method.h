@@ -96,6 +96,12 @@ int ml3_trial_report_policy(ml3_trial *trial, int updates, bool last, ml3_env_po
                             ml3_error *error);
 int ml3_trial_report_net(ml3_trial *trial, int updates, bool last, const ml3_policy *policy, const ml3_real *theta,
                          ml3_error *error);
+/* theta as it is and after each of settings.steps' updates, within the budget: `update` moves it and takes `steps` each time. */
+typedef void (*ml3_trial_update)(void *user, ml3_trial *trial, ml3_real *theta);
+int ml3_trial_report_updates(ml3_trial *trial, double steps, ml3_real *theta, ml3_trial_update update, void *user,
+                             ml3_error *error);
+/* The same from theta_0 by updates of a loss, with programs that were made for it, on rollouts of that task. */
+int ml3_trial_adapt(ml3_trial *trial, const ml3_loss *loss, const ml3_meta *meta, const ml3_real *task, ml3_error *error);
 /* Nothing came of it. */
 int ml3_trial_report_failure(ml3_trial *trial, int updates, ml3_error *error);
 

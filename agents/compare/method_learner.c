@@ -3,14 +3,8 @@
    task alone they learn from that one too. */
 #include "agents/compare/method.h"
 
-static int place_of(const ml3_method *method) {
-  int i = 0;
-  while (ml3_learner_at(i) != method->learner) i++;
-  return i;
-}
-
 static const ml3_learner_settings *settings_of(const ml3_method *method, const ml3_arena *arena) {
-  return &arena->settings.learners[place_of(method)];
+  return &arena->settings.learners[ml3_learner_index(method->learner)];
 }
 
 /* Of each environment, an update. */

@@ -125,27 +125,8 @@ static int prepare(const ml3_method *method, const ml3_arena *arena, const ml3_c
 
 static int run(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   const natural *n = t->shared;
-  const int most = t->arena->settings.steps[t->arena->settings.step_count - 1];
-  const size_t size = (size_t)n->problem->theta_size;
   (void)method;
-  ml3_trial_pause(t);
-  ml3_meta_work *work = ml3_meta_work_new(n->meta, error);
-  ml3_real *theta = malloc(size * sizeof *theta);
-  ml3_trial_resume(t);
-  int code = !work ? error->code : !theta ? ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy") : ML3_OK;
-  if (code == ML3_OK) {
-    memcpy(theta, t->theta_0, size * sizeof *theta);
-    ml3_meta_begin(work, n->loss, theta);
-    code = ml3_trial_report_theta(t, 0, false, theta, error);
-  }
-  for (int k = 1; k <= most && code == ML3_OK && ml3_trial_affords(t, t->play->update_steps); k++) {
-    ml3_meta_adapt(work, n->loss, t->world_task.numbers, theta, &t->random, NULL, NULL);
-    ml3_trial_spend(t, t->play->update_steps);
-    code = ml3_trial_report_theta(t, k, k == most, theta, error);
-  }
-  free(theta);
-  ml3_meta_work_free(work);
-  return code;
+  return ml3_trial_adapt(t, n->loss, n->meta, t->world_task.numbers, error);
 }
 
 const ml3_method ml3_method_natural = {

@@ -43,22 +43,19 @@ const ml3_method ml3_method_random = {
 
 /* ---- learned loss ------------------------------------------------------------------------------------------------ */
 
-/* Updates of theta by the loss on `task`, each reported. */
-static int learn(ml3_trial *t, const ml3_loss *loss, ml3_meta_work *work, const ml3_real *task, ml3_real *theta,
-                 ml3_error *error) {
-  const double steps = t->play->update_steps;
-  const int most = most_updates(t->arena);
-  ml3_meta_begin(work, loss, theta);
-  int code = ml3_trial_report_theta(t, 0, false, theta, error);
-  for (int k = 1; k <= most && code == ML3_OK && ml3_trial_affords(t, steps); k++) {
-    ml3_meta_adapt(work, loss, task, theta, &t->random, NULL, NULL); /* not finite: the step is not taken */
-    ml3_trial_spend(t, steps);
-    code = ml3_trial_report_theta(t, k, k == most, theta, error);
-  }
-  return code;
+/* What an update needs. */
+typedef struct adapting {
+  ml3_meta_work *work;
+  const ml3_loss *loss;
+  const ml3_real *task;
+} adapting;
+
+static void adapt(void *user, ml3_trial *t, ml3_real *theta) {
+  const adapting *a = user;
+  ml3_meta_adapt(a->work, a->loss, a->task, theta, &t->random, NULL, NULL); /* not finite: the step is not taken */
 }
 
-static int run_with(ml3_trial *t, const ml3_loss *loss, const ml3_meta *meta, const ml3_real *task, ml3_error *error) {
+int ml3_trial_adapt(ml3_trial *t, const ml3_loss *loss, const ml3_meta *meta, const ml3_real *task, ml3_error *error) {
   const size_t size = (size_t)t->play->problem->theta_size;
   ml3_trial_pause(t); /* buffers are made once in real use */
   ml3_meta_work *work = ml3_meta_work_new(meta, error);
@@ -66,8 +63,10 @@ static int run_with(ml3_trial *t, const ml3_loss *loss, const ml3_meta *meta, co
   ml3_trial_resume(t);
   int code = ML3_ERR_MEMORY;
   if (work && theta) {
+    adapting a = {work, loss, task};
     memcpy(theta, t->theta_0, size * sizeof *theta);
-    code = learn(t, loss, work, task, theta, error);
+    ml3_meta_begin(work, loss, theta);
+    code = ml3_trial_report_updates(t, t->play->update_steps, theta, adapt, &a, error);
   } else if (work) {
     ml3_error_set(error, code, "no memory for a policy");
   }
@@ -87,7 +86,7 @@ static const ml3_real *learned_on(const ml3_trial *t) {
 
 static int run_learned_loss(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   (void)method;
-  return run_with(t, t->loss->loss, meta_of(t->arena, t->loss), learned_on(t), error);
+  return ml3_trial_adapt(t, t->loss->loss, meta_of(t->arena, t->loss), learned_on(t), error);
 }
 
 const ml3_method ml3_method_learned_loss = {
@@ -124,7 +123,7 @@ static int prepare_untrained_loss(const ml3_method *method, const ml3_arena *are
 
 static int run_untrained_loss(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   (void)method;
-  return run_with(t, t->shared, meta_of(t->arena, t->loss), learned_on(t), error);
+  return ml3_trial_adapt(t, t->shared, meta_of(t->arena, t->loss), learned_on(t), error);
 }
 
 const ml3_method ml3_method_untrained_loss = {.name = "untrained_loss",
@@ -173,7 +172,7 @@ static int prepare_recorded(const ml3_method *method, const ml3_arena *arena, co
 static int run_recorded(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   (void)method;
   const recorded *r = t->shared;
-  return run_with(t, t->loss->loss, r ? r->meta : meta_of(t->arena, t->loss), t->world_task.numbers, error);
+  return ml3_trial_adapt(t, t->loss->loss, r ? r->meta : meta_of(t->arena, t->loss), t->world_task.numbers, error);
 }
 
 const ml3_method ml3_method_learned_loss_world = {
@@ -314,25 +313,29 @@ static int prepare_gradient(const ml3_method *method, const ml3_arena *arena, co
   return code;
 }
 
+/* A descent with its step size and momentum. */
+typedef struct stepping {
+  descent descent;
+  task_step step;
+} stepping;
+
+static void step_down(void *user, ml3_trial *t, ml3_real *theta) {
+  stepping *s = user; /* theta is the descent's */
+  (void)theta;
+  descend(&s->descent, learned_on(t), s->step, &t->random);
+}
+
 static int run_gradient(const ml3_method *method, ml3_trial *t, ml3_error *error) {
-  const task_step step = *(const task_step *)t->shared;
-  const double steps = t->play->gradient_steps;
-  const ml3_real *task = t->play->in_world ? t->world_task.numbers : t->task.numbers;
-  const int most = most_updates(t->arena);
-  descent d;
+  stepping s = {.step = *(const task_step *)t->shared};
+  descent *d = &s.descent;
   (void)method;
   ml3_trial_pause(t);
-  int code = open_descent(&d, t->arena->meta, error);
+  int code = open_descent(d, t->arena->meta, error);
   ml3_trial_resume(t);
   if (code != ML3_OK) return code;
-  memcpy(d.theta, t->theta_0, (size_t)d.problem->theta_size * sizeof *d.theta);
-  code = ml3_trial_report_theta(t, 0, false, d.theta, error);
-  for (int k = 1; k <= most && code == ML3_OK && ml3_trial_affords(t, steps); k++) {
-    descend(&d, task, step, &t->random);
-    ml3_trial_spend(t, steps);
-    code = ml3_trial_report_theta(t, k, k == most, d.theta, error);
-  }
-  close_descent(&d);
+  memcpy(d->theta, t->theta_0, (size_t)d->problem->theta_size * sizeof *d->theta);
+  code = ml3_trial_report_updates(t, t->play->gradient_steps, d->theta, step_down, &s, error);
+  close_descent(d);
   return code;
 }
 

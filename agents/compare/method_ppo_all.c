@@ -7,15 +7,9 @@
 #include "agents/learn/ppo.h"
 #include "agents/problems/expert.h"
 
-static int place_of_ppo(void) {
-  int i = 0;
-  while (ml3_learner_at(i) != &ml3_learner_ppo) i++;
-  return i;
-}
-
 static int prepare(const ml3_method *method, const ml3_arena *arena, const ml3_compare_loss *loss, void **shared,
                    double *steps, char *note, size_t note_size, ml3_error *error) {
-  ml3_learner_settings s = arena->settings.learners[place_of_ppo()];
+  ml3_learner_settings s = arena->settings.learners[ml3_learner_index(&ml3_learner_ppo)];
   (void)note, (void)note_size, (void)loss;
   if (!s.policy.action_dim)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "there are no settings for the policy that '%s' learns",

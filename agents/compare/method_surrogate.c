@@ -167,9 +167,12 @@ static int prepare(const ml3_method *method, const ml3_arena *arena, const ml3_c
   return ML3_OK;
 }
 
+static void update_in_world(void *user, ml3_trial *t, ml3_real *theta) {
+  update(user, t->world_task.numbers, theta, &t->random);
+}
+
 static int run(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   const shared_part *of = t->shared;
-  const int most = t->arena->settings.steps[t->arena->settings.step_count - 1];
   const size_t size = (size_t)of->problem->theta_size;
   optimizee s;
   (void)method;
@@ -180,14 +183,9 @@ static int run(const ml3_method *method, ml3_trial *t, ml3_error *error) {
   ml3_real *theta = malloc(size * sizeof *theta);
   if (theta) {
     memcpy(theta, t->theta_0, size * sizeof *theta);
-    code = ml3_trial_report_theta(t, 0, false, theta, error);
+    code = ml3_trial_report_updates(t, t->play->update_steps, theta, update_in_world, &s, error);
   } else {
     code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a policy");
-  }
-  for (int k = 1; k <= most && code == ML3_OK && ml3_trial_affords(t, t->play->update_steps); k++) {
-    update(&s, t->world_task.numbers, theta, &t->random);
-    ml3_trial_spend(t, t->play->update_steps);
-    code = ml3_trial_report_theta(t, k, k == most, theta, error);
   }
   free(theta);
   close_optimizee(&s);

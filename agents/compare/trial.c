@@ -169,6 +169,19 @@ int ml3_trial_report_theta(ml3_trial *t, int updates, bool last, const ml3_real 
   return ml3_trial_report_net(t, updates, last, t->play->policy, theta, error);
 }
 
+int ml3_trial_report_updates(ml3_trial *t, double steps, ml3_real *theta, ml3_trial_update update, void *user,
+                             ml3_error *error) {
+  const ml3_compare_settings *s = &t->arena->settings;
+  const int most = s->steps[s->step_count - 1];
+  int code = ml3_trial_report_theta(t, 0, false, theta, error);
+  for (int k = 1; k <= most && code == ML3_OK && ml3_trial_affords(t, steps); k++) {
+    update(user, t, theta);
+    ml3_trial_spend(t, steps);
+    code = ml3_trial_report_theta(t, k, k == most, theta, error);
+  }
+  return code;
+}
+
 int ml3_trial_report_failure(ml3_trial *t, int updates, ml3_error *error) {
   const ml3_outcome none = {.task_loss = NAN, .episode_return = NAN, .distance = NAN, .success = 0};
   ml3_trial_pause(t);

@@ -39,6 +39,12 @@ const ml3_learner_kind *ml3_learner_at(int i) {
   return i >= 0 && i < ML3_LEARNER_COUNT ? table[i] : NULL;
 }
 
+int ml3_learner_index(const ml3_learner_kind *kind) {
+  int i = 0;
+  while (table[i] != kind) i++;
+  return i;
+}
+
 const ml3_learner_kind *ml3_learner_find(const char *name, ml3_error *error) {
   const char *names[ML3_LEARNER_COUNT];
   char all[512] = "";

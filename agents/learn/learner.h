@@ -96,6 +96,7 @@ typedef struct ml3_learner_options {
 extern const ml3_keys ml3_learner_keys;
 
 const ml3_learner_kind *ml3_learner_at(int index); /* in the order of learners.h; NULL behind the last */
+int ml3_learner_index(const ml3_learner_kind *kind); /* where it is in that order */
 /* The kind of that name; NULL with a sentence that names the nearest. */
 const ml3_learner_kind *ml3_learner_find(const char *name, ml3_error *error);
 
