@@ -2,7 +2,9 @@
    follows a reset or a full state depends on that state alone. Models in data/mjcf; some need MuJoCo 4. */
 #define _POSIX_C_SOURCE 200809L
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <math.h>
+#include <mujoco/mujoco.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,6 +208,33 @@ Test(simulation, survives_a_stack_that_is_full_in_a_linearisation_on_any_thread)
     ml3_env_free(env);
   }
   cr_expect_eq(good, 8);
+}
+
+static void give_up(const mjModel *m, mjData *d) {
+  (void)m;
+  if (fabs(d->qvel[0]) > 0.2) mju_error("the hand is too heavy");
+}
+
+/* Whatever the reason: here a function of MuJoCo's caller, in any release. Its pointer is looked up, since a program that names
+   it has a copy of its own, which MuJoCo does not read. */
+Test(simulation, is_back_where_its_task_begins_when_mujoco_gave_up_in_a_step) {
+  ml3_env *env = open_env("reacher_joints");
+  ml3_env_result result = {0};
+  ml3_error error = {0};
+  const double action[2] = {0.02, 0.02};
+  int t = 0;
+  mjfGeneric *const callback = dlsym(RTLD_DEFAULT, "mjcb_passive");
+  cr_assert_not_null(callback);
+  *callback = give_up;
+  while (t < 60 && ml3_env_step_checked(env, action, &result, &error) == ML3_OK) t++;
+  *callback = NULL;
+  cr_assert(t > 0 && t < 60, "it failed at step %d", t);
+  cr_expect_eq(result.code, ML3_ERR_NUMERIC);
+  cr_expect(result.terminated && isnan(result.reward));
+  cr_expect_not_null(strstr(error.message, "MuJoCo says: the hand is too heavy"), "%s", error.message);
+  cr_expect_eq(env->warnings.counts[ML3_WARN_ERROR], 1);
+  expect_as_new(env);
+  ml3_env_free(env);
 }
 
 /* While the boxes fall there is room; when they land there is not. */
