@@ -105,6 +105,7 @@ typedef struct ml3_env_spec {
   int split;      /* of a task with splits: 0 train, 1 validation, 2 test, 3 out of distribution; each is a spec of its own */
   const struct ml3_env_spec *splits; /* [4] of them, this one among them; NULL: tasks are drawn alike for any purpose */
   bool no_goal;   /* nothing is to be reached: distance is 0, and success false */
+  bool hides_task; /* neither policies nor losses may see what a task asks for; ml3_env_reveal shows it to experts */
   int term_count; /* named terms that the reward is made of; 0: it has none */
   const double *weights; /* [term_count] of the terms; NAN, or no array: as the task says */
   int limit_count; /* named conditions, of which an episode ends when one does not hold; 0: it has none */
@@ -199,6 +200,10 @@ const ml3_env_spec *ml3_env_open(const char *path, const char *name, ml3_error *
 
 /* The version of the MuJoCo that simulates, as it says itself: "4.0.0". */
 const char *ml3_env_simulator(void);
+
+/* A copy of the spec whose goal is all of the task's parameters, for policies that may know what is hidden: experts at meta-train
+   time, an upper reference. Tasks are those of its own distribution. The caller frees it; NULL without memory. */
+ml3_env_spec *ml3_env_reveal(const ml3_env_spec *spec);
 
 /* ---- instances ----------------------------------------------------------------------------- */
 

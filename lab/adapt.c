@@ -20,7 +20,8 @@ static bool is_namesake(const char *what, const char *loss) {
 static int forget_environment(ml3_lab_config *config, const ml3_loss *loss, ml3_error *error) {
   static const char *const none[] = {"horizon=0", "policy.obs_scale=[]", "policy.relative=[]", "rollout.fixed=[]",
                                      "rollout.reward=[]"};
-  const bool anywhere = loss->spec.kind == ML3_LOSS_LEARNED && ml3_model_free_are_entries(loss->names[0]);
+  const bool anywhere = loss->spec.kind == ML3_LOSS_LEARNED &&
+                        ml3_model_free_rows_of(loss->names[0], loss->spec.features) == ML3_ROWS_ENTRIES;
   return anywhere ? ml3_lab_config_set_all(config, none, sizeof none / sizeof *none, error) : ML3_OK;
 }
 

@@ -27,9 +27,9 @@ static const ml3_key model_free_keys[] = {
      "model_free: of generalised advantages by the linear one"},
     {"rollout.credit", ML3_KEY_CHOICE, AT(credit), "advantage", 0, 0, "advantage|reward_to_go", NULL,
      "model_free: what the learned loss sees of rewards"},
-    {"loss.rows", ML3_KEY_CHOICE, AT(rows), "step", 0, 0, "step|entry", "method=learned_loss",
+    {"loss.rows", ML3_KEY_CHOICE, AT(rows), "step", 0, 0, "step|entry|entry_state", "method=learned_loss",
      "model_free: a row of what the loss sees: a time step; or an entry of its action, by numbers without dimension that are "
-     "the same in every environment"},
+     "the same in every environment; or those and the step's state and reward"},
     {"outer.clip", ML3_KEY_REAL, AT(clip), "0.2", 1e-6, 10, NULL, NULL,
      "model_free, in several epochs: how far a probability's ratio may move from the policy that drew"},
     {"outer.target_weight", ML3_KEY_REAL, AT(target_weight), "0", 0, 1e6, NULL, "method=learned_loss",

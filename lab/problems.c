@@ -85,7 +85,7 @@ ml3_problem *ml3_lab_problem_new_at_test(const ml3_lab_config *config, ml3_error
 static ml3_feature_rows rows_of(const ml3_lab_config *config, const ml3_loss *loss) {
   const bool named = loss->spec.kind == ML3_LOSS_LEARNED && strcmp(loss->names[0], "f0") != 0;
   if (!named) return (ml3_feature_rows)ML3_LAB_GET(config, model_free)->rows;
-  return ml3_model_free_are_entries(loss->names[0]) ? ML3_ROWS_ENTRIES : ML3_ROWS_STEPS;
+  return ml3_model_free_rows_of(loss->names[0], loss->spec.features);
 }
 
 ml3_problem *ml3_lab_problem_new_for(const ml3_lab_config *config, const ml3_loss *loss, ml3_error *error) {

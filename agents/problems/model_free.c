@@ -125,10 +125,9 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "rollout.reuse: an update has %d episodes and the task loss %d; they must be as many",
                          s->rollouts, s->outer_rollouts);
-  if (s->reuse && (s->extra == ML3_MODEL_FREE_EXPLORATION_GOAL || s->extra == ML3_MODEL_FREE_ADVICE))
-    return ml3_error_set(
-        error, ML3_ERR_ARGUMENT, "rollout.reuse: %s, which the rollouts of an update do not keep",
-        s->extra == ML3_MODEL_FREE_ADVICE ? "advice needs observations" : "an exploration goal needs states");
+  if (s->reuse && s->extra == ML3_MODEL_FREE_EXPLORATION_GOAL)
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "rollout.reuse: an exploration goal needs states, which the rollouts of an update do not keep");
   if (s->judge_episodes < 1)
     return ml3_error_set(error, ML3_ERR_ARGUMENT, "a policy is judged by %d episodes; at least 1 is needed",
                          s->judge_episodes);
@@ -152,20 +151,16 @@ static int check(ml3_model_free_settings *s, ml3_error *error) {
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
                          "an expert's targets are asked for on '%s', but the extra information is not advice",
                          s->env->name);
-  if (s->rows == ML3_ROWS_ENTRIES && s->env->choices)
+  if (s->rows != ML3_ROWS_STEPS && s->env->choices)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "loss.rows is entry, a row for each entry of a continuous action, and environment '%s' takes "
+                         "loss.rows asks for a row for each entry of a continuous action, and environment '%s' takes "
                          "one of %d discrete ones; set loss.rows=step",
                          s->env->name, s->env->choices);
-  if (s->rows == ML3_ROWS_ENTRIES && s->policy.kind != ML3_POLICY_GAUSSIAN && s->policy.kind != ML3_POLICY_GAUSSIAN_STATE)
+  if (s->rows != ML3_ROWS_STEPS && s->policy.kind != ML3_POLICY_GAUSSIAN && s->policy.kind != ML3_POLICY_GAUSSIAN_STATE)
     return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "loss.rows is entry, a row for each entry of a continuous action, and the policy of '%s' is no "
+                         "loss.rows asks for a row for each entry of a continuous action, and the policy of '%s' is no "
                          "Gaussian; set policy.kind=gaussian, or loss.rows=step",
                          s->env->name);
-  if (s->rows == ML3_ROWS_ENTRIES && s->expert_targets)
-    return ml3_error_set(error, ML3_ERR_ARGUMENT,
-                         "outer.target_weight holds targets against an expert's actions, and with loss.rows=entry the "
-                         "loss knows no actions; set outer.target_weight=0, or loss.rows=step");
   return ML3_OK;
 }
 
@@ -284,10 +279,11 @@ static void lay_out(model_free *m) {
   m->inner[INNER_ACTION] = ml3_block_of(rows, a);
   m->inner[INNER_CREDIT] = m->inner[INNER_ADVANTAGE] = m->inner[INNER_LOG_PROB] = ml3_block_of(rows, 1);
   m->inner[INNER_GOAL] = ml3_block_of(1, s->env->goal_dim);
-  m->inner[INNER_TARGETS] = ml3_block_of(s->expert_targets ? rows : 0, a);
+  m->inner[INNER_TARGETS] = ml3_block_of(advises_updates(m) ? rows : 0, a);
   m->inner[INNER_MEAN] = m->inner[INNER_LOG_STD] = ml3_block_of(by_entries(m) ? rows : 0, a);
   for (int i = INNER_RETURN; i <= INNER_TIME; i++) m->inner[i] = ml3_block_of(by_entries(m) ? rows : 0, 1);
   m->inner[INNER_AGE] = ml3_block_of(by_entries(m), 1);
+  m->inner[INNER_REWARD] = m->inner[INNER_REWARD_CHANGE] = ml3_block_of(with_states(m) ? rows : 0, 1);
 
   m->outer[OUTER_X] = ml3_block_of(outer, n);
   m->outer[OUTER_ACTION] = ml3_block_of(outer, a);
@@ -321,6 +317,7 @@ static int make(model_free *m, ml3_error *error) {
     for (int f = 0; f < SEES_MEAN; f++)
       if (m->sees[f]) p->first_target += ml3_model_free_feature_width(m, f);
     p->targets = m->sees[SEES_MEAN] ? actions(m) : 0;
+    if (by_entries(m)) p->build_targets = ml3_model_free_build_entry_targets, p->targets = 1; /* the first column: shift */
   }
   p->build_extra_loss = extra_losses[s->extra];
   if (s->reuse) p->reuse = ml3_model_free_reuse;

@@ -6,7 +6,8 @@
      features  one row a time step: [s, mean, log_std, log pi(a|s), credit, goal]; s, credit and goal are data, the others
                carry the gradient by theta. credit: discounted reward-to-go, or the advantage below.
                Or one row an entry of the action of a time step, whose columns have no dimension and are the same in every
-               environment (model_free_entries.c), so that a loss which sees them fits any environment and policy
+               environment (model_free_entries.c), so that a loss which sees them fits any environment and policy; or those
+               and the state and reward of the time step, for one environment and what is hidden in it
      L_task    - mean A_t log pi_theta'(a_t|s_t) on `outer_rollouts` *fresh* episodes of theta'
      A_t       generalised advantages by a linear baseline of state and time (advantage.h), or, with `baseline` episodes, the
                reward-to-go minus its mean over the other episodes at the same step; then to mean 0 and deviation 1
@@ -46,7 +47,7 @@ typedef enum ml3_credit { ML3_CREDIT_ADVANTAGE, ML3_CREDIT_REWARD_TO_GO } ml3_cr
 typedef enum ml3_baseline_kind { ML3_BASELINE_LINEAR, ML3_BASELINE_EPISODES } ml3_baseline_kind;
 
 /* What a row of features is. */
-typedef enum ml3_feature_rows { ML3_ROWS_STEPS, ML3_ROWS_ENTRIES } ml3_feature_rows;
+typedef enum ml3_feature_rows { ML3_ROWS_STEPS, ML3_ROWS_ENTRIES, ML3_ROWS_ENTRIES_STATES } ml3_feature_rows;
 
 /* Extra information while meta-training. */
 typedef enum ml3_model_free_extra {
@@ -91,8 +92,8 @@ void ml3_model_free_own(ml3_problem *problem, ml3_demonstrations *demonstrations
 ml3_problem *ml3_model_free_new(const ml3_model_free_settings *settings,
                                 ml3_error *error); /* NULL with a sentence; freed by problem->free */
 
-/* Are features of which that is the first rows of entries? */
-bool ml3_model_free_are_entries(const char *first);
+/* What are the rows of so many features, of which that is the first? */
+ml3_feature_rows ml3_model_free_rows_of(const char *first, int count);
 
 /* With the normalisation that was set. */
 const ml3_model_free_settings *ml3_model_free_settings_of(const ml3_problem *problem);

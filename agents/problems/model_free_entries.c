@@ -14,6 +14,13 @@
      log_std    log(sigma_0 / half)
      updates    k / (k + 10) of the k updates that the policy has behind it
 
+   and with states, for what a loss can know of one environment:
+
+     mean           mean_0 / half
+     reward, reward_change   of the time step, and since the one before, a second
+     entry.NAME     1 in the rows of that entry of the action, else 0
+     state.NAME     what the policy saw
+
    1/2 (shift^2 + spread^2) is the Kullback-Leibler divergence of the policy from the one that drew to second order, so that a
    Gauss-Newton step on targets for both is a step in the metric of Fisher's information; with score and spread_score as targets it
    is the natural policy gradient (Kakade 2001). */
@@ -62,17 +69,41 @@ static const char *const names[COLUMNS] = {[SHIFT] = "shift",
                                            [LOG_STD] = "log_std",
                                            [UPDATES] = "updates"};
 
+/* Of one environment: these, an entry of the action each, and the policy's inputs. */
+enum { MEAN, REWARD, REWARD_CHANGE, STATE_COLUMNS };
+static const char *const state_names[STATE_COLUMNS] = {[MEAN] = "mean", [REWARD] = "reward", [REWARD_CHANGE] = "reward_change"};
+
+static int column_count(const model_free *m) {
+  return COLUMNS + (with_states(m) ? STATE_COLUMNS + actions(m) + inputs(m) : 0);
+}
+
 int ml3_model_free_name_entries(model_free *m, ml3_error *error) {
-  m->name_list = calloc(COLUMNS, sizeof *m->name_list);
-  if (!m->name_list) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d names of features", COLUMNS);
-  for (int i = 0; i < COLUMNS; i++) m->name_list[i] = names[i];
-  m->problem.features = COLUMNS;
+  const ml3_env_spec *env = m->settings.env;
+  const int count = column_count(m);
+  m->name_list = calloc((size_t)count, sizeof *m->name_list);
+  m->names = calloc((size_t)count, sizeof *m->names);
+  if (!m->name_list || !m->names)
+    return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for %d names of features", count);
+  for (int i = 0; i < count; i++) {
+    const int k = i - COLUMNS - STATE_COLUMNS, seen = k - actions(m), goal = seen - env->obs_dim;
+    if (i < COLUMNS)
+      snprintf(m->names[i], NAME, "%s", names[i]);
+    else if (k < 0)
+      snprintf(m->names[i], NAME, "%s", state_names[i - COLUMNS]);
+    else if (seen < 0)
+      snprintf(m->names[i], NAME, "entry.%s", env->action[k].name);
+    else
+      snprintf(m->names[i], NAME, "state.%s", goal < 0 ? env->obs[seen].name : env->goal[goal].name);
+    m->name_list[i] = m->names[i];
+  }
+  m->problem.features = count;
   m->problem.feature_names = m->name_list;
   return ML3_OK;
 }
 
-bool ml3_model_free_are_entries(const char *first) {
-  return strcmp(first, names[0]) == 0;
+ml3_feature_rows ml3_model_free_rows_of(const char *first, int count) {
+  if (strcmp(first, names[0]) != 0) return ML3_ROWS_STEPS;
+  return count > COLUMNS ? ML3_ROWS_ENTRIES_STATES : ML3_ROWS_ENTRIES;
 }
 
 /* log of half the width of each action entry's bounds: [1, actions]. */
@@ -91,6 +122,27 @@ static ml3_node build_standard(ml3_nn_graph *g, ml3_node x, ml3_node mean, ml3_n
 /* A number of each time step, for all its entries: [rows, actions]. */
 static ml3_node view_step(const model_free *m, ml3_nn_graph *g, int block, ml3_node data) {
   return ml3_nn_broadcast(g, ml3_block_view(g, m->inner[block], data), inner_rows(m), actions(m));
+}
+
+/* 1 in the rows of entry k, else 0: [rows, actions]. */
+static ml3_node build_entry(const model_free *m, ml3_nn_graph *g, int k) {
+  ml3_node entries[actions(m)];
+  for (int i = 0; i < actions(m); i++) entries[i] = ml3_nn_constant(g, 1, 1, i == k);
+  return ml3_nn_broadcast(g, ml3_nn_concat_cols(g, entries, actions(m)), inner_rows(m), actions(m));
+}
+
+/* The columns of one environment, [rows, actions] each. */
+static void build_states(const model_free *m, ml3_nn_graph *g, ml3_node data, ml3_node mean_0, ml3_node *to) {
+  const ml3_node x = ml3_block_view(g, m->inner[INNER_X], data);
+  ml3_node half[actions(m)];
+  for (int i = 0; i < actions(m); i++)
+    half[i] = ml3_nn_constant(g, 1, 1, 1 / ml3_policy_half_width(&m->settings.policy, i));
+  *to++ = ml3_nn_mul(g, mean_0, ml3_nn_broadcast(g, ml3_nn_concat_cols(g, half, actions(m)), inner_rows(m), actions(m)));
+  *to++ = view_step(m, g, INNER_REWARD, data);
+  *to++ = view_step(m, g, INNER_REWARD_CHANGE, data);
+  for (int i = 0; i < actions(m); i++) *to++ = build_entry(m, g, i);
+  for (int i = 0; i < inputs(m); i++)
+    *to++ = ml3_nn_broadcast(g, ml3_nn_slice_cols(g, x, i, 1), inner_rows(m), actions(m));
 }
 
 ml3_node ml3_model_free_build_entries(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
@@ -113,7 +165,7 @@ ml3_node ml3_model_free_build_entries(const ml3_problem *p, ml3_nn_graph *g, ml3
   const ml3_node log_prob_0 =
       ml3_nn_shift(g, ml3_nn_neg(g, ml3_nn_add(g, ml3_nn_scale(g, squared, 0.5), log_std)), -log_sqrt_2pi);
   const ml3_node spread_score = ml3_nn_mul(g, advantage, ml3_nn_scale(g, ml3_nn_shift(g, squared, -1), sqrt(0.5)));
-  ml3_node all[COLUMNS] = {
+  const ml3_node general[COLUMNS] = {
       [SHIFT] = build_standard(g, now.mean, mean_0, log_std_0),
       [SPREAD] = ml3_nn_scale(g, wider, sqrt(2)),
       [SCORE] = ml3_nn_mul(g, advantage, noise),
@@ -131,8 +183,33 @@ ml3_node ml3_model_free_build_entries(const ml3_problem *p, ml3_nn_graph *g, ml3
       [LOG_STD] = log_std,
       [UPDATES] = view_step(m, g, INNER_AGE, data),
   };
-  for (int i = 0; i < COLUMNS; i++) all[i] = ml3_nn_view(g, all[i], 0, rows * entries, 1);
-  return ml3_nn_concat_cols(g, all, COLUMNS);
+  const int count = column_count(m);
+  ml3_node all[count];
+  memcpy(all, general, sizeof general);
+  if (with_states(m)) build_states(m, g, data, mean_0, all + COLUMNS);
+  for (int i = 0; i < count; i++) all[i] = ml3_nn_view(g, all[i], 0, rows * entries, 1);
+  return ml3_nn_concat_cols(g, all, count);
+}
+
+/* An expert's action as shift: (what it would do - mean_0) / sigma_0. */
+ml3_node ml3_model_free_build_entry_targets(const ml3_problem *p, ml3_nn_graph *g, ml3_node data) {
+  const model_free *m = self(p);
+  const ml3_block *d = m->inner;
+  const ml3_node advice = ml3_block_view(g, d[INNER_TARGETS], data), mean_0 = ml3_block_view(g, d[INNER_MEAN], data);
+  const ml3_node shift = build_standard(g, advice, mean_0, ml3_block_view(g, d[INNER_LOG_STD], data));
+  return ml3_nn_view(g, shift, 0, inner_rows(m) * actions(m), 1);
+}
+
+static void put_rewards(const model_free *m, const ml3_rollout *r, ml3_real *inner) {
+  ml3_real *reward = ml3_block_in(m->inner[INNER_REWARD], inner);
+  ml3_real *change = ml3_block_in(m->inner[INNER_REWARD_CHANGE], inner);
+  for (int t = 0; t < r->steps; t++)
+    for (int i = 0; i < r->envs; i++) {
+      const size_t at = (size_t)t * (size_t)r->envs + (size_t)i, before = at - (size_t)r->envs;
+      const bool first = t == 0 || r->end[before] != ML3_GOES_ON;
+      reward[at] = r->reward[at];
+      change[at] = first ? 0 : (ml3_real)((r->reward[at] - r->reward[before]) / m->settings.env->dt_s);
+    }
 }
 
 void ml3_model_free_put_entries(const model_free *m, const ml3_rollout *r, ml3_real *inner) {
@@ -143,6 +220,7 @@ void ml3_model_free_put_entries(const model_free *m, const ml3_rollout *r, ml3_r
   for (size_t i = 0; i < numbers; i++) mean[i] = r->mean[i], log_std[i] = r->log_std[i];
   ml3_rewards_to_go(r, r->reward, m->settings.discount, reward_to_go);
   ml3_standardize(reward_to_go, rows);
+  if (with_states(m)) put_rewards(m, r, inner);
   for (int i = 0; i < r->envs; i++)
     for (int t = 0, gone = 0; t < r->steps; t++, gone++) {
       const size_t at = (size_t)t * (size_t)r->envs + (size_t)i;

@@ -41,6 +41,8 @@ enum {
   INNER_LONG,
   INNER_TIME, /* share of the episode gone */
   INNER_AGE,  /* one number: updates k that the policy has behind it, as k / (k + 10) */
+  INNER_REWARD,        /* of the step; this and the next for rows of entries with states */
+  INNER_REWARD_CHANGE, /* since the step before, a second; 0 in an episode's first */
   INNER_BLOCKS
 };
 
@@ -91,7 +93,14 @@ static inline int outer_rows(const model_free *m) {
   return m->settings.outer_rollouts * m->settings.horizon;
 }
 static inline bool by_entries(const model_free *m) {
-  return m->settings.rows == ML3_ROWS_ENTRIES;
+  return m->settings.rows != ML3_ROWS_STEPS;
+}
+/* Does an expert say what it would do in the states of an update's episodes? */
+static inline bool advises_updates(const model_free *m) {
+  return m->settings.extra == ML3_MODEL_FREE_ADVICE && (m->settings.expert_targets || m->settings.reuse);
+}
+static inline bool with_states(const model_free *m) {
+  return m->settings.rows == ML3_ROWS_ENTRIES_STATES;
 }
 static inline int inputs(const model_free *m) {
   return m->settings.policy.net.inputs;
@@ -122,6 +131,7 @@ ml3_node ml3_model_free_build_imitation(const ml3_problem *p, ml3_nn_graph *g, m
 int ml3_model_free_name_entries(model_free *m, ml3_error *error); /* the problem's features */
 ml3_node ml3_model_free_build_entries(const ml3_problem *p, ml3_nn_graph *g, ml3_node theta, ml3_node data,
                                       ml3_node context);
+ml3_node ml3_model_free_build_entry_targets(const ml3_problem *p, ml3_nn_graph *g, ml3_node data);
 void ml3_model_free_put_entries(const model_free *m, const ml3_rollout *r, ml3_real *inner); /* all but the advantages */
 void ml3_model_free_put_age(const ml3_problem *p, int64_t updates, ml3_real *inner);
 

@@ -26,7 +26,7 @@ static bool keep_more(const model_free *m, workspace *w, ml3_error *error) {
   if (by_entries(m) && ml3_rollout_keep_policy(w->inner_rollout, error) != ML3_OK) return false;
   if (s->extra != ML3_MODEL_FREE_ADVICE) return true;
   if (ml3_rollout_keep_obs(w->outer_rollout, s->env->obs_dim, error) != ML3_OK) return false;
-  return !s->expert_targets || ml3_rollout_keep_obs(w->inner_rollout, s->env->obs_dim, error) == ML3_OK;
+  return !advises_updates(m) || ml3_rollout_keep_obs(w->inner_rollout, s->env->obs_dim, error) == ML3_OK;
 }
 
 static workspace *new_workspace(const model_free *m, ml3_error *error) {
@@ -132,11 +132,12 @@ static int put_exploration(const model_free *m, workspace *w, ml3_real *to, ml3_
   return advantages(m, w, r, w->extra_reward, to, error);
 }
 
-/* What the expert would do in each row of the rollout. */
+/* What the expert would do in each row of the rollout. It may see what a task hides. */
 static void put_expert_actions(const model_free *m, const ml3_rollout *r, const ml3_real *task, ml3_real *to) {
-  double goal[m->settings.env->goal_dim + 1];
+  double goal[m->settings.env->goal_dim + 1], parameters[m->settings.env->task_dim + 1];
   for (int i = 0; i < m->settings.env->goal_dim; i++) goal[i] = ml3_block_in(m->task[TASK_GOAL], task)[i];
-  ml3_expert_advise(m->settings.expert, r->obs, goal, r->envs * r->steps, to);
+  ml3_model_free_task(&m->problem, task, parameters);
+  ml3_expert_advise(m->settings.expert, r->obs, m->settings.env->hides_task ? parameters : goal, r->envs * r->steps, to);
 }
 
 /* The task's, which has none in validation. */
@@ -169,7 +170,7 @@ static int collect_inner(const model_free *m, workspace *w, const ml3_real *task
     ml3_rewards_to_go(r, r->reward, m->settings.discount, credit);
   put(d[INNER_LOG_PROB], to, r->log_prob);
   put(d[INNER_GOAL], to, ml3_block_in(m->task[TASK_GOAL], task));
-  if (m->settings.expert_targets) put_expert_actions(m, r, task, ml3_block_in(d[INNER_TARGETS], to));
+  if (advises_updates(m)) put_expert_actions(m, r, task, ml3_block_in(d[INNER_TARGETS], to));
   if (by_entries(m)) put_lambdas(m, w, to), ml3_model_free_put_entries(m, r, to);
   return ML3_OK;
 }
@@ -205,7 +206,7 @@ int ml3_model_free_collect(const ml3_problem *p, const ml3_real *task, const ml3
   return code;
 }
 
-/* D' of D: the same rows, without credit. */
+/* D' of D: the same rows, without credit, and what an expert said of them. */
 int ml3_model_free_reuse(const ml3_problem *p, const ml3_real *task, const ml3_real *inner, ml3_real *outer,
                          ml3_error *error) {
   const model_free *m = self(p);
@@ -214,6 +215,8 @@ int ml3_model_free_reuse(const ml3_problem *p, const ml3_real *task, const ml3_r
   put(m->outer[OUTER_ACTION], outer, ml3_block_in(m->inner[INNER_ACTION], inner));
   put(m->outer[OUTER_ADVANTAGE], outer, ml3_block_in(m->inner[INNER_ADVANTAGE], inner));
   put(m->outer[OUTER_LOG_PROB], outer, ml3_block_in(m->inner[INNER_LOG_PROB], inner));
+  if (m->settings.extra == ML3_MODEL_FREE_ADVICE)
+    put(m->outer[OUTER_ADVICE], outer, ml3_block_in(m->inner[INNER_TARGETS], inner));
   put_demonstration(m, task, outer);
   return ML3_OK;
 }

@@ -217,7 +217,7 @@ static int fill_specs(ml3_task_reader *r) {
   s->dt_s = m->opt.timestep * t->frame_skip;
   s->state = t->state, s->obs = t->obs, s->action = t->actions, s->goal = t->goals;
   s->name = t->name, s->summary = t->summary;
-  if (t->hides_goal) s->goal_dim = 0;
+  if (t->hides_goal) s->goal_dim = 0, s->hides_task = true;
   s->no_goal = t->distance < 0 && t->success < 0;
   s->term_count = t->term_count;
   s->limit_count = t->limit_count;
