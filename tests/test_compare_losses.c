@@ -278,10 +278,21 @@ Test(compare, there_is_no_minimiser_of_a_loss_that_sees_more_than_state_and_goal
 
 /* ---- one policy for all ----------------------------------------------------------------------------------------------- */
 
+/* PPO's settings of few and short updates. */
+static void set_learner(setup *s, const choice *c, ml3_policy *policy, ml3_ppo_options *ppo) {
+  ml3_error error = {0};
+  cr_assert_eq(ml3_policy_init(policy, s->arena.env, &c->hidden, 1, ML3_TANH, true, &error), 0);
+  cr_assert_eq(ml3_policy_make_gaussian(policy, ML3_POLICY_GAUSSIAN, -0.5, &error), 0);
+  ml3_keys_default(ml3_learner_ppo.keys, ppo);
+  ppo->minibatches = 2;
+  ml3_learner_settings *l = &s->arena.settings.learners[ML3_LEARNER_AT_ppo];
+  *l = ml3_learner_defaults(s->arena.env, policy);
+  l->envs = 4, l->steps = 16, l->updates = 3, l->own = ppo;
+}
+
 Test(compare, one_ppo_for_all_tasks_takes_the_steps_of_meta_training) {
   static const char *const methods[] = {"ppo_all"};
   const choice c = {.env = "pointmass_goal", .hidden = 4};
-  ml3_error error = {0};
   ml3_problem *p = make_problem(&c);
   const ml3_loss_spec spec = plain_spec(p);
   setup s;
@@ -289,13 +300,7 @@ Test(compare, one_ppo_for_all_tasks_takes_the_steps_of_meta_training) {
   expect_refused(&s.arena, "ppo_all", "no settings for the policy that 'ppo_all' learns");
   ml3_policy policy;
   ml3_ppo_options ppo;
-  cr_assert_eq(ml3_policy_init(&policy, s.arena.env, &c.hidden, 1, ML3_TANH, true, &error), 0);
-  cr_assert_eq(ml3_policy_make_gaussian(&policy, ML3_POLICY_GAUSSIAN, -0.5, &error), 0);
-  ml3_keys_default(ml3_learner_ppo.keys, &ppo);
-  ppo.minibatches = 2;
-  ml3_learner_settings *l = &s.arena.settings.learners[ML3_LEARNER_AT_ppo];
-  *l = ml3_learner_defaults(s.arena.env, &policy);
-  l->envs = 4, l->steps = 16, l->updates = 3, l->own = &ppo;
+  set_learner(&s, &c, &policy, &ppo);
   ml3_compare *most = compare(&s.arena, methods, 1);
   cr_expect_eq(most->series[0].once_steps, 10 * 64, "ten updates of 64 steps are within 700");
   cr_expect_eq(ml3_compare_at(&most->series[0].trials[0], -1)->env_steps, 0, "none on the task");
@@ -307,6 +312,31 @@ Test(compare, one_ppo_for_all_tasks_takes_the_steps_of_meta_training) {
   cr_expect_eq(own->series[0].once_steps, 3 * 64, "without a loss its own updates");
   cr_expect_neq(return_of(most, 0, 0), return_of(one, 0, 0));
   ml3_compare_free(most), ml3_compare_free(one), ml3_compare_free(own);
+  close_setup(&s);
+}
+
+/* With enough steps it is far better than a policy that cannot know where to go. */
+Test(compare, an_expert_sees_what_the_task_hides) {
+  static const char *const methods[] = {"ppo_all", "expert"};
+  const choice c = {.env = "pointmass_hidden", .hidden = 8};
+  ml3_problem *p = make_problem(&c);
+  const ml3_loss_spec spec = plain_spec(p);
+  setup s;
+  open_setup(&s, p, &spec);
+  s.arena.losses = NULL, s.arena.loss_count = 0;
+  ml3_policy policy;
+  ml3_ppo_options ppo;
+  set_learner(&s, &c, &policy, &ppo);
+  ml3_learner_settings *l = &s.arena.settings.learners[ML3_LEARNER_AT_ppo];
+  l->envs = 16, l->steps = 50, l->updates = 40;
+  ppo.rate = 5e-3, ppo.discount = 0.95;
+  ml3_compare *of = compare(&s.arena, methods, 2);
+  double blind = 0, knowing = 0;
+  for (int task = 0; task < s.arena.settings.tasks; task++)
+    blind += return_of(of, 0, task), knowing += return_of(of, 1, task);
+  cr_expect_eq(of->series[1].once_steps, 40 * 16 * 50);
+  cr_expect_gt(knowing, blind + 1, "%g, and %g without", knowing, blind);
+  ml3_compare_free(of);
   close_setup(&s);
 }
 

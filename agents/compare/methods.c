@@ -4,7 +4,7 @@
 #include "agents/compare/method.h"
 
 extern const ml3_method ml3_method_untrained, ml3_method_random, ml3_method_learned_loss, ml3_method_learned_loss_world,
-    ml3_method_untrained_loss, ml3_method_argmin, ml3_method_ppo_all, ml3_method_task_gradient,
+    ml3_method_untrained_loss, ml3_method_argmin, ml3_method_ppo_all, ml3_method_expert, ml3_method_task_gradient,
     ml3_method_task_gradient_momentum, ml3_method_natural, ml3_method_surrogate, ml3_method_drift, ml3_method_ilqr,
     ml3_method_ilqr_feedback, ml3_method_ilqr_random, ml3_method_ilqr_restarts, ml3_method_ilqr_mpc,
     ml3_method_ilqr_learned, ml3_method_ilqr_learned_random, ml3_method_ilqr_learned_restarts,
@@ -22,6 +22,7 @@ static const ml3_method *const methods[] = {
     &ml3_method_untrained_loss,
     &ml3_method_argmin,
     &ml3_method_ppo_all,
+    &ml3_method_expert,
     &ml3_method_task_gradient,
     &ml3_method_task_gradient_momentum,
     &ml3_method_natural,
