@@ -14,12 +14,12 @@
 /* The columns that say something for this kind of problem. */
 static ml3_lab_table *make_table(const ml3_lab_problem_kind *kind, const ml3_problem *p, const ml3_loss *loss) {
   const bool learned = loss->spec.kind == ML3_LOSS_LEARNED;
-  const char *columns[7] = {"updates", learned ? "learned loss before" : "own loss before", "task loss"};
+  const char *columns[7] = {"updates", learned ? "learned loss" : "own loss", "task loss"};
   int count = 3;
   if (p->distance_name) columns[count++] = p->distance_name;
   if (kind->rollouts) columns[count++] = "return";
-  if (p->success_name) columns[count++] = p->success_name;
-  if (p->success_name && ml3_lab_problem_acts(kind)) columns[count++] = "passed";
+  if (p->success_name) columns[count++] = ml3_lab_problem_acts(kind) ? "success at end" : p->success_name;
+  if (p->success_name && ml3_lab_problem_acts(kind)) columns[count++] = "at any step";
   return ml3_lab_table_new(columns, count);
 }
 
@@ -41,6 +41,15 @@ static int add_row(ml3_lab_adapting *a, ml3_lab_table *table, int updates, doubl
   return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
 }
 
+/* What the column of the loss means. */
+static void print_legend(const ml3_lab_adapting *a) {
+  if (a->loss->spec.kind != ML3_LOSS_LEARNED) return;
+  printf(
+      "learned loss: its value before the update, on the data of that update. It may rise while the task loss falls:\n"
+      "a learned loss is trained for the direction of its gradient, and its values at different updates have no common "
+      "scale.\n");
+}
+
 static int adapt(ml3_lab_adapting *a, int task, int updates, ml3_error *error) {
   int code = ml3_lab_adapting_begin(a, task, error);
   if (code != ML3_OK) return code;
@@ -52,6 +61,7 @@ static int adapt(ml3_lab_adapting *a, int task, int updates, ml3_error *error) {
     if (code == ML3_OK) code = add_row(a, table, k, value, error);
   }
   if (table) cli_table_print(table, stdout);
+  if (code == ML3_OK && updates > 0) print_legend(a);
   ml3_lab_table_free(table);
   return code;
 }
@@ -68,19 +78,19 @@ int cli_adapt(int argc, const char **argv) {
   int task = 0, updates = 5, force = 0;
   const char *output = NULL, *loss = NULL;
   const struct poptOption own[] = {
-      {"task", 't', POPT_ARG_INT, &task, 0, "number of the held-out task (0)", "N"},
-      {"updates", 'n', POPT_ARG_INT, &updates, 0, "updates by the learned loss (5)", "N"},
-      {"loss", 'l', POPT_ARG_STRING, &loss, 0, "another loss than the run's own: a run's, a FILE's, or zoo:NAME",
-       "LOSS"},
+      {"task", 't', POPT_ARG_INT, &task, 0, "index of the held-out task (0)", "N"},
+      {"updates", 'n', POPT_ARG_INT, &updates, 0, "number of updates with the learned loss (5)", "N"},
+      {"loss", 'l', POPT_ARG_STRING, &loss, 0,
+       "use this loss instead of the run's own: RUN, FILE.safetensors, or zoo:NAME", "LOSS"},
       {"output", 'o', POPT_ARG_STRING, &output, 0,
-       "where the policy or model goes (RUN/policy.safetensors or RUN/model.safetensors)", "FILE"},
+       "file for the trained policy or model (RUN/policy.safetensors or RUN/model.safetensors)", "FILE"},
       CLI_FORCE_OPTION(&force),
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(&options, argc, argv, own, "RUN|zoo:NAME|PRESET|ENVIRONMENT [OPTIONS]",
-                                "Trains a fresh policy or model with the learned loss of a run on a task it "
-                                "has not seen: the loss alone, no\n"
-                                "task loss, no extra information.",
+                                "Trains a freshly initialized policy or model on one held-out task with the "
+                                "learned loss of a run. Only the\n"
+                                "learned loss is used, neither the task loss nor extra information.",
                                 NULL);
   if (answer >= 0) return answer;
   if (task < 0 || updates < 0 || updates > 100000) {

@@ -64,10 +64,10 @@ int cli_bench(int argc, const char **argv) {
   double seconds = 2;
   const char *program = NULL;
   const struct poptOption own[] = {
-      {"problem", '\0', POPT_ARG_STRING, &problem, 0, "mountain_car, reacher or sine: the published ones", "NAME"},
-      {"tasks", '\0', POPT_ARG_INT, &tasks, 0, "of an outer step (1)", "N"},
+      {"problem", '\0', POPT_ARG_STRING, &problem, 0, "mountain_car, reacher or sine, with the published networks", "NAME"},
+      {"tasks", '\0', POPT_ARG_INT, &tasks, 0, "tasks of an outer step (1)", "N"},
       {"batch", '\0', POPT_ARG_INT, &batch, 0, "tasks that one program takes together (up to 4)", "N"},
-      {"threads", '\0', POPT_ARG_INT, &threads, 0, "(1)", "N"},
+      {"threads", '\0', POPT_ARG_INT, &threads, 0, "number of threads (1)", "N"},
       {"steps", '\0', POPT_ARG_INT, &steps, 0, "inner steps (1)", "N"},
       {"fast", '\0', POPT_ARG_NONE, &fast, 0, "large products to 1e-5 on a matrix unit (loss.products=fast)", NULL},
       {"seconds", '\0', POPT_ARG_DOUBLE, &seconds, 0, "measuring time (2)", "S"},

@@ -13,8 +13,8 @@ int cli_collect(int argc, const char **argv) {
   const char *policy = "random", *output = NULL, *id = NULL;
   const struct poptOption own[] = {
       {"policy", 'p', POPT_ARG_STRING, &policy, 0,
-       "'random', or a trained policy.safetensors, which acts by its mean (random)", "POLICY"},
-      {"episodes", 'n', POPT_ARG_INT, &episodes, 0, "how many (100)", "N"},
+       "'random', or a trained policy.safetensors, whose mean action is taken (random)", "POLICY"},
+      {"episodes", 'n', POPT_ARG_INT, &episodes, 0, "number of episodes (100)", "N"},
       {"seed", '\0', POPT_ARG_LONG, &seed, 0, "of tasks, starts and random actions (0)", "N"},
       {"output", 'o', POPT_ARG_STRING, &output, 0, "the new folder (data/ENVIRONMENT-POLICY-v0)", "FOLDER"},
       {"id", '\0', POPT_ARG_STRING, &id, 0, "Minari's name of the set, (NAMESPACE/)NAME-v0 (the folder's last part)",
@@ -52,7 +52,7 @@ int cli_collect(int argc, const char **argv) {
     printf("%s: %d episodes, %lld steps; return %.4g (95 %%: %.4g - %.4g)", found.folder, found.episodes, found.steps,
            found.episode_return.mean, found.episode_return.low, found.episode_return.high);
     if (!found.no_goal)
-      printf(", success %.1f %%, passed %.1f %%", 100.0 * found.succeeded / found.episodes,
+      printf(", success %.1f %% at the end, %.1f %% at any step", 100.0 * found.succeeded / found.episodes,
              100.0 * found.passed / found.episodes);
     printf("\n");
   }
@@ -68,22 +68,22 @@ static void print_summary(const ml3_dataset *d, const ml3_lab_collected *s) {
   printf("steps          %lld, %d to %d an episode\n", s->steps, s->shortest, s->longest);
   if (count) printf("return         %.6g on average (95 %%: %.6g - %.6g)\n", mean.mean, mean.low, mean.high);
   if (s->without_states)
-    printf("goal           unknown in %d episodes, which have no states\n", s->without_states);
+    printf("success        unknown in %d episodes, which have no states\n", s->without_states);
   else
-    printf("goal           reached at the end of %d episodes, passed in %d\n", s->succeeded, s->passed);
+    printf("success        at the end of %d episodes, at any step of %d\n", s->succeeded, s->passed);
 }
 
 int cli_data(int argc, const char **argv) {
   const char *environment = NULL;
   const struct poptOption own[] = {
       {"environment", 'e', POPT_ARG_STRING, &environment, 0,
-       "whose episodes these are, where the data set does not say, or FILE.xml has moved", "NAME"},
+       "environment of the episodes, where the data set does not name it or FILE.xml has moved", "NAME"},
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(
       &options, argc, argv, own, "FOLDER|FILE.hdf5 [OPTIONS]",
       "Reads a data set in Minari's layout, written by `ml3 collect` or by Minari, checks every number in it and\n"
-      "tells what is there.",
+      "prints a summary.",
       NULL);
   if (answer >= 0) return answer;
 

@@ -109,7 +109,7 @@ static void say_plot(int code, const ml3_error *plot) {
 
 /* What there is, printed and into the folder. */
 static int report(const ml3_lab_comparison *c, const char *folder, ml3_error *error) {
-  char legend[4096];
+  char legend[4096], conclusion[512];
   ml3_lab_table *shown, *numbers;
   ml3_error plot = {0};
   int code = ml3_lab_comparison_tables(c, &shown, &numbers, error);
@@ -117,18 +117,22 @@ static int report(const ml3_lab_comparison *c, const char *folder, ml3_error *er
   ml3_lab_comparison_legend(c, legend, sizeof legend);
   print(shown, legend);
   ml3_lab_table_free(numbers);
+  ml3_lab_comparison_conclusion(c, conclusion, sizeof conclusion);
+  printf("\n%s\n", conclusion);
   code = ml3_lab_comparison_save(c, folder, error);
   if (code == ML3_OK) say_plot(ml3_lab_comparison_plot(c, folder, &plot), &plot);
   return code;
 }
 
 static int report_supervised(const ml3_lab_supervised *s, const char *folder, ml3_error *error) {
-  char legend[1024];
+  char legend[1024], conclusion[512];
   ml3_error plot = {0};
   ml3_lab_table *table = ml3_lab_supervised_table(s);
   if (!table) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a table");
   ml3_lab_supervised_legend(s, legend, sizeof legend);
   print(table, legend);
+  ml3_lab_supervised_conclusion(s, conclusion, sizeof conclusion);
+  printf("\n%s", conclusion);
   const int code = ml3_lab_supervised_save(s, folder, error);
   if (code == ML3_OK) say_plot(ml3_lab_supervised_plot(s, folder, &plot), &plot);
   return code;
@@ -227,34 +231,38 @@ int cli_compare(int argc, const char **argv) {
   own_options own = {.seeds = 1, .transitions = 2000, .hold = 5};
   const struct poptOption table[] = {
       {"with", 'w', POPT_ARG_STRING, &own.with, 0,
-       "a second run of the same environment, whose learned loss (model-based, model-free, MAML ...) is compared too; "
-       "supervised problems: several, commas between them",
+       "a second run in the same environment, whose learned loss or start (MAML ...) is compared too; "
+       "supervised problems: several, separated by commas",
        "RUN"},
-      {"label", 'l', POPT_ARG_STRING, &own.label, 0, "what the second is called (its method)", "TEXT"},
-      {"methods", 'm', POPT_ARG_STRING, &own.methods, 0, "which, by name, commas between them", "A,B"},
-      {"reference", 'r', POPT_ARG_STRING, &own.reference, 0, "the method that p values are against", "NAME"},
-      {"seeds", '\0', POPT_ARG_INT, &own.seeds, 0, "seeds of tasks (1); RUN with {seed} in it: a run each", "N"},
-      {"budget", '\0', POPT_ARG_LONG, &own.budget, 0, "most steps of simulator or model on a task (no bound)", "N"},
-      {"error", '\0', POPT_ARG_STRING, &own.errors, 0, "what models are wrong in, and by how much", "mass=0.1,..."},
-      {"transitions", '\0', POPT_ARG_INT, &own.transitions, 0, "random ones that a learned model is fitted to (2000)",
+      {"label", 'l', POPT_ARG_STRING, &own.label, 0, "label of the second run (its method)", "TEXT"},
+      {"methods", 'm', POPT_ARG_STRING, &own.methods, 0, "methods to compare, separated by commas", "A,B"},
+      {"reference", 'r', POPT_ARG_STRING, &own.reference, 0, "print p values against this method", "NAME"},
+      {"seeds", '\0', POPT_ARG_INT, &own.seeds, 0,
+       "number of seeds for the tasks (1); with {seed} in RUN: one run for each seed", "N"},
+      {"budget", '\0', POPT_ARG_LONG, &own.budget, 0, "most environment steps a method may take on a task (unlimited)",
        "N"},
-      {"hold", '\0', POPT_ARG_INT, &own.hold, 0, "steps that an action is held for in them (5)", "N"},
+      {"error", '\0', POPT_ARG_STRING, &own.errors, 0, "relative errors of the models' parameters", "mass=0.1,..."},
+      {"transitions", '\0', POPT_ARG_INT, &own.transitions, 0,
+       "random transitions that a learned model is fitted to (2000)", "N"},
+      {"hold", '\0', POPT_ARG_INT, &own.hold, 0, "steps for which each random action is held in them (5)", "N"},
       {"uniform-states", '\0', POPT_ARG_NONE, &own.uniform_states, 0,
-       "they start from states all over, not in episodes", NULL},
-      {"video", '\0', POPT_ARG_STRING, &own.video, 0, "the methods on one task as video", "FILE"},
-      {"task", 't', POPT_ARG_INT, &own.task, 0, "that task (0)", "N"},
-      {"output", 'o', POPT_ARG_STRING, &own.output, 0, "folder for the files (the run's)", "FOLDER"},
+       "draw their states uniformly instead of from episodes", NULL},
+      {"video", '\0', POPT_ARG_STRING, &own.video, 0, "write a video of all methods on one task", "FILE"},
+      {"task", 't', POPT_ARG_INT, &own.task, 0, "index of that task (0)", "N"},
+      {"output", 'o', POPT_ARG_STRING, &own.output, 0, "folder for tables and plots (the run's)", "FOLDER"},
       CLI_FORCE_OPTION(&own.force),
       POPT_TABLEEND};
   cli_options options = {0};
   char notes[4096];
   method_notes(notes, sizeof notes);
-  const int answer = cli_options_read(&options, argc, argv, table, "RUN|zoo:NAME|ENVIRONMENT [OPTIONS]",
-                                      "Every method gets the same held-out tasks: initial policy, start state, goal, "
-                                      "horizon, and the same judge; the steps\n"
-                                      "that it takes to learn or to plan are counted alike. test.tasks, test.steps and "
-                                      "test.ilqr_restarts may be --set.",
-                                      notes);
+  const int answer =
+      cli_options_read(&options, argc, argv, table, "RUN|zoo:NAME|ENVIRONMENT [OPTIONS]",
+                       "Runs several methods on the same held-out tasks: the same initial policy, start "
+                       "state, goal and horizon. Environment\n"
+                       "steps, of the simulator or of a model, are counted alike for all. Set test.tasks, "
+                       "test.steps or test.ilqr_restarts by\n"
+                       "--set. The output ends in the best method by success and by return, and its cost.",
+                       notes);
   if (answer >= 0) return answer;
   ml3_error error = {0};
   const int code = compare_all(&options, &own, &error);

@@ -239,10 +239,7 @@ int cli_completion(int argc, const char **argv) {
       &options, argc, argv, own, "SHELL",
       "Prints the script that lets a shell, bash or zsh, complete verbs, options, keys, presets, environments and\n"
       "runs.",
-      "For this session:\n"
-      "  eval \"$(ml3 completion bash)\"\n"
-      "  source <(ml3 completion zsh)\n"
-      "An installed ml3 has its scripts where the shells look for them.");
+      "The lines below load it in the present session. An installed ml3 has its scripts where the shells look for them.");
   if (answer >= 0) return answer;
   if (options.argument && strcmp(options.argument, "bash") == 0) return fputs(bash, stdout), CLI_DONE;
   if (options.argument && strcmp(options.argument, "zsh") == 0) return fputs(zsh, stdout), CLI_DONE;

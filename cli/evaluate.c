@@ -31,15 +31,16 @@ static int add_quantity(ml3_lab_table *table, const char *name, ml3_lab_interval
 static ml3_lab_table *summary_of(const ml3_lab_evaluation *e) {
   ml3_lab_table *table = ml3_lab_table_new((const char *[]){e->environment, "mean", "95 %"}, 3);
   if (table && add_quantity(table, "return", e->episode_return, 1, 3) == ML3_OK &&
-      (e->no_goal || (add_quantity(table, "success %", e->success, 100, 1) == ML3_OK &&
-                      add_quantity(table, "passed %", e->passed, 100, 1) == ML3_OK &&
+      (e->no_goal || (add_quantity(table, "success at end, %", e->success, 100, 1) == ML3_OK &&
+                      add_quantity(table, "success at any step, %", e->passed, 100, 1) == ML3_OK &&
                       add_quantity(table, "distance", e->distance, 1, 4) == ML3_OK)))
     return table;
   return ml3_lab_table_free(table), NULL;
 }
 
 static ml3_lab_table *tasks_of(const ml3_lab_evaluation *e) {
-  static const char *const columns[] = {"task", "return", "success %", "passed %", "distance", "episodes"};
+  static const char *const columns[] = {"task",     "return",  "success at end, %", "success at any step, %",
+                                        "distance", "episodes"};
   enum { COLUMNS = sizeof columns / sizeof *columns };
   ml3_lab_table *table = ml3_lab_table_new(columns, COLUMNS);
   for (int t = 0; t < e->tasks && table; t++) {
@@ -49,9 +50,9 @@ static ml3_lab_table *tasks_of(const ml3_lab_evaluation *e) {
     for (int i = 0; i < COLUMNS; i++) pointers[i] = cells[i];
     snprintf(cells[0], sizeof cells[0], "%d", t);
     format(cells[1], sizeof cells[1], 3, row->episode_return, "-");
-    format(cells[2], sizeof cells[2], 1, 100 * row->success, "-");
-    format(cells[3], sizeof cells[3], 1, 100 * row->passed, "-");
-    format(cells[4], sizeof cells[4], 4, row->distance, "-");
+    format(cells[2], sizeof cells[2], 1, e->no_goal ? NAN : 100 * row->success, "n/a");
+    format(cells[3], sizeof cells[3], 1, e->no_goal ? NAN : 100 * row->passed, "n/a");
+    format(cells[4], sizeof cells[4], 4, e->no_goal ? NAN : row->distance, "n/a");
     snprintf(cells[5], sizeof cells[5], "%d", row->episodes);
     if (ml3_lab_table_row(table, pointers) != ML3_OK) return ml3_lab_table_free(table), NULL;
   }
@@ -68,8 +69,8 @@ static int print_text(const ml3_lab_evaluation *e, bool rows, ml3_error *error) 
     if (e->updates >= 0) printf(", %d updates of a fresh policy for each task", e->updates);
     printf("; %d episode%s of %d held-out task%s; 95 %% intervals by bootstrap (Wilson's where all agree);\n",
            e->episodes, e->episodes == 1 ? "" : "s", e->tasks, e->tasks == 1 ? "" : "s");
-    printf(e->no_goal ? "the environment has no goal.\n"
-                      : "success: at the goal in the last state; passed: in any state.\n");
+    printf(e->no_goal ? "success and distance: n/a, the environment has no goal.\n"
+                      : "success: at the goal in the last state, or in any state; distance: in the last state.\n");
     if (e->diverged) printf("%d of the episodes diverged or failed, and count as no success\n", e->diverged);
   }
   ml3_lab_table_free(summary);
@@ -116,20 +117,22 @@ int cli_evaluate(int argc, const char **argv) {
   ml3_lab_evaluate_settings s = {.episodes = 100};
   int json = 0, updates = -1;
   const struct poptOption own[] = {
-      {"episodes", 'n', POPT_ARG_INT, &s.episodes, 0, "in all (100)", "N"},
+      {"episodes", 'n', POPT_ARG_INT, &s.episodes, 0, "number of episodes in total (100)", "N"},
       {"tasks", 't', POPT_ARG_INT, &s.tasks, 0,
-       "that they are shared out over, with a row each (one an episode; of a learned loss at most test.tasks)", "N"},
+       "number of tasks to divide the episodes over, and print a row for each (one task an episode; with a learned "
+       "loss at most test.tasks)",
+       "N"},
       {"updates", 'u', POPT_ARG_INT, &updates, 0,
-       "by a learned loss, of a fresh policy for each task (as in the run's validation)", "N"},
-      {"json", '\0', POPT_ARG_NONE, &json, 0, "as JSON, with all tasks", NULL},
+       "updates of a fresh policy for each task with the learned loss (as many as in the run's validation)", "N"},
+      {"json", '\0', POPT_ARG_NONE, &json, 0, "print JSON, with all tasks", NULL},
       POPT_TABLEEND};
   cli_options options = {0};
   const int answer = cli_options_read(
       &options, argc, argv, own, "RUN|zoo:NAME|FILE.safetensors [ENVIRONMENT] [OPTIONS]",
-      "Plays episodes of held-out tasks and tells return, success and distance with their intervals: of a policy (a\n"
-      "run's, or a FILE's in the environment of its run or in another), or of fresh policies that learn each task by "
-      "a\n"
-      "learned loss first.",
+      "Plays episodes of held-out tasks and prints return, success and distance with 95 % intervals. RUN of a single\n"
+      "policy (method=ppo ...), or FILE.safetensors: that policy, in the environment of its run or in ENVIRONMENT. "
+      "RUN\n"
+      "of a learned loss: policies that are first trained with the loss on each task.",
       NULL);
   if (answer >= 0) return answer;
   cli_console console;

@@ -11,19 +11,19 @@ int cli_inspect(int argc, const char **argv) {
   const char *directions = "updates";
   ml3_lab_landscape_settings s = {.points = 41};
   const struct poptOption own[] = {
-      {"task", 't', POPT_ARG_INT, &s.task, 0, "number of the held-out task (0)", "N"},
-      {"updates", 'n', POPT_ARG_INT, &s.updates, 0, "updates whose way is shown (inner.steps times inner.lifetime)",
+      {"task", 't', POPT_ARG_INT, &s.task, 0, "index of the held-out task (0)", "N"},
+      {"updates", 'n', POPT_ARG_INT, &s.updates, 0, "updates whose path is shown (inner.steps times inner.lifetime)",
        "N"},
       {"points", 'p', POPT_ARG_INT, &s.points, 0, "points along each side of a plane (41)", "N"},
       {"directions", 'd', POPT_ARG_STRING, &directions, 0,
-       "of the plane: updates (one along them, one random across), or random (two, around where they end)", "KIND"},
-      {"features", 'f', POPT_ARG_STRING, &s.features, 0, "two features to show the learned loss over", "X,Y"},
+       "directions of the plane: updates (one along the updates, one random), or random (two random ones around the last parameters)", "KIND"},
+      {"features", 'f', POPT_ARG_STRING, &s.features, 0, "plot the learned loss over these two features", "X,Y"},
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(
       &options, argc, argv, own, "RUN [OPTIONS]",
-      "Draws the landscape of what an optimizee descends beside the task loss: along its updates, over a\n"
-      "plane through them, and the learned loss over two of its features (prediction and target).",
+      "Plots the learned loss and the task loss as functions of the policy's parameters, along its updates and over\n"
+      "a plane through them, and the learned loss over two of its input features (prediction and target).",
       "Writes landscape_*.csv, .png and .svg into the run's folder. Random directions are filter-normalised.");
   if (answer >= 0) return answer;
   ml3_error error = {0};

@@ -24,10 +24,10 @@ static int add(cli_live *l, cli_live_kind kind, const char *name, int updates) {
 
 static void add_learners(cli_live *l) {
   add(l, ACTOR_POLICY, l->rule, 0);
-  add(l, ACTOR_POLICY, cli_live_opponent(l), 0);
+  add(l, ACTOR_POLICY, cli_live_baseline(l), 0);
   add(l, ACTOR_POLICY, "untrained", -1);
   if (ml3_goal_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
-  l->before_actor = add(l, ACTOR_POLICY, "before", 0);
+  l->before_actor = add(l, ACTOR_POLICY, "one update earlier", 0);
   l->source.learners = 2;
   l->source.rule = cli_live_rule;
   l->source.update = cli_live_update;
@@ -39,7 +39,7 @@ static void add_comparison(cli_live *l) {
   for (int i = s->step_count - 1; i >= 0 && l->source.actors < ML3_VIEW_ACTORS - 3; i--)
     add(l, ACTOR_POLICY, l->rule, s->steps[i]);
   add(l, ACTOR_POLICY, "untrained", -1);
-  add(l, ACTOR_POLICY, cli_live_opponent(l), s->steps[s->step_count - 1]);
+  add(l, ACTOR_POLICY, cli_live_baseline(l), s->steps[s->step_count - 1]);
   if (ml3_goal_plan_possible(l->source.spec)) add(l, ACTOR_PLAN, "iLQR", -1);
 }
 

@@ -10,8 +10,8 @@ typedef struct cli_live cli_live;
 
 /* Which policies of a run are shown. */
 typedef enum cli_cast {
-  CLI_CAST_LEARNERS, /* for a window: two learners, by the learned loss and by its opponent, beside what they are compared with */
-  CLI_CAST_COMPARISON /* for a recording: untrained, the learned loss after each number of updates, its opponent, iLQR */
+  CLI_CAST_LEARNERS, /* for a window: two learners, by the learned loss and by the baseline, beside what they are compared with */
+  CLI_CAST_COMPARISON /* for a recording: untrained, the learned loss after each number of updates, the baseline, iLQR */
 } cli_cast;
 
 /* A run's held-out tasks. Freed by cli_live_free. */

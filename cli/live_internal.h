@@ -32,7 +32,7 @@ struct cli_live {
   ml3_compare_settings compare;
   const ml3_policy *policy;
   bool model_free;
-  double task_rate;                     /* of the opponent; NAN until it is needed */
+  double task_rate;                     /* of the baseline; NAN until it is needed */
   ml3_random random[ML3_VIEW_LEARNERS]; /* of the updates of each learner */
   ml3_real *gradient;
   double *goal;         /* [goal_dim] */
@@ -46,7 +46,7 @@ struct cli_live {
 /* ---- live_source.c: the user of all is the cli_live ---------------------------------------------------------------- */
 
 /* Of the learned loss. Without a model the task's gradient is the policy gradient on fresh rollouts. */
-const char *cli_live_opponent(const cli_live *l);
+const char *cli_live_baseline(const cli_live *l);
 
 const char *cli_live_rule(void *user, int learner);
 int cli_live_update(void *user, int number, ml3_error *error);

@@ -8,7 +8,7 @@
 #include "cli/live_internal.h"
 
 /* Without a model the task's gradient is the policy gradient on fresh rollouts. */
-const char *cli_live_opponent(const cli_live *l) {
+const char *cli_live_baseline(const cli_live *l) {
   return l->model_free ? "REINFORCE" : "task gradient";
 }
 
@@ -19,7 +19,7 @@ static int task_rate(cli_live *l, ml3_error *error) {
   return ml3_compare_task_rate(l->a.meta, &l->compare, &l->task_rate, error);
 }
 
-/* One update of theta by the rule of that learner: the learned loss, or its opponent. */
+/* One update of theta by the rule of that learner: the learned loss, or the baseline. */
 static int update(cli_live *l, int learner, ml3_real *theta, ml3_error *error) {
   if (learner == 0) return ml3_meta_adapt(l->a.work, l->a.loss, l->a.task, theta, &l->random[0], NULL, error);
   int code = task_rate(l, error);
@@ -45,7 +45,7 @@ int cli_live_update(void *user, int number, ml3_error *error) {
 }
 
 const char *cli_live_rule(void *user, int learner) {
-  return learner == 1 ? cli_live_opponent(user) : ((cli_live *)user)->rule;
+  return learner == 1 ? cli_live_baseline(user) : ((cli_live *)user)->rule;
 }
 
 /* Back to where that learner begins. */
@@ -184,7 +184,7 @@ void cli_live_act(void *user, int k, int step, const double *obs, const double *
 
 const char *cli_live_label(void *user, int k) {
   cli_live_actor *a = &((cli_live *)user)->actors[k];
-  if (a->updates < 0) return a->name;
+  if (a->updates < 0 || k == ((cli_live *)user)->before_actor) return a->name;
   snprintf(a->label, sizeof a->label, "%s, %d update%s", a->name, a->updates, a->updates == 1 ? "" : "s");
   return a->label;
 }

@@ -85,6 +85,11 @@ void cli_man_print(const cli_verb_texts *t) {
     printf(".SH NOTES\n");
     put_paragraphs(t->notes);
   }
+  if (verb && verb->examples[0]) {
+    printf(".SH EXAMPLES\n.nf\n");
+    for (int i = 0; i < 2; i++) put(verb->examples[i]), putchar('\n');
+    printf(".fi\n");
+  }
   exit_status();
   printf(".SH SEE ALSO\n.BR ml3 (1)\n");
 }

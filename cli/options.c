@@ -26,6 +26,8 @@ static void print_help(poptContext context, const cli_verb_texts *t) {
   }
   free(tables);
   if (t->notes) printf("\n%s\n", t->notes);
+  const cli_verb *verb = cli_verb_find(t->verb);
+  if (verb && verb->examples[0]) printf("\nExamples:\n  %s\n  %s\n", verb->examples[0], verb->examples[1]);
 }
 
 /* Copies a text into the options; NULL when there is no room left. */
@@ -134,9 +136,9 @@ int cli_options_read(cli_options *options, int argc, const char **argv, const st
                      const char *help, const char *notes) {
   const struct poptOption common[] = {
       {"set", 's', POPT_ARG_STRING, NULL, OPTION_SET, "override a key of the configuration", "KEY=VALUE"},
-      {"quiet", 'q', POPT_ARG_NONE, &options->quiet, 0, "no progress", NULL},
-      {"verbose", 'v', POPT_ARG_NONE, &options->verbose, 0, "tell more", NULL},
-      {"help", 'h', POPT_ARG_NONE, NULL, OPTION_HELP, "this text", NULL},
+      {"quiet", 'q', POPT_ARG_NONE, &options->quiet, 0, "print no progress", NULL},
+      {"verbose", 'v', POPT_ARG_NONE, &options->verbose, 0, "print more", NULL},
+      {"help", 'h', POPT_ARG_NONE, NULL, OPTION_HELP, "print this text", NULL},
       POPT_TABLEEND};
   const struct poptOption table[] = {
       {NULL, '\0', POPT_ARG_INCLUDE_TABLE, (void *)own, 0, "Options:", NULL},

@@ -39,10 +39,17 @@ static void print_solution(const ml3_lab_plan *p) {
     printf("not converged: %s (a further decrease of %.3g is expected)\n", ml3_ilqr_end_text(r->end),
            r->expected_decrease);
   if (p->receding_steps) printf("receding horizon: %ld model steps\n", p->receding_steps);
-  printf("carried out: return %.6g, final distance %.4g, %s", e->episode_return, e->final_distance,
-         e->success ? "success" : "no success");
-  if (e->passed && !e->success) printf(" at the end (the goal was passed at step %d)", e->success_step);
-  printf("\n");
+  printf("executed: return %.6g, ", e->episode_return);
+  if (p->spec->no_goal)
+    printf("success n/a (the environment has no goal)\n");
+  else if (e->success)
+    printf("success at the last step (%d), by the environment's own criterion; final distance to the goal %.3g\n",
+           e->steps, e->final_distance);
+  else if (e->passed)
+    printf("no success at the last step, %d, but at step %d; final distance to the goal %.3g\n", e->steps,
+           e->success_step, e->final_distance);
+  else
+    printf("no success at any of %d steps; final distance to the goal %.3g\n", e->steps, e->final_distance);
 }
 
 static int on_frame(void *user, int done, int total) {
@@ -56,28 +63,29 @@ int cli_plan(int argc, const char **argv) {
   int receding = 0, json = 0, regularize_state = 0, force = 0;
   const struct poptOption table[] = {
       {"log", '\0', POPT_ARG_STRING, &s.log, 0,
-       "a line an iteration: FILE.csv, FILE.json (a JSON object a line), or text", "FILE"},
-      {"receding", 'r', POPT_ARG_NONE, &receding, 0, "plan again at every step", NULL},
-      {"ahead", '\0', POPT_ARG_INT, &s.ahead, 0, "that, N steps ahead each time (to the episode's end)", "N"},
+       "log every iteration: FILE.csv, FILE.json (one JSON object per line), or text", "FILE"},
+      {"receding", 'r', POPT_ARG_NONE, &receding, 0, "plan again at every step (receding horizon)", NULL},
+      {"ahead", '\0', POPT_ARG_INT, &s.ahead, 0, "receding horizon, N steps long (to the end of the episode)", "N"},
       {"cost", '\0', POPT_ARG_STRING, &s.cost, 0, "goal, reward, or auto: goal where that is a state", "KIND"},
       {"weights", '\0', POPT_ARG_STRING, &s.weights, 0,
-       "goal: a weight each state entry (1, of rates 0.1 where they shall be 0)", "W,W,..."},
-      {"state-weight", '\0', POPT_ARG_DOUBLE, &s.state_weight, 0, "goal: of each step's distance (1)", "X"},
-      {"final-weight", '\0', POPT_ARG_DOUBLE, &s.final_weight, 0, "goal: of the last state's (100)", "X"},
-      {"action-weight", '\0', POPT_ARG_DOUBLE, &s.action_weight, 0, "of the actions' energy (0.001)", "X"},
-      {"regularize-state", '\0', POPT_ARG_NONE, &regularize_state, 0, "mu on the value's Hessian, not the action's",
-       NULL},
-      {"task", 't', POPT_ARG_INT, &s.task, 0, "a task of the distribution, by number (the default task)", "N"},
-      {"video", '\0', POPT_ARG_STRING, &video, 0, "what came of it, as video", "FILE"},
+       "goal: a weight for each entry of the state (1; 0.1 for rates whose goal is 0)", "W,W,..."},
+      {"state-weight", '\0', POPT_ARG_DOUBLE, &s.state_weight, 0, "goal: weight of the distance at each step (1)", "X"},
+      {"final-weight", '\0', POPT_ARG_DOUBLE, &s.final_weight, 0,
+       "goal: weight of the distance of the last state (100)", "X"},
+      {"action-weight", '\0', POPT_ARG_DOUBLE, &s.action_weight, 0, "weight of the squared actions (0.001)", "X"},
+      {"regularize-state", '\0', POPT_ARG_NONE, &regularize_state, 0,
+       "add the regularization to the Hessian of the value, not of the action", NULL},
+      {"task", 't', POPT_ARG_INT, &s.task, 0, "index of a task of the distribution (the default task)", "N"},
+      {"video", '\0', POPT_ARG_STRING, &video, 0, "write a video of the executed plan", "FILE"},
       CLI_FORCE_OPTION(&force),
-      {"time", '\0', POPT_ARG_INT, &s.repeat, 0, "solve N times and tell where the time goes", "N"},
-      {"json", '\0', POPT_ARG_NONE, &json, 0, "that as JSON, and nothing else", NULL},
+      {"time", '\0', POPT_ARG_INT, &s.repeat, 0, "solve N times and print where the time is spent", "N"},
+      {"json", '\0', POPT_ARG_NONE, &json, 0, "print the times as JSON and nothing else", NULL},
       POPT_TABLEEND};
   cli_options options = {0};
   const int answer = cli_options_read(
       &options, argc, argv, table, "ENVIRONMENT [OPTIONS]",
-      "Plans by control-limited iLQR from zero controls in the environment's own simulator and carries the plan\n"
-      "out. horizon and threads may be --set; the bits do not depend on threads.",
+      "Plans by control-limited iLQR from zero controls in the environment's own simulator and executes the plan.\n"
+      "Set horizon or threads by --set; the result does not depend on the number of threads.",
       NULL);
   if (answer >= 0) return answer;
   ml3_error error = {0};

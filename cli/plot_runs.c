@@ -13,17 +13,17 @@ int cli_plot_runs(int argc, const char **argv) {
   int smooth = 0, each = 0, force = 0;
   const struct poptOption own[] = {
       {"metric", 'm', POPT_ARG_STRING, &metrics, 0,
-       "columns of metrics.csv, with commas (validation/task_loss,validation/success)", "NAMES"},
+       "columns of metrics.csv, separated by commas (validation/task_loss,validation/success)", "NAMES"},
       {"output", 'o', POPT_ARG_STRING, &output, 0, "FILE.png, FILE.svg or FILE.pdf, in place of the terminal", "FILE"},
       CLI_FORCE_OPTION(&force),
-      {"smooth", '\0', POPT_ARG_INT, &smooth, 0, "moving mean over so many points", "N"},
-      {"each", '\0', POPT_ARG_NONE, &each, 0, "a line a run, also where runs differ by their seed alone", NULL},
+      {"smooth", '\0', POPT_ARG_INT, &smooth, 0, "moving mean over N points", "N"},
+      {"each", '\0', POPT_ARG_NONE, &each, 0, "one line for each run, also where runs differ by their seed alone", NULL},
       POPT_TABLEEND};
   cli_options options = {0};
   int answer = cli_options_read(
       &options, argc, argv, own, "RUN... [OPTIONS]",
-      "Plots what runs have logged: a panel a metric, a line a run. Runs that differ by their seed alone are one\n"
-      "line, their mean, with a band that holds it with 95 %. A folder stands for the runs in it.",
+      "Plots logged metrics: one panel for each metric, one line for each run. Runs that differ by their seed alone\n"
+      "are one line, their mean, with a 95 % confidence band. A folder stands for all runs in it.",
       NULL);
   if (answer >= 0) return answer;
   ml3_error error = {0};

@@ -11,7 +11,7 @@ int cli_report(int argc, const char **argv) {
   char path[ML3_LAB_PATH_MAX];
   int plain = 0, force = 0;
   const struct poptOption own[] = {
-      {"output", 'o', POPT_ARG_STRING, &output, 0, "the page (RUN/report.html; of several runs report.html)", "FILE"},
+      {"output", 'o', POPT_ARG_STRING, &output, 0, "the page (RUN/report.html; for several runs report.html)", "FILE"},
       CLI_FORCE_OPTION(&force),
       {"metric", 'm', POPT_ARG_STRING, &metrics, 0, "columns of metrics.csv to plot, as for `ml3 plot`", "NAMES"},
       {"no-video", '\0', POPT_ARG_NONE, &plain, 0, "leave out videos, for a small file", NULL},
@@ -19,8 +19,8 @@ int cli_report(int argc, const char **argv) {
   cli_options options = {0};
   int answer = cli_options_read(
       &options, argc, argv, own, "RUN... [OPTIONS]",
-      "Writes one HTML page about runs, which needs no other file: tables, plots, video, configuration. What\n"
-      "`ml3 compare`, `ml3 record` and others have left in the run's folder is in it.",
+      "Writes one self-contained HTML page about runs: tables, plots, video, configuration, with the results of\n"
+      "`ml3 compare`, `ml3 record` and others from the run's folder.",
       NULL);
   if (answer >= 0) return answer;
   ml3_error error = {0};

@@ -37,13 +37,13 @@ typedef struct view_arguments {
 /* The options that both verbs have, of view_arguments `given`. */
 /* clang-format off */
 #define VIEW_OPTIONS \
-  {"task", 't', POPT_ARG_INT, &given.task, 0, "number of the held-out task (0)", "N"}, \
+  {"task", 't', POPT_ARG_INT, &given.task, 0, "index of the held-out task (0)", "N"}, \
   {"policy", 'p', POPT_ARG_STRING, &given.policy, 0, \
-   "a trained policy, a run's or a FILE.safetensors, in ENVIRONMENT (its run's)", "POLICY"}, \
-  {"with", '\0', POPT_ARG_STRING, &given.with, 0, "a run whose policy is shown too, of PPO say", "RUN"}, \
+   "show this trained policy, a RUN's or a FILE.safetensors, in ENVIRONMENT (its run's)", "POLICY"}, \
+  {"with", '\0', POPT_ARG_STRING, &given.with, 0, "also show the policy of this run, of PPO for example", "RUN"}, \
   {"camera", '\0', POPT_ARG_STRING, &given.camera, 0, "a camera of the scene by name or number, free, or track", "NAME"}, \
   {"overlay", '\0', POPT_ARG_STRING, &given.overlay, 0, "none, labels, plots or all (all)", "NAME"}, \
-  {"map", '\0', POPT_ARG_NONE, &given.map, 0, "the learned loss laid under the scene", NULL}, \
+  {"map", '\0', POPT_ARG_NONE, &given.map, 0, "show the learned loss as a map under the scene", NULL}, \
   {"width", '\0', POPT_ARG_INT, &given.width, 0, "pixels (1280)", "N"}, \
   {"height", '\0', POPT_ARG_INT, &given.height, 0, "pixels (720)", "N"}
 /* clang-format on */
@@ -116,7 +116,7 @@ int cli_view(int argc, const char **argv) {
       {"layout", 'l', POPT_ARG_STRING, &given.layout, 0, "single, ghosts or tiles (ghosts)", "NAME"},
       VIEW_OPTIONS,
       {"speed", '\0', POPT_ARG_DOUBLE, &speed, 0, "1 is real time", "FACTOR"},
-      {"trace", '\0', POPT_ARG_STRING, &trace, 0, "a line for every key and what came of it", "FILE"},
+      {"trace", '\0', POPT_ARG_STRING, &trace, 0, "log every key and its effect", "FILE"},
       CLI_FORCE_OPTION(&force),
       POPT_TABLEEND};
   cli_options options = {0};
@@ -124,9 +124,10 @@ int cli_view(int argc, const char **argv) {
   key_notes(notes, sizeof notes);
   int answer = cli_options_read(
       &options, argc, argv, own, "[RUN|zoo:NAME|ENVIRONMENT|FILE.xml] [OPTIONS]",
-      "Opens a window on a held-out task of a run. Two learners start from the same untrained policy: u updates\n"
-      "one by the learned loss, o the other by its opponent; the environment's reward is plotted, not used.\n"
-      "Beside them: the untrained policy, iLQR, the first learner one update ago. An environment plays random actions.",
+      "Opens a window on a held-out task of a run. Two policies start from the same initial parameters: key u updates\n"
+      "one with the learned loss, key o the other with the baseline (the task gradient; without a model REINFORCE).\n"
+      "Beside them: the untrained policy, iLQR, and the first policy one update earlier. The reward is plotted only.\n"
+      "With an environment in place of a run: random actions, no action, and iLQR where it is possible.",
       notes);
   if (answer >= 0) return answer;
   ml3_error error = {0};
@@ -178,7 +179,9 @@ int cli_record(int argc, const char **argv) {
   int answer = cli_options_read(
       &options, argc, argv, own, "[RUN|zoo:NAME|ENVIRONMENT|FILE.xml] [OPTIONS]",
       "Writes a held-out task of a run as video (through ffmpeg) or as PNG frames: the untrained policy, the learned\n"
-      "loss after each number of updates in test.steps, its opponent and iLQR. Needs no display.",
+      "loss after each number of updates in test.steps, the baseline (task gradient, or REINFORCE without a model) and "
+      "iLQR.\n"
+      "Needs no display.",
       NULL);
   if (answer >= 0) return answer;
   ml3_error error = {0};

@@ -91,21 +91,22 @@ int cli_task(int argc, const char **argv) {
   long seed = 0;
   const char *output = NULL, *picture = NULL;
   const struct poptOption own[] = {
-      {"check", 'c', POPT_ARG_NONE, &looks, 0, "tell what a task is worth at its start and along random actions", NULL},
+      {"check", 'c', POPT_ARG_NONE, &looks, 0, "print the terms of the reward at the start and along random actions",
+       NULL},
       {"output", 'o', POPT_ARG_STRING, &output, 0, "the new file (FILE.yaml beside FILE.xml)", "FILE.yaml"},
-      {"steps", 'n', POPT_ARG_INT, &settings.steps, 0, "of random actions, with --check (1000)", "N"},
-      {"seed", '\0', POPT_ARG_LONG, &seed, 0, "of tasks, starts and random actions, with --check (0)", "N"},
-      {"picture", 'p', POPT_ARG_STRING, &picture, 0, "the scene as an episode begins, with --check", "FILE.png"},
-      {"json", '\0', POPT_ARG_NONE, &json, 0, "as JSON, with --check", NULL},
+      {"steps", 'n', POPT_ARG_INT, &settings.steps, 0, "number of random steps, with --check (1000)", "N"},
+      {"seed", '\0', POPT_ARG_LONG, &seed, 0, "seed of tasks, starts and random actions, with --check (0)", "N"},
+      {"picture", 'p', POPT_ARG_STRING, &picture, 0, "write a picture of the scene at the start, with --check",
+       "FILE.png"},
+      {"json", '\0', POPT_ARG_NONE, &json, 0, "print JSON, with --check", NULL},
       CLI_FORCE_OPTION(&force),
       POPT_TABLEEND};
   cli_options options = {0};
   const int answer = cli_options_read(
       &options, argc, argv, own, "FILE.xml|FILE.yaml|ENVIRONMENT [OPTIONS]",
-      "Writes a first task for a model of yours: FILE.yaml beside FILE.xml, with its actuators, an observation, a\n"
-      "reward to edit, and the names that there are. With --check it plays a task, of yours or of ml3, with random\n"
-      "actions, and tells what each term of the reward is worth, in which range the observation is, how episodes end\n"
-      "and how fast it is.",
+      "Writes a first task for your own model: FILE.yaml beside FILE.xml, with its actuators, an observation, a\n"
+      "reward to edit, and the names that the model defines. With --check it plays a task with random actions and\n"
+      "prints the size of each term of the reward, the range of the observation, how episodes end, and the speed.",
       NULL);
   if (answer >= 0) return answer;
   ml3_error error = {0};

@@ -96,27 +96,27 @@ int cli_train(int argc, const char **argv) {
   const struct poptOption own[] = {
       {"output", 'o', POPT_ARG_STRING, &o.output, 0, "the run's folder (runs/DATE-ENVIRONMENT-SEED)", "FOLDER"},
       {"resume", 'r', POPT_ARG_STRING, &o.resume, 0,
-       "go on with an interrupted run; the same bits as if it had not been", "RUN"},
+       "continue an interrupted run; the result is bit for bit that of an uninterrupted one", "RUN"},
       {"log", 'l', POPT_ARG_STRING, &o.log, 0,
-       "besides metrics.csv: tensorboard, json, both with a comma, none (tensorboard; resumed: as before)", "FORMATS"},
+       "logs besides metrics.csv: tensorboard, json, tensorboard,json, or none (tensorboard; resumed: as before)", "FORMATS"},
       {"seeds", 'n', POPT_ARG_INT, &o.seeds, 0,
-       "so many seeds from `seed` on, a run folder each in FOLDER, and one table", "N"},
-      {"sweep", '\0', POPT_ARG_ARGV, &o.sweeps, 0, "every combination of such values, with one table; may be repeated",
+       "train N seeds from `seed` on, each in its own run folder in FOLDER, and print one table", "N"},
+      {"sweep", '\0', POPT_ARG_ARGV, &o.sweeps, 0, "train every combination of values and print one table; may be repeated",
        "KEY=VALUES"},
       {"search", '\0', POPT_ARG_INT, &o.search, 0,
-       "so many points at random from the ranges of --over, judged on validation tasks; the best one's configuration "
-       "is kept",
+       "train N points drawn at random from the ranges of --over, judge them on validation tasks, and keep the best "
+       "configuration",
        "N"},
       {"over", '\0', POPT_ARG_ARGV, &o.over, 0,
-       "what is searched: key=log:LOW..HIGH, key=linear:LOW..HIGH, key=integer:LOW..HIGH or key=VALUE,VALUE; may be "
+       "range of the search: key=log:LOW..HIGH, key=linear:LOW..HIGH, key=integer:LOW..HIGH or key=VALUE,VALUE; may be "
        "repeated",
        "KEY=RANGE"},
       {"force", 'f', POPT_ARG_NONE, &o.force, 0, "write into a folder that exists", NULL},
       POPT_TABLEEND};
   int answer =
       cli_options_read(&o.all, argc, argv, own, "[PRESET|FILE.yaml|PROBLEM|ENVIRONMENT] [OPTIONS]",
-                       "Meta-trains a learned loss, or a start, on many initial policies and starts, and keeps the one that does\n"
-                       "best on validation tasks; with a learner as `method` (ppo, sac ...) trains one policy.",
+                       "Meta-trains a learned loss, or a start (method=maml ...), over many tasks and initial policies, and keeps\n"
+                       "the one that is best on validation tasks. With method=ppo, sac, reinforce or random it trains a single policy.",
                        "`ml3 config` lists all keys. Ctrl-C keeps a checkpoint.");
   if (answer >= 0) return answer;
   ml3_error error = {0};

@@ -15,14 +15,23 @@ static void save_curve(void *user, const char *folder) {
 
 /* ---- what is said ------------------------------------------------------------------------------------------------ */
 
-/* ", median distance 0.02, model's error 1.2 % a step, 0.004 at the end", as far as there is such. */
+/* A share in percent, to two digits; what is below a hundredth of a percent is noise. */
+static const char *percent(double share, char *text, size_t size) {
+  snprintf(text, size, share < 1e-4 ? "below 0.01 %%" : "%.2g %%", 100 * share);
+  return text;
+}
+
+/* ", median distance 0.02, model error 1.2 % after one step, 0.004 at the horizon", as far as there is such. */
 static const char *more_of(const ml3_lab_validation *v, bool has_distance, char *text, size_t size) {
   int used = 0;
   *text = '\0';
   if (has_distance) used = snprintf(text, size, ", median distance %.3g", v->median_distance);
+  char error[32];
   if (isfinite(v->model_step_error))
-    used += snprintf(text + used, size - (size_t)used, ", model's error %.3g %% of a step, %.3g at the end",
-                     100 * v->model_step_error, v->model_horizon_error);
+    used += snprintf(text + used, size - (size_t)used, ", model error %s of a step's change",
+                     percent(v->model_step_error, error, sizeof error));
+  if (isfinite(v->model_step_error) && v->model_horizon_error >= 1e-4)
+    used += snprintf(text + used, size - (size_t)used, ", %.2g at the horizon", v->model_horizon_error);
   if (v->failed > 0) snprintf(text + used, size - (size_t)used, "; %d of these %d tasks failed", v->failed, v->tasks);
   return text;
 }
@@ -55,7 +64,10 @@ void cli_train_console_open(cli_train_console *c, const ml3_ranks *ranks, bool q
 static void print_policy(const ml3_lab_result *r) {
   printf("%s: return %.2f", r->folder, r->episode_return);
   if (!r->no_goal)
-    printf(", success %.1f %%, passed %.1f %%, distance %.4f", 100 * r->success, 100 * r->passed, r->distance);
+    printf(", success %.1f %% at the end, %.1f %% at any step, distance %.4f", 100 * r->success, 100 * r->passed,
+           r->distance);
+  else
+    printf(", success n/a");
   printf(" on %d episodes after %lld updates, ", r->judged, (long long)r->steps);
   printf("%lld environment steps, %.0f a second\n", (long long)r->env_steps, r->steps_per_second);
   if (r->diverged || r->judged_diverged)

@@ -9,6 +9,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 typedef struct cli_verb {
   const char *name, *summary; /* summary NULL: for programs, not shown in lists */
   int (*run)(int argc, const char **argv);
+  const char *examples[2]; /* command lines; NULL: none */
 } cli_verb;
 
 /* Verb number i, NULL behind the last. */

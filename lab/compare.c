@@ -58,6 +58,7 @@ static int compare_seed(comparing *c, int seed, ml3_error *error) {
     opened->method_count = c->method_count;
     for (int i = 0; i < c->method_count; i++) opened->methods[i] = c->methods[i];
     all->first = opened;
+    all->no_goal = opened->arena.env->no_goal;
     return ML3_OK;
   }
   ml3_lab_compared_close(opened);

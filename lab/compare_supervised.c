@@ -1,8 +1,10 @@
 /* Comparisons without an environment: see compare_supervised.h. */
+#define _POSIX_C_SOURCE 200809L
 #include "lab/compare_supervised.h"
 
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,7 +142,7 @@ ml3_lab_table *ml3_lab_supervised_table(const ml3_lab_supervised *s) {
     columns[count++] = of_success;
     columns[count++] = "95 %";
   }
-  columns[count++] = "learned loss wins";
+  columns[count++] = "learned loss better on";
   columns[count++] = "step size";
   if (any_failed(s->all)) columns[count++] = "failed";
   ml3_lab_table *table = ml3_lab_table_new(columns, count);
@@ -196,6 +198,44 @@ static int save_bars(const ml3_lab_supervised *s, const char *path, ml3_error *e
   free(bars);
   free(names);
   return code;
+}
+
+/* The row of the lowest mean task loss (of the highest success, where `by_success`) of all methods but one (NULL: of all). */
+static const ml3_meta_test_row *best_of(const ml3_lab_supervised *s, bool by_success, const char *but) {
+  const ml3_meta_test_row *best = NULL;
+  double least = INFINITY;
+  for (int i = 0; i < s->all->count; i++) {
+    const ml3_meta_test_row *r = &s->all->rows[i];
+    const double mean = by_success ? -interval_of(s, r, OF(success)).mean : interval_of(s, r, OF(task_loss)).mean;
+    if (mean < least && !(but && strcmp(r->method, but) == 0)) least = mean, best = r;
+  }
+  return best;
+}
+
+/* "Best by accuracy: learned loss, 5 updates, 97.2 %; next: ...\n" */
+static void say_best(const ml3_lab_supervised *s, bool by_success, FILE *out) {
+  const ml3_meta_test_row *rows[2] = {best_of(s, by_success, NULL)};
+  char name[128];
+  rows[1] = rows[0] ? best_of(s, by_success, rows[0]->method) : NULL;
+  for (int i = 0; i < 2 && rows[i]; i++) {
+    name_of(rows[i], name, sizeof name);
+    if (i) fprintf(out, "; the best of other methods: ");
+    if (!i) fprintf(out, "Best by %s: ", by_success ? s->problem.success_name : "task loss");
+    if (by_success)
+      fprintf(out, "%s, %.1f %%", name, 100 * interval_of(s, rows[i], OF(success)).mean);
+    else
+      fprintf(out, "%s, %.4g", name, interval_of(s, rows[i], OF(task_loss)).mean);
+  }
+  if (rows[0]) fprintf(out, ".\n");
+}
+
+void ml3_lab_supervised_conclusion(const ml3_lab_supervised *s, char *text, size_t size) {
+  text[0] = '\0';
+  FILE *out = fmemopen(text, size, "w");
+  if (!out) return;
+  say_best(s, false, out);
+  if (s->problem.success_name) say_best(s, true, out);
+  fclose(out);
 }
 
 void ml3_lab_supervised_legend(const ml3_lab_supervised *s, char *text, size_t size) {

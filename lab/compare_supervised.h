@@ -29,6 +29,8 @@ void ml3_lab_supervised_free(ml3_lab_supervised *supervised); /* may be NULL */
 ml3_lab_table *ml3_lab_supervised_table(const ml3_lab_supervised *s); /* freed by the caller; NULL without memory */
 /* Lines below the table, into text[size]. */
 void ml3_lab_supervised_legend(const ml3_lab_supervised *s, char *text, size_t size);
+/* Sentences on the best method and the best of the others, by task loss and by success, into text[size]. */
+void ml3_lab_supervised_conclusion(const ml3_lab_supervised *s, char *text, size_t size);
 /* comparison.csv, .md and comparison_tasks.csv in a folder that exists; comparison.png and .svg. */
 int ml3_lab_supervised_save(const ml3_lab_supervised *s, const char *folder, ml3_error *error);
 int ml3_lab_supervised_plot(const ml3_lab_supervised *s, const char *folder, ml3_error *error);

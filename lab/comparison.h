@@ -57,6 +57,7 @@ typedef struct ml3_lab_comparison {
   ml3_compare_settings settings;
   int seeds;
   bool runs_differ; /* each seed has a run of its own: then a seed is one sample, else a task is */
+  bool no_goal;     /* of the environment: there is no success, and no distance */
   const char *reference;
   ml3_lab_comparison_row *rows;
   int count;
@@ -98,7 +99,11 @@ int ml3_lab_comparison_tables(const ml3_lab_comparison *c, ml3_lab_table **shown
 /* Lines below the table that say what was compared and what its columns mean, into text[size]. */
 void ml3_lab_comparison_legend(const ml3_lab_comparison *c, char *text, size_t size);
 
-/* comparison.csv, .md, .tex and comparison_tasks.csv in a folder that exists. */
+/* What the comparison says, into text[size]: the best method by success and by return with the environment steps it took, and
+   the learned loss (where it is the best, the next method) beside it. */
+void ml3_lab_comparison_conclusion(const ml3_lab_comparison *c, char *text, size_t size);
+
+/* comparison.csv, .md (with the conclusion below the table), .tex and comparison_tasks.csv in a folder that exists. */
 int ml3_lab_comparison_save(const ml3_lab_comparison *c, const char *folder, ml3_error *error);
 
 /* Bars of success, and success and return by steps taken, into the folder: comparison.png, comparison_success.png,

@@ -15,7 +15,7 @@
 static void print_interval(char *cell, size_t size, const char *format, ml3_lab_interval x, double scale) {
   char pattern[64];
   if (isnan(x.mean)) {
-    snprintf(cell, size, "-");
+    snprintf(cell, size, "n/a");
     return;
   }
   snprintf(pattern, sizeof pattern, "%s (%s - %s)", format, format, format);
@@ -52,7 +52,19 @@ static bool tests_by_seed(const ml3_lab_comparison *c) {
   return c->runs_differ && c->seeds > 1;
 }
 
-enum { SHOWN = 11, NUMBERS = 3 * ML3_LAB_QUANTITIES + 7 };
+/* Seconds below a millisecond are the clock's noise. */
+static void print_seconds(char *cell, size_t size, double seconds) {
+  snprintf(cell, size, seconds < 0.001 ? "< 0.001" : "%.2g", seconds);
+}
+
+/* Success and distance to a goal, where the environment has one. */
+static void print_of_goal(const ml3_lab_comparison *c, char shown[][96], int cell, const char *format,
+                          ml3_lab_interval x, double scale) {
+  if (c->no_goal) x.mean = NAN;
+  print_interval(shown[cell], 96, format, x, scale);
+}
+
+enum { SHOWN = 11, P_SUCCESS = 8, P_RETURN = 9, FAILED = 10, NUMBERS = 3 * ML3_LAB_QUANTITIES + 7 };
 
 /* One row as it is shown, and as numbers for the CSV. */
 static void fill_row(const ml3_lab_comparison *c, const ml3_lab_comparison_row *r,
@@ -72,19 +84,16 @@ static void fill_row(const ml3_lab_comparison *c, const ml3_lab_comparison_row *
     if (tests_by_seed(c)) p_tasks[q] = ml3_lab_paired_test(x, y, c->seeds, tasks / c->seeds, false, c->settings.seed);
   }
   snprintf(shown[0], 96, "%s", r->name);
-  print_interval(shown[1], 96, formats[ML3_LAB_SUCCESS], in[ML3_LAB_SUCCESS], 100);
-  print_interval(shown[2], 96, formats[ML3_LAB_PASSED], in[ML3_LAB_PASSED], 100);
+  print_of_goal(c, shown, 1, formats[ML3_LAB_SUCCESS], in[ML3_LAB_SUCCESS], 100);
+  print_of_goal(c, shown, 2, formats[ML3_LAB_PASSED], in[ML3_LAB_PASSED], 100);
   print_interval(shown[3], 96, formats[ML3_LAB_RETURN], in[ML3_LAB_RETURN], 1);
-  print_interval(shown[4], 96, formats[ML3_LAB_DISTANCE], in[ML3_LAB_DISTANCE], 1);
-  snprintf(shown[5], 96, "%.0f", in[ML3_LAB_STEPS].mean);
-  if (r->series->once_steps > 0)
-    snprintf(shown[6], 96, "%.3g", r->series->once_steps);
-  else
-    snprintf(shown[6], 96, "-");
-  snprintf(shown[7], 96, "%.2g", in[ML3_LAB_SECONDS].mean);
-  print_p(shown[8], 96, r == reference, p[ML3_LAB_SUCCESS], p_tasks[ML3_LAB_SUCCESS]);
-  print_p(shown[9], 96, r == reference, p[ML3_LAB_RETURN], p_tasks[ML3_LAB_RETURN]);
-  snprintf(shown[10], 96, "%d of %d", failed, tasks);
+  print_of_goal(c, shown, 4, formats[ML3_LAB_DISTANCE], in[ML3_LAB_DISTANCE], 1);
+  ml3_lab_count_text(in[ML3_LAB_STEPS].mean, shown[5], 96);
+  ml3_lab_count_text(r->series->once_steps, shown[6], 96);
+  print_seconds(shown[7], 96, in[ML3_LAB_SECONDS].mean);
+  print_p(shown[P_SUCCESS], 96, r == reference, p[ML3_LAB_SUCCESS], p_tasks[ML3_LAB_SUCCESS]);
+  print_p(shown[P_RETURN], 96, r == reference, p[ML3_LAB_RETURN], p_tasks[ML3_LAB_RETURN]);
+  snprintf(shown[FAILED], 96, "%d of %d", failed, tasks);
 
   snprintf(numbers[0], 96, "%s", r->name);
   for (int q = 0; q < ML3_LAB_QUANTITIES; q++) {
@@ -100,16 +109,26 @@ static void fill_row(const ml3_lab_comparison *c, const ml3_lab_comparison_row *
   snprintf(numbers[NUMBERS - 1], 96, "%d", failed);
 }
 
-static int add_cells(ml3_lab_table *table, const char *cells, int count) { /* cells[count][96] */
+/* Of cells[][96] those whose numbers are in which[count]. */
+static int add_cells(ml3_lab_table *table, const char *cells, const int *which, int count) {
   const char *row[NUMBERS];
-  for (int i = 0; i < count; i++) row[i] = cells + i * 96;
+  for (int i = 0; i < count; i++) row[i] = cells + which[i] * 96;
   return ml3_lab_table_row(table, row);
 }
 
 int ml3_lab_comparison_tables(const ml3_lab_comparison *c, ml3_lab_table **shown, ml3_lab_table **numbers,
                               ml3_error *error) {
-  static const char *const heading[SHOWN] = {"method", "success %", "passed %",  "return",   "distance", "env steps",
-                                             "once",   "seconds",   "p success", "p return", "failed"};
+  static const char *const heading[SHOWN] = {"method",
+                                             "success at end, %",
+                                             "success at any step, %",
+                                             "return",
+                                             "distance",
+                                             "environment steps",
+                                             "meta-training steps",
+                                             "seconds",
+                                             "p success",
+                                             "p return",
+                                             "failed"};
   static const char *const heading_numbers[NUMBERS] = {
       "method",         "success",        "success_low",   "success_high",   "return",          "return_low",
       "return_high",    "distance",       "distance_low",  "distance_high",  "task_loss",       "task_loss_low",
@@ -120,16 +139,20 @@ int ml3_lab_comparison_tables(const ml3_lab_comparison *c, ml3_lab_table **shown
   const ml3_lab_comparison_row *reference = ml3_lab_comparison_reference(c);
   double *x = calloc(2 * (size_t)c->compare->tasks, sizeof *x);
   char a[SHOWN][96], b[NUMBERS][96];
-  int failed = 0;
+  const char *names[SHOWN];
+  int failed = 0, columns = 0, which[NUMBERS], all[NUMBERS];
   for (int i = 0; i < c->count; i++) failed += ml3_lab_comparison_failures(c, &c->rows[i]);
-  const int columns = failed ? SHOWN : SHOWN - 1; /* the last one only where a trial failed */
-  *shown = ml3_lab_table_new(heading, columns);
+  for (int i = 0; i < SHOWN; i++) /* p only beside a reference, the last one only where a trial failed */
+    if ((reference || (i != P_SUCCESS && i != P_RETURN)) && (failed || i != FAILED))
+      names[columns] = heading[i], which[columns++] = i;
+  for (int i = 0; i < NUMBERS; i++) all[i] = i;
+  *shown = ml3_lab_table_new(names, columns);
   *numbers = ml3_lab_table_new(heading_numbers, NUMBERS);
   int code = x && *shown && *numbers ? ML3_OK : ML3_ERR_MEMORY;
   for (int i = 0; i < c->count && code == ML3_OK; i++) {
     fill_row(c, &c->rows[i], reference, x, x + c->compare->tasks, a, b);
-    code = add_cells(*shown, a[0], columns);
-    if (code == ML3_OK) code = add_cells(*numbers, b[0], NUMBERS);
+    code = add_cells(*shown, a[0], which, columns);
+    if (code == ML3_OK) code = add_cells(*numbers, b[0], all, NUMBERS);
   }
   free(x);
   if (code == ML3_OK) return ML3_OK;
@@ -158,11 +181,15 @@ void ml3_lab_comparison_legend(const ml3_lab_comparison *c, char *text, size_t s
   say(text, size, "%d held-out task%s", per_seed, per_seed == 1 ? "" : "s");
   if (c->seeds > 1) say(text, size, " of each of %d seeds%s", c->seeds, c->runs_differ ? ", a run each" : "");
   say(text, size,
-      "; 95 %% intervals by bootstrap%s (Wilson's where all trials agree);\nsteps of simulator or model for learning "
-      "and "
-      "planning, on the task and once before",
+      "; in brackets 95 %% intervals by bootstrap%s (Wilson's where all trials agree);\n"
+      "environment steps: of the simulator or a model, to learn or plan on one task;\nmeta-training steps: taken once "
+      "before, "
+      "on other tasks (also to tune a step size or fit a model)",
       c->seeds > 1 ? " of seeds and tasks" : "");
-  say(text, size, ";\nsuccess: at the goal in the last state of the judged episode; passed: in any state of it");
+  say(text, size,
+      c->no_goal ? ";\nsuccess and distance: n/a, the environment has no goal"
+                 : ";\nsuccess: at the goal in the last state of the judged episode, or in any state of it; distance: "
+                   "to the goal in the last state");
   if (reference)
     say(text, size, ";\np: paired permutation test against %s, by %s", reference->name,
         tests_by_seed(c) ? "seed (other losses of the kind), in brackets by task (these losses, other tasks)" : "task");
@@ -202,7 +229,9 @@ int ml3_lab_comparison_save(const ml3_lab_comparison *c, const char *folder, ml3
   ml3_lab_run_path(folder, "comparison.csv", path);
   code = ml3_lab_table_save_csv(numbers, path, error);
   ml3_lab_run_path(folder, "comparison.md", path);
-  if (code == ML3_OK) code = ml3_lab_table_save_markdown(shown, path, error);
+  char below[512];
+  ml3_lab_comparison_conclusion(c, below, sizeof below);
+  if (code == ML3_OK) code = ml3_lab_table_save_markdown_with(shown, below, path, error);
   ml3_lab_run_path(folder, "comparison.tex", path);
   if (code == ML3_OK) code = ml3_lab_table_save_latex(shown, path, error);
   ml3_lab_run_path(folder, "comparison_tasks.csv", path);

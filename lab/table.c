@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "lab/table.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,26 @@ int ml3_lab_table_save_csv(const ml3_lab_table *t, const char *path, ml3_error *
 
 int ml3_lab_table_save_markdown(const ml3_lab_table *t, const char *path, ml3_error *error) {
   return save(t, path, write_markdown, error);
+}
+
+int ml3_lab_table_save_markdown_with(const ml3_lab_table *t, const char *below, const char *path, ml3_error *error) {
+  ml3_file file;
+  int code = ml3_file_create(&file, path, error);
+  if (code != ML3_OK) return code;
+  write_markdown(t, file.stream);
+  fprintf(file.stream, "\n%s\n", below);
+  return ml3_file_commit(&file, error);
+}
+
+const char *ml3_lab_count_text(double count, char *text, size_t size) {
+  const long whole = lround(count);
+  if (fabs(count) >= 1e6)
+    snprintf(text, size, "%.3g million", count / 1e6);
+  else if (labs(whole) >= 1000)
+    snprintf(text, size, "%ld,%03ld", whole / 1000, labs(whole % 1000));
+  else
+    snprintf(text, size, "%ld", whole);
+  return text;
 }
 
 int ml3_lab_table_save_latex(const ml3_lab_table *t, const char *path, ml3_error *error) {

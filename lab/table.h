@@ -2,6 +2,8 @@
 #ifndef ML3_LAB_TABLE_H
 #define ML3_LAB_TABLE_H
 
+#include <stddef.h>
+
 #include "base/error.h"
 
 #ifdef __cplusplus
@@ -23,7 +25,12 @@ const char *ml3_lab_table_cell(const ml3_lab_table *table, int row, int column);
 int ml3_lab_table_save(const ml3_lab_table *table, const char *folder, const char *name, ml3_error *error);
 int ml3_lab_table_save_csv(const ml3_lab_table *table, const char *path, ml3_error *error);      /* with the heading */
 int ml3_lab_table_save_markdown(const ml3_lab_table *table, const char *path, ml3_error *error); /* the same */
+/* The same with a paragraph below the table. */
+int ml3_lab_table_save_markdown_with(const ml3_lab_table *table, const char *below, const char *path, ml3_error *error);
 int ml3_lab_table_save_latex(const ml3_lab_table *table, const char *path, ml3_error *error); /* a tabular to include */
+
+/* A number of steps as people read it, into text[size]: "175", "6,206", "3.36 million". Returns text. */
+const char *ml3_lab_count_text(double count, char *text, size_t size);
 
 #ifdef __cplusplus
 }

@@ -78,6 +78,12 @@ def check(where, command):
             complain(where, command, f"there is no {words[0]}")
 
 
+for verb, text in helps.items():
+    examples = text.split("\nExamples:\n")[-1].splitlines()
+    if "\nExamples:\n" not in text or len(examples) != 2 or not all(f"ml3 {verb}" in line for line in examples):
+        bad.append(f"ml3 {verb} --help does not end in two examples")
+    for line in examples:
+        check(f"ml3 {verb} --help", line.strip())
 documents = ["README.md", "docs/*.md", "zoo/*/README.md", "scripts/bench/README.md", "python/README.md"]
 for path in sorted(p for pattern in documents for p in glob.glob(os.path.join(root, pattern))):
     text, where = open(path).read(), os.path.relpath(path, root)

@@ -84,3 +84,78 @@ Test(comparison, the_reference_is_found_by_method_label_or_row) {
   cr_expect_null(ml3_lab_comparison_reference(&f.comparison));
   free(f.comparison.rows);
 }
+
+/* Three methods of one point each on four tasks, by success, return and environment steps. */
+typedef struct trio {
+  ml3_compare_point points[3];
+  ml3_compare_points trials[3][TASKS];
+  ml3_compare_series series[3];
+  ml3_compare compare;
+  ml3_lab_comparison comparison;
+} trio;
+
+static void open_trio(trio *f, const double (*rows)[3]) {
+  static const char *const labels[] = {"learned loss", "task gradient", "iLQR"};
+  static const char *const methods[] = {"learned_loss", "task_gradient", "ilqr"};
+  *f = (trio){.compare = {.tasks = TASKS, .count = 3}};
+  for (int i = 0; i < 3; i++) {
+    f->points[i] = (ml3_compare_point){.env_steps = rows[i][2]};
+    f->points[i].outcome = (ml3_outcome){.success = rows[i][0], .passed = rows[i][0], .episode_return = rows[i][1]};
+    for (int j = 0; j < TASKS; j++) f->trials[i][j] = (ml3_compare_points){.points = &f->points[i], .count = 1};
+    f->series[i] = (ml3_compare_series){.method = methods[i], .trials = f->trials[i]};
+    strcpy(f->series[i].label, labels[i]);
+  }
+  f->series[0].once_steps = 3.36e6;
+  f->compare.series = f->series;
+  f->comparison = (ml3_lab_comparison){.compare = &f->compare, .settings = {.tasks = TASKS}, .seeds = 1};
+  cr_assert_eq(ml3_lab_comparison_fill_rows(&f->comparison), ML3_OK);
+}
+
+static void expect_conclusion(const double (*rows)[3], bool no_goal, const char *expected) {
+  trio f;
+  char text[512];
+  open_trio(&f, rows);
+  f.comparison.no_goal = no_goal;
+  ml3_lab_comparison_conclusion(&f.comparison, text, sizeof text);
+  cr_expect_str_eq(text, expected);
+  free(f.comparison.rows);
+}
+
+Test(comparison, ends_in_the_best_method_by_success_and_return_with_its_cost) {
+  expect_conclusion((const double[][3]){{0, -43, 175}, {0, -50, 175}, {1, -31.1, 6206}}, false,
+                    "Best by success and by return: iLQR, 100.0 % and -31.1 at 6,206 environment steps a task.\n"
+                    "learned loss: 0.0 % and -43 at 175 environment steps a task (35 times fewer), after 3.36 million "
+                    "steps of meta-training.");
+  expect_conclusion((const double[][3]){{1, -43, 175}, {0, -50, 175}, {1, -31.1, 6206}}, false,
+                    "Best by success: learned loss, 100.0 % at 175 environment steps a task. Best by return: iLQR, -31.1 at "
+                    "6,206 environment steps a task.");
+  expect_conclusion((const double[][3]){{1, -3, 175}, {1, -5, 350}, {0, -31.1, 6206}}, false,
+                    "Best by success and by return: learned loss, 100.0 % and -3 at 175 environment steps a task.\n"
+                    "task gradient: 100.0 % and -5 at 350 environment steps a task (2.0 times more); the intervals of "
+                    "success overlap.");
+  expect_conclusion((const double[][3]){{0, -3, 175}, {0, -5, 350}, {0, NAN, 6206}}, false,
+                    "No method succeeds. Best by return: learned loss, -3 at 175 environment steps a task.");
+  expect_conclusion((const double[][3]){{0, 3, 1000}, {0, 5, 1000}, {0, NAN, 6206}}, true,
+                    "Best by return: task gradient, 5 at 1,000 environment steps a task.\n"
+                    "learned loss: 3 at 1,000 environment steps a task, after 3.36 million steps of meta-training.");
+}
+
+Test(comparison, success_is_not_applicable_without_a_goal_and_p_values_need_a_reference) {
+  trio f;
+  ml3_lab_table *shown, *numbers;
+  ml3_error error = {0};
+  open_trio(&f, (const double[][3]){{0, 3, 1000}, {0, 5, 1000}, {0, 7, 6206}});
+  for (int k = 0; k < 2; k++) {
+    f.comparison.no_goal = k, f.comparison.reference = k ? "ilqr" : NULL;
+    cr_assert_eq(ml3_lab_comparison_tables(&f.comparison, &shown, &numbers, &error), ML3_OK, "%s", error.message);
+    cr_expect_eq(ml3_lab_table_columns(shown), k ? 10 : 8);
+    cr_expect_str_eq(ml3_lab_table_cell(shown, -1, 5), "environment steps");
+    cr_expect_str_eq(ml3_lab_table_cell(shown, -1, 6), "meta-training steps");
+    cr_expect_str_eq(ml3_lab_table_cell(shown, 0, 6), "3.36 million");
+    cr_expect_eq(strcmp(ml3_lab_table_cell(shown, 0, 1), "n/a") == 0, k == 1, "%s", ml3_lab_table_cell(shown, 0, 1));
+    cr_expect_str_eq(ml3_lab_table_cell(shown, 0, 7), "< 0.001");
+    ml3_lab_table_free(shown);
+    ml3_lab_table_free(numbers);
+  }
+  free(f.comparison.rows);
+}
