@@ -53,9 +53,18 @@ static finding learned(const ml3_lab_comparison *c) {
   return found;
 }
 
-static void say_steps(FILE *out, const finding *f) {
+/* What it took: on the task, beside the steps of another (0: beside none), and once before. */
+static void say_steps(FILE *out, const finding *f, double beside) {
   char steps[32];
+  const double ratio = f->steps > 0 ? beside / f->steps : 0, once = f->row->series->once_steps;
   fprintf(out, " at %s environment steps a task", ml3_lab_count_text(f->steps, steps, sizeof steps));
+  if (ratio > 1.05)
+    fprintf(out, " (%.*f times fewer)", ratio < 10, ratio);
+  else if (ratio > 0 && ratio < 1 / 1.05)
+    fprintf(out, " (%.*f times more)", ratio > 0.1, 1 / ratio);
+  if (once > 0)
+    fprintf(out, ", after %s steps of %s", ml3_lab_count_text(once, steps, sizeof steps),
+            strncmp(f->row->series->method, "learned_loss", 12) == 0 ? "meta-training" : "preparation");
 }
 
 static void say_best(FILE *out, const ml3_lab_comparison *c, const finding *s, const finding *r) {
@@ -65,30 +74,21 @@ static void say_best(FILE *out, const ml3_lab_comparison *c, const finding *s, c
   } else {
     if (!c->no_goal) {
       fprintf(out, "Best by success: %s, %.1f %%", s->row->name, 100 * s->success.mean);
-      say_steps(out, s);
+      say_steps(out, s, 0);
       fprintf(out, ". ");
     }
     fprintf(out, "Best by return: %s, %.4g", r->row->name, r->episode_return);
   }
-  say_steps(out, r);
+  say_steps(out, r, 0);
   fprintf(out, ".");
 }
 
 /* The other one beside the best: what it reaches, and at which part of the steps. */
 static void say_other(FILE *out, const ml3_lab_comparison *c, const finding *other, const finding *best) {
-  char once[32];
   fprintf(out, "\n%s: ", other->row->name);
   if (!c->no_goal) fprintf(out, "%.1f %% and ", 100 * other->success.mean);
   fprintf(out, "%.4g", other->episode_return);
-  say_steps(out, other);
-  const double ratio = other->steps > 0 ? best->steps / other->steps : 0;
-  if (ratio > 1.05)
-    fprintf(out, " (%.*f times fewer)", ratio < 10, ratio);
-  else if (ratio > 0 && ratio < 1 / 1.05)
-    fprintf(out, " (%.*f times more)", ratio > 0.1, 1 / ratio);
-  if (other->row->series->once_steps > 0)
-    fprintf(out, ", after %s steps of %s", ml3_lab_count_text(other->row->series->once_steps, once, sizeof once),
-            strncmp(other->row->series->method, "learned_loss", 12) == 0 ? "meta-training" : "preparation");
+  say_steps(out, other, best->steps);
   if (!c->no_goal && other->success.high >= best->success.low && best->success.high >= other->success.low)
     fprintf(out, "; the intervals of success overlap");
   fprintf(out, ".");
@@ -108,7 +108,7 @@ void ml3_lab_comparison_conclusion(const ml3_lab_comparison *c, char *text, size
   if (!out) return;
   if (!c->no_goal && s.success.mean == 0) {
     fprintf(out, "No method succeeds. Best by return: %s, %.4g", r.row->name, r.episode_return);
-    say_steps(out, &r);
+    say_steps(out, &r, 0);
     fprintf(out, ".");
   } else {
     say_best(out, c, &s, &r);

@@ -19,7 +19,7 @@ static int save_bars(const ml3_lab_comparison *c, const char *path, ml3_error *e
     }
     char title[96];
     snprintf(title, sizeof title, "Success in %d trials, with 95 %% intervals", c->compare->tasks);
-    code = ml3_lab_plot_bars(title, "success, %", bars, c->count, path, error);
+    code = ml3_lab_plot_bars(title, "success in the last state, %", bars, c->count, path, error);
   }
   free(bars);
   free(x);
@@ -119,9 +119,12 @@ static int save_curves(const ml3_lab_comparison *c, ml3_lab_quantity q, const ch
       count += fill_curve(c, &c->compare->series[i], q, first / 2, last, x, numbers + (size_t)i * 4 * GRID,
                           &curves[count]) > 0;
     char title[96];
-    snprintf(title, sizeof title, "%s by steps taken, with 95 %% bands", label);
+    snprintf(title, sizeof title, "%s by environment steps, with 95 %% bands", label);
+    const bool percent = q == ML3_LAB_SUCCESS;
     const ml3_lab_plot plot = {.title = title,
-                               .x_label = "steps of simulator or model, for learning and planning on the task",
+                               .x_label = "environment steps on the task, of the simulator or a model",
+                               .y_low = percent ? 0 : NAN,
+                               .y_high = percent ? 102 : NAN,
                                .y_label = label,
                                .curves = curves,
                                .count = count,
@@ -140,8 +143,9 @@ int ml3_lab_comparison_plot(const ml3_lab_comparison *c, const char *folder, ml3
   ml3_lab_run_path(folder, "comparison", path);
   int code = save_bars(c, path, error);
   ml3_lab_run_path(folder, "comparison_success", path);
-  if (code == ML3_OK) code = save_curves(c, ML3_LAB_SUCCESS, "Success, %", path, error);
+  if (code == ML3_OK && !c->no_goal)
+    code = save_curves(c, ML3_LAB_SUCCESS, "Success in the last state, %", path, error);
   ml3_lab_run_path(folder, "comparison_return", path);
-  if (code == ML3_OK) code = save_curves(c, ML3_LAB_RETURN, "Return", path, error);
+  if (code == ML3_OK) code = save_curves(c, ML3_LAB_RETURN, "Return of the episode", path, error);
   return code;
 }

@@ -58,7 +58,7 @@ void ml3_lab_gnuplot_quote(FILE *out, const char *text) {
 void ml3_lab_gnuplot_heading(FILE *out, const char *title, const char *x_label, const char *y_label) {
   fprintf(
       out,
-      "set encoding utf8\nset border 3 lc rgb '#666666'\nset tics nomirror\nset grid ytics lc rgb '#dddddd' lt 1\n");
+      "set encoding utf8\nset minussign\nset border 3 lc rgb '#666666'\nset tics nomirror\nset grid ytics lc rgb '#dddddd' lt 1\n");
   fprintf(out, "set title ");
   ml3_lab_gnuplot_quote(out, title);
   fprintf(out, " noenhanced font ',15'\nset xlabel ");

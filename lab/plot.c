@@ -4,7 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/color.h"
 #include "lab/gnuplot.h"
 
 /* PATH.png and PATH.svg. */
@@ -30,8 +32,27 @@ static void write_point(FILE *out, const ml3_lab_curve *c, int j) {
             c->high ? c->high[j] : c->y[j]);
 }
 
+/* The colours of methods by their labels; behind ML3_COLORS_MAX from the first again. */
+typedef struct colors {
+  float rgb[ML3_COLORS_MAX][3];
+  char text[8];
+} colors;
+
+static void choose_colors(colors *c, const char *const *labels, int count) {
+  ml3_color_methods(labels, count < ML3_COLORS_MAX ? count : ML3_COLORS_MAX, c->rgb);
+}
+
+static const char *color_of(colors *c, int i) {
+  ml3_color_text(c->rgb[i % ML3_COLORS_MAX], c->text);
+  return c->text;
+}
+
 static void write_curves(FILE *out, const void *what) {
   const ml3_lab_plot *p = what;
+  const char *labels[ML3_COLORS_MAX];
+  colors colors;
+  for (int i = 0; i < p->count && i < ML3_COLORS_MAX; i++) labels[i] = p->curves[i].label;
+  choose_colors(&colors, labels, p->count);
   for (int i = 0; i < p->count; i++) {
     const ml3_lab_curve *c = &p->curves[i];
     fprintf(out, "$data%d << EOD\n", i);
@@ -39,7 +60,8 @@ static void write_curves(FILE *out, const void *what) {
     fprintf(out, "EOD\n");
   }
   ml3_lab_gnuplot_heading(out, p->title, p->x_label, p->y_label);
-  if (p->log_x) fprintf(out, "set logscale x\n");
+  if (p->log_x) fprintf(out, "set logscale x\nset format x '10^{%%L}'\n");
+  if (p->y_high > p->y_low) fprintf(out, "set yrange [%.9g:%.9g]\n", p->y_low, p->y_high);
   if (p->right_label) {
     fprintf(out, "set border 11 lc rgb '#666666'\nset y2tics\nset y2label ");
     ml3_lab_gnuplot_quote(out, p->right_label);
@@ -51,7 +73,7 @@ static void write_curves(FILE *out, const void *what) {
   for (int i = 0; i < p->count; i++) {
     if (!p->curves[i].low || p->curves[i].dots) continue;
     fprintf(out, "%s$data%d using 1:3:4 with filledcurves fs transparent solid 0.15 noborder lc rgb '%s' notitle ",
-            comma, i, ml3_lab_gnuplot_color(i));
+            comma, i, color_of(&colors, i));
     comma = ", ";
   }
   for (int i = 0; i < p->count; i++) {
@@ -59,12 +81,12 @@ static void write_curves(FILE *out, const void *what) {
     const bool bars = c->dots && c->low;
     fprintf(out, "%s$data%d using 1:2%s axes x1y%d with ", comma, i, bars ? ":3:4" : "", c->right ? 2 : 1);
     if (bars)
-      fprintf(out, "yerrorbars pt 7 ps 1.6 lw 2.5 lc rgb '%s' title ", ml3_lab_gnuplot_color(i));
+      fprintf(out, "yerrorbars pt 7 ps 1.6 lw 2.5 lc rgb '%s' title ", color_of(&colors, i));
     else if (c->dots)
-      fprintf(out, "points pt 7 ps 1.2 lc rgb '%s' title ", ml3_lab_gnuplot_color(i));
+      fprintf(out, "points pt 7 ps 1.2 lc rgb '%s' title ", color_of(&colors, i));
     else
       fprintf(out, "lines lw 2.5 dt %d lc rgb '%s' title ", c->dashed ? 4 : 1 + i / ML3_LAB_GNUPLOT_COLORS,
-              ml3_lab_gnuplot_color(i));
+              color_of(&colors, i));
     ml3_lab_gnuplot_quote(out, c->label);
     fprintf(out, " noenhanced ");
     comma = ", ";
@@ -173,18 +195,31 @@ typedef struct bar_chart {
   int count;
 } bar_chart;
 
+/* Characters of the longest label. */
+static int label_width(const bar_chart *c) {
+  size_t widest = 0;
+  for (int i = 0; i < c->count; i++)
+    if (strlen(c->bars[i].label) > widest) widest = strlen(c->bars[i].label);
+  return (int)widest;
+}
+
 /* Horizontal bars, the first on top, so that long names can be read. */
 static void write_bars(FILE *out, const void *what) {
   const bar_chart *c = what;
+  const char *labels[ML3_COLORS_MAX];
+  colors colors;
+  for (int i = 0; i < c->count && i < ML3_COLORS_MAX; i++) labels[i] = c->bars[i].label;
+  choose_colors(&colors, labels, c->count);
   fprintf(out, "$data << EOD\n");
   for (int i = 0; i < c->count; i++)
-    fprintf(out, "%d %.9g %.9g %.9g\n", c->count - i, c->bars[i].value, c->bars[i].low, c->bars[i].high);
+    fprintf(out, "%d %.9g %.9g %.9g %ld\n", c->count - i, c->bars[i].value, c->bars[i].low, c->bars[i].high,
+            strtol(color_of(&colors, i) + 1, NULL, 16));
   fprintf(out, "EOD\n");
   ml3_lab_gnuplot_heading(out, c->title, c->label, "");
   fprintf(out,
-          "unset key\nset grid xtics noytics lc rgb '#dddddd' lt 1\nset lmargin 32\nset xrange [0:*]\nset yrange "
+          "unset key\nset grid xtics noytics lc rgb '#dddddd' lt 1\nset lmargin %d\nset xrange [0:*]\nset yrange "
           "[0.4:%d.6]\nset ytics (",
-          c->count);
+          label_width(c) + 2, c->count);
   for (int i = 0; i < c->count; i++) {
     if (i) fputs(", ", out);
     ml3_lab_gnuplot_quote(out, c->bars[i].label);
@@ -192,9 +227,8 @@ static void write_bars(FILE *out, const void *what) {
   }
   fprintf(out,
           ")\nset style fill solid 0.85 noborder\n"
-          "plot $data using (0):1:(0):2:($1-0.35):($1+0.35) with boxxyerror lc rgb '%s', "
-          "$data using 2:1:3:4 with xerrorbars pt 0 lw 2 lc rgb '#222222'\n",
-          ml3_lab_gnuplot_color(0));
+          "plot $data using (0):1:(0):2:($1-0.35):($1+0.35):5 with boxxyerror lc rgb variable, "
+          "$data using 2:1:3:4 with xerrorbars pt 0 lw 2 lc rgb '#222222'\n");
 }
 
 int ml3_lab_plot_bars(const char *title, const char *y_label, const ml3_lab_bar *bars, int count, const char *path,

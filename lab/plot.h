@@ -1,4 +1,5 @@
-/* Plots through gnuplot, started by argument list: PATH.png and PATH.svg. */
+/* Plots through gnuplot, started by argument list: PATH.png and PATH.svg. Curves and bars have the colours of the methods that
+   their labels name (base/color.h). */
 #ifndef ML3_LAB_PLOT_H
 #define ML3_LAB_PLOT_H
 
@@ -22,6 +23,7 @@ typedef struct ml3_lab_plot {
   const ml3_lab_curve *curves;
   int count;
   bool log_x;
+  double y_low, y_high; /* the range of the left axis; both 0: as the curves need */
 } ml3_lab_plot;
 
 typedef struct ml3_lab_bar {

@@ -127,14 +127,17 @@ Test(comparison, ends_in_the_best_method_by_success_and_return_with_its_cost) {
                     "learned loss: 0.0 % and -43 at 175 environment steps a task (35 times fewer), after 3.36 million "
                     "steps of meta-training.");
   expect_conclusion((const double[][3]){{1, -43, 175}, {0, -50, 175}, {1, -31.1, 6206}}, false,
-                    "Best by success: learned loss, 100.0 % at 175 environment steps a task. Best by return: iLQR, -31.1 at "
+                    "Best by success: learned loss, 100.0 % at 175 environment steps a task, after 3.36 million steps of "
+                    "meta-training. Best by return: iLQR, -31.1 at "
                     "6,206 environment steps a task.");
   expect_conclusion((const double[][3]){{1, -3, 175}, {1, -5, 350}, {0, -31.1, 6206}}, false,
-                    "Best by success and by return: learned loss, 100.0 % and -3 at 175 environment steps a task.\n"
+                    "Best by success and by return: learned loss, 100.0 % and -3 at 175 environment steps a task, after 3.36 "
+                    "million steps of meta-training.\n"
                     "task gradient: 100.0 % and -5 at 350 environment steps a task (2.0 times more); the intervals of "
                     "success overlap.");
   expect_conclusion((const double[][3]){{0, -3, 175}, {0, -5, 350}, {0, NAN, 6206}}, false,
-                    "No method succeeds. Best by return: learned loss, -3 at 175 environment steps a task.");
+                    "No method succeeds. Best by return: learned loss, -3 at 175 environment steps a task, after 3.36 "
+                    "million steps of meta-training.");
   expect_conclusion((const double[][3]){{0, 3, 1000}, {0, 5, 1000}, {0, NAN, 6206}}, true,
                     "Best by return: task gradient, 5 at 1,000 environment steps a task.\n"
                     "learned loss: 3 at 1,000 environment steps a task, after 3.36 million steps of meta-training.");
