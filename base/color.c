@@ -11,9 +11,9 @@ static const struct {
   unsigned rgb;
 } known[] = {{"learned loss", 0x0072b2},       {"task gradient", 0xe69f00}, {"iLQR", 0x009e73},
              {"untrained", 0x8c8c8c},          {"PPO", 0xd55e00},           {"SAC", 0x56b4e9},
-             {"REINFORCE", 0xcc79a7},          {"MAML", 0x882255},          {"random actions", 0x5c5c5c},
+             {"REINFORCE", 0xcc79a7},          {"MAML", 0x882255},          {"random actions", 0x999933},
              {"one update earlier", 0x7fb8d8}, {"no action", 0xb0b0b0}};
-static const unsigned others[] = {0x56b4e9, 0xd55e00, 0xcc79a7, 0x882255, 0x44aa99, 0x999933, 0x332288, 0xe69f00};
+static const unsigned others[] = {0x56b4e9, 0xd55e00, 0xcc79a7, 0x882255, 0x44aa99, 0xaa4499, 0x332288, 0xe69f00};
 
 enum { KNOWN = sizeof known / sizeof *known, OTHERS = sizeof others / sizeof *others };
 

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/color.h"
+#include "viewer/panel.h"
 #include "viewer/session.h"
 
 /* A policy that pushes with its gain times the velocity; a learner adds to its gain. */
@@ -220,4 +222,55 @@ Test(session, recorded_rollouts_play_and_cannot_be_touched) {
   ml3_session_close(&session);
   ml3_episode_free(episode);
   ml3_env_free(env);
+}
+
+/* ---- the panel beside the scene ------------------------------------------------------------------------------------ */
+
+static void expect_apart(mjrRect scene, mjrRect dock, mjrRect all) {
+  const bool beside = scene.left + scene.width <= dock.left, above = scene.bottom + scene.height <= dock.bottom;
+  cr_expect(dock.width == 0 || beside || above, "the panel covers the scene");
+  cr_expect(scene.width <= all.width && scene.height <= all.height);
+  cr_expect(scene.width >= all.width / 3 || scene.width >= scene.height * 16 / 9, "the scene has too little room");
+  cr_expect_leq(dock.left + dock.width, all.left + all.width);
+}
+
+Test(panel, docks_beside_the_scene_or_folds_away_and_never_covers_it) {
+  static const struct {
+    int width, height, columns;
+  } cases[] = {{1280, 720, 1}, {640, 360, 0}, {1200, 98, 2}, {64, 64, 0}, {3000, 200, 4}};
+  mjrContext *context = calloc(1, sizeof *context); /* of the letters alone */
+  context->charHeight = 18;
+  for (int i = 0; i < 127; i++) context->charWidth[i] = 9;
+  ml3_episode *episode = ml3_episode_new(ml3_env_find("mountain_car", NULL), 5, NULL);
+  const ml3_view_source source = ml3_view_recorded(&episode, 1);
+  ml3_session s;
+  cr_assert_eq(ml3_session_open(&s, &source, 0, NULL), 0);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const mjrRect all = {0, 10, cases[i].width, cases[i].height};
+    mjrRect dock;
+    int columns;
+    const mjrRect scene = ml3_panel_place(&s, all, context, &dock, &columns);
+    cr_expect_eq(columns, cases[i].columns, "%d x %d: %d columns", all.width, all.height, columns);
+    expect_apart(scene, dock, all);
+  }
+  ml3_session_close(&s);
+  ml3_episode_free(episode);
+  free(context);
+}
+
+Test(panel, a_method_has_the_same_colour_in_every_list) {
+  static const char *const few[] = {"iLQR", "learned loss, 5 updates"};
+  static const char *const many[] = {"untrained", "learned loss, 1 update", "learned loss, 5 updates", "iLQR",
+                                     "natural gradient", "iLQR, restarts"};
+  float a[2][3], b[6][3];
+  char text[8];
+  ml3_color_methods(few, 2, a);
+  ml3_color_methods(many, 6, b);
+  cr_expect_eq(memcmp(a[0], b[3], sizeof a[0]), 0);
+  cr_expect_eq(memcmp(a[1], b[2], sizeof a[1]), 0);
+  cr_expect(b[1][0] > b[2][0] && b[1][1] > b[2][1] && b[1][2] > b[2][2], "fewer updates are paler");
+  ml3_color_text(a[1], text);
+  cr_expect_str_eq(text, "#0072b2");
+  for (int i = 0; i < 6; i++)
+    for (int j = 0; j < i; j++) cr_expect_neq(memcmp(b[i], b[j], sizeof b[i]), 0, "%s and %s", many[i], many[j]);
 }

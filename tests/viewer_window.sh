@@ -120,11 +120,11 @@ press b "key b" " task=0 "
 press b "key b" "this is the first task"
 press space "key space" " paused=1"
 press r "key r" " step=0 " " goal=0.5000,"
-drag "mouse goal" 1 505 75 420 120 " camera=side "
+drag "mouse goal" 1 481 88 420 120 " camera=side "
 [ "$(field goal)" != "0.5000,1.0375" ] || wrong "the flag has not moved"
 press r "key r" " step=0 "
 before=$(count "mouse pull")
-xdotool mousemove 307 243 mousedown 1 mousemove 360 220 mousemove 440 180
+xdotool mousemove 309 235 mousedown 1 mousemove 355 215 mousemove 429 180
 for _ in 1 2 3 4 5 6; do press Right "key right" " paused=1"; done
 xdotool mouseup 1
 await "mouse pull" "$before" "a car that is pulled" " step=6 " " camera=side "

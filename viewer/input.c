@@ -165,25 +165,31 @@ static void on_key(GLFWwindow *handle, int key, int code, int action, int mods) 
 
 /* ---- mouse ---------------------------------------------------------------------------------------------------- */
 
+/* The mouse in pixels of the frame, y upwards: a window's coordinates may be larger ones. */
+static void mouse_in_frame(const ml3_window *w, double *x, double *y) {
+  int width, height, across, up;
+  glfwGetWindowSize(w->handle, &width, &height);
+  glfwGetFramebufferSize(w->handle, &across, &up);
+  *x = w->mouse_x * across / fmax(1, width);
+  *y = up - w->mouse_y * up / fmax(1, height);
+}
+
 /* The mouse in the tile of the actor looked at: x and y from 0 to 1 (outside that: outside the tile), and its shape. */
 static double in_tile(const ml3_window *w, double *x, double *y) {
-  int width, height;
-  glfwGetWindowSize(w->handle, &width, &height);
-  mjrRect all = {0, 0, width, height}, tile = ml3_picture_tile(w->picture, &w->session, w->session.focus, all);
-  *x = (w->mouse_x - tile.left) / fmax(1, tile.width);
-  *y = (height - w->mouse_y - tile.bottom) / fmax(1, tile.height);
+  const mjrRect tile = ml3_picture_tile(w->picture, &w->session, w->session.focus, ml3_window_view(w));
+  mouse_in_frame(w, x, y);
+  *x = (*x - tile.left) / fmax(1, tile.width);
+  *y = (*y - tile.bottom) / fmax(1, tile.height);
   return (double)tile.width / fmax(1, tile.height);
 }
 
 static void look_at_tile_under_mouse(ml3_window *w) {
-  int width, height;
-  glfwGetWindowSize(w->handle, &width, &height);
-  const mjrRect all = {0, 0, width, height};
+  double x, y;
+  mouse_in_frame(w, &x, &y);
   for (int k = 0; k < w->session.actors && w->picture->layout == ML3_VIEW_TILES; k++) {
-    mjrRect t = ml3_picture_tile(w->picture, &w->session, k, all);
-    double y = height - w->mouse_y;
-    if (k == w->session.focus || w->session.hidden[k] || w->mouse_x < t.left || w->mouse_x >= t.left + t.width ||
-        y < t.bottom || y >= t.bottom + t.height)
+    mjrRect t = ml3_picture_tile(w->picture, &w->session, k, ml3_window_view(w));
+    if (k == w->session.focus || w->session.hidden[k] || x < t.left || x >= t.left + t.width || y < t.bottom ||
+        y >= t.bottom + t.height)
       continue;
     ml3_session_focus(&w->session, k);
     ml3_window_draw(w); /* so that its scene is the one to pick in */

@@ -130,7 +130,7 @@ static void name_axes(const ml3_map *m, const ml3_session *s, ml3_scene *scene, 
   ml3_scene_text(scene, (double[3]){p->from[0], p->to[1] + off, p->height}, text);
 }
 
-void ml3_map_decorate(const ml3_map *m, const ml3_session *s, ml3_scene *scene, const float (*colours)[4]) {
+void ml3_map_decorate(const ml3_map *m, const ml3_session *s, ml3_scene *scene, const float (*colours)[3]) {
   const ml3_env_plane *p = s->spec->plane;
   if (!p) return;
   const double size = fmin(fabs(p->to[0] - p->from[0]), fabs(p->to[1] - p->from[1])), radius = 0.006 * size;
@@ -149,7 +149,8 @@ void ml3_map_decorate(const ml3_map *m, const ml3_session *s, ml3_scene *scene, 
       ml3_scene_line(scene, from, to, k == s->focus ? 4 : 2.5, rgba);
       memcpy(from, to, sizeof from);
     }
+    const float solid[4] = {colours[k][0], colours[k][1], colours[k][2], 1};
     place(p, e->states + ml3_session_shown_step(s, k) * n, radius, from);
-    ml3_scene_dot(scene, from, 3 * radius, colours[k]);
+    ml3_scene_dot(scene, from, 3 * radius, solid);
   }
 }

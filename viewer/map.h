@@ -22,7 +22,7 @@ void ml3_map_reset(ml3_map *map);
 bool ml3_map_possible(const ml3_session *session);
 /* Goes on for at most that long (s; INFINITY: to the end) and paints the scene when it is whole. */
 void ml3_map_work(ml3_map *map, ml3_session *session, ml3_scene *scene, double seconds);
-/* Axes, and each shown actor's way over the plane with a dot where it is. colours[actors][4]. */
-void ml3_map_decorate(const ml3_map *map, const ml3_session *session, ml3_scene *scene, const float (*colours)[4]);
+/* Axes, and each shown actor's way over the plane with a dot where it is. colours[actors][3]. */
+void ml3_map_decorate(const ml3_map *map, const ml3_session *session, ml3_scene *scene, const float (*colours)[3]);
 
 #endif

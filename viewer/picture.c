@@ -19,6 +19,7 @@ ml3_picture *ml3_picture_new(const ml3_session *session, const ml3_scene_setting
   p->plots = o->plots;
   p->labels = o->labels;
   int code = ml3_scene_open(&p->scene, session->spec, settings, error);
+  p->scene.widen = true;
   if (code == ML3_OK && o->map && !ml3_picture_show_map(p, session, true))
     code = ml3_error_set(
         error, ML3_ERR_UNAVAILABLE,
@@ -71,15 +72,33 @@ static void grid(int count, mjrRect v, int *columns, int *rows) {
   }
 }
 
-mjrRect ml3_picture_tile(const ml3_picture *p, const ml3_session *s, int actor, mjrRect v) {
+/* The tile of an actor with the strip of its caption. */
+static mjrRect whole_tile(const ml3_session *s, int actor, mjrRect v) {
   int columns, rows, place = 0;
-  if (p->layout != ML3_VIEW_TILES) return v;
   grid(shown_actors(s), v, &columns, &rows);
   for (int k = 0; k < actor; k++) place += !s->hidden[k];
   int column = place % columns, row = rows - 1 - place / columns;
   int left = v.width * column / columns, bottom = v.height * row / rows;
   return (mjrRect){v.left + left, v.bottom + bottom, v.width * (column + 1) / columns - left,
                    v.height * (row + 1) / rows - bottom};
+}
+
+/* How high the strip above a tile is; 0 where there is none. */
+static int caption_height(const ml3_picture *p, mjrRect tile) {
+  const int line = ml3_panel_line(&p->scene.context);
+  return p->labels && tile.height > 4 * line ? line : 0;
+}
+
+mjrRect ml3_picture_tile(const ml3_picture *p, const ml3_session *s, int actor, mjrRect v) {
+  mjrRect dock;
+  int columns;
+  if (p->layout == ML3_VIEW_TILES) {
+    v = whole_tile(s, actor, v);
+    v.height -= caption_height(p, v);
+  } else if (p->labels || p->plots) {
+    v = ml3_panel_place(s, v, &p->scene.context, &dock, &columns);
+  }
+  return v;
 }
 
 static void draw_pull(ml3_picture *p) {
@@ -91,10 +110,10 @@ static void draw_pull(ml3_picture *p) {
 
 static void draw_scene(ml3_picture *p, const ml3_session *s, int solid, bool ghosts, mjrRect v) {
   const bool tinted = p->layout != ML3_VIEW_SINGLE && s->actors > 1;
-  ml3_scene_begin(&p->scene, s->episode[solid], s->step, tinted ? ml3_actor_colours[solid] : NULL, TINT_PART);
+  ml3_scene_begin(&p->scene, s->episode[solid], s->step, tinted ? s->colour[solid] : NULL, TINT_PART);
   for (int k = 0; k < s->actors && ghosts; k++)
-    if (k != solid && !s->hidden[k]) ml3_scene_ghost(&p->scene, s->episode[k], s->step, ml3_actor_colours[k]);
-  if (p->map) ml3_map_decorate(&p->heat, s, &p->scene, ml3_actor_colours);
+    if (k != solid && !s->hidden[k]) ml3_scene_ghost(&p->scene, s->episode[k], s->step, s->colour[k]);
+  if (p->map) ml3_map_decorate(&p->heat, s, &p->scene, s->colour);
   if (p->pulling && solid == s->focus) draw_pull(p);
   ml3_scene_draw(&p->scene, v);
 }
@@ -106,12 +125,17 @@ void ml3_picture_draw(ml3_picture *p, ml3_session *s, mjrRect v, double map_s) {
   for (int i = 0; i < s->actors; i++) {
     int k = tiles ? (s->focus + 1 + i) % s->actors : s->focus; /* the one looked at last: a mouse picks in it */
     if (tiles && s->hidden[k]) continue;
-    mjrRect tile = ml3_picture_tile(p, s, k, v);
+    const mjrRect tile = ml3_picture_tile(p, s, k, v);
     draw_scene(p, s, k, !tiles && !single, tile);
     if (!tiles) break;
-    if (p->labels) ml3_panel_caption(s, k, tile, &p->scene.context);
+    const int caption = caption_height(p, whole_tile(s, k, v));
+    if (caption)
+      ml3_panel_caption(s, k, (mjrRect){tile.left, tile.bottom + tile.height, tile.width, caption}, &p->scene.context);
   }
-  if (p->plots && !tiles) ml3_panel_plots(&p->panel, s, !single, v, &p->scene.context);
-  if (p->labels && !tiles) ml3_panel_numbers(s, v, &p->scene.context);
-  if (p->labels && !tiles && !single && s->actors > 1) ml3_panel_legend(s, v, &p->scene.context);
+  if (tiles || !(p->labels || p->plots)) return;
+  mjrRect dock;
+  int columns;
+  const ml3_panel_parts parts = {.numbers = p->labels, .plots = p->plots, .all = !single};
+  ml3_panel_place(s, v, &p->scene.context, &dock, &columns);
+  ml3_panel_draw(&p->panel, s, &parts, dock, columns, &p->scene.context);
 }

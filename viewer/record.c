@@ -8,6 +8,8 @@
 #include "viewer/picture.h"
 #include "viewer/video.h"
 
+static const double HOLD_S = 2;
+
 typedef struct recording {
   const ml3_view_options *options;
   ml3_session session;
@@ -23,10 +25,10 @@ typedef struct recording {
   void *user;
 } recording;
 
-/* Frames of so many steps: their time at the video's rate, and half a second on the last state. */
+/* Frames of so many steps: their time at the video's rate, and HOLD_S on the last state, where the results can be read. */
 static int frames_of(const recording *r, int steps) {
   if (r->last_alone) return 1;
-  return (int)(steps * r->session.spec->dt_s * r->fps) + 1 + (int)(r->fps / 2);
+  return (int)(steps * r->session.spec->dt_s * r->fps) + 1 + (int)(r->fps * HOLD_S);
 }
 
 /* Everything that the layout shows at once, from start to end. */

@@ -21,6 +21,7 @@ typedef struct ml3_scene {
   double *from, *to; /* [nq] */
   int map_texture;   /* the texture that the learned loss is painted into, or -1 */
   bool *is_goal;     /* [nbody] is it a part of the goal, or fixed to it */
+  bool widen;        /* in viewports narrower than 16 : 9 as much is seen from left to right as in that shape */
 } ml3_scene;
 
 /* How a scene looks. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/color.h"
 
 enum { ENDLESS_STEPS = 4000 }; /* room beyond the horizon */
 
@@ -26,6 +27,13 @@ static int horizon(const ml3_session *s) {
 ml3_view_source ml3_view_recorded(ml3_episode *const *episodes, int count) {
   if (count > ML3_VIEW_ACTORS) count = ML3_VIEW_ACTORS;
   return (ml3_view_source){.spec = count ? episodes[0]->spec : NULL, .actors = count, .episodes = episodes};
+}
+
+/* Labels change with the number of updates. */
+static void choose_colours(ml3_session *s) {
+  const char *labels[ML3_VIEW_ACTORS];
+  for (int k = 0; k < s->actors; k++) labels[k] = ml3_session_label(s, k);
+  ml3_color_methods(labels, s->actors, s->colour);
 }
 
 static int open_actor(ml3_session *s, int k, ml3_error *error) {
@@ -49,7 +57,10 @@ int ml3_session_open(ml3_session *s, const ml3_view_source *source, int task, ml
       s->env_task && s->start ? ML3_OK : ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a window's rollouts");
   for (int k = 0; k < s->actors && code == ML3_OK; k++) code = open_actor(s, k, error);
   if (code == ML3_OK && live(s)) code = ml3_session_set_task(s, task, error);
-  if (code != ML3_OK) ml3_session_close(s);
+  if (code == ML3_OK)
+    choose_colours(s);
+  else
+    ml3_session_close(s);
   return code;
 }
 
@@ -192,6 +203,7 @@ int ml3_session_set_task(ml3_session *s, int task, ml3_error *error) {
   int code = s->source.start(s->source.user, task, s->env_task, s->start, error);
   if (code != ML3_OK) return code;
   s->task = task;
+  choose_colours(s);
   s->touched = true;
   ml3_session_restart(s);
   memset(s->updates, 0, sizeof s->updates);
@@ -314,6 +326,7 @@ int ml3_session_update(ml3_session *s, int learner, ml3_error *error) {
   int code = s->source.update(s->source.user, learner, error);
   if (code != ML3_OK) return code;
   s->touched = true;
+  choose_colours(s);
   ml3_session_restart(s);
   roll_to(s, learner, horizon(s), INFINITY);
   if (s->updates[learner] < ML3_SESSION_UPDATES)
@@ -327,6 +340,7 @@ void ml3_session_start_over(ml3_session *s) {
   if (!live(s) || !s->source.restart) return;
   s->source.restart(s->source.user);
   memset(s->updates, 0, sizeof s->updates);
+  choose_colours(s);
   s->touched = true;
   ml3_session_restart(s);
 }

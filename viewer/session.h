@@ -18,6 +18,7 @@ typedef struct ml3_session {
   bool hidden[ML3_VIEW_ACTORS];
   ml3_env *env[ML3_VIEW_ACTORS]; /* each in the last state of its episode; unused with recorded episodes */
   ml3_episode *episode[ML3_VIEW_ACTORS];
+  float colour[ML3_VIEW_ACTORS][3]; /* by the actors' labels: base/color.h */
   bool valued[ML3_VIEW_ACTORS]; /* episode->loss fits the episode */
   double *env_task, *start;     /* [task_dim], [state_dim] */
 

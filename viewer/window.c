@@ -33,7 +33,8 @@ static void draw_status(const ml3_window *w, mjrRect v) {
     snprintf(status, sizeof status, "%s  speed %gx%s  task %d  policy %d/%d  camera %s  %.0f frames/s%s  h: help",
              s->paused ? "PAUSED" : "playing", s->speed, s->endless ? "  endless" : "", s->task, s->focus + 1,
              s->actors, ml3_scene_camera_name(&w->picture->scene), w->fps, w->quality ? "  (reduced quality)" : "");
-  mjr_overlay(mjFONT_NORMAL, mjGRID_BOTTOMLEFT, v, status, "", &w->picture->scene.context);
+  v.height = ml3_panel_line(&w->picture->scene.context);
+  ml3_panel_strip(status, v, &w->picture->scene.context);
 }
 
 static bool visible(const ml3_window *w, mjrRect *v) {
@@ -42,13 +43,18 @@ static bool visible(const ml3_window *w, mjrRect *v) {
   return v->width >= 8 && v->height >= 8 && !glfwGetWindowAttrib(w->handle, GLFW_ICONIFIED);
 }
 
+mjrRect ml3_window_view(const ml3_window *w) {
+  mjrRect v = {0, 0, 0, 0};
+  const int line = ml3_panel_line(&w->picture->scene.context);
+  glfwGetFramebufferSize(w->handle, &v.width, &v.height);
+  if (v.height > 4 * line) v.bottom = line, v.height -= line;
+  return v;
+}
+
 void ml3_window_draw(ml3_window *w) {
   mjrRect v;
   if (!visible(w, &v)) return;
-  const bool plots = w->picture->plots;
-  w->picture->plots = plots && !w->help; /* the help is where they are */
-  ml3_picture_draw(w->picture, &w->session, v, 0.008);
-  w->picture->plots = plots;
+  ml3_picture_draw(w->picture, &w->session, ml3_window_view(w), 0.008);
   if (w->help) draw_help(w, v);
   draw_status(w, v);
 }

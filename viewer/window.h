@@ -42,5 +42,7 @@ void ml3_window_apply_hand(ml3_window *window);
 /* One line of the trace. */
 void ml3_window_trace(const ml3_window *window, const char *event);
 void ml3_window_draw(ml3_window *window);
+/* Where the picture is, in pixels of the frame: all but the line of the status. */
+mjrRect ml3_window_view(const ml3_window *window);
 
 #endif
