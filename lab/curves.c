@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/color.h"
+#include "lab/experiment.h"
 #include "lab/gnuplot.h"
 #include "lab/metrics.h"
 #include "lab/statistics.h"
@@ -20,6 +22,7 @@ struct ml3_lab_curves {
   int panels, groups;
   char names[ML3_LAB_PANELS_MAX][80];
   char (*labels)[160]; /* [groups] */
+  char (*colors)[8];   /* [groups] of their methods, where these differ */
   int *sizes;          /* [groups] runs in each */
   bool *policies;      /* [groups] by environment steps: runs that train a policy by itself */
   line *lines;         /* [panels][groups] */
@@ -178,6 +181,23 @@ static int drop_empty_panels(ml3_lab_curves *c, bool asked, ml3_error *error) {
   return ML3_OK;
 }
 
+/* Each method has its colour; where two groups are of one method, they have colours by their number. */
+static void choose_colors(ml3_lab_curves *c, const ml3_lab_runs *runs) {
+  const char *methods[ML3_COLORS_MAX] = {NULL};
+  float rgb[ML3_COLORS_MAX][3];
+  bool differ = c->groups <= ML3_COLORS_MAX;
+  for (int i = 0; i < runs->count && differ; i++)
+    methods[runs->runs[i].group] = ml3_lab_method_label(&runs->runs[i].config);
+  for (int g = 0; g < c->groups && differ; g++)
+    for (int h = 0; h < g; h++) differ = differ && strcmp(methods[g], methods[h]) != 0;
+  if (differ) ml3_color_methods(methods, c->groups, rgb);
+  for (int g = 0; g < c->groups; g++)
+    if (differ)
+      ml3_color_text(rgb[g], c->colors[g]);
+    else
+      snprintf(c->colors[g], sizeof *c->colors, "%s", ml3_lab_gnuplot_color(g));
+}
+
 ml3_lab_curves *ml3_lab_curves_new(const ml3_lab_runs *runs, const char *metrics, int width, ml3_error *error) {
   ml3_lab_curves *c = calloc(1, sizeof *c);
   int code = c ? split_names(c, metrics ? metrics : usual_metrics(runs), error)
@@ -185,10 +205,11 @@ ml3_lab_curves *ml3_lab_curves_new(const ml3_lab_runs *runs, const char *metrics
   if (code == ML3_OK) {
     c->groups = runs->groups;
     c->labels = calloc((size_t)c->groups + 1, sizeof *c->labels);
+    c->colors = calloc((size_t)c->groups + 1, sizeof *c->colors);
     c->sizes = calloc((size_t)c->groups + 1, sizeof *c->sizes);
     c->policies = calloc((size_t)c->groups + 1, sizeof *c->policies);
     c->lines = calloc((size_t)(c->groups + 1) * (size_t)c->panels, sizeof *c->lines);
-    if (!c->labels || !c->sizes || !c->policies || !c->lines)
+    if (!c->labels || !c->colors || !c->sizes || !c->policies || !c->lines)
       code = ml3_error_set(error, ML3_ERR_MEMORY, "no memory for curves");
   }
   for (int g = 0; g < runs->groups && code == ML3_OK; g++) {
@@ -198,6 +219,7 @@ ml3_lab_curves *ml3_lab_curves_new(const ml3_lab_runs *runs, const char *metrics
       if (runs->runs[i].group == g) c->policies[g] = ml3_lab_trains_policy(&runs->runs[i].config);
     code = read_group(c, runs, g, !metrics, width, error);
   }
+  if (code == ML3_OK) choose_colors(c, runs);
   if (code == ML3_OK) code = drop_empty_panels(c, metrics != NULL, error);
   if (code == ML3_OK) return c;
   ml3_lab_curves_free(c);
@@ -209,6 +231,7 @@ void ml3_lab_curves_free(ml3_lab_curves *c) {
   for (int i = 0; c->lines && i < c->panels * c->groups; i++) free(c->lines[i].x);
   free(c->lines);
   free(c->labels);
+  free(c->colors);
   free(c->sizes);
   free(c->policies);
   free(c);
@@ -236,11 +259,11 @@ static void write_plot(FILE *out, const ml3_lab_curves *c, int panel, bool bands
   for (int g = 0; g < c->groups && bands; g++)
     if (c->sizes[g] > 1 && c->lines[panel * c->groups + g].count)
       fprintf(out, "%s$data%d_%d using 1:3:4 with filledcurves fs transparent solid 0.2 noborder lc rgb '%s' notitle",
-              n++ ? ", " : "", panel, g, ml3_lab_gnuplot_color(g));
+              n++ ? ", " : "", panel, g, c->colors[g]);
   for (int g = 0; g < c->groups; g++) {
     if (c->lines[panel * c->groups + g].count == 0) continue;
     fprintf(out, "%s$data%d_%d using 1:2 with lines", n++ ? ", " : "", panel, g);
-    if (bands) fprintf(out, " lw 2.5 dt %d lc rgb '%s'", g / ML3_LAB_GNUPLOT_COLORS + 1, ml3_lab_gnuplot_color(g));
+    if (bands) fprintf(out, " lw 2.5 dt %d lc rgb '%s'", g / ML3_LAB_GNUPLOT_COLORS + 1, c->colors[g]);
     fprintf(out, " title ");
     ml3_lab_gnuplot_quote(out, c->labels[g]);
     fprintf(out, " noenhanced");
@@ -270,7 +293,24 @@ static const char *steps_of(const ml3_lab_curves *c, int panel) {
   bool outer = false, environment = false;
   for (int g = 0; g < c->groups; g++)
     if (c->lines[panel * c->groups + g].count) *(c->policies[g] ? &environment : &outer) = true;
-  return !environment ? "outer steps" : !outer ? "environment steps" : "outer steps; environment steps of policies";
+  return !environment ? "outer steps (meta-training)"
+         : !outer     ? "environment steps"
+                      : "outer steps (meta-training); environment steps of policies";
+}
+
+/* What a metric's axis says of it. */
+static const char *axis_of(const char *name) {
+  static const struct {
+    const char *name, *axis;
+  } axes[] = {{"validation/task_loss", "mean task loss, validation tasks"},
+              {"validation/success", "share with success, validation tasks"},
+              {"validation/objective", "objective, validation tasks"},
+              {"validation/distance", "mean distance to the goal, validation tasks"},
+              {"charts/episodic_return", "return of the last episodes"},
+              {"charts/success", "share of episodes with success"}};
+  for (size_t i = 0; i < sizeof axes / sizeof *axes; i++)
+    if (strcmp(axes[i].name, name) == 0) return axes[i].axis;
+  return is_share(name) ? "share" : "";
 }
 
 static void write_panels(FILE *out, const void *what) {
@@ -278,7 +318,7 @@ static void write_panels(FILE *out, const void *what) {
   for (int k = 0; k < c->panels; k++) write_data(out, c, k);
   fprintf(out, "set multiplot layout 1,%d\n", c->panels);
   for (int k = 0; k < c->panels; k++) {
-    ml3_lab_gnuplot_heading(out, c->names[k], steps_of(c, k), "");
+    ml3_lab_gnuplot_heading(out, c->names[k], steps_of(c, k), axis_of(c->names[k]));
     fprintf(out, "set key below left Left reverse vertical maxrows 8 height 1\n");
     write_range(out, c, k);
     write_plot(out, c, k, true);

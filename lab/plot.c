@@ -85,8 +85,8 @@ static void write_curves(FILE *out, const void *what) {
     else if (c->dots)
       fprintf(out, "points pt 7 ps 1.2 lc rgb '%s' title ", color_of(&colors, i));
     else
-      fprintf(out, "lines lw 2.5 dt %d lc rgb '%s' title ", c->dashed ? 4 : 1 + i / ML3_LAB_GNUPLOT_COLORS,
-              color_of(&colors, i));
+      fprintf(out, "lines lw %.1f dt %d lc rgb '%s' title ", 2 + 2.5 * (p->count - 1 - i) / p->count,
+              /* coinciding lines */ c->dashed ? 4 : 1 + i / ML3_LAB_GNUPLOT_COLORS, color_of(&colors, i));
     ml3_lab_gnuplot_quote(out, c->label);
     fprintf(out, " noenhanced ");
     comma = ", ";

@@ -237,7 +237,7 @@ static void expect_apart(mjrRect scene, mjrRect dock, mjrRect all) {
 Test(panel, docks_beside_the_scene_or_folds_away_and_never_covers_it) {
   static const struct {
     int width, height, columns;
-  } cases[] = {{1280, 720, 1}, {640, 360, 0}, {1200, 98, 2}, {64, 64, 0}, {3000, 200, 4}};
+  } cases[] = {{1280, 720, 1}, {640, 360, 0}, {1200, 98, 3}, {64, 64, 0}, {3000, 200, 4}};
   mjrContext *context = calloc(1, sizeof *context); /* of the letters alone */
   context->charHeight = 18;
   for (int i = 0; i < 127; i++) context->charWidth[i] = 9;
