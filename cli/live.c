@@ -205,6 +205,7 @@ void cli_live_free(cli_live *l) {
   free(l->gradient);
   free(l->goal);
   ml3_lab_adapting_close(&l->a);
+  cli_live_follow_end(l->follow);
   free(l->narrow);
   free(l);
 }

@@ -23,6 +23,10 @@ cli_live *cli_live_of_environment(const char *name, ml3_error *error);
 cli_live *cli_live_of_policy(const char *file, const char *environment, const cli_options *options, ml3_error *error);
 /* One more to look at: the policy of that run, of the same environment. */
 int cli_live_add(cli_live *live, const char *folder, ml3_error *error);
+/* A training that goes on in that run's folder: waits until it has kept something to show ... */
+int cli_live_wait(const char *folder, ml3_error *error);
+/* ... and has `live`, which shows it, keep up with it. */
+int cli_live_follow(cli_live *live, const char *folder, ml3_error *error);
 void cli_live_free(cli_live *live);
 
 const ml3_view_source *cli_live_source(const cli_live *live);

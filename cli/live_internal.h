@@ -18,6 +18,8 @@ typedef struct cli_live_actor {
   ml3_policy *policy; /* of one that was trained elsewhere; else it is the run's */
 } cli_live_actor;
 
+typedef struct cli_follow cli_follow; /* live_follow.c */
+
 struct cli_live {
   ml3_view_source source;
   ml3_env *probe; /* in the present task, for goals and observations */
@@ -40,6 +42,7 @@ struct cli_live {
   int plan_step;        /* where it begins */
   double *env_task;     /* [task_dim] present */
   int number;           /* of the task */
+  cli_follow *follow; /* of a training that goes on; or NULL */
   ml3_env_spec *narrow; /* what source.spec is of a policy's run: tasks as it has learned them; or NULL */
 };
 
@@ -60,5 +63,9 @@ void cli_live_act(void *user, int k, int step, const double *obs, const double *
 const char *cli_live_label(void *user, int k);
 void cli_live_value(void *user, int k, ml3_episode *e);
 double cli_live_value_at(void *user, int k, const ml3_episode *e, const double *state);
+
+/* ---- live_follow.c ------------------------------------------------------------------------------------------------- */
+
+void cli_live_follow_end(cli_follow *follow); /* may be NULL */
 
 #endif

@@ -110,12 +110,14 @@ static void key_notes(char *notes, size_t size) {
 int cli_view(int argc, const char **argv) {
   view_arguments given = {.width = 1280, .height = 720};
   double speed = 1;
-  int force = 0;
+  int force = 0, follow = 0;
   const char *trace = NULL;
   const struct poptOption own[] = {
       {"layout", 'l', POPT_ARG_STRING, &given.layout, 0, "single, ghosts or tiles (ghosts)", "NAME"},
       VIEW_OPTIONS,
       {"speed", '\0', POPT_ARG_DOUBLE, &speed, 0, "1 is real time", "FACTOR"},
+      {"follow", '\0', POPT_ARG_NONE, &follow, 0,
+       "follow a training that goes on in RUN: its curves, and the best loss or the policy so far", NULL},
       {"trace", '\0', POPT_ARG_STRING, &trace, 0, "log every key and its effect", "FILE"},
       CLI_FORCE_OPTION(&force),
       POPT_TABLEEND};
@@ -131,10 +133,13 @@ int cli_view(int argc, const char **argv) {
       notes);
   if (answer >= 0) return answer;
   ml3_error error = {0};
-  cli_live *live = open_live(&options, &given, CLI_CAST_LEARNERS, &error);
+  const char *run = options.argument ? options.argument : "";
+  if (follow && cli_live_wait(run, &error) != ML3_OK) return cli_end("view", error.code, &error);
+  cli_live *live = open_live(&options, &given, follow ? CLI_CAST_COMPARISON : CLI_CAST_LEARNERS, &error);
   ml3_view_options view = {
       .speed = speed, .trace = trace, .title = live ? cli_live_title(live) : NULL, .stop = cli_interrupted};
   int code = live ? fill(&given, live, &view, &error) : error.code;
+  if (code == ML3_OK && follow) code = cli_live_follow(live, run, &error);
   if (code == ML3_OK) code = ml3_file_may_write(trace, "--trace", force, &error);
   if (code == ML3_OK) code = ml3_view_window(cli_live_source(live), &view, &error);
   return end("view", live, code, &error);

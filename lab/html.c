@@ -30,10 +30,12 @@ void ml3_lab_html_text(FILE *out, const char *text) {
   }
 }
 
-void ml3_lab_html_begin(FILE *out, const char *title) {
+void ml3_lab_html_begin(FILE *out, const char *title, int refresh_s) {
   fprintf(out,
           "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+  if (refresh_s > 0) fprintf(out, "<meta http-equiv=\"refresh\" content=\"%d\">\n", refresh_s);
+  fprintf(out, "<title>");
   ml3_lab_html_text(out, title);
   fprintf(out, "</title>\n<style>%s</style>\n</head>\n<body>\n<h1>", style);
   ml3_lab_html_text(out, title);

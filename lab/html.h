@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-void ml3_lab_html_begin(FILE *out, const char *title);
+void ml3_lab_html_begin(FILE *out, const char *title, int refresh_s); /* the page reloads itself so often; 0: never */
 void ml3_lab_html_end(FILE *out);
 
 /* A text with what HTML would read as its own written out. */

@@ -126,6 +126,7 @@ static int open_files(ml3_lab_log *log, const char *folder, int formats, int64_t
 
   snprintf(log->csv_path, sizeof log->csv_path, "%.1000s/metrics.csv", folder);
   if (!(log->csv = open_lines(log->csv_path, header, "", keep, error))) return ML3_ERR_IO;
+  setvbuf(log->csv, NULL, _IOLBF, 0); /* `ml3 view --follow` and others read whole lines */
   snprintf(log->json_path, sizeof log->json_path, "%.1000s/metrics.jsonl", folder);
   if (formats & ML3_LAB_LOG_JSON && !(log->json = open_lines(log->json_path, "", "{\"step\": ", keep, error)))
     return ML3_ERR_IO;

@@ -84,6 +84,20 @@ static void put_pictures(FILE *out, const char *folder) {
   free(entries);
 }
 
+/* The lines of Markdown below a table. */
+static void put_conclusion(FILE *out, const char *path) {
+  size_t size;
+  char *text = ml3_file_read(path, 1 << 22, &size, NULL);
+  fprintf(out, "<p>");
+  for (char *line = text ? strtok(text, "\n") : NULL; line; line = strtok(NULL, "\n")) {
+    if (*line == '|') continue;
+    ml3_lab_html_text(out, line);
+    fprintf(out, "<br>\n");
+  }
+  fprintf(out, "</p>\n");
+  free(text);
+}
+
 static void put_run(FILE *out, const ml3_lab_run *r, int number, bool heading, bool video) {
   char path[ML3_LAB_PATH_MAX];
   if (heading) {
@@ -95,6 +109,7 @@ static void put_run(FILE *out, const ml3_lab_run *r, int number, bool heading, b
   if (access(path, R_OK) == 0) {
     fprintf(out, heading ? "<h3>Comparison on held-out tasks</h3>\n" : "<h2>Comparison on held-out tasks</h2>\n");
     ml3_lab_html_table(out, path);
+    put_conclusion(out, path);
     ml3_lab_run_path(r->folder, "comparison.svg", path);
     ml3_lab_html_media(out, path, "comparison");
   }
@@ -111,7 +126,20 @@ static void put_run(FILE *out, const ml3_lab_run *r, int number, bool heading, b
   fprintf(out, "</code></p>\n");
 }
 
-static int write_page(const ml3_lab_runs *runs, const char *path, const char *metrics, bool video, ml3_error *error) {
+enum { REFRESH_S = 5 };
+
+static bool all_finished(const ml3_lab_runs *runs) {
+  char path[ML3_LAB_PATH_MAX];
+  for (int i = 0; i < runs->count; i++) {
+    ml3_lab_run_path(runs->runs[i].folder, "summary.json", path);
+    if (access(path, F_OK) != 0) return false;
+  }
+  return true;
+}
+
+/* whole: nothing is in training any more; else the page reloads itself. */
+static int write_page(const ml3_lab_runs *runs, const char *path, const ml3_lab_report_settings *s, bool whole,
+                      ml3_error *error) {
   char title[ML3_LAB_PATH_MAX + 32];
   ml3_file file;
   int code = ml3_file_create(&file, path, error);
@@ -121,10 +149,16 @@ static int write_page(const ml3_lab_runs *runs, const char *path, const char *me
              ml3_lab_problem_title(&runs->runs[0].config), (long long)runs->runs[0].config.seed);
   else
     snprintf(title, sizeof title, "%d runs", runs->count);
-  ml3_lab_html_begin(file.stream, title);
+  ml3_lab_html_begin(file.stream, title, whole ? 0 : REFRESH_S);
+  if (!whole)
+    fprintf(
+        file.stream,
+        "<p>Training goes on; this page reloads itself every %d seconds (<code>ml3 report --follow</code> keeps it up "
+        "to date).</p>\n",
+        REFRESH_S);
   put_overview(file.stream, runs);
-  put_curves(file.stream, runs, metrics);
-  for (int i = 0; i < runs->count; i++) put_run(file.stream, &runs->runs[i], i, runs->count > 1, video);
+  put_curves(file.stream, runs, s->metrics);
+  for (int i = 0; i < runs->count; i++) put_run(file.stream, &runs->runs[i], i, runs->count > 1, s->video);
   ml3_lab_html_end(file.stream);
   return ml3_file_commit(&file, error);
 }
@@ -140,7 +174,13 @@ int ml3_lab_report(const ml3_lab_report_settings *s, char *path, ml3_error *erro
     if (!own) snprintf(path, ML3_LAB_PATH_MAX, "%s", s->output ? s->output : "report.html");
     code = ml3_file_may_write(own ? NULL : path, "--output", s->force, error);
   }
-  if (code == ML3_OK) code = write_page(&runs, path, s->metrics, s->video, error);
+  for (bool whole = false; code == ML3_OK && !whole;) {
+    whole = all_finished(&runs);
+    code = write_page(&runs, path, s, whole, error);
+    if (whole || !s->wait || code != ML3_OK) break;
+    if (!s->wait(s->user, REFRESH_S))
+      code = ml3_error_set(error, ML3_ERR_INTERRUPTED, "interrupted; '%s' stays as it is", path);
+  }
   ml3_lab_runs_free(&runs);
   return code;
 }

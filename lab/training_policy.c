@@ -43,8 +43,16 @@ static void close(training *t) {
   ml3_learner_free(t->learner);
 }
 
+static int keep_policy(const training *t, ml3_error *error) {
+  char path[ML3_LAB_PATH_MAX];
+  ml3_lab_run_path(t->folder, "policy.safetensors", path);
+  return ml3_policy_save(&t->learner->policy, t->learner->parameters, path, error);
+}
+
+/* The policy too, for those who look on. */
 static int save(const training *t, const char *path, ml3_error *error) {
-  return ml3_learner_save(t->learner, path, error);
+  const int code = ml3_learner_save(t->learner, path, error);
+  return code == ML3_OK ? keep_policy(t, error) : code;
 }
 
 static int load(training *t, const char *path, ml3_error *error) {
@@ -70,9 +78,7 @@ static void note(const training *t, char *text, size_t size) {
 }
 
 static int keep(training *t, ml3_error *error) {
-  char path[ML3_LAB_PATH_MAX];
-  ml3_lab_run_path(t->folder, "policy.safetensors", path);
-  return ml3_policy_save(&t->learner->policy, t->learner->parameters, path, error);
+  return keep_policy(t, error);
 }
 
 /* What the policy does in so many episodes of a split: on the task of the learner, or on tasks that it has not seen, one each. */

@@ -66,6 +66,17 @@ Test(cli_report, reports_in_one_file_that_needs_no_other) {
   expect("report", 2, "which runs?");
 }
 
+Test(cli_report, the_page_of_a_run_in_training_reloads_itself_until_it_is_finished) {
+  make_runs();
+  expect("report runs/b --follow", 0, "runs/b/report.html");
+  cr_expect_neq(shell("grep -q 'http-equiv=\"refresh\"' runs/b/report.html"), 0, "a finished run reloads");
+  cr_assert_eq(shell("mv runs/b/summary.json kept && (sleep 1; mv kept runs/b/summary.json) &"), 0);
+  expect("report runs/b", 0, "runs/b/report.html");
+  cr_expect_eq(shell("grep -q 'http-equiv=\"refresh\"' runs/b/report.html"), 0, "a run in training does not reload");
+  expect("report runs/b --follow", 0, "runs/b/report.html");
+  cr_expect_neq(shell("grep -q 'http-equiv=\"refresh\"' runs/b/report.html"), 0, "the last page still reloads");
+}
+
 /* Each line twice: the file as it was, then with --force. */
 Test(cli_report, nothing_is_overwritten_unasked_but_what_a_verb_left_in_a_run) {
   static const char *const lines[][2] = {

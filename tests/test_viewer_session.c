@@ -274,3 +274,28 @@ Test(panel, a_method_has_the_same_colour_in_every_list) {
   for (int i = 0; i < 6; i++)
     for (int j = 0; j < i; j++) cr_expect_neq(memcmp(b[i], b[j], sizeof b[i]), 0, "%s and %s", many[i], many[j]);
 }
+
+/* ---- a training that goes on --------------------------------------------------------------------------------------- */
+
+static bool learned_elsewhere(void *user) {
+  ((learning *)user)->gain[0] += 1;
+  return ((learning *)user)->gain[0] > 1;
+}
+
+Test(session, rolls_out_again_when_a_training_that_is_followed_has_something_new) {
+  learning s = {0};
+  ml3_session session;
+  ml3_error error = {0};
+  ml3_view_source source = source_of(&s);
+  source.refresh = learned_elsewhere;
+  cr_assert_eq(ml3_session_open(&session, &source, 0, &error), 0, "%s", error.message);
+  ml3_session_step(&session, 20);
+  const double before = position(&session, 0);
+  cr_expect(!ml3_session_refresh(&session, &error), "nothing is new");
+  cr_expect_eq(session.step, 20);
+  cr_expect(ml3_session_refresh(&session, &error), "%s", error.message);
+  cr_expect_eq(session.step, 0, "it begins again");
+  ml3_session_step(&session, 20);
+  cr_expect_neq(position(&session, 0), before, "by the new policy");
+  ml3_session_close(&session);
+}

@@ -138,6 +138,20 @@ press c "key c" " camera=track "
 [ -n "${SCREENSHOT:-}" ] && ffmpeg -loglevel error -y -f x11grab -video_size 1280x800 -i "$DISPLAY" -frames:v 1 "$SCREENSHOT"
 close
 
+# ---- a training that goes on: its curves and the best loss so far ----
+"$ml3" train mountain_car --output "$folder/live" --quiet --set outer.steps=100000 --set outer.tasks=2 --set validation.tasks=2 \
+  --set validation.every=20 --set loss.hidden=[20] --set policy.hidden=[20] --set test.ilqr_restarts=0 >/dev/null 2>&1 &
+training=$!
+for _ in $(seq 100); do [ -e "$folder/live/config.yaml" ] && break; sleep 0.1; done
+open "$folder/live" --follow
+for _ in $(seq 300); do [ "$(count refresh)" -gt 0 ] && break; sleep 0.1; done
+[ "$(count refresh)" -gt 0 ] || wrong "a better loss is not shown while it trains"
+close
+kill $training
+wait $training
+"$ml3" view --follow "$folder/nothing" 2>"$folder/errors" && wrong "nothing is followed"
+grep -q "start .ml3 train" "$folder/errors" || wrong "no sentence where there is nothing to follow: $(cat "$folder/errors")"
+
 # ---- an environment: the goal is put somewhere ----
 open pointmass --camera top
 press space "key space" " paused=1"

@@ -31,6 +31,7 @@ static void init_figure(mjvFigure *f, const char *title) {
 }
 
 void ml3_panel_init(ml3_panel *p) {
+  for (int i = 0; i < ML3_VIEW_CURVES; i++) init_figure(&p->training[i], "");
   init_figure(&p->reward, "reward by step");
   init_figure(&p->loss, "learned loss by step");
   init_figure(&p->action, "action by step");
@@ -127,6 +128,24 @@ static bool fill_actions(mjvFigure *f, const ml3_session *s) {
   return true;
 }
 
+/* A learning curve, in the colour of the first actor. */
+static bool fill_training(mjvFigure *f, const ml3_session *s, int number) {
+  const ml3_view_training *t = s->source.training;
+  double low = INFINITY, high = -INFINITY;
+  clear(f);
+  if (!t || number >= t->count) return false;
+  const ml3_view_curve *c = &t->curves[number];
+  if (!fill_line(f, 0, c->y, 1, c->count, &low, &high)) return false;
+  const int every = c->count / mjMAXLINEPNT + 1;
+  for (int i = 0, points = 0; i < c->count; i += every)
+    if (isfinite(c->y[i])) f->linedata[0][2 * points++] = (float)c->x[i];
+  memcpy(f->linergb[0], s->colour[0], sizeof f->linergb[0]);
+  snprintf(f->title, sizeof f->title, "%.90s", c->title);
+  set_range(f, 0, 0, c->x[c->count - 1], true);
+  set_range(f, 1, low, high, false);
+  return true;
+}
+
 static bool fill_updates(mjvFigure *f, const ml3_session *s) {
   double low = INFINITY, high = -INFINITY;
   int most = 0;
@@ -198,13 +217,16 @@ static void draw_line(const ml3_session *s, int k, bool number, mjrRect line, co
 
 /* "step  12 / 35" and so on. top: where the first one ends; returns where the last one begins. */
 static int draw_numbers(const ml3_session *s, mjrRect column, int top, const mjrContext *context) {
-  char texts[3][160];
+  char texts[4][160];
   const ml3_episode *e = s->episode[s->focus];
   const int t = ml3_session_shown_step(s, s->focus), height = line_height(context);
   int n = 0;
   snprintf(texts[n++], sizeof *texts, "%.60s, task %d", s->spec->name, s->task);
   snprintf(texts[n++], sizeof *texts, "step %d of %d, %.2f s", t, s->endless ? t : ml3_session_length(s),
            fmin(s->step, e->steps) * s->spec->dt_s);
+  if (s->source.training)
+    snprintf(texts[n++], sizeof *texts, "%s, %ld steps", s->source.training->finished ? "trained" : "in training",
+             s->source.training->steps);
   snprintf(texts[n++], sizeof *texts, "return up to this step:");
   for (int i = 0; i < n && top - height >= column.bottom; i++) {
     top -= height;
@@ -263,17 +285,23 @@ static bool next_part(place *p, int height, mjrRect *part) {
 
 /* As many plots as fit, at the bottom of the one column, or in columns of their own. */
 static void draw_plots(ml3_panel *p, const ml3_session *s, bool all, place at, const mjrContext *context) {
-  const bool shown[4] = {fill_updates(&p->updates, s), fill_actors(&p->reward, s, all, rewards_of),
-                         fill_actors(&p->loss, s, all, losses_of), fill_actions(&p->action, s)};
-  mjvFigure *figures[4] = {&p->updates, &p->reward, &p->loss, &p->action};
+  enum { FIGURES = ML3_VIEW_CURVES + 4 };
+  mjvFigure *figures[FIGURES] = {&p->training[0], &p->training[1], &p->updates, &p->reward, &p->loss, &p->action};
+  const bool shown[FIGURES] = {fill_training(figures[0], s, 0),
+                               fill_training(figures[1], s, 1),
+                               fill_updates(&p->updates, s),
+                               fill_actors(&p->reward, s, all, rewards_of),
+                               fill_actors(&p->loss, s, all, losses_of),
+                               fill_actions(&p->action, s)};
   const int least = 8 * context->charHeight, most = 14 * context->charHeight;
-  const int count = shown[0] + shown[1] + shown[2] + shown[3];
+  int count = 0;
+  for (int i = 0; i < FIGURES; i++) count += shown[i];
   if (at.columns > 1) at.column++, at.top = at.dock.bottom + at.dock.height;
   const int room = at.top - at.dock.bottom - (at.columns > 1 ? 0 : line_height(context) / 2);
   const int each = count && room / count > least ? room / count < most ? room / count : most : least;
   if (at.columns == 1) at.top = at.dock.bottom + (room / each < count ? room / each : count) * each;
   mjrRect part;
-  for (int i = 0; i < 4; i++)
+  for (int i = 0; i < FIGURES; i++)
     if (shown[i] && next_part(&at, each, &part)) mjr_figure(part, figures[i], context);
 }
 

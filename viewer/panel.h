@@ -8,7 +8,7 @@
 
 /* The plots. */
 typedef struct ml3_panel {
-  mjvFigure reward, loss, action, updates;
+  mjvFigure training[ML3_VIEW_CURVES], updates, reward, loss, action;
 } ml3_panel;
 
 /* What is shown: environment, task and step with a line for each actor (name, return, end of its episode); plots; of all actors,

@@ -345,6 +345,11 @@ void ml3_session_start_over(ml3_session *s) {
   ml3_session_restart(s);
 }
 
+bool ml3_session_refresh(ml3_session *s, ml3_error *error) {
+  if (!live(s) || !s->source.refresh || !s->source.refresh(s->source.user)) return false;
+  return ml3_session_set_task(s, s->task, error) == ML3_OK;
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------------------ */
 
 const char *ml3_session_label(const ml3_session *s, int k) {

@@ -67,6 +67,9 @@ double ml3_session_stiffness(ml3_session *session, int body, const double *point
 int ml3_session_update(ml3_session *session, int learner, ml3_error *error);
 void ml3_session_start_over(ml3_session *session);
 
+/* Once a second, of a training that is followed: rolls out again what has changed. False: nothing has. */
+bool ml3_session_refresh(ml3_session *session, ml3_error *error);
+
 /* ---- reading ---- */
 
 const char *ml3_session_label(const ml3_session *session, int actor);

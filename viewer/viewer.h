@@ -12,7 +12,22 @@
 extern "C" {
 #endif
 
-enum { ML3_VIEW_ACTORS = 8, ML3_VIEW_LEARNERS = 2 };
+enum { ML3_VIEW_ACTORS = 8, ML3_VIEW_LEARNERS = 2, ML3_VIEW_CURVES = 2 };
+
+/* A curve of a training that goes on: count points, by rising x. */
+typedef struct ml3_view_curve {
+  const char *title;
+  const double *x, *y;
+  int count;
+} ml3_view_curve;
+
+/* What is known of such a training. */
+typedef struct ml3_view_training {
+  ml3_view_curve curves[ML3_VIEW_CURVES];
+  int count;  /* of curves */
+  long steps; /* taken so far */
+  bool finished;
+} ml3_view_training;
 
 /* Who acts, and how: what a viewer asks for. */
 typedef struct ml3_view_source {
@@ -39,6 +54,10 @@ typedef struct ml3_view_source {
   const char *(*rule)(void *user, int learner);
   int (*update)(void *user, int learner, ml3_error *error);
   void (*restart)(void *user);
+  /* Of a training that is followed: what is known of it, and a function that a window calls every second, which brings that up
+     to date; true: the policies have changed, too. */
+  const ml3_view_training *training;
+  bool (*refresh)(void *user);
 } ml3_view_source;
 
 /* A source of recorded episodes, at most ML3_VIEW_ACTORS. */

@@ -137,6 +137,17 @@ static void wait_for_events(ml3_window *w, double began_s) {
     glfwPollEvents();
 }
 
+/* A training that goes on is looked at every second; not while the hand holds something. */
+static void follow(ml3_window *w, double now) {
+  ml3_error error = {0};
+  if (!w->session.source.refresh || now - w->refreshed_s < 1 || w->hand.hold != ML3_HOLD_NOTHING) return;
+  w->refreshed_s = now;
+  if (ml3_session_refresh(&w->session, &error))
+    ml3_window_trace(w, "refresh");
+  else if (error.code != ML3_OK)
+    snprintf(w->note, sizeof w->note, "%.250s", error.message), w->note_end_s = now + 4;
+}
+
 /* Until the window is closed, or its caller wants no more of it: then false. */
 static bool play(ml3_window *w, bool (*stop)(void)) {
   double last = glfwGetTime();
@@ -146,6 +157,7 @@ static bool play(ml3_window *w, bool (*stop)(void)) {
   while (!w->lost && !glfwWindowShouldClose(w->handle) && !(stopped = stop && stop())) {
     const double now = glfwGetTime(), frame_s = now - last;
     last = now;
+    follow(w, now);
     if (visible(w, &v)) {
       ml3_window_apply_hand(w);
       ml3_session_advance(&w->session, fmin(frame_s, 0.25));

@@ -28,7 +28,7 @@ typedef struct ml3_window {
   ml3_picture *picture;
   ml3_hand hand;
   double mouse_x, mouse_y; /* in the window's coordinates */
-  double fps, slow_s;
+  double fps, slow_s, refreshed_s;
   int quality;     /* 0: all; rises as frames take long: reflections, then shadows go, then pixels are drawn larger */
   bool help, lost; /* lost: the connection to the display broke */
   char note[256];  /* what is to be said, until note_end_s */
