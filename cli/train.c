@@ -98,10 +98,12 @@ int cli_train(int argc, const char **argv) {
       {"resume", 'r', POPT_ARG_STRING, &o.resume, 0,
        "continue an interrupted run; the result is bit for bit that of an uninterrupted one", "RUN"},
       {"log", 'l', POPT_ARG_STRING, &o.log, 0,
-       "logs besides metrics.csv: tensorboard, json, tensorboard,json, or none (tensorboard; resumed: as before)", "FORMATS"},
+       "logs besides metrics.csv: tensorboard, json, tensorboard,json, or none (tensorboard; resumed: as before)",
+       "FORMATS"},
       {"seeds", 'n', POPT_ARG_INT, &o.seeds, 0,
        "train N seeds from `seed` on, each in its own run folder in FOLDER, and print one table", "N"},
-      {"sweep", '\0', POPT_ARG_ARGV, &o.sweeps, 0, "train every combination of values and print one table; may be repeated",
+      {"sweep", '\0', POPT_ARG_ARGV, &o.sweeps, 0,
+       "train every combination of values and print one table; may be repeated",
        "KEY=VALUES"},
       {"search", '\0', POPT_ARG_INT, &o.search, 0,
        "train N points drawn at random from the ranges of --over, judge them on validation tasks, and keep the best "
@@ -115,8 +117,9 @@ int cli_train(int argc, const char **argv) {
       POPT_TABLEEND};
   int answer =
       cli_options_read(&o.all, argc, argv, own, "[PRESET|FILE.yaml|PROBLEM|ENVIRONMENT] [OPTIONS]",
-                       "Meta-trains a learned loss, or a start (method=maml ...), over many tasks and initial policies, and keeps\n"
-                       "the one that is best on validation tasks. With method=ppo, sac, reinforce or random it trains a single policy.",
+                       "Meta-trains a learned loss, or a start (method=maml ...), over many tasks and initial policies,\n"
+                       "and keeps the one that is best on validation tasks. With method=ppo, sac, reinforce or random it\n"
+                       "trains a single policy.",
                        "`ml3 config` lists all keys. Ctrl-C keeps a checkpoint.");
   if (answer >= 0) return answer;
   ml3_error error = {0};

@@ -45,10 +45,10 @@ static void begin_training(void *user, const char *folder) {
 
 static void print_validation(void *user, const ml3_lab_validation *v) {
   cli_train_console *c = user;
-  char more[160];
-  cli_progress_say(&c->console.progress,
-                   "outer step %lld: validation objective %.4g, task loss %.4g, success %.1f %%%s%s",
-                   (long long)v->step, v->objective, v->task_loss, 100 * v->success,
+  char more[160], success[32] = "n/a";
+  if (v->has_success) snprintf(success, sizeof success, "%.1f %%", 100 * v->success);
+  cli_progress_say(&c->console.progress, "outer step %lld: validation objective %.4g, task loss %.4g, success %s%s%s",
+                   (long long)v->step, v->objective, v->task_loss, success,
                    more_of(v, v->has_distance, more, sizeof more), v->is_best ? ", the best so far" : "");
 }
 

@@ -16,7 +16,7 @@ extern "C" {
 typedef struct ml3_lab_validation {
   int64_t step; /* outer steps done */
   double objective, task_loss, success, distance, median_distance;
-  bool has_distance;                            /* the problem has one to a goal */
+  bool has_distance, has_success;               /* the problem has a distance to a goal, and a success */
   double model_step_error, model_horizon_error; /* of a learned model: as a share of a step's change; at the end */
   int failed, tasks;
   bool is_best; /* this loss is the best so far, and is kept */

@@ -17,11 +17,11 @@ static const ml3_key own[] = {
      "what is meta-learned: a loss; a start (MAML, exact or first order); a start and a step size a parameter "
      "(Meta-SGD); or one policy that learns by itself (learner.*)"},
     {"seed", ML3_KEY_INT, AT(seed), "0", 0, 9e15, NULL, NULL,
-     "same seed, same bits, by one build, MuJoCo and instruction set"},
+     "random seed; the same seed gives bit-identical results with the same build, MuJoCo and instruction set"},
     {"threads", ML3_KEY_INT, AT(threads), "0", 0, 1024, NULL, NULL,
-     "tasks at a time; 0: all cores, or OMP_NUM_THREADS"},
+     "number of threads; 0: all cores, or OMP_NUM_THREADS"},
     {"checkpoint.every", ML3_KEY_INT, AT(checkpoint_every), "500", 1, 1e9, NULL, NULL,
-     "outer steps, or updates of a policy; after a minute at the latest"},
+     "outer steps, or updates of a policy, between checkpoints; at least one a minute is written"},
 };
 static const ml3_keys own_keys = ML3_KEYS(own, ml3_lab_config);
 

@@ -9,11 +9,13 @@
 
 enum { RUN, ABOUT, METHOD, SEED, STEPS, BEST_AT, SUCCESS, TASK_LOSS, RETURN, ENV_STEPS };
 
-/* Steps: outer ones, or updates of a policy. */
+/* Updates: of the learned loss (outer steps), or of a policy. */
 const char *const ml3_lab_overview_columns[ML3_LAB_OVERVIEW_COLUMNS] = {
-    [RUN] = "run",       [ABOUT] = "about",        [METHOD] = "method",     [SEED] = "seed",
-    [STEPS] = "steps",   [BEST_AT] = "best at",    [SUCCESS] = "success %", [TASK_LOSS] = "task loss",
-    [RETURN] = "return", [ENV_STEPS] = "env steps"};
+    [RUN] = "run",           [ABOUT] = "problem",
+    [METHOD] = "method",     [SEED] = "seed",
+    [STEPS] = "updates",     [BEST_AT] = "best step",
+    [SUCCESS] = "success %", [TASK_LOSS] = "task loss",
+    [RETURN] = "return",     [ENV_STEPS] = "environment steps"};
 
 bool ml3_lab_run_trains_policy(const ml3_lab_run *run) {
   return ml3_lab_trains_policy(&run->config);
@@ -36,6 +38,7 @@ void ml3_lab_overview_read(ml3_lab_overview *o, const ml3_lab_run *run) {
   number(summary, policy ? "updates" : "outer_steps", 1, "%.0f", o->cells[STEPS]);
   number(summary, "best_outer_step", 1, "%.0f", o->cells[BEST_AT]);
   number(summary, policy ? "success" : "best_success", 100, "%.1f", o->cells[SUCCESS]);
+  if (summary && !policy && !json_object_get(summary, "success_name")) strcpy(o->cells[SUCCESS], "n/a");
   number(summary, "best_task_loss", 1, "%.4g", o->cells[TASK_LOSS]);
   number(summary, "return", 1, "%.4g", o->cells[RETURN]);
   number(summary, "env_steps", 1, "%.0f", o->cells[ENV_STEPS]);

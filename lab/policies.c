@@ -18,9 +18,9 @@ static const ml3_key rollout_keys[] = {
     {"rollout.fixed", ML3_KEY_NAMES, AT(fixed), "[]", 0, 0, NULL, NULL,
      "task parameters that keep their default values instead of being drawn: [mass, start_x]"},
     {"rollout.reward", ML3_KEY_NAMES, AT(reward), "[]", 0, 0, NULL, NULL,
-     "other weights for terms of the reward: [forward=2]; as --set reward.forward=2 says"},
+     "other weights for terms of the reward: [forward=2]; the same as --set reward.forward=2"},
     {"rollout.episodes", ML3_KEY_INT, AT(episodes), "8", 1, 4096, NULL, NULL,
-     "model_free: for an update; so in comparisons, of REINFORCE"},
+     "model_free: episodes of an inner update, and of an update of REINFORCE in comparisons"},
 };
 #undef AT
 const ml3_keys ml3_rollout_keys = ML3_KEYS(rollout_keys, ml3_rollout_options);
@@ -28,20 +28,19 @@ const ml3_keys ml3_rollout_keys = ML3_KEYS(rollout_keys, ml3_rollout_options);
 #define AT(field) offsetof(ml3_extra_options, field)
 static const ml3_key extra_keys[] = {
     {"extra.goal", ML3_KEY_NUMBERS, AT(goal), "[]", -1e9, 1e9, NULL, "extra.kind=exploration_goal",
-     "a state to pass by first"},
+     "exploration_goal: a state to visit first"},
     {"extra.until_step", ML3_KEY_INT, AT(until_step), "15", 1, 10000, NULL, "extra.kind=exploration_goal",
-     "states before this one are drawn to it"},
+     "exploration_goal: the step up to which states are attracted to extra.goal"},
     {"extra.demonstrations", ML3_KEY_INT, AT(demonstrations), "64", 1, 65536, NULL, "extra.kind=demonstration",
-     "demonstration: tasks that an expert shows, or the first of extra.file"},
+     "demonstration: number of demonstrated tasks, by an expert or from the beginning of extra.file"},
     {"extra.expert", ML3_KEY_CHOICE, AT(expert), "ilqr", 0, 0, "ilqr|ppo", "extra.kind=demonstration|advice",
-     "who shows or advises: plans for each task, or one policy that learns all of them at once, by learner.*"},
+     "the expert: an iLQR plan for each task, or one PPO policy trained on all tasks by the keys learner.*"},
     {"extra.expert_updates", ML3_KEY_INT, AT(expert_updates), "500", 1, 1e9, NULL, "extra.kind=demonstration|advice",
-     "of that policy"},
+     "updates of the PPO expert"},
     {"extra.expert_log_std", ML3_KEY_REAL, AT(expert_log_std), "-1", -10, 5, NULL, "extra.kind=demonstration|advice",
-     "where its log-std starts: 0 wanders more, and then knows more of what is off its path; -1 shows better how to "
-     "stop"},
+     "initial log standard deviation of the PPO expert: 0 covers more states, -1 gives more precise demonstrations"},
     {"extra.file", ML3_KEY_TEXT, AT(file), "", 0, 0, NULL, "extra.kind=demonstration|advice",
-     "instead of extra.expert; demonstration: a data set (HDF5) of episodes; advice: a policy.safetensors"},
+     "file in place of extra.expert; demonstration: a data set (HDF5) of episodes; advice: a policy.safetensors"},
 };
 #undef AT
 const ml3_keys ml3_extra_keys = ML3_KEYS(extra_keys, ml3_extra_options);

@@ -33,7 +33,7 @@ static const ml3_key idx_keys[] = {
     {"idx.images", ML3_KEY_TEXT, AT(images), "", 0, 0, NULL, NULL, "file in MNIST's format"},
     {"idx.labels", ML3_KEY_TEXT, AT(labels), "", 0, 0, NULL, NULL, "file in MNIST's format"},
     {"idx.classes", ML3_KEY_INT, AT(classes), "10", 2, 256, NULL, NULL, "labels are below this"},
-    {"idx.pool", ML3_KEY_INT, AT(pool), "1", 1, 256, NULL, NULL, "blocks of so many pixels each way become one"},
+    {"idx.pool", ML3_KEY_INT, AT(pool), "1", 1, 256, NULL, NULL, "side of the blocks of pixels that are averaged"},
 };
 #undef AT
 static const ml3_keys ml3_idx_keys = ML3_KEYS(idx_keys, ml3_idx_options);

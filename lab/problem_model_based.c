@@ -23,20 +23,20 @@ enum { NONE, EXPLORATION_GOAL, ENERGY, DEMONSTRATION };
 #define AT(field) offsetof(ml3_model_based_options, field)
 static const ml3_key model_based_keys[] = {
     {"cost.kind", ML3_KEY_CHOICE, AT(cost_kind), "trajectory", 0, 0, "trajectory|final|reach", NULL,
-     "distance to the goal over the rollout, at its end, or mean distance of places from a step on"},
+     "distance to the goal over the rollout, at its end, or the mean distance of positions from cost.from_step on"},
     {"cost.from_step", ML3_KEY_INT, AT(cost_from_step), "0", 0, 10000, NULL, "cost.kind=trajectory|reach",
      "trajectory, reach: the first state that counts"},
     {"cost.velocity_weight", ML3_KEY_REAL, AT(cost_velocity_weight), "0", 0, 1e6, NULL, "cost.kind=reach",
-     "reach: of squared velocities there"},
+     "reach: weight of squared velocities in those states"},
     {"cost.action_weight", ML3_KEY_REAL, AT(cost_action_weight), "0", 0, 1e6, NULL, "cost.kind=reach",
-     "reach: of squared actions, in half bounds"},
+     "reach: weight of squared actions, relative to half the range of their bounds"},
     {"extra.kind", ML3_KEY_CHOICE, AT(extra_kind), "none", 0, 0, "none|exploration_goal|energy|demonstration", NULL,
      "extra information while meta-training"},
-    {"rollout.starts", ML3_KEY_INT, AT(starts), "1", 1, 4096, NULL, NULL, "start states a task"},
+    {"rollout.starts", ML3_KEY_INT, AT(starts), "1", 1, 4096, NULL, NULL, "number of start states for each task"},
     {"rollout.detach_state", ML3_KEY_BOOL, AT(detach_state), "true", 0, 0, NULL, NULL,
-     "inner step: actions carry the gradient, states are data"},
+     "inner step: differentiate through actions alone, with states as data"},
     {"rollout.near", ML3_KEY_REAL, AT(near), "0.05", 1e-9, 1e9, NULL, NULL,
-     "model_based: the loss also sees tanh(way to the goal / near), finely near 0"},
+     "model_based: scale of the additional input tanh(offset to the goal / near)"},
 };
 #undef AT
 static const ml3_keys ml3_model_based_keys = ML3_KEYS(model_based_keys, ml3_model_based_options);
@@ -44,25 +44,25 @@ static const ml3_keys ml3_model_based_keys = ML3_KEYS(model_based_keys, ml3_mode
 #define AT(field) offsetof(ml3_dynamics_options, field)
 static const ml3_key dynamics_keys[] = {
     {"dynamics.kind", ML3_KEY_CHOICE, AT(kind), "analytic", 0, 0, "analytic|ensemble", NULL,
-     "model_based: the model that rollouts go through; ensemble: learned from transitions"},
+     "model_based: model of the rollouts; ensemble: networks learned from transitions"},
     {"dynamics.transitions", ML3_KEY_INT, AT(transitions), "3000", 10, 1e7, NULL, "dynamics.kind=ensemble",
-     "number of the first, of random actions"},
+     "number of initial transitions, by random actions"},
     {"dynamics.hold", ML3_KEY_INT, AT(hold), "5", 1, 10000, NULL, "dynamics.kind=ensemble",
-     "steps that each of their actions is held for"},
+     "steps for which each random action is held"},
     {"dynamics.every", ML3_KEY_INT, AT(every), "0", 0, 1e9, NULL, "dynamics.kind=ensemble",
-     "outer steps between rounds of new ones, of the current policies, and of fitting again; 0: never"},
+     "outer steps between rounds of new transitions of the current policies, with another fit; 0: never"},
     {"dynamics.tasks", ML3_KEY_INT, AT(tasks), "8", 1, 65536, NULL, "dynamics.kind=ensemble",
-     "tasks of a round, each with a rollout before and after every update"},
+     "tasks of each round, each with a rollout before and after every update"},
     {"dynamics.members", ML3_KEY_INT, AT(members), "3", 1, 32, NULL, "dynamics.kind=ensemble",
-     "networks of the ensemble"},
+     "number of networks in the ensemble"},
     {"dynamics.hidden", ML3_KEY_NUMBERS, AT(hidden), "[100, 30]", 1, 4096, NULL, "dynamics.kind=ensemble",
      "widths of their hidden layers"},
     {"dynamics.second_order", ML3_KEY_BOOL, AT(second_order), "false", 0, 0, NULL, "dynamics.kind=ensemble",
-     "they predict changes of velocities alone; positions follow from those"},
+     "predict changes of velocities alone; positions are integrated from them"},
     {"dynamics.epochs", ML3_KEY_INT, AT(epochs), "500", 1, 1e6, NULL, "dynamics.kind=ensemble",
-     "of fitting, at most; it stops when transitions left out are predicted no better"},
+     "largest number of epochs of a fit; it stops early by held-out transitions"},
     {"dynamics.file", ML3_KEY_TEXT, AT(file), "", 0, 0, NULL, "dynamics.kind=ensemble",
-     "an ensemble.safetensors to begin with instead; a run's own is taken when the run is opened"},
+     "initial ensemble.safetensors; that of a run is loaded with the run"},
 };
 #undef AT
 const ml3_keys ml3_dynamics_keys = ML3_KEYS(dynamics_keys, ml3_dynamics_options);

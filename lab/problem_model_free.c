@@ -15,25 +15,26 @@ static const ml3_key model_free_keys[] = {
     {"extra.kind", ML3_KEY_CHOICE, AT(extra_kind), "none", 0, 0, "none|exploration_goal|energy|demonstration|advice",
      NULL, "extra information while meta-training"},
     {"rollout.outer_episodes", ML3_KEY_INT, AT(outer_episodes), "8", 1, 4096, NULL, NULL,
-     "model_free: for the task loss after it"},
+     "model_free: episodes for the task loss after an update"},
     {"rollout.reuse", ML3_KEY_BOOL, AT(reuse), "false", 0, 0, NULL, NULL,
-     "model_free: the episodes of an update are also those for the task loss of the policy that made them"},
+     "model_free: use the episodes of an update also for the task loss of the policy that collected them"},
     {"rollout.judge_episodes", ML3_KEY_INT, AT(judge_episodes), "4", 1, 4096, NULL, NULL,
-     "starts from which a policy is judged"},
-    {"rollout.discount", ML3_KEY_REAL, AT(discount), "0.97", 1e-6, 1, NULL, NULL, "model_free: of rewards to go"},
+     "number of start states from which a policy is evaluated"},
+    {"rollout.discount", ML3_KEY_REAL, AT(discount), "0.97", 1e-6, 1, NULL, NULL, "model_free: discount factor"},
     {"rollout.baseline", ML3_KEY_CHOICE, AT(baseline), "linear", 0, 0, "linear|episodes", NULL,
-     "model_free: what advantages are over: a fit by state and time, or the other episodes at that step"},
+     "model_free: baseline of advantages: a linear fit by state and time, or the mean of the other episodes at that "
+     "step"},
     {"rollout.lambda", ML3_KEY_REAL, AT(lambda), "0.95", 0, 1, NULL, NULL,
-     "model_free: of generalised advantages by the linear one"},
+     "model_free: lambda of generalized advantage estimation, with the linear baseline"},
     {"rollout.credit", ML3_KEY_CHOICE, AT(credit), "advantage", 0, 0, "advantage|reward_to_go", NULL,
-     "model_free: what the learned loss sees of rewards"},
+     "model_free: the form in which rewards are an input of the learned loss"},
     {"loss.rows", ML3_KEY_CHOICE, AT(rows), "step", 0, 0, "step|entry|entry_state", "method=learned_loss",
-     "model_free: a row of what the loss sees: a time step; or an entry of its action, by numbers without dimension that are "
-     "the same in every environment; or those and the step's state and reward"},
+     "model_free: a row of the loss's inputs: a time step; or an entry of its action, by dimensionless numbers that are "
+     "the same in every environment; or those with the step's state and reward"},
     {"outer.clip", ML3_KEY_REAL, AT(clip), "0.2", 1e-6, 10, NULL, NULL,
-     "model_free, in several epochs: how far a probability's ratio may move from the policy that drew"},
+     "model_free, with several outer.epochs: clip range of the probability ratio"},
     {"outer.target_weight", ML3_KEY_REAL, AT(target_weight), "0", 0, 1e6, NULL, "method=learned_loss",
-     "of how far loss.targets are off an expert's advice, in all states of an update"},
+     "weight of the distance between loss.targets and the expert's actions, in all states of an update"},
 };
 #undef AT
 const ml3_keys ml3_model_free_keys = ML3_KEYS(model_free_keys, ml3_model_free_options);

@@ -29,7 +29,7 @@ static const ml3_key sine_keys[] = {
     {"sine.test_x", ML3_KEY_NUMBERS, AT(test_x), "[-5, 5]", -1e6, 1e6, NULL, NULL, ""},
     {"sine.validate_on", ML3_KEY_CHOICE, AT(validate_on), "test", 0, 0, "train|test", NULL,
      "the range that validation tasks are drawn from"},
-    {"sine.grid", ML3_KEY_BOOL, AT(grid), "true", 0, 0, NULL, NULL, "x evenly over its range; else at random"},
+    {"sine.grid", ML3_KEY_BOOL, AT(grid), "true", 0, 0, NULL, NULL, "x on an even grid; otherwise at random"},
 };
 #undef AT
 static const ml3_keys ml3_sine_keys = ML3_KEYS(sine_keys, ml3_sine_options);
@@ -42,11 +42,10 @@ static const ml3_key shaped_sine_keys[] = {
      "extra information while meta-training"},
     {"shaped_sine.start", ML3_KEY_NUMBERS, AT(start), "[0.1, 0.1]", -1e6, 1e6, NULL, NULL,
      "theta_0 of sin(theta x): from, to"},
-    {"shaped_sine.both_signs", ML3_KEY_BOOL, AT(both_signs), "false", 0, 0, NULL, NULL,
-     "theta_0 gets a sign by chance"},
+    {"shaped_sine.both_signs", ML3_KEY_BOOL, AT(both_signs), "false", 0, 0, NULL, NULL, "theta_0 gets a random sign"},
     {"shaped_sine.goal", ML3_KEY_NUMBERS, AT(goal), "[-5, 5]", -1e6, 1e6, NULL, NULL, "the theta to find: from, to"},
     {"shaped_sine.tolerance", ML3_KEY_REAL, AT(tolerance), "0.5", 0, 1e6, NULL, NULL,
-     "success: theta as close to the goal"},
+     "success: distance of theta from the goal"},
 };
 #undef AT
 static const ml3_keys ml3_shaped_sine_keys = ML3_KEYS(shaped_sine_keys, ml3_shaped_sine_options);

@@ -13,7 +13,7 @@ static const ml3_key keys[] = {
     {"samples.inner", ML3_KEY_INT, AT(samples_inner), "100", 1, 100000, NULL, NULL,
      "samples of a task that the model learns from"},
     {"samples.outer", ML3_KEY_INT, AT(samples_outer), "0", 0, 100000, NULL, NULL,
-     "other samples of it, for the task loss and the judgement; 0: the same"},
+     "other samples of a task, for the task loss and the evaluation; 0: the same samples"},
     {"extra.kind", ML3_KEY_CHOICE, AT(extra_kind), "none", 0, 0, "none|demonstration|physics", NULL,
      "extra information while meta-training"},
     {"extra.points", ML3_KEY_INT, AT(extra_points), "50", 1, 100000, NULL, "extra.kind=demonstration|physics",

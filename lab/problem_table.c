@@ -21,15 +21,15 @@ static const ml3_key keys[] = {
     {"table.kind", ML3_KEY_CHOICE, AT(kind), "regression", 0, 0, "regression|classification", NULL,
      "what is predicted"},
     {"table.inputs", ML3_KEY_NAMES, AT(inputs), "[]", 0, 0, NULL, NULL,
-     "columns; empty: all with a name but targets and task"},
+     "input columns; empty: all named columns but targets and task"},
     {"table.targets", ML3_KEY_NAMES, AT(targets), "[]", 0, 0, NULL, NULL, "columns to predict; classification: one"},
     {"table.task", ML3_KEY_TEXT, AT(task), "", 0, 0, NULL, NULL,
-     "column that tells tasks apart; none: tasks are random rows"},
+     "column that identifies the task; empty: tasks are random rows"},
     {"table.classes", ML3_KEY_INT, AT(classes), "0", 0, 1000, NULL, NULL,
      "labels are 0 .. classes - 1; 0: whatever there is"},
     {"table.validation_share", ML3_KEY_REAL, AT(validation_share), "0.2", 0, 1, NULL, NULL, "of the tasks, or rows"},
     {"table.test_share", ML3_KEY_REAL, AT(test_share), "0.2", 0, 1, NULL, NULL, "of the tasks, or rows"},
-    {"table.split_seed", ML3_KEY_INT, AT(split_seed), "0", 0, 9e15, NULL, NULL, "which of them"},
+    {"table.split_seed", ML3_KEY_INT, AT(split_seed), "0", 0, 9e15, NULL, NULL, "seed of that split"},
 };
 #undef AT
 static const ml3_keys ml3_table_keys = ML3_KEYS(keys, ml3_table_options);

@@ -22,7 +22,7 @@ static const ml3_lab_results of_meta_training = {
     .better = -1};
 
 static const ml3_lab_results of_learners = {
-    .list = {{"env steps", "env_steps", "%.0f", 1, false, false},
+    .list = {{"environment steps", "env_steps", "%.0f", 1, false, false},
              {"return", "return", "%.2f", 1, false, true},
              {"success %", "success", "%.1f", 100, true, true},
              {"validation return", "validation_return", "%.2f", 1, false, true}},

@@ -135,6 +135,7 @@ static ml3_lab_validation validation_of(const training *t, const ml3_trainer_rep
                               .distance = r->outcome.distance,
                               .median_distance = r->median_distance,
                               .has_distance = t->problem->distance_name != NULL,
+                              .has_success = t->problem->success_name != NULL,
                               .model_step_error = r->model.step,
                               .model_horizon_error = r->model.horizon,
                               .failed = r->skipped,

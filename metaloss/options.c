@@ -7,18 +7,18 @@
 #define AT(field) offsetof(ml3_loss_options, field)
 static const ml3_key loss_keys[] = {
     {"loss.inputs", ML3_KEY_NAMES, AT(inputs), "[]", 0, 0, NULL, NULL,
-     "names of the features that it sees; force* means all that begin so; empty: all"},
+     "features that are inputs of the loss; force* stands for all that begin so; empty: all"},
     {"loss.base", ML3_KEY_TEXT, AT(base), "", 0, 0, NULL, NULL,
-     "name of a feature that is added to its value; none: \"\""},
+     "feature that is added to the value of the loss; empty: none"},
     {"loss.targets", ML3_KEY_NAMES, AT(targets), "[]", 0, 0, NULL, NULL,
-     "names of features, such as actions, that it draws to a value learned from the others, by 1/2 ||a - h||^2; force* "
-     "means all that begin so"},
+     "features, such as actions, with a learned target h that depends on the others: a term 1/2 ||a - h||^2; force* "
+     "stands for all that begin so"},
     {"loss.target_base", ML3_KEY_NAMES, AT(target_base), "[]", 0, 0, NULL, NULL,
-     "names of features that are added to those learned values, one each: where targets begin; empty: none"},
+     "features that are added to the learned targets, one for each; empty: none"},
     {"loss.target_factor", ML3_KEY_NAMES, AT(target_factor), "[]", 0, 0, NULL, NULL,
-     "names of features by which what is learned is multiplied before, one each, or 0 where the base is all; empty: none"},
+     "features that multiply the learned part of the targets, one for each; 0: no learned part; empty: none"},
     {"loss.only_targets", ML3_KEY_BOOL, AT(only_targets), "false", 0, 0, NULL, NULL,
-     "the distance from loss.targets is all of the loss; else a network of all inputs is added to it"},
+     "the distance from loss.targets is the whole loss; otherwise a network of all inputs is added"},
     {"loss.hidden", ML3_KEY_NUMBERS, AT(hidden), "[64, 64]", 1, 4096, NULL, NULL,
      "widths of the learned loss's layers"},
     {"loss.activation", ML3_KEY_CHOICE, AT(activation), "elu", 0, 0, ML3_ACTIVATION_CHOICES, NULL,
@@ -28,9 +28,9 @@ static const ml3_key loss_keys[] = {
     {"loss.start", ML3_KEY_CHOICE, AT(start), "fan_in", 0, 0, "fan_in|xavier", NULL,
      "initial parameters: uniform within 1/sqrt(inputs of the layer), or Glorot's with biases 0"},
     {"loss.weighting", ML3_KEY_CHOICE, AT(weighting), "none", 0, 0, "none|softmax|sigmoid", NULL,
-     "a second output says how much each row counts: relative to the task's others, or by itself"},
+     "a second output weighs each row: by a softmax over the task's rows, or by a sigmoid"},
     {"loss.normalize", ML3_KEY_CHOICE, AT(normalize), "first", 0, 0, "none|first|running", NULL,
-     "shift and scale its inputs by what the first tasks show, or by all seen so far"},
+     "normalize the inputs by statistics of the first tasks, or by running statistics"},
 };
 #undef AT
 const ml3_keys ml3_loss_keys = ML3_KEYS(loss_keys, ml3_loss_options);
@@ -38,24 +38,25 @@ const ml3_keys ml3_loss_keys = ML3_KEYS(loss_keys, ml3_loss_options);
 #define AT(field) offsetof(ml3_inner_options, field)
 static const ml3_key inner_keys[] = {
     {"inner.steps", ML3_KEY_INT, AT(steps), "5", 1, 1000, NULL, NULL,
-     "updates by the learned loss while meta-training"},
+     "number of inner updates by the learned loss in meta-training"},
     {"inner.passes", ML3_KEY_INT, AT(passes), "1", 1, 100, NULL, NULL,
-     "steps of descent by the same data that make an update"},
+     "gradient steps on the same data in one update"},
     {"inner.rate", ML3_KEY_REAL, AT(rate), "0.1", 1e-12, 1e6, NULL, NULL,
-     "their step size, or where a learned one starts"},
+     "inner step size, or its initial value where it is learned"},
     {"inner.learn_rate", ML3_KEY_CHOICE, AT(learn_rate), "scalar", 0, 0, "none|scalar|parameter|signed", NULL,
-     "learn the step size: no, one number, one a parameter of the optimizee, the same of any sign (always so in "
-     "meta_sgd)"},
+     "learn the step size: no; one number; one for each parameter of the optimizee; the same with any sign (always "
+     "in meta_sgd)"},
     {"inner.newton", ML3_KEY_INT, AT(newton), "0", 0, 32, NULL, "method=learned_loss",
      "with loss.targets: updates are Gauss-Newton steps by so many iterations of conjugate gradients, inner.rate being "
      "relative to those, whatever the optimizee's depth; 0: plain descent"},
     {"inner.momentum", ML3_KEY_REAL, AT(momentum), "0", 0, 0.9999, NULL, NULL, "of the updates; 0: plain descent"},
     {"inner.learn_start", ML3_KEY_BOOL, AT(learn_start), "false", 0, 0, NULL, NULL,
-     "learn where optimizees start (always so in maml, fomaml, meta_sgd)"},
+     "learn the initial parameters of optimizees (always in maml, fomaml, meta_sgd)"},
     {"inner.lifetime", ML3_KEY_INT, AT(lifetime), "1", 1, 1e6, NULL, NULL,
-     "outer steps that a task and its optimizee live, going on from where the last left them; 1: fresh ones each"},
+     "outer steps for which a task and its optimizee are kept before they are replaced; 1: new ones in every outer "
+     "step"},
     {"inner.weights", ML3_KEY_CHOICE, AT(weights), "all", 0, 0, "last|all|linear|list", NULL,
-     "which of the losses after 1 .. steps updates count"},
+     "weights of the task losses after 1 .. inner.steps updates"},
     {"inner.weight_list", ML3_KEY_NUMBERS, AT(weight_list), "[]", 0, 1e6, NULL, "inner.weights=list",
      "a weight for each update, for `list`"},
     {"inner.derivatives", ML3_KEY_CHOICE, AT(derivatives), "exact", 0, 0, "exact|first_order|greedy", NULL,
@@ -71,21 +72,22 @@ const ml3_keys ml3_inner_keys = ML3_KEYS(inner_keys, ml3_inner_options);
 static const ml3_key outer_keys[] = {
     {"numerics", ML3_KEY_CHOICE, AT(numerics), "skip", 0, 0, "skip|stop|reduce", NULL,
      "a task of meta-training whose numbers become NaN or infinite: leave it out, end, or halve its inner step"},
-    {"outer.steps", ML3_KEY_INT, AT(steps), "6000", 1, 1e9, NULL, NULL, "updates of the learned loss"},
-    {"outer.tasks", ML3_KEY_INT, AT(tasks), "16", 1, 65536, NULL, NULL, "tasks an update"},
+    {"outer.steps", ML3_KEY_INT, AT(steps), "6000", 1, 1e9, NULL, NULL, "number of updates of the learned loss"},
+    {"outer.tasks", ML3_KEY_INT, AT(tasks), "16", 1, 65536, NULL, NULL, "tasks of each outer step"},
     {"outer.gradient", ML3_KEY_CHOICE, AT(gradient), "exact", 0, 0, "exact|evolution", NULL,
      "through the inner updates; or estimated from perturbed losses (evolution strategies), for hundreds of updates"},
     {"outer.epochs", ML3_KEY_INT, AT(epochs), "1", 1, 1000, NULL, NULL,
      "updates by the same data, where problems collect them (model_free)"},
     {"outer.optimizer", ML3_KEY_CHOICE, AT(optimizer), "adam", 0, 0, "sgd|momentum|adam|adamw", NULL, ""},
-    {"outer.rate", ML3_KEY_REAL, AT(rate), "1e-3", 0, 1e3, NULL, NULL, "its step size"},
+    {"outer.rate", ML3_KEY_REAL, AT(rate), "1e-3", 0, 1e3, NULL, NULL, "outer step size"},
     {"outer.schedule", ML3_KEY_CHOICE, AT(schedule), "cosine", 0, 0, "constant|linear|cosine", NULL,
-     "of the step size, to final_rate"},
+     "schedule of the outer step size, to outer.final_rate"},
     {"outer.final_rate", ML3_KEY_REAL, AT(final_rate), "0", 0, 1e3, NULL, NULL, ""},
     {"outer.warmup", ML3_KEY_INT, AT(warmup), "0", 0, 1e9, NULL, NULL, "steps of linear warm-up"},
-    {"outer.clip_norm", ML3_KEY_REAL, AT(clip_norm), "1", 0, 1e9, NULL, NULL, "of the mean meta-gradient; 0: none"},
+    {"outer.clip_norm", ML3_KEY_REAL, AT(clip_norm), "1", 0, 1e9, NULL, NULL,
+     "largest norm of the mean meta-gradient; 0: no clipping"},
     {"outer.task_clip_norm", ML3_KEY_REAL, AT(task_clip_norm), "0.5", 0, 1e9, NULL, "outer.gradient=exact",
-     "of each task's meta-gradient; 0: none"},
+     "largest norm of each task's meta-gradient; 0: no clipping"},
     {"outer.task_weight", ML3_KEY_REAL, AT(task_weight), "1", 0, 1e6, NULL, NULL, "beta: weight of the task loss"},
     {"outer.extra_weight", ML3_KEY_REAL, AT(extra_weight), "1.5", 0, 1e6, NULL, NULL,
      "gamma: weight of extra information"},
@@ -98,9 +100,9 @@ static const ml3_key evolution_keys[] = {
     {"evolution.pairs", ML3_KEY_INT, AT(pairs), "32", 1, 65536, NULL, "outer.gradient=evolution",
      "perturbations +eps and -eps of the loss in an outer step; all see the same outer.tasks tasks"},
     {"evolution.deviation", ML3_KEY_REAL, AT(deviation), "0.02", 1e-9, 1e3, NULL, "outer.gradient=evolution",
-     "of a perturbation's entries"},
+     "standard deviation of a perturbation"},
     {"evolution.shape", ML3_KEY_CHOICE, AT(shape), "ranks", 0, 0, "ranks|none", "outer.gradient=evolution",
-     "what weighs a perturbation: the rank of its value in the outer step, or the value"},
+     "weight of a perturbation: the rank of its value in the outer step, or the value"},
 };
 #undef AT
 const ml3_keys ml3_evolution_keys = ML3_KEYS(evolution_keys, ml3_evolution_options);
@@ -109,7 +111,7 @@ const ml3_keys ml3_evolution_keys = ML3_KEYS(evolution_keys, ml3_evolution_optio
 static const ml3_key validation_keys[] = {
     {"validation.every", ML3_KEY_INT, AT(every), "100", 1, 1e9, NULL, NULL, "outer steps"},
     {"validation.tasks", ML3_KEY_INT, AT(tasks), "64", 1, 65536, NULL, NULL,
-     "held-out tasks that choose the best loss"},
+     "number of validation tasks, which choose the best loss"},
     {"validation.patience", ML3_KEY_INT, AT(patience), "0", 0, 1e9, NULL, NULL,
      "validations without a new best after which training ends; 0: never"},
     {"validation.steps", ML3_KEY_INT, AT(steps), "0", 0, 1000, NULL, NULL, "updates in validation; 0: inner.steps"},
@@ -122,9 +124,10 @@ const ml3_keys ml3_validation_keys = ML3_KEYS(validation_keys, ml3_validation_op
 
 #define AT(field) offsetof(ml3_test_options, field)
 static const ml3_key test_keys[] = {
-    {"test.tasks", ML3_KEY_INT, AT(tasks), "100", 1, 65536, NULL, NULL, "held-out initial policies and starts"},
+    {"test.tasks", ML3_KEY_INT, AT(tasks), "100", 1, 65536, NULL, NULL,
+     "number of held-out tasks: initial policies and start states"},
     {"test.steps", ML3_KEY_NUMBERS, AT(steps), "[1, 2, 5]", 1, 1000, NULL, NULL,
-     "updates after which methods are judged"},
+     "numbers of updates after which methods are evaluated"},
 };
 #undef AT
 const ml3_keys ml3_test_keys = ML3_KEYS(test_keys, ml3_test_options);

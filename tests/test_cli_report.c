@@ -16,7 +16,7 @@ static void make_runs(void) {
 Test(cli_report, lists_runs_with_what_they_achieved) {
   expect("list runs", 0, "none in runs/");
   make_runs();
-  expect("list runs", 0, "runs/a-seed1  mountain_car  learned loss     1     10");
+  expect("list runs", 0, "runs/a-seed1  mountain_car  learned loss     1       10");
   cr_assert_eq(shell("rm runs/b/summary.json; echo 'seed: many' >runs/a-seed2/config.yaml"), 0);
   expect("list runs", 0, "unfinished");
   cr_expect_not_null(strstr(output, "runs/a-seed2/config.yaml:1: seed is 'many'"), "a broken run is told: %s", output);

@@ -9,7 +9,7 @@
 #define AT(field) offsetof(ml3_compare_options, field)
 static const ml3_key keys[] = {
     {"test.ilqr_restarts", ML3_KEY_INT, AT(ilqr_restarts), "10", 0, 1000, NULL, NULL,
-     "random starts besides zero controls"},
+     "random initial controls of ilqr_restarts, besides zero controls"},
     {"test.reinforce_rate", ML3_KEY_REAL, AT(reinforce_rate), "0.01", 0, 1e3, NULL, NULL,
      "Adam's step size of REINFORCE in comparisons"},
 };

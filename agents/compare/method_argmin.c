@@ -116,7 +116,7 @@ static int run(const ml3_method *method, ml3_trial *t, ml3_error *error) {
 const ml3_method ml3_method_argmin = {
     .name = "argmin",
     .label = "%s, its minimiser",
-    .summary = "the action that minimises a learned loss with targets acts, without an update",
+    .summary = "act by the minimizer of a learned loss with targets, without an update",
     .needs = ML3_NEEDS_PROBLEM | ML3_NEEDS_LOSS,
     .prepare = prepare,
     .release = release,

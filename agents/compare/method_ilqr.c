@@ -261,7 +261,8 @@ VARIANT(ilqr_feedback, "iLQR, feedback", ZEROS, NOMINAL, FEEDBACK, "from zero co
 VARIANT(ilqr_random, "iLQR, random start", RANDOM, NOMINAL, OPEN_LOOP, "from random controls, open loop");
 VARIANT(ilqr_restarts, "iLQR, restarts", RESTARTS, NOMINAL, OPEN_LOOP,
         "the best of zero controls and test.ilqr_restarts random ones");
-VARIANT(ilqr_mpc, "iLQR, receding horizon", ZEROS, NOMINAL, RECEDING, "plans again every step, warm, ten iterations");
+VARIANT(ilqr_mpc, "iLQR, receding horizon", ZEROS, NOMINAL, RECEDING,
+        "receding horizon: ten iterations at every step from the last plan");
 VARIANT(ilqr_learned, "iLQR, learned model", ZEROS, LEARNED, OPEN_LOOP,
         "as ilqr, in an ensemble fitted to random transitions");
 VARIANT(ilqr_learned_random, "iLQR, learned model, random start", RANDOM, LEARNED, OPEN_LOOP,
@@ -270,4 +271,4 @@ VARIANT(ilqr_learned_restarts, "iLQR, learned model, restarts", RESTARTS, LEARNE
         "as ilqr_restarts, in the ensemble");
 VARIANT(ilqr_learned_mpc, "iLQR, learned model, receding", ZEROS, LEARNED, RECEDING, "as ilqr_mpc, in the ensemble");
 VARIANT(ilqr_true, "iLQR, the world's model", ZEROS, TRUE_WORLD, OPEN_LOOP,
-        "as ilqr, with the world's parameters: what can be done");
+        "as ilqr, with the true parameters of the world: an upper bound");

@@ -90,7 +90,7 @@ static int run_knowing(const ml3_method *method, ml3_trial *t, ml3_error *error)
 const ml3_method ml3_method_ppo_all = {
     .name = "ppo_all",
     .label = "PPO, one policy for all",
-    .summary = "PPO on all training tasks, for as many steps as meta-training took; acts without learning",
+    .summary = "one PPO policy for all tasks, trained on as many steps as meta-training; no update on the task",
     .prepare = prepare,
     .release = release,
     .run = run};

@@ -12,11 +12,12 @@ static const ml3_learner_kind *const table[ML3_LEARNER_COUNT] = {ML3_LEARNERS(AD
 
 #define AT(field) offsetof(ml3_learner_options, field)
 static const ml3_key keys[] = {
-    {"learner.updates", ML3_KEY_INT, AT(updates), "100", 1, 1e9, NULL, NULL, "of a policy that learns by itself"},
-    {"learner.envs", ML3_KEY_INT, AT(envs), "8", 1, 65536, NULL, NULL, "environments side by side"},
-    {"learner.steps", ML3_KEY_INT, AT(steps), "256", 1, 1000000, NULL, NULL, "of each, an update"},
+    {"learner.updates", ML3_KEY_INT, AT(updates), "100", 1, 1e9, NULL, NULL, "number of updates of the policy"},
+    {"learner.envs", ML3_KEY_INT, AT(envs), "8", 1, 65536, NULL, NULL, "number of parallel environments"},
+    {"learner.steps", ML3_KEY_INT, AT(steps), "256", 1, 1000000, NULL, NULL,
+     "steps of each environment between updates"},
     {"learner.task", ML3_KEY_INT, AT(task), "-1", -1, 65535, NULL, NULL,
-     "-1: a new task every episode; else the number of a held-out one"},
+     "-1: a new task every episode; otherwise the index of a held-out task"},
 };
 #undef AT
 const ml3_keys ml3_learner_keys = ML3_KEYS(keys, ml3_learner_options);

@@ -22,18 +22,20 @@
 #define AT(field) offsetof(ml3_ppo_options, field)
 static const ml3_key keys[] = {
     {"learner.rate", ML3_KEY_REAL, AT(rate), "3e-4", 0, 1e3, NULL, NULL, "Adam's step size"},
-    {"learner.anneal", ML3_KEY_BOOL, AT(anneal), "true", 0, 0, NULL, NULL, "to 0 at the last update"},
-    {"learner.discount", ML3_KEY_REAL, AT(discount), "0.99", 1e-6, 1, NULL, NULL, "of rewards to go"},
-    {"learner.lambda", ML3_KEY_REAL, AT(lambda), "0.95", 0, 1, NULL, NULL, "of generalised advantages"},
-    {"learner.epochs", ML3_KEY_INT, AT(epochs), "10", 1, 1000, NULL, NULL, "passes over a rollout"},
-    {"learner.minibatches", ML3_KEY_INT, AT(minibatches), "32", 1, 65536, NULL, NULL, "pieces of one"},
-    {"learner.clip", ML3_KEY_REAL, AT(clip), "0.2", 0, 10, NULL, NULL, "how far a probability's ratio may move"},
-    {"learner.clip_value", ML3_KEY_BOOL, AT(clip_value), "true", 0, 0, NULL, NULL, "the value's step, too"},
+    {"learner.anneal", ML3_KEY_BOOL, AT(anneal), "true", 0, 0, NULL, NULL, "decrease the step size linearly to 0"},
+    {"learner.discount", ML3_KEY_REAL, AT(discount), "0.99", 1e-6, 1, NULL, NULL, "discount factor"},
+    {"learner.lambda", ML3_KEY_REAL, AT(lambda), "0.95", 0, 1, NULL, NULL,
+     "lambda of generalized advantage estimation"},
+    {"learner.epochs", ML3_KEY_INT, AT(epochs), "10", 1, 1000, NULL, NULL, "epochs over each rollout"},
+    {"learner.minibatches", ML3_KEY_INT, AT(minibatches), "32", 1, 65536, NULL, NULL, "minibatches of an epoch"},
+    {"learner.clip", ML3_KEY_REAL, AT(clip), "0.2", 0, 10, NULL, NULL, "clip range of the probability ratio"},
+    {"learner.clip_value", ML3_KEY_BOOL, AT(clip_value), "true", 0, 0, NULL, NULL, "clip the update of the value, too"},
     {"learner.entropy_weight", ML3_KEY_REAL, AT(entropy_weight), "0", 0, 1e3, NULL, NULL, ""},
-    {"learner.value_weight", ML3_KEY_REAL, AT(value_weight), "0.5", 0, 1e3, NULL, NULL, "of the value net's loss"},
-    {"learner.clip_norm", ML3_KEY_REAL, AT(clip_norm), "0.5", 0, 1e9, NULL, NULL, "of the gradient; 0: none"},
+    {"learner.value_weight", ML3_KEY_REAL, AT(value_weight), "0.5", 0, 1e3, NULL, NULL, "weight of the value loss"},
+    {"learner.clip_norm", ML3_KEY_REAL, AT(clip_norm), "0.5", 0, 1e9, NULL, NULL,
+     "largest norm of the gradient; 0: no clipping"},
     {"learner.normalize_reward", ML3_KEY_BOOL, AT(normalize_reward), "false", 0, 0, NULL, NULL,
-     "by the deviation of the discounted return"},
+     "divide rewards by the running standard deviation of the discounted return"},
 };
 #undef AT
 const ml3_keys ml3_ppo_keys = ML3_KEYS(keys, ml3_ppo_options);

@@ -16,10 +16,11 @@
 #define AT(field) offsetof(ml3_reinforce_options, field)
 static const ml3_key keys[] = {
     {"learner.rate", ML3_KEY_REAL, AT(rate), "3e-4", 0, 1e3, NULL, NULL, "Adam's step size"},
-    {"learner.anneal", ML3_KEY_BOOL, AT(anneal), "true", 0, 0, NULL, NULL, "to 0 at the last update"},
-    {"learner.discount", ML3_KEY_REAL, AT(discount), "0.99", 1e-6, 1, NULL, NULL, "of rewards to go"},
+    {"learner.anneal", ML3_KEY_BOOL, AT(anneal), "true", 0, 0, NULL, NULL, "decrease the step size linearly to 0"},
+    {"learner.discount", ML3_KEY_REAL, AT(discount), "0.99", 1e-6, 1, NULL, NULL, "discount factor"},
     {"learner.entropy_weight", ML3_KEY_REAL, AT(entropy_weight), "0", 0, 1e3, NULL, NULL, ""},
-    {"learner.clip_norm", ML3_KEY_REAL, AT(clip_norm), "0.5", 0, 1e9, NULL, NULL, "of the gradient; 0: none"},
+    {"learner.clip_norm", ML3_KEY_REAL, AT(clip_norm), "0.5", 0, 1e9, NULL, NULL,
+     "largest norm of the gradient; 0: no clipping"},
 };
 #undef AT
 const ml3_keys ml3_reinforce_keys = ML3_KEYS(keys, ml3_reinforce_options);
