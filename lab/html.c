@@ -8,12 +8,12 @@
 #include "base/file.h"
 
 static const char style[] =
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 "
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:1200px;margin:2rem auto;padding:0 "
     "1rem;color:#222;background:#fff}"
     "h1{font-size:1.6rem}h2{font-size:1.25rem;margin-top:2.2rem;border-bottom:1px solid #ddd;padding-bottom:.2rem}"
     "table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums;display:block;overflow-x:auto}"
-    "th,td{padding:.3rem .8rem;text-align:right;border-bottom:1px solid #e5e5e5;white-space:nowrap}"
-    "th{border-bottom:2px solid #bbb}th:first-child,td:first-child{text-align:left}"
+    "th,td{padding:.3rem .6rem;text-align:right;border-bottom:1px solid #e5e5e5;white-space:nowrap}"
+    "th{border-bottom:2px solid #bbb;white-space:normal;vertical-align:bottom}th:first-child,td:first-child{text-align:left}"
     "figure{margin:1rem 0}img,video{max-width:100%;height:auto;border:1px solid #e5e5e5;border-radius:4px}"
     "figcaption{color:#666;font-size:.9rem}pre{background:#f6f6f6;padding:.8rem 1rem;overflow-x:auto;border-radius:4px;"
     "font-size:.85rem}summary{cursor:pointer}footer{margin-top:3rem;color:#777;font-size:.85rem}"

@@ -61,10 +61,14 @@ Test(cli, trains_adapts_and_compares) {
     cr_expect(exists(path), "%s is missing", path);
   }
   cr_expect_eq(ml3("adapt run -n 2"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "learned loss: its value before the update"), "%s", output);
   cr_expect(exists("run/policy.safetensors"));
   cr_expect_eq(ml3("compare run --quiet"), 0, "%s", output);
   cr_expect_not_null(strstr(output, "learned loss, 5 updates"), "%s", output);
   cr_expect_not_null(strstr(output, "iLQR"), "%s", output);
+  cr_expect_not_null(strstr(output, "environment steps  meta-training steps"), "%s", output);
+  cr_expect(strstr(output, "\n\nBest by ") || strstr(output, "\n\nNo method succeeds. Best by return: "), "%s", output);
+  cr_expect_eq(shell("grep -q 'Best by ' run/comparison.md"), 0, "the conclusion is not kept");
   cr_expect(exists("run/comparison.csv") && exists("run/comparison.md") && exists("run/comparison.tex"));
   cr_expect(exists("run/comparison_success.png") && exists("run/comparison_return.svg"));
   cr_assert_eq(ml3("compare mountain_car -m random,ilqr -r random --seeds 2 -o plain --quiet --set test.tasks=2"), 0, "%s", output);
@@ -290,7 +294,9 @@ Test(cli, stops_early_when_nothing_gets_better) {
 
 Test(cli, plans_a_swing_up_and_tells_where_the_time_goes) {
   cr_assert_eq(ml3("plan pendulum_swing_up --quiet"), 0, "%s", output);
-  cr_expect_not_null(strstr(output, ", success"), "%s", output);
+  cr_expect_not_null(strstr(output, "success at the last step ("), "%s", output);
+  cr_assert_eq(ml3("plan half_cheetah --quiet --set horizon=3"), 0, "%s", output);
+  cr_expect_not_null(strstr(output, "success n/a (the environment has no goal)"), "%s", output);
   cr_assert_eq(ml3("plan mountain_car --time 2 --json"), 0, "%s", output);
   long steps = 0, linearizations = 0;
   const char *at = strstr(output, "\"steps\": ");

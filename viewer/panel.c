@@ -38,8 +38,8 @@ void ml3_panel_init(ml3_panel *p) {
   init_figure(&p->updates, "return by number of updates");
 }
 
-/* An axis from one round number to another, with ticks at round numbers between: MuJoCo makes both ends multiples of the
-   largest power of ten within the range. whole: of whole numbers. */
+/* An axis from one round number to another, with ticks at round numbers between: MuJoCo makes both ends multiples of
+   the largest power of ten within the range. whole: of whole numbers. */
 static void set_range(mjvFigure *f, int axis, double low, double high, bool whole) {
   static const int intervals[] = {1, 2, 4, 3, 4, 5,
                                   3, 0, 4, 0, 5}; /* of a range of so many units; 0: it gets one more */
@@ -49,12 +49,13 @@ static void set_range(mjvFigure *f, int axis, double low, double high, bool whol
   const double first = floor(low / unit + 1e-6);
   int units = (int)(ceil(high / unit - 1e-6) - first);
   if (!intervals[units]) units++;
+  const bool odd = fabs(fmod(first, 2)) > 0.5; /* then 0 is a tick only of two intervals */
   f->range[axis][0] = (float)(unit * first);
   f->range[axis][1] = (float)(unit * (first + units));
-  f->gridsize[axis] = (whole && unit < 2 && units < 7 ? units : intervals[units]) + 1;
+  f->gridsize[axis] = (whole && unit < 2 && units < 7 ? units : units == 6 && odd ? 2 : intervals[units]) + 1;
 }
 
-/* A curve into a line of a figure, at most every n-th point so that it fits; takes note of its range. y[count * stride].
+/* A curve into a line of a figure, at most every n-th point so that it fits; notes its range. y[count * stride].
    False when nothing is known. */
 static bool fill_line(mjvFigure *f, int line, const double *y, int stride, int count, double *low, double *high) {
   int every = count / mjMAXLINEPNT + 1, points = 0;

@@ -256,8 +256,8 @@ const char *ml3_ilqr_end_text(ml3_ilqr_end end) {
       [ML3_ILQR_ITERATIONS] = "the limit of iterations is reached",
       [ML3_ILQR_BUDGET] = "the budget of model steps is used up",
       [ML3_ILQR_OBSERVER] = "it was stopped",
-      [ML3_ILQR_SLOW] = "the cost hardly falls any more, though the quadratic model promises that it does",
-      [ML3_ILQR_STUCK] = "no step lowers the cost, though the quadratic model promises one that does",
+      [ML3_ILQR_SLOW] = "the cost decreases much less than the quadratic model predicts",
+      [ML3_ILQR_STUCK] = "no step size decreases the cost, although the quadratic model predicts a decrease",
       [ML3_ILQR_INDEFINITE] = "no regularisation makes the quadratic model convex"};
   const size_t i = (size_t)end;
   return i < sizeof texts / sizeof *texts ? texts[i] : "unknown";
