@@ -212,6 +212,10 @@ static const ml3_meta_test_row *best_of(const ml3_lab_supervised *s, bool by_suc
 static void say_best(const ml3_lab_supervised *s, bool by_success, FILE *out) {
   const ml3_meta_test_row *rows[2] = {best_of(s, by_success, NULL)};
   char name[128];
+  if (by_success && rows[0] && !(interval_of(s, rows[0], OF(success)).mean > 0)) {
+    fprintf(out, "%s is 0 for all methods.\n", s->problem.success_name);
+    return;
+  }
   rows[1] = rows[0] ? best_of(s, by_success, rows[0]->method) : NULL;
   for (int i = 0; i < 2 && rows[i]; i++) {
     name_of(rows[i], name, sizeof name);

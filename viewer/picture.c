@@ -118,24 +118,47 @@ static void draw_scene(ml3_picture *p, const ml3_session *s, int solid, bool gho
   ml3_scene_draw(&p->scene, v);
 }
 
-void ml3_picture_draw(ml3_picture *p, ml3_session *s, mjrRect v, double map_s) {
+void ml3_picture_draw_scene(ml3_picture *p, ml3_session *s, mjrRect v, double map_s) {
   const bool tiles = p->layout == ML3_VIEW_TILES, single = p->layout == ML3_VIEW_SINGLE;
   if (p->map) ml3_map_work(&p->heat, s, &p->scene, map_s);
   if (tiles) mjr_rectangle(v, 0.06f, 0.06f, 0.06f, 1);
   for (int i = 0; i < s->actors; i++) {
     int k = tiles ? (s->focus + 1 + i) % s->actors : s->focus; /* the one looked at last: a mouse picks in it */
     if (tiles && s->hidden[k]) continue;
-    const mjrRect tile = ml3_picture_tile(p, s, k, v);
-    draw_scene(p, s, k, !tiles && !single, tile);
+    draw_scene(p, s, k, !tiles && !single, ml3_picture_tile(p, s, k, v));
     if (!tiles) break;
-    const int caption = caption_height(p, whole_tile(s, k, v));
-    if (caption)
-      ml3_panel_caption(s, k, (mjrRect){tile.left, tile.bottom + tile.height, tile.width, caption}, &p->scene.context);
   }
-  if (tiles || !(p->labels || p->plots)) return;
-  mjrRect dock;
-  int columns;
-  const ml3_panel_parts parts = {.numbers = p->labels, .plots = p->plots, .all = !single};
-  ml3_panel_place(s, v, &p->scene.context, &dock, &columns);
-  ml3_panel_draw(&p->panel, s, &parts, dock, columns, &p->scene.context);
+}
+
+void ml3_picture_place(const ml3_picture *p, const ml3_session *s, mjrRect v, ml3_picture_panels *panels) {
+  *panels = (ml3_picture_panels){.count = 0};
+  if (!p->labels && !p->plots) return;
+  if (p->layout != ML3_VIEW_TILES) {
+    ml3_panel_place(s, v, &p->scene.context, &panels->rects[0], &panels->columns);
+    panels->count = panels->rects[0].width > 0;
+    return;
+  }
+  for (int k = 0; k < s->actors; k++) {
+    const mjrRect tile = whole_tile(s, k, v);
+    const int caption = caption_height(p, tile);
+    if (s->hidden[k] || caption == 0) continue;
+    panels->actors[panels->count] = k;
+    panels->rects[panels->count++] = (mjrRect){tile.left, tile.bottom + tile.height - caption, tile.width, caption};
+  }
+}
+
+void ml3_picture_draw_panel(ml3_picture *p, const ml3_session *s, const ml3_picture_panels *panels, int number,
+                            mjrRect where) {
+  const ml3_panel_parts parts = {.numbers = p->labels, .plots = p->plots, .all = p->layout != ML3_VIEW_SINGLE};
+  if (p->layout == ML3_VIEW_TILES)
+    ml3_panel_caption(s, panels->actors[number], where, &p->scene.context);
+  else
+    ml3_panel_draw(&p->panel, s, &parts, where, panels->columns, &p->scene.context);
+}
+
+void ml3_picture_draw(ml3_picture *p, ml3_session *s, mjrRect v, double map_s) {
+  ml3_picture_panels panels;
+  ml3_picture_draw_scene(p, s, v, map_s);
+  ml3_picture_place(p, s, v, &panels);
+  for (int i = 0; i < panels.count; i++) ml3_picture_draw_panel(p, s, &panels, i, panels.rects[i]);
 }

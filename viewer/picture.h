@@ -25,6 +25,19 @@ void ml3_picture_free(ml3_picture *picture);
 /* Draws the session at the time it shows. map_s: for how long the heat map may be worked on (s). */
 void ml3_picture_draw(ml3_picture *picture, ml3_session *session, mjrRect viewport, double map_s);
 
+/* The same in parts: the scene, and the panels beside it (the dock, or a caption for each tile). */
+typedef struct ml3_picture_panels {
+  mjrRect rects[ML3_VIEW_ACTORS];
+  int actors[ML3_VIEW_ACTORS]; /* of captions */
+  int count, columns;          /* columns: of the dock */
+} ml3_picture_panels;
+void ml3_picture_draw_scene(ml3_picture *picture, ml3_session *session, mjrRect viewport, double map_s);
+void ml3_picture_place(const ml3_picture *picture, const ml3_session *session, mjrRect viewport,
+                       ml3_picture_panels *panels);
+/* Number `number` of them, into `where`. */
+void ml3_picture_draw_panel(ml3_picture *picture, const ml3_session *session, const ml3_picture_panels *panels,
+                            int number, mjrRect where);
+
 /* Shows or hides the heat map; false where there is none. A fixed camera named "map" is taken while it is shown. */
 bool ml3_picture_show_map(ml3_picture *picture, const ml3_session *session, bool shown);
 

@@ -16,7 +16,7 @@ typedef struct recording {
   ml3_offscreen offscreen;
   ml3_picture *picture;
   ml3_video video;
-  unsigned char *pixels;
+  unsigned char *pixels, *fine; /* a frame; a panel at twice its size, or NULL: letters are not smoothed */
   mjrRect viewport;
   double fps;
   bool last_alone; /* one picture of the end */
@@ -31,12 +31,52 @@ static int frames_of(const recording *r, int steps) {
   return (int)(steps * r->session.spec->dt_s * r->fps) + 1 + (int)(r->fps * HOLD_S);
 }
 
+/* Each 2 x 2 pixels of `fine` become one of the frame's: letters and curves get smooth. */
+static void shrink(recording *r, mjrRect to) {
+  const size_t row = 2 * (size_t)to.width * 3;
+  for (int y = 0; y < to.height; y++)
+    for (int x = 0; x < to.width; x++)
+      for (int c = 0; c < 3; c++) {
+        const unsigned char *from = r->fine + 2 * (size_t)y * row + 6 * (size_t)x + c;
+        const int sum = from[0] + from[3] + from[row] + from[row + 3];
+        r->pixels[((size_t)(to.bottom + y) * (size_t)r->viewport.width + (size_t)(to.left + x)) * 3 + (size_t)c] =
+            (unsigned char)((sum + 2) / 4);
+      }
+}
+
+/* A frame; its panels are drawn at twice their size, where the buffer has room for that. */
+static void draw_frame(recording *r) {
+  ml3_picture *p = r->picture;
+  mjrContext *context = &p->scene.context;
+  ml3_picture_panels panels;
+  const int font = context->fontScale;
+  ml3_picture_draw_scene(p, &r->session, r->viewport, INFINITY);
+  ml3_picture_place(p, &r->session, r->viewport, &panels);
+  for (int i = 0; i < panels.count; i++)
+    if (!r->fine || 2 * panels.rects[i].width > r->viewport.width)
+      ml3_picture_draw_panel(p, &r->session, &panels, i, panels.rects[i]);
+  mjr_readPixels(r->pixels, NULL, r->viewport, context);
+  bool changed = false;
+  for (int i = 0; i < panels.count && r->fine; i++) {
+    const mjrRect large = {0, 0, 2 * panels.rects[i].width, 2 * panels.rects[i].height};
+    if (large.width > r->viewport.width) continue;
+    if (!changed) mjr_changeFont(2 * font, context);
+    changed = true;
+    ml3_picture_draw_panel(p, &r->session, &panels, i, large);
+    mjr_readPixels(r->fine, NULL, large, context);
+    shrink(r, panels.rects[i]);
+  }
+  if (changed) mjr_changeFont(font, context);
+}
+
 /* Everything that the layout shows at once, from start to end. */
 static int record_pass(recording *r, int steps, ml3_error *error) {
   for (int i = 0, count = frames_of(r, steps); i < count; i++) {
-    r->session.step = r->last_alone ? steps : fmin(steps, i / (r->fps * r->session.spec->dt_s));
-    ml3_picture_draw(r->picture, &r->session, r->viewport, INFINITY);
-    mjr_readPixels(r->pixels, NULL, r->viewport, &r->picture->scene.context);
+    const double step = r->last_alone ? steps : fmin(steps, i / (r->fps * r->session.spec->dt_s));
+    if (i == 0 || step != r->session.step) { /* else the last state is held: the same frame again */
+      r->session.step = step;
+      draw_frame(r);
+    }
     int code = ml3_video_frame(&r->video, r->pixels, error);
     if (code != ML3_OK) return code;
     r->frames++;
@@ -72,7 +112,7 @@ static int open_recording(recording *r, const ml3_view_source *source, ml3_error
   r->pixels = malloc((size_t)width * (size_t)height * 3);
   if (!r->pixels) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a frame of %d x %d", width, height);
 
-  const ml3_scene_settings scene = {.width = width, .height = height};
+  const ml3_scene_settings scene = {.width = width, .height = height, .spare = height};
   code = ml3_offscreen_open(&r->offscreen, error);
   if (code == ML3_OK && !(r->picture = ml3_picture_new(&r->session, &scene, o, error)))
     code = error ? error->code : ML3_ERR_UNAVAILABLE;
@@ -83,6 +123,8 @@ static int open_recording(recording *r, const ml3_view_source *source, ml3_error
   if (context->currentBuffer != mjFB_OFFSCREEN || most.width < width || most.height < height)
     return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "frames of %d x %d cannot be drawn; this driver allows %d x %d",
                          width, height, most.width, most.height);
+  if (most.height >= 2 * height && 2 * context->fontScale <= mjFONTSCALE_300 && (o->labels || o->plots))
+    r->fine = malloc(2 * (size_t)width * (size_t)height * 3); /* none: as well without */
   return ML3_OK;
 }
 
@@ -108,5 +150,6 @@ int ml3_view_record(const ml3_view_source *source, const char *path, const ml3_v
   ml3_offscreen_close(&r.offscreen);
   if (r.session.spec) ml3_session_close(&r.session);
   free(r.pixels);
+  free(r.fine);
   return code;
 }

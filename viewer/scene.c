@@ -103,7 +103,7 @@ static int open_model(ml3_scene *s, const ml3_env_spec *spec, ml3_error *error) 
 static void set_quality(mjModel *m, const ml3_scene_settings *o) {
   if (o->width > m->vis.global.offwidth) m->vis.global.offwidth = o->width;
   if (o->height > m->vis.global.offheight) m->vis.global.offheight = o->height;
-  if (o->width > 0) m->vis.global.offwidth = o->width, m->vis.global.offheight = o->height;
+  if (o->width > 0) m->vis.global.offwidth = o->width, m->vis.global.offheight = o->height + o->spare;
   const int larger = o->width > o->height ? o->width : o->height;
   while (larger > 0 && m->vis.quality.shadowsize / 2 >= 2 * larger) m->vis.quality.shadowsize /= 2; /* fine enough */
   if (!o->modest) return;

@@ -27,6 +27,7 @@ typedef struct ml3_scene {
 /* How a scene looks. */
 typedef struct ml3_scene_settings {
   int width, height;  /* bound off-screen pictures; 0 for a window */
+  int spare;          /* more rows of the off-screen buffer */
   double pixel_scale; /* of a window: 1, or more on a display with small pixels */
   bool modest;        /* a slow renderer: small shadow maps, few samples */
 } ml3_scene_settings;
