@@ -192,7 +192,7 @@ static void make_policies(void) {
 
 Test(cli_users, policies_are_listed_plotted_and_reported) {
   make_policies();
-  expect("list runs", 0, "runs/ppo        pointmass        PPO     0      3");
+  expect("list runs", 0, "runs/ppo        pointmass        PPO     0        3");
   cr_expect(strstr(output, "REINFORCE") && strstr(output, "return") && strstr(output, "  300\n"), "%s", output);
   cr_expect_eq(
       shell("r=$(printf %.4g $(sed -n 's/.*\"return\": \\(.*\\),/\\1/p' runs/ppo/summary.json)) && " ML3_COMMAND

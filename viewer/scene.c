@@ -305,17 +305,8 @@ static void call_render(void *user) {
   mjr_render(d->viewport, &d->scene->scene, &d->scene->context);
 }
 
-/* The scene's cameras see as much from left to right as in 16 : 9: more above and below. */
-static void widen(ml3_scene *s, mjrRect viewport) {
-  const float times = (float)viewport.height * 16 / 9 / (float)viewport.width;
-  for (int i = 0; i < 2 && times > 1; i++) {
-    s->scene.camera[i].frustum_top *= times;
-    s->scene.camera[i].frustum_bottom *= times;
-  }
-}
-
 void ml3_scene_draw(ml3_scene *s, mjrRect viewport) {
-  if (s->widen) widen(s, viewport);
+  if (s->widen) ml3_scene_widen(s, viewport);
   attempt(s, call_render, &(drawing){s, viewport});
 }
 

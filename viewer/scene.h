@@ -44,6 +44,8 @@ const char *ml3_scene_camera_name(const ml3_scene *scene);
 void ml3_scene_turn(ml3_scene *scene, double dx, double dy);
 void ml3_scene_shift(ml3_scene *scene, double dx, double dy);
 void ml3_scene_zoom(ml3_scene *scene, double by);
+/* Before a picture is drawn: in a narrow viewport its cameras see as much from left to right as in 16 : 9. */
+void ml3_scene_widen(ml3_scene *scene, mjrRect viewport);
 
 /* ---- one picture: begin, add, draw ---- */
 

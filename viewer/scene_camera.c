@@ -97,3 +97,11 @@ void ml3_scene_zoom(ml3_scene *s, double by) {
   const double extent = s->model->stat.extent;
   s->camera.distance = fmax(0.02 * extent, fmin(20 * extent, s->camera.distance * exp(-by)));
 }
+
+void ml3_scene_widen(ml3_scene *s, mjrRect viewport) {
+  const float times = (float)viewport.height * 16 / 9 / (float)viewport.width;
+  for (int i = 0; i < 2 && times > 1; i++) {
+    s->scene.camera[i].frustum_top *= times;
+    s->scene.camera[i].frustum_bottom *= times;
+  }
+}
