@@ -130,7 +130,7 @@ Test(lab_config, says_which_layer_gave_a_value) {
   cr_expect(has(&c, "seed: 7  # [--set]"));
   cr_expect(has(&c, "threads: 0  # [default]"));
   cr_expect(has(&c, "problem: \"model_free\"  # [preset pointmass_model_free]"));
-  cr_expect(has(&c, "tasks: 32  # [problem] held-out tasks"));
+  cr_expect(has(&c, "tasks: 32  # [problem] number of "));
   const char *const ppo[] = {"method=ppo", "learner.updates=3"};
   c = begin("mountain_car", ppo, 2);
   cr_expect(has(&c, "updates: 3  # [--set]"));
