@@ -122,6 +122,7 @@ static int collect_one(collecting *c, int k, ml3_dataset_writer *writer, ml3_lab
   ml3_env_reset(c->env, c->task, &reset);
   ml3_env_goal(c->env, c->goal);
   ml3_episode_record(c->episode, c->env, c->spec->horizon, false, act, c);
+  if (ml3_env_failed(c->spec, error) != ML3_OK) return ML3_ERR_UNAVAILABLE;
   add(found, c->episode, c->returns);
   return ml3_dataset_append(writer, c->episode, error);
 }

@@ -116,7 +116,7 @@ ml3_sampler *ml3_sampler_new(const ml3_env_spec *env, const ml3_policy *policy, 
                        .policy = policy,
                        .envs = envs,
                        .horizon = horizon ? horizon : env->horizon,
-                       .threads = threads > 1 ? threads : 1};
+                       .threads = ml3_env_threads(env, threads) > 1 ? ml3_env_threads(env, threads) : 1};
     s->task = calloc((size_t)(env->task_dim + env->state_dim) + 1, sizeof *s->task);
     s->obs = calloc(n * (size_t)policy->net.inputs, sizeof *s->obs);
     s->action = calloc(n * (size_t)env->action_dim, sizeof *s->action);
@@ -164,6 +164,7 @@ static void observe(ml3_sampler *s, int i) {
   if (s->policy->goal_dim) ml3_env_goal(s->places[i].env, row + s->policy->obs_dim);
 }
 
+/* What is observed of it comes later: another process may be at it. */
 static void begin_episode(ml3_sampler *s, int i) {
   place *p = &s->places[i];
   double *task = s->tasks + (size_t)i * (size_t)s->spec->task_dim;
@@ -179,7 +180,12 @@ static void begin_episode(ml3_sampler *s, int i) {
   p->length = 0;
   p->episode_return = 0;
   p->passed = false;
-  observe(s, i);
+  p->fresh = true;
+}
+
+static void observe_fresh(ml3_sampler *s, int i) {
+  if (s->places[i].fresh) observe(s, i);
+  s->places[i].fresh = false;
 }
 
 void ml3_sampler_reset(ml3_sampler *s, const double *task, uint64_t key) {
@@ -193,6 +199,12 @@ void ml3_sampler_reset(ml3_sampler *s, const double *task, uint64_t key) {
   }
 }
 
+void ml3_sampler_look(ml3_sampler *s) {
+  for (int i = 0; i < s->envs; i++)
+    if (s->places[i].fresh) ml3_env_send(s->places[i].env, NULL);
+  for (int i = 0; i < s->envs; i++) observe_fresh(s, i);
+}
+
 void ml3_sampler_start_at(ml3_sampler *s, const double *start) {
   s->one_start = start != NULL;
   if (start) memcpy(s->task + s->spec->task_dim, start, (size_t)s->spec->state_dim * sizeof *start);
@@ -200,6 +212,7 @@ void ml3_sampler_start_at(ml3_sampler *s, const double *start) {
 
 void ml3_sampler_goal(ml3_sampler *s, const double *task, double *goal) {
   ml3_random unused = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
+  if (!s->spec->goal_dim) return;
   ml3_env_reset(s->places[0].env, task, &unused);
   ml3_env_goal(s->places[0].env, goal);
 }
@@ -300,7 +313,8 @@ static void step_place(ml3_sampler *s, int i, ml3_rollout *r, size_t at) {
   p->episode_return += result.reward;
   p->passed = p->passed || there;
   r->reward[at] = (ml3_real)result.reward;
-  p->ended = result.terminated || p->length >= s->horizon;
+  const bool cut = result.truncated && p->env->steps < s->spec->horizon; /* by an environment of others */
+  p->ended = result.terminated || cut || p->length >= s->horizon;
   r->end[at] = result.terminated ? ML3_TERMINATED : p->ended ? ML3_TRUNCATED : ML3_GOES_ON;
   if (r->state) keep_state(p, r->state + at * (size_t)r->state_dim, r->state_dim);
   if (!p->ended) return;
@@ -311,6 +325,25 @@ static void step_place(ml3_sampler *s, int i, ml3_rollout *r, size_t at) {
   p->ended_passed = p->passed;
   p->ended_distance = ml3_env_distance(p->env);
   begin_episode(s, i);
+  ml3_env_send(p->env, NULL);
+}
+
+/* Step t of all environments. Actions that are sent first keep other processes busy while one is waited for. */
+static void step_all(ml3_sampler *s, ml3_rollout *r, int t) {
+  const size_t n = (size_t)s->envs, actions = (size_t)r->action_dim, first = (size_t)t * n;
+  const bool sends = s->spec->send != NULL;
+  for (int i = 0; i < s->envs && sends; i++) {
+    r->log_prob[first + (size_t)i] = (ml3_real)draw_action(s, i, r->action + (first + (size_t)i) * actions);
+    ml3_env_send(s->places[i].env, s->action + (size_t)i * actions);
+  }
+#pragma omp parallel for num_threads(ml3_threads(s->threads)) schedule(static) if (s->threads > 1 && !sends)
+  for (int i = 0; i < s->envs; i++) {
+    const size_t at = first + (size_t)i;
+    if (!sends) r->log_prob[at] = (ml3_real)draw_action(s, i, r->action + at * actions);
+    step_place(s, i, r, at);
+    if (!sends) observe_fresh(s, i);
+  }
+  for (int i = 0; i < s->envs && sends; i++) observe_fresh(s, i);
 }
 
 static void count_ended(const ml3_sampler *s, ml3_rollout *r) {
@@ -348,6 +381,7 @@ int ml3_sampler_collect(ml3_sampler *s, const ml3_real *theta, ml3_normalizer *n
   }
   s->collections++;
   ml3_nn_bind_input(s->work, s->in_theta, theta);
+  ml3_sampler_look(s);
 
   for (int t = 0; t < r->steps; t++) {
     ml3_real *x = r->x + (size_t)t * n * inputs;
@@ -360,14 +394,10 @@ int ml3_sampler_collect(ml3_sampler *s, const ml3_real *theta, ml3_normalizer *n
       memcpy(r->mean + (size_t)t * n * actions, ml3_nn_output_at(s->work, 0), n * actions * sizeof *r->mean);
       memcpy(r->log_std + (size_t)t * n * actions, ml3_nn_output_at(s->work, 1), n * actions * sizeof *r->log_std);
     }
-#pragma omp parallel for num_threads(ml3_threads(s->threads)) schedule(static) if (s->threads > 1)
-    for (int i = 0; i < s->envs; i++) {
-      const size_t at = (size_t)t * n + (size_t)i;
-      r->log_prob[at] = (ml3_real)draw_action(s, i, r->action + at * actions);
-      step_place(s, i, r, at);
-    }
+    step_all(s, r, t);
     count_ended(s, r);
-    int code = bad_number(s, r, t, error);
+    int code = ml3_env_failed(s->spec, error);
+    if (code == ML3_OK) code = bad_number(s, r, t, error);
     if (code != ML3_OK) return code;
   }
   for (int i = 0; i < s->envs; i++) {
