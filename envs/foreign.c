@@ -219,14 +219,18 @@ const ml3_env_spec *ml3_foreign_find(const char *name) {
   return found;
 }
 
-int ml3_foreign_register(ml3_foreign *f, ml3_error *error) {
-  if (ml3_env_find(f->own.name, NULL))
-    return ml3_error_set(error, ML3_ERR_ARGUMENT, "there is an environment '%.100s' already; choose another name",
-                         f->own.name);
+void ml3_foreign_put(ml3_foreign *f) {
   pthread_mutex_lock(&lock);
   f->next = registered;
   registered = f;
   pthread_mutex_unlock(&lock);
+}
+
+int ml3_foreign_register(ml3_foreign *f, ml3_error *error) {
+  if (ml3_env_find(f->own.name, NULL))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT, "there is an environment '%.100s' already; choose another name",
+                         f->own.name);
+  ml3_foreign_put(f);
   return ML3_OK;
 }
 

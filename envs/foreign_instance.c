@@ -298,11 +298,19 @@ static foreign_instance *make_room(const ml3_env_spec *spec) {
 
 /* One from the pool, or NULL. Where no instance is left, what failed before is over. */
 static foreign_instance *take(ml3_foreign *f) {
+  foreign_instance *old = NULL;
   pthread_mutex_lock(&f->lock);
-  if (f->counts.in_use == 0) f->failure = (ml3_error){0};
+  if (f->counts.in_use == 0 && f->failure.code != ML3_OK) {
+    f->failure = (ml3_error){0};
+    old = f->pool, f->pool = NULL; /* who knows whether these are well */
+  }
   foreign_instance *d = f->pool;
   if (d) f->pool = d->next, f->counts.in_use++;
   pthread_mutex_unlock(&f->lock);
+  for (foreign_instance *next; old; old = next) {
+    next = old->next;
+    ml3_foreign_destroy(f, old);
+  }
   return d;
 }
 

@@ -36,6 +36,9 @@ struct ml3_foreign {
   ml3_error failure; /* the first one; code 0: none */
 };
 
+/* The same as ml3_foreign_register without asking whether there is one of that name. */
+void ml3_foreign_put(ml3_foreign *foreign);
+
 /* Fills the functions of a spec. */
 void ml3_foreign_put_functions(ml3_env_spec *spec, const ml3_foreign_description *description);
 
