@@ -288,12 +288,11 @@ void ml3_worker_ask(ml3_worker *w, ml3_worker_slot *slot, ml3_worker_command com
 }
 
 int ml3_worker_wait(ml3_worker *w, ml3_worker_slot *slot, char *error) {
-  const uint32_t asked = w->asked[number_of(w, slot)], old = asked - 1;
-  if (atomic_load_explicit(&slot->done, memory_order_acquire) != asked) {
-    char why[ML3_WORKER_ERROR] = "";
-    if (!wait_for(w, &slot->done, old, w->timeout_s, why, sizeof why))
+  const uint32_t asked = w->asked[number_of(w, slot)];
+  char why[ML3_WORKER_ERROR] = "";
+  for (uint32_t now; (now = atomic_load_explicit(&slot->done, memory_order_acquire)) != asked;)
+    if (!wait_for(w, &slot->done, now, w->timeout_s, why, sizeof why))
       return snprintf(error, ML3_WORKER_ERROR, "%s", *why ? why : "the worker process is gone"), -1;
-  }
   if (slot->status == 0) return 0;
   snprintf(error, ML3_WORKER_ERROR, "%.500s", slot->error);
   return -1;

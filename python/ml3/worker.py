@@ -25,13 +25,14 @@ REWARD, DISTANCE = 4, 5  # its 64-bit numbers
 ERROR, ERROR_SIZE, NUMBERS = 48, 512, 560
 CREATE, RESET, STEP, DESTROY = 1, 2, 3, 4
 FUTEX_WAIT, FUTEX_WAKE = 0, 1
+HERE = ("<string>", globals().get("__file__"))
 FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221, "s390x": 238}[platform.machine()]
 
 
 def last_line(error):
-    """The last line of a traceback, and where in the user's code it was raised."""
+    """The last line of a traceback, and where it was raised, if that is not here."""
     text = traceback.format_exception_only(type(error), error)[-1].strip().replace("\n", " ")
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename not in HERE]
     return f"{text} ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else text
 
 
