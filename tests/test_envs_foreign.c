@@ -25,6 +25,7 @@ typedef struct world {
   int fails_at; /* the step (of all) that raises; 0: none */
   int nan_at;   /* the step whose observation is no number */
   int steps;
+  double cut_at; /* beyond it episodes are truncated; 0: nowhere */
   bool cannot_reset, cannot_make;
 } world;
 
@@ -67,6 +68,7 @@ static int step(void *user, ml3_foreign_record *r, const double *action) {
   fill(r, p);
   r->reward = -r->distance;
   r->terminated = p->x > 3;
+  r->truncated = w->cut_at > 0 && p->x > w->cut_at;
   if (w->nan_at && now == w->nan_at) r->obs[1] = NAN;
   atomic_fetch_sub(&w->inside, 1);
   if (w->fails_at && now == w->fails_at) return snprintf(r->error, sizeof r->error, "ValueError: out of luck"), -1;
@@ -333,6 +335,11 @@ static void copies_go_on_alike(const ml3_foreign_description *d) {
   go_on(env, a, 8);
   go_on(twin, b, 8);
   cr_assert_arr_eq(a, b, sizeof a);
+  ml3_env *third = ml3_env_clone(twin, &error); /* a copy of a copy */
+  go_on(twin, a, 4);
+  go_on(third, b, 4);
+  cr_assert_arr_eq(a, b, 12 * sizeof *a);
+  ml3_env_free(third);
   ml3_env_free(env);
   ml3_env_free(twin);
   ml3_foreign_free(f);
@@ -461,4 +468,15 @@ Test(foreign, rollouts_have_the_same_bits_on_two_threads) {
   cr_assert(a->episodes == 8 && b->episodes == 8);
   ml3_rollout_free(a);
   ml3_rollout_free(b);
+}
+
+Test(foreign, an_environment_may_truncate_by_itself) {
+  world w = {.cut_at = 1e-9};
+  const ml3_foreign_description d = describe(&w);
+  ml3_rollout *r;
+  ml3_error error = {0};
+  cr_assert(roll(&d, 1, &r, &error) == ML3_OK, "%s", error.message);
+  cr_assert(r->episodes > 100 && r->episode_length < 2, "%d episodes", r->episodes);
+  for (int i = 0; i < 200; i++) cr_assert(r->end[i] != ML3_TERMINATED);
+  ml3_rollout_free(r);
 }
