@@ -123,6 +123,9 @@ typedef struct ml3_env_spec {
      elsewhere, and returns at once. failed: ML3_OK, or the sentence of what an instance of this spec could not do. */
   void (*send)(ml3_env *env, const double *action);
   int (*failed)(const struct ml3_env_spec *spec, ml3_error *error);
+  /* Its own picture of the present state, [height][width][3] bytes, top row first, valid until the next call; NULL: it draws
+     none. The first one of an instance is of the state after a reset. */
+  int (*draw)(ml3_env *env, const unsigned char **rgb, int *width, int *height, ml3_error *error);
   void (*observe)(const ml3_env *env, double *obs);
   void (*goal_now)(const ml3_env *env, double *goal);
   void (*get_state)(const ml3_env *env, double *state);

@@ -62,6 +62,9 @@ typedef struct ml3_foreign_description {
   int (*get_state)(void *user, ml3_foreign_record *record, double *state);   /* [state_dim]; NULL where that is 0 */
   int (*set_state)(void *user, ml3_foreign_record *record, const double *state); /* fills the record too */
 
+  /* Optional: a picture of the present state, as ml3_env_spec's draw. */
+  int (*draw)(void *user, ml3_foreign_record *record, const unsigned char **rgb, int *width, int *height);
+
   /* Optional: begins a reset or a step elsewhere, and returns at once; the next reset or step of the instance, whatever its
      arguments, then waits for its end. So the calling thread keeps many instances busy. */
   void (*begin_reset)(void *user, ml3_foreign_record *record, const double *task, uint64_t seed);

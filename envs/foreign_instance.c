@@ -215,6 +215,14 @@ static bool success(const ml3_env *env) {
   return ready(env)->record.success != 0;
 }
 
+static int draw(ml3_env *env, const unsigned char **rgb, int *width, int *height, ml3_error *error) {
+  foreign_instance *d = ready(env);
+  const ml3_foreign_description *own = &foreign_of(env->spec)->own;
+  if (failed(env->spec, error) == ML3_OK && own->draw(own->user, &d->record, rgb, width, height) != 0)
+    fail(env, "render", d->record.error);
+  return failed(env->spec, error);
+}
+
 /* ---- states ---------------------------------------------------------------------------------------------------- */
 
 static void get_state(const ml3_env *env, double *state) {
@@ -357,6 +365,7 @@ void ml3_foreign_put_functions(ml3_env_spec *spec, const ml3_foreign_description
   spec->step = step;
   spec->send = own->begin_step && own->begin_reset ? send : NULL;
   spec->failed = failed;
+  spec->draw = own->draw ? draw : NULL;
   spec->observe = observe;
   spec->goal_now = goal_now;
   spec->distance = distance;

@@ -152,6 +152,16 @@ static int step(void *user, ml3_foreign_record *r, const double *action) {
   return wait_answer(user, p, r);
 }
 
+static int draw(void *user, ml3_foreign_record *r, const unsigned char **rgb, int *width, int *height) {
+  place *p = r->instance;
+  (void)user;
+  ml3_worker_ask(p->worker, p->slot, ML3_WORKER_DRAW);
+  if (ml3_worker_wait(p->worker, p->slot, r->error) != 0) return -1;
+  if ((*rgb = ml3_worker_picture(p->worker, p->slot, width, height))) return 0;
+  snprintf(r->error, sizeof r->error, "there is no picture");
+  return -1;
+}
+
 /* ---- what an environment is -------------------------------------------------------------------------------------- */
 
 static double bound_of(const json_t *field, const char *key, double none) {
@@ -204,6 +214,7 @@ static ml3_foreign *describe(gym *g, const char *name, const json_t *said, ml3_e
                                      .destroy = destroy,
                                      .reset = reset,
                                      .step = step,
+                                     .draw = draw,
                                      .begin_reset = begin_reset,
                                      .begin_step = begin_step};
   ml3_foreign *f = ml3_foreign_new(&d, error);

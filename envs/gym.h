@@ -5,7 +5,7 @@
      gym:ID#timeout_s=60&workers=2       seconds that a step may take; most processes at once (0: as many as processors)
      gym:ID#horizon=1000                 steps of an episode where the environment does not say
 
-   Observations are what gymnasium.spaces.flatten makes of them; success is info["success"] or info["is_success"]. */
+   Pictures are those of its render() in the mode rgb_array. Observations are what gymnasium.spaces.flatten makes of them; success is info["success"] or info["is_success"]. */
 #ifndef ML3_ENVS_GYM_H
 #define ML3_ENVS_GYM_H
 

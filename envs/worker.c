@@ -36,10 +36,11 @@ _Static_assert(offsetof(ml3_worker_slot, numbers) == 560, "worker.py has this la
 
 struct ml3_worker {
   pid_t pid;
-  int memory, words, pipe; /* file descriptors: shared memory, what it writes to stderr, the pipe's end */
+  int memory, words, picture, pipe; /* file descriptors: shared memory, its stderr, what it draws, the pipe's end */
   header *shared;
   size_t size;
   double timeout_s;
+  unsigned char *drawn;
   pthread_mutex_t lock; /* for all below */
   atomic_bool dead;
   int used;
@@ -144,7 +145,7 @@ static int raise_fd(int fd) {
   return raised;
 }
 
-enum { CHILD_MEMORY = 3, CHILD_PIPE = 4 };
+enum { CHILD_MEMORY = 3, CHILD_PIPE = 4, CHILD_PICTURE = 5 };
 
 static int spawn(ml3_worker *w, int pipe_end, const char *id, const char *kwargs) {
   extern char **environ;
@@ -160,6 +161,7 @@ static int spawn(ml3_worker *w, int pipe_end, const char *id, const char *kwargs
   posix_spawn_file_actions_adddup2(&actions, w->words, 2);
   posix_spawn_file_actions_adddup2(&actions, w->memory, CHILD_MEMORY);
   posix_spawn_file_actions_adddup2(&actions, pipe_end, CHILD_PIPE);
+  posix_spawn_file_actions_adddup2(&actions, w->picture, CHILD_PICTURE);
   const int code = posix_spawnp(&w->pid, interpreter(), &actions, NULL, arguments, environ);
   posix_spawn_file_actions_destroy(&actions);
   return code;
@@ -179,7 +181,8 @@ static int start(ml3_worker *w, const char *id, const char *kwargs, ml3_error *e
   int ends[2] = {-1, -1};
   w->memory = raise_fd(memfd_create("ml3-worker", MFD_CLOEXEC));
   w->words = raise_fd(memfd_create("ml3-worker-stderr", MFD_CLOEXEC));
-  if (w->memory < 0 || w->words < 0 || pipe2(ends, O_CLOEXEC) != 0 || map(w, HEADER) != 0)
+  w->picture = raise_fd(memfd_create("ml3-worker-picture", MFD_CLOEXEC));
+  if (w->memory < 0 || w->words < 0 || w->picture < 0 || pipe2(ends, O_CLOEXEC) != 0 || map(w, HEADER) != 0)
     return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "no shared memory for a worker process: %s", strerror(errno));
   ends[0] = raise_fd(ends[0]);
   w->pipe = raise_fd(ends[1]);
@@ -198,7 +201,7 @@ ml3_worker *ml3_worker_new(const char *id, const char *kwargs, double timeout_s,
   char why[ML3_WORKER_ERROR] = "";
   ml3_worker *w = calloc(1, sizeof *w);
   if (!w) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a worker process"), NULL;
-  *w = (ml3_worker){.memory = -1, .words = -1, .pipe = -1, .timeout_s = timeout_s};
+  *w = (ml3_worker){.memory = -1, .words = -1, .picture = -1, .pipe = -1, .timeout_s = timeout_s};
   pthread_mutex_init(&w->lock, NULL);
   int code = start(w, id, kwargs, error);
   if (code == ML3_OK &&
@@ -219,6 +222,8 @@ void ml3_worker_free(ml3_worker *w) {
   if (w->shared) munmap(w->shared, w->size);
   if (w->memory >= 0) close(w->memory);
   if (w->words >= 0) close(w->words);
+  if (w->picture >= 0) close(w->picture);
+  free(w->drawn);
   pthread_mutex_destroy(&w->lock);
   free(w);
 }
@@ -296,4 +301,13 @@ int ml3_worker_wait(ml3_worker *w, ml3_worker_slot *slot, char *error) {
   if (slot->status == 0) return 0;
   snprintf(error, ML3_WORKER_ERROR, "%.500s", slot->error);
   return -1;
+}
+
+const unsigned char *ml3_worker_picture(ml3_worker *w, const ml3_worker_slot *slot, int *width, int *height) {
+  *width = (int)(slot->picture >> 16), *height = (int)(slot->picture & 0xffff);
+  const size_t size = (size_t)*width * (size_t)*height * 3;
+  unsigned char *grown = size ? realloc(w->drawn, size) : NULL;
+  if (!grown) return NULL;
+  w->drawn = grown;
+  return pread(w->picture, grown, size, 0) == (ssize_t)size ? grown : NULL;
 }

@@ -24,7 +24,7 @@ typedef struct ml3_worker_slot {
   _Atomic uint32_t done; /* commands that were answered */
   uint32_t status;       /* of the answer: 0, or `error` says why */
   int32_t terminated, truncated, success;
-  uint32_t seed, unused;
+  uint32_t seed, picture; /* the latter: width << 16 | height of what was drawn */
   double reward, distance;
   char error[ML3_WORKER_ERROR];
   double numbers[]; /* observation, goal, action */
@@ -33,7 +33,8 @@ typedef struct ml3_worker_slot {
 typedef enum ml3_worker_command {
   ML3_WORKER_RESET = 2,
   ML3_WORKER_STEP = 3,
-  ML3_WORKER_DESTROY = 4
+  ML3_WORKER_DESTROY = 4,
+  ML3_WORKER_DRAW = 5
 } ml3_worker_command;
 
 typedef struct ml3_worker ml3_worker;
@@ -61,5 +62,8 @@ bool ml3_worker_lives(const ml3_worker *worker);
    raised, how the worker died, or that it did not answer in time, after which it is stopped. */
 void ml3_worker_ask(ml3_worker *worker, ml3_worker_slot *slot, ml3_worker_command command);
 int ml3_worker_wait(ml3_worker *worker, ml3_worker_slot *slot, char *error);
+
+/* What was drawn, [height][width][3] bytes, valid until the next call; NULL without memory, or where nothing was. */
+const unsigned char *ml3_worker_picture(ml3_worker *worker, const ml3_worker_slot *slot, int *width, int *height);
 
 #endif

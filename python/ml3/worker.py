@@ -20,10 +20,11 @@ import traceback
 HEADER = 65536
 RING, TEXT, TEXT_SIZE = 64, 64 + 4 * 4096, 32768
 VERSION, READY, BELL, SLOT_SIZE, CAPACITY, OBS, GOAL, ACTION = range(8)  # numbers of the header
-COMMAND, DONE, STATUS, TERMINATED, TRUNCATED, SUCCESS, SEED = range(7)  # 32-bit numbers of a slot
+COMMAND, DONE, STATUS, TERMINATED, TRUNCATED, SUCCESS, SEED, PICTURE = range(8)  # 32-bit numbers of a slot
 REWARD, DISTANCE = 4, 5  # its 64-bit numbers
 ERROR, ERROR_SIZE, NUMBERS = 48, 512, 560
-CREATE, RESET, STEP, DESTROY = 1, 2, 3, 4
+RESET, STEP, DESTROY, DRAW = 2, 3, 4, 5
+PICTURE_FILE = 5  # a file descriptor
 FUTEX_WAIT, FUTEX_WAKE = 0, 1
 HERE = ("<string>", globals().get("__file__"))
 FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221, "s390x": 238}[platform.machine()]
@@ -106,10 +107,10 @@ class Worker:
         self.slots, self.spare, self.memory = {}, None, None
         threading.Thread(target=watch, args=(pipe,), daemon=True).start()
 
-    def make(self):
+    def make(self, **more):
         import gymnasium
 
-        return gymnasium.make(self.name, disable_env_checker=True, **self.kwargs)
+        return gymnasium.make(self.name, disable_env_checker=True, **{**self.kwargs, **more})
 
     def introduce(self):
         """Makes the first environment and writes down what it is."""
@@ -159,7 +160,7 @@ class Worker:
         slot = Slot()
         slot.ints, slot.reals = all_bytes.cast("I"), all_bytes.cast("d")
         slot.obs, slot.action = numbers[:obs], numbers[obs + goal :]
-        slot.text, slot.done = all_bytes[ERROR : ERROR + ERROR_SIZE], self.base + at + 4 * DONE
+        slot.steps = 0
         slot.env, self.spare = self.spare or self.make(), None
         self.slots[i] = slot
 
@@ -181,6 +182,7 @@ class Worker:
         self.put(slot, observation, info)
         slot.reals[REWARD] = 0.0
         slot.ints[TERMINATED] = slot.ints[TRUNCATED] = 0
+        slot.steps = 0
 
     def step(self, slot):
         space = self.spaces.action
@@ -190,11 +192,28 @@ class Worker:
             action = slot.action.astype(space.dtype)
             if len(space.shape) != 1:
                 action = action.reshape(space.shape)
+        slot.steps += 1
         observation, reward, terminated, truncated, info = slot.env.step(action)
         self.put(slot, observation, info)
         slot.reals[REWARD] = float(reward)
         slot.ints[TERMINATED] = bool(terminated)
         slot.ints[TRUNCATED] = bool(truncated)
+
+    def draw(self, slot):
+        """A picture; the first one makes the environment again for that, and begins the episode again."""
+        if slot.env.render_mode != "rgb_array":
+            if slot.steps:
+                raise RuntimeError("pictures begin with an episode")
+            slot.env.close()
+            slot.env = self.make(render_mode="rgb_array")
+            self.reset(slot)
+        picture = slot.env.render()
+        shape = getattr(picture, "shape", ())
+        if len(shape) != 3 or shape[2] != 3 or picture.dtype != self.np.uint8 or max(shape) > 65535:
+            raise TypeError(f"render() gives {type(picture).__name__} {shape}, and no picture of [height, width, 3] bytes")
+        os.ftruncate(PICTURE_FILE, picture.size)
+        os.pwrite(PICTURE_FILE, self.np.ascontiguousarray(picture).data, 0)
+        slot.ints[PICTURE] = shape[1] << 16 | shape[0]
 
     def answer(self, i):
         """Does what slot i asks for; an exception becomes its last line."""
@@ -208,6 +227,8 @@ class Worker:
                 self.step(slot)
             elif command == RESET:
                 self.reset(slot)
+            elif command == DRAW:
+                self.draw(slot)
             elif command == DESTROY:
                 del self.slots[i]
                 slot.env.close()
@@ -238,7 +259,7 @@ class Worker:
 
 
 class Slot:
-    __slots__ = ("ints", "reals", "obs", "action", "text", "done", "env")
+    __slots__ = ("ints", "reals", "obs", "action", "env", "steps")
 
 
 def main(arguments):

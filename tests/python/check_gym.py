@@ -2,6 +2,7 @@
 Dict observations, discrete actions, arguments; and environments that raise, die, hang, or give what their space does not say."""
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,10 @@ from gymnasium import spaces
 class Line(gymnasium.Env):
     """A point on a line; fault: what goes wrong at the 30th step of an instance."""
 
-    def __init__(self, fault="", target=0.5, kind="box"):
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}
+
+    def __init__(self, fault="", target=0.5, kind="box", render_mode=None):
+        self.render_mode = render_mode
         self.fault, self.target, self.kind, self.steps = fault, target, kind, 0
         self.observation_space = spaces.Box(-10, 10, (2,), np.float32)
         if kind == "dict":
@@ -64,6 +68,14 @@ class Line(gymnasium.Env):
             if self.fault == "reward":
                 return observation, np.inf, done, False, {}
         return observation, -abs(self.x - self.target), done, False, {"is_success": done}
+
+
+    def render(self):
+        if self.fault == "render":
+            return [1, 2, 3]
+        picture = np.zeros((33, 64, 3), np.uint8)
+        picture[:, int(np.clip(32 + 10 * self.x, 0, 63))] = 255
+        return picture
 
 
 gymnasium.register("Line-v0", entry_point="worlds:Line", max_episode_steps=25)
@@ -209,10 +221,23 @@ def the_checkpoint_is_whole():
 
 
 @test
+def an_environment_draws_itself():
+    if not shutil.which("ffmpeg"):
+        return
+    train("gym:worlds:Line-v0", "drawn", "--set", "env.kwargs.target=100")
+    says(ml3("record", "drawn", "-o", "frames"), "3 rollouts")
+    frames = sorted((HERE / "frames").iterdir())
+    assert len(frames) == 3 * (26 + 10), len(frames)  # policy, random and no action; half a second of the end
+    ml3("record", "gym:worlds:Line-v0", "-o", "end.png", "-q")
+    assert (HERE / "end.png").stat().st_size > 50
+    says(ml3("record", "gym:worlds:Line-v0?fault=render", code=1), "render() gives list")
+    assert not list(HERE.glob("*.mp4*"))
+
+
+@test
 def what_cannot_be_says_so():
     says(ml3("train", "gym:Nothing-v0", code=1), "Nothing")
     says(ml3("plan", "gym:worlds:Line-v0", code=1), "needs to set the state")
-    says(ml3("record", "gym:worlds:Line-v0", code=1), "has no scene to show")
     says(ml3("train", "pendulum", "--set", "env.kwargs.g=1", code=2), "is a setting of Gymnasium's environments")
     says(ml3("train", "gym:worlds:Line-v0", "--set", "env.colour=1", code=2), "unknown setting env.colour")
     says(ml3("train", "gym:worlds:Line-v0", "--set", "env.timeout_s=soon", code=2), "expected seconds")
