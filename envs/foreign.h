@@ -1,5 +1,5 @@
 /* Environments of others: a spec made from callbacks, which fill one record a step. The callbacks may be Python's (ctypes), or
-   talk to a worker process (envs/worker.h); ml3 knows nothing of what is behind them.
+   talk to a worker process (envs/worker_internal.h); ml3 knows nothing of what is behind them.
 
    Instances are pooled: ml3_env_free puts one aside, ml3_env_new takes one from there. Resets are lazy: ml3_env_reset notes task
    and seed, and the callback is called once, when an observation, a goal or a step is asked for.

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "envs/foreign_internal.h"
-#include "envs/gym_name.h"
-#include "envs/worker.h"
+#include "envs/gym_internal.h"
+#include "envs/worker_internal.h"
 
 enum { WORKERS_MAX = 64 };
 

@@ -1,4 +1,4 @@
-/* Environments of Gymnasium by name, stepped by worker processes of the user's Python (worker.h):
+/* Environments of Gymnasium by name, stepped by worker processes of the user's Python (worker_internal.h):
 
      gym:ID                              gymnasium.make("ID"); ID may be MODULE:ID or NAMESPACE/ID
      gym:ID?KEY=VALUE&KEY=VALUE          gymnasium.make("ID", KEY=VALUE ...); a VALUE is JSON, or else text

@@ -1,5 +1,5 @@
-/* Names of Gymnasium's environments with their arguments: see gym_name.h and gym.h. */
-#include "envs/gym_name.h"
+/* Names of Gymnasium's environments with their arguments: see gym_internal.h and gym.h. */
+#include "envs/gym_internal.h"
 
 #include <jansson.h>
 #include <stdbool.h>

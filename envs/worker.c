@@ -1,6 +1,6 @@
-/* Worker processes over shared memory: see worker.h. */
+/* Worker processes over shared memory: see worker_internal.h. */
 #define _GNU_SOURCE
-#include "envs/worker.h"
+#include "envs/worker_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

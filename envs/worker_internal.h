@@ -1,4 +1,4 @@
-/* Worker processes that step Gymnasium environments: python/ml3/worker.py, which the library has in it, started by the user's
+/* Internal. Worker processes that step Gymnasium environments: python/ml3/worker.py, which the library has in it, started by the user's
    Python (ML3_PYTHON, or python3 in PATH). One memory is shared with each:
 
      header   64 KiB: numbers, a ring of the slots that have a command, what the environment is (JSON)
@@ -7,8 +7,8 @@
    ml3 puts a slot into the ring and rings the bell, a futex; the worker takes them in turn, and counts `done` of the slot up,
    another futex. So one thread keeps many workers busy, and several threads may ask one worker. A worker ends with this process,
    since a pipe to it closes. */
-#ifndef ML3_ENVS_WORKER_H
-#define ML3_ENVS_WORKER_H
+#ifndef ML3_ENVS_WORKER_INTERNAL_H
+#define ML3_ENVS_WORKER_INTERNAL_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* The parts of a name gym:ID?KEY=VALUE&...#OPTION=VALUE&... Internal; gym.h says what they mean. */
-#ifndef ML3_ENVS_GYM_NAME_H
-#define ML3_ENVS_GYM_NAME_H
+#ifndef ML3_ENVS_GYM_INTERNAL_H
+#define ML3_ENVS_GYM_INTERNAL_H
 
 #include "base/error.h"
 
