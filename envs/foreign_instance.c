@@ -204,7 +204,8 @@ static void observe(const ml3_env *env, double *obs) {
 }
 
 static void goal_now(const ml3_env *env, double *goal) {
-  memcpy(goal, ready(env)->record.goal, (size_t)env->spec->goal_dim * sizeof *goal);
+  const foreign_instance *d = ready(env);
+  for (int i = 0; i < env->spec->goal_dim; i++) goal[i] = d->record.goal[i];
 }
 
 static double distance(const ml3_env *env) {
