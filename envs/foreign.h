@@ -1,15 +1,15 @@
-/* Environments of others: a spec made from callbacks, which fill one record a step. The callbacks may be Python's (ctypes), or
-   talk to a worker process (envs/worker_internal.h); ml3 knows nothing of what is behind them.
+/* Environments of others: a spec made from callbacks, which fill one record a step. The callbacks may be Python's
+   (ctypes), or talk to a worker process (envs/worker_internal.h); ml3 knows nothing of what is behind them.
 
-   Instances are pooled: ml3_env_free puts one aside, ml3_env_new takes one from there. Resets are lazy: ml3_env_reset notes task
-   and seed, and the callback is called once, when an observation, a goal or a step is asked for.
+   Instances are pooled: ml3_env_free puts one aside, ml3_env_new takes one from there. Resets are lazy: ml3_env_reset
+   notes task and seed, and the callback is called once, when an observation, a goal or a step is asked for.
 
-   An error of a callback stays: every later step has a negative code, and ml3_env_failed gives the sentence, until all instances
-   have been freed and a new one is made.
+   An error of a callback stays: every later step has a negative code, and ml3_env_failed gives the sentence, until
+   all instances have been freed and a new one is made.
 
-   Without get_state and set_state the spec's state is its observation, and set_state is NULL. The full state (ml3_env_get_full)
-   is then the seed and the actions since the reset, which are made again: the same bits where the environment is
-   deterministic. */
+   Without get_state and set_state the spec's state is its observation, and set_state is NULL. The full state
+   (ml3_env_get_full) is then the seed and the actions since the reset, which are made again: the same bits where the
+   environment is deterministic. */
 #ifndef ML3_ENVS_FOREIGN_H
 #define ML3_ENVS_FOREIGN_H
 
@@ -46,12 +46,15 @@ typedef struct ml3_foreign_description {
       *state;                    /* [their dim]; NULL: obs_0, obs_1 ... without bounds; actions in [-1, 1] */
   const ml3_env_parameter *task; /* [task_dim] names, units, ranges; NULL: task_0 ..., in [0, 0] */
 
-  /* Lists of tasks[count][task_dim] by split: train, validation, test, ood. reset gets such a task to the bit, though ml3 keeps
-     tasks in single precision here and there. No list of training tasks: tasks are drawn from the ranges. Another list that is missing is the training tasks'. An empty one (a pointer, but a count of 0) is an error. */
+  /* Lists of tasks[count][task_dim] by split: train, validation, test, ood. reset gets such a task to the bit, though
+     ml3 keeps tasks in single precision here and there. No list of training tasks: tasks are drawn from the ranges.
+     Another list that is missing is the training tasks'. An empty one (a pointer, but a count of 0) is an error. */
   const double *tasks[4];
   int task_counts[4];
 
-  int threads; /* that may be in callbacks at once; 1: the thread that calls ml3, 0: any number, one at a time for an instance */
+  /* How many threads may be in callbacks at once. 1: the one that calls ml3; 0: any number, one at a time for an
+     instance. */
+  int threads;
   void *user;
 
   /* 0, or something else and record->error. create sets record->instance. */
@@ -65,8 +68,8 @@ typedef struct ml3_foreign_description {
   /* Optional: a picture of the present state, as ml3_env_spec's draw. */
   int (*draw)(void *user, ml3_foreign_record *record, const unsigned char **rgb, int *width, int *height);
 
-  /* Optional: begins a reset or a step elsewhere, and returns at once; the next reset or step of the instance, whatever its
-     arguments, then waits for its end. So the calling thread keeps many instances busy. */
+  /* Optional: begins a reset or a step elsewhere, and returns at once; the next reset or step of the instance,
+     whatever its arguments, then waits for its end. So the calling thread keeps many instances busy. */
   void (*begin_reset)(void *user, ml3_foreign_record *record, const double *task, uint64_t seed);
   void (*begin_step)(void *user, ml3_foreign_record *record, const double *action);
 } ml3_foreign_description;

@@ -1,12 +1,12 @@
-/* Internal. Worker processes that step Gymnasium environments: python/ml3/worker.py, which the library has in it, started by the user's
-   Python (ML3_PYTHON, or python3 in PATH). One memory is shared with each:
+/* Internal. Worker processes that step Gymnasium environments: python/ml3/worker.py, which the library has in it,
+   started by the user's Python (ML3_PYTHON, or python3 in PATH). One memory is shared with each:
 
      header   64 KiB: numbers, a ring of the slots that have a command, what the environment is (JSON)
      slots    one an environment: command, answer, and the numbers that one record has
 
-   ml3 puts a slot into the ring and rings the bell, a futex; the worker takes them in turn, and counts `done` of the slot up,
-   another futex. So one thread keeps many workers busy, and several threads may ask one worker. A worker ends with this process,
-   since a pipe to it closes. */
+   ml3 puts a slot into the ring and rings the bell, a futex; the worker takes them in turn, and counts `done` of the
+   slot up, another futex. So one thread keeps many workers busy, and several threads may ask one worker. A worker
+   ends with this process, since a pipe to it closes. */
 #ifndef ML3_ENVS_WORKER_INTERNAL_H
 #define ML3_ENVS_WORKER_INTERNAL_H
 
@@ -39,8 +39,8 @@ typedef enum ml3_worker_command {
 
 typedef struct ml3_worker ml3_worker;
 
-/* Starts one for gymnasium.make(id, **kwargs), kwargs as JSON, and waits until it has said what the environment is; NULL with a
-   sentence. Freed by ml3_worker_free, which ends the process. */
+/* Starts one for gymnasium.make(id, **kwargs), kwargs as JSON, and waits until it has said what the environment is;
+   NULL with a sentence. Freed by ml3_worker_free, which ends the process. */
 ml3_worker *ml3_worker_new(const char *id, const char *kwargs, double timeout_s, ml3_error *error);
 void ml3_worker_free(ml3_worker *worker);
 
@@ -58,8 +58,8 @@ int ml3_worker_used(const ml3_worker *worker); /* slots that are taken */
 /* Has it not died, and not been stopped? */
 bool ml3_worker_lives(const ml3_worker *worker);
 
-/* Asks, at once; and waits for the answer: 0, or another number with a line in error[ML3_WORKER_ERROR]: what the environment
-   raised, how the worker died, or that it did not answer in time, after which it is stopped. */
+/* Asks, at once; and waits for the answer: 0, or another number with a line in error[ML3_WORKER_ERROR]: what the
+   environment raised, how the worker died, or that it did not answer in time, after which it is stopped. */
 void ml3_worker_ask(ml3_worker *worker, ml3_worker_slot *slot, ml3_worker_command command);
 int ml3_worker_wait(ml3_worker *worker, ml3_worker_slot *slot, char *error);
 

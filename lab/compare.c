@@ -16,7 +16,8 @@ typedef struct comparing {
   int method_count;
 } comparing;
 
-/* Those that are asked for, or the usual ones, which are without iLQR where actions are discrete or states cannot be set. */
+/* Those that are asked for, or the usual ones, which are without iLQR where actions are discrete or states cannot be
+   set. */
 static int choose_methods(comparing *c, const ml3_arena *arena, ml3_error *error) {
   const bool has_run = arena->loss_count > 0, usual = c->settings->method_count == 0;
   enum { RUN = sizeof with_run / sizeof *with_run, ENVIRONMENT = sizeof with_environment / sizeof *with_environment };

@@ -1,5 +1,5 @@
-/* Environments of others, made from callbacks: lazy resets, a pool, errors that stay, lists of tasks, replayed states, and the
-   same bits on any number of threads. */
+/* Environments of others, made from callbacks: lazy resets, a pool, errors that stay, lists of tasks, replayed
+   states, and the same bits on any number of threads. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -11,7 +11,7 @@
 #include "envs/batch.h"
 #include "envs/foreign.h"
 
-/* ---- an environment: a point on a line, which the task's parameter pulls ------------------------------------------- */
+/* ---- an environment: a point on a line, which the task's parameter pulls --------------------------------------- */
 
 enum { HORIZON = 20, PLACES = 64 };
 
@@ -119,7 +119,7 @@ static ml3_env *open(const ml3_foreign *f) {
   return env;
 }
 
-/* ---- resets and the pool ------------------------------------------------------------------------------------------- */
+/* ---- resets and the pool --------------------------------------------------------------------------------------- */
 
 Test(foreign, an_episode_resets_once) {
   world w = {0};
@@ -176,7 +176,7 @@ Test(foreign, actions_are_clipped_and_episodes_truncated) {
   ml3_foreign_free(f);
 }
 
-/* ---- errors ---------------------------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------------------------- */
 
 Test(foreign, an_error_of_a_callback_stays_and_is_a_sentence) {
   world w = {.fails_at = 4};
@@ -252,7 +252,7 @@ Test(foreign, a_description_that_is_not_possible_is_refused) {
   cr_assert(!ml3_foreign_new(&d, &error) && strstr(error.message, "(force)"), "%s", error.message);
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------------------------------------------- */
 
 Test(foreign, a_list_of_tasks_has_splits) {
   world w = {0};
@@ -312,7 +312,7 @@ Test(foreign, a_registered_one_is_found_by_its_name) {
   cr_assert(!ml3_env_find("line", NULL));
 }
 
-/* ---- states ------------------------------------------------------------------------------------------------------------ */
+/* ---- states ---------------------------------------------------------------------------------------------------- */
 
 static void go_on(ml3_env *env, double *numbers, int steps) {
   for (int i = 0; i < steps; i++) {
@@ -378,7 +378,7 @@ Test(foreign, a_state_that_is_there_is_copied) {
   ml3_foreign_free(f);
 }
 
-/* ---- threads ----------------------------------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------------------------- */
 
 static void step_batch(const ml3_foreign_description *d, int threads, ml3_real *obs, ml3_error *error) {
   enum { ROWS = 8 };
@@ -425,7 +425,7 @@ Test(foreign, a_batch_names_what_failed) {
             error.message);
 }
 
-/* ---- rollouts ---------------------------------------------------------------------------------------------------------- */
+/* ---- rollouts -------------------------------------------------------------------------------------------------- */
 
 static int roll(const ml3_foreign_description *d, int threads, ml3_rollout **rollout, ml3_error *error) {
   ml3_foreign *f = make(d);
