@@ -8,6 +8,7 @@
 #include "cli/live.h"
 #include "cli/progress.h"
 #include "cli/verb.h"
+#include "envs/gym.h"
 #include "lab/policy_open.h"
 #include "lab/zoo.h"
 
@@ -81,7 +82,7 @@ static cli_live *open_main(const cli_options *o, const view_arguments *given, cl
   const char *where = ml3_lab_zoo_folder(o->argument, folder, error);
   if (!where) return NULL;
   if (ml3_lab_run_is_policy(where)) return cli_live_of_policy(where, NULL, o, error);
-  if (ml3_lab_run_is(where) || (strchr(where, '/') && !ml3_env_is_file(where)))
+  if (ml3_lab_run_is(where) || (strchr(where, '/') && !ml3_env_is_file(where) && !ml3_gym_is(where)))
     return cli_live_of_run(where, o, cast, error);
   return cli_live_of_environment(where, error);
 }
@@ -153,6 +154,15 @@ static int on_progress(void *user, int done, int total) {
   return cli_interrupted();
 }
 
+/* NAME.mp4; of zoo:NAME and gym:MODULE:NAMESPACE/ID?ARGUMENTS by their last part. */
+static void name_video(const char *argument, char *path) {
+  const bool gym = ml3_gym_is(argument);
+  const char *name = argument + (ml3_lab_zoo_is(argument) ? 4 : 0), *end = name + strcspn(name, gym ? "?#" : "");
+  for (const char *c = argument; gym && c < end; c++)
+    if (*c == ':' || *c == '/') name = c + 1;
+  snprintf(path, ML3_LAB_PATH_MAX, "%.*s.mp4", end - name < 900 ? (int)(end - name) : 900, name);
+}
+
 /* RUN/rollouts.mp4, which may be an earlier one, or the name of the environment or of the zoo's loss; of a policy alone its own. */
 static int choose_output(const char *argument, int force, char *path, ml3_error *error) {
   if (argument && ml3_lab_run_is(argument)) {
@@ -160,7 +170,7 @@ static int choose_output(const char *argument, int force, char *path, ml3_error 
     return ML3_OK;
   }
   if (argument)
-    snprintf(path, ML3_LAB_PATH_MAX, "%.900s.mp4", argument + (ml3_lab_zoo_is(argument) ? 4 : 0));
+    name_video(argument, path);
   else
     strcpy(path, "policy.mp4");
   return ml3_file_may_write(path, "--output", force, error);

@@ -1,6 +1,7 @@
 # Every envs/<name>.xml becomes a constant `const char ml3_<name>_xml[]` of the library (envs/scenes.h), every
 # envs/models/<name>.xml and envs/tasks/<name>.yaml one with the folder in its name, and every metaloss/data/<name>.idx one
-# of its name, so that scenes and data need no file at run time; ..._size is its bytes.
+# of its name, so that scenes and data need no file at run time; ..._size is its bytes. The same for the worker of other
+# people's environments, ml3_worker_py.
 # Run as a script (cmake -P) this file converts one: INPUT, SYMBOL, OUTPUT.
 if(CMAKE_SCRIPT_MODE_FILE)
   file(READ ${INPUT} bytes HEX)
@@ -13,7 +14,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
 endif()
 
 file(GLOB ML3_TASK_FILES CONFIGURE_DEPENDS envs/models/*.xml envs/tasks/*.yaml)
-file(GLOB ML3_EMBEDDED CONFIGURE_DEPENDS envs/*.xml metaloss/data/*.idx)
+file(GLOB ML3_EMBEDDED CONFIGURE_DEPENDS envs/*.xml metaloss/data/*.idx python/ml3/worker.py)
 list(APPEND ML3_EMBEDDED ${ML3_TASK_FILES})
 function(ml3_embedded_symbol file result)
   get_filename_component(name ${file} NAME)

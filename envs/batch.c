@@ -71,8 +71,9 @@ ml3_env_batch *ml3_env_batch_new(const ml3_env_spec *spec, int count, int thread
     return NULL;
   }
   *b = (ml3_env_batch){.spec = spec, .count = count, .horizon = spec->horizon, .sample_tasks = sample_tasks};
-  b->threads = ml3_threads(threads);
+  b->threads = ml3_threads(ml3_env_threads(spec, threads));
   if (b->threads > threads_worth(spec, count)) b->threads = threads_worth(spec, count);
+  if (spec->send) b->threads = 1; /* others do the work */
   if (open_batch(b, error) != ML3_OK) {
     ml3_env_batch_free(b);
     return NULL;
@@ -193,6 +194,7 @@ int ml3_env_batch_step(ml3_env_batch *b, const ml3_real *actions, ml3_real *obs,
   const batch_step to = {actions, obs, rewards, final_obs, terminated, truncated};
   const int work = b->blocks ? b->block_count : b->count;
   int failed = INT_MAX;
+  if (b->spec->send) ml3_batch_rows_send(b, actions);
 
 #pragma omp parallel for num_threads(ml3_threads(b->threads)) schedule(static) reduction(min : failed)
   for (int i = 0; i < work; i++) {

@@ -70,6 +70,7 @@ void ml3_batch_tell(const ml3_env_batch_infos *to, const ml3_env *env, int i);
 /* Rows that are instances; step returns false where it failed. */
 int ml3_batch_rows_open(ml3_env_batch *b, ml3_error *error);
 void ml3_batch_rows_reset(ml3_env_batch *b, int i, batch_worker *w, ml3_real *obs);
+void ml3_batch_rows_send(ml3_env_batch *b, const ml3_real *actions); /* begins the steps of all rows elsewhere */
 bool ml3_batch_rows_step(ml3_env_batch *b, int i, batch_worker *w, const batch_step *to);
 ml3_env *ml3_batch_rows_at(ml3_env_batch *b, int i);
 void ml3_batch_rows_get_full(ml3_env_batch *b, int i, batch_worker *w, double *full); /* as ml3_env_get_full has it */

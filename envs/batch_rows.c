@@ -87,6 +87,16 @@ static void tell(const ml3_env_batch *b, int i, double reward) {
   ml3_batch_tell(&b->now, b->envs[i], i);
 }
 
+void ml3_batch_rows_send(ml3_env_batch *b, const ml3_real *actions) {
+  const int n = b->spec->action_dim;
+  double *action = b->workers[0].action;
+  for (int i = 0; i < b->count; i++) {
+    if (b->autoreset == ML3_AUTORESET_NEXT_STEP && b->ended[i]) continue;
+    for (int k = 0; k < n; k++) action[k] = (double)actions[(size_t)i * (size_t)n + (size_t)k];
+    ml3_env_send(b->envs[i], action);
+  }
+}
+
 bool ml3_batch_rows_step(ml3_env_batch *b, int i, batch_worker *w, const batch_step *to) {
   const int n = b->spec->action_dim;
   if (b->autoreset == ML3_AUTORESET_NEXT_STEP && b->ended[i]) return begin_in_step(b, i, w, to);
@@ -97,7 +107,7 @@ bool ml3_batch_rows_step(ml3_env_batch *b, int i, batch_worker *w, const batch_s
   ml3_env_result result = ml3_env_step(env, w->action);
   to->rewards[i] = (ml3_real)result.reward;
   to->terminated[i] = result.terminated;
-  to->truncated[i] = env->steps >= b->horizon;
+  to->truncated[i] = env->steps >= b->horizon || (result.truncated && env->steps < b->spec->horizon);
   if (result.code < 0) b->failed_at[i] = step;
   if (to->terminated[i] || to->truncated[i]) end_episode(b, i, w, to);
   observe(b, i, w, to->obs);

@@ -94,13 +94,26 @@ ml3_env_result ml3_env_step(ml3_env *env, const double *action) {
     if (result.code < 0) begin_again(env, &result);
   }
   if (result.code < 0) result.reward = NAN;
-  result.truncated = env->steps >= env->spec->horizon;
+  result.truncated = result.truncated || env->steps >= env->spec->horizon;
   return result;
+}
+
+void ml3_env_send(ml3_env *env, const double *action) {
+  if (env->spec->send && !(action && first_unusable(env->spec, action) >= 0)) env->spec->send(env, action);
+}
+
+int ml3_env_failed(const ml3_env_spec *spec, ml3_error *error) {
+  return spec->failed ? spec->failed(spec, error) : ML3_OK;
+}
+
+int ml3_env_threads(const ml3_env_spec *spec, int threads) {
+  return spec->threads > 0 && (threads <= 0 || threads > spec->threads) ? spec->threads : threads;
 }
 
 int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, const double *action, const char *said,
                        ml3_error *error) {
   int bad = first_unusable(spec, action);
+  if (bad < 0 && ml3_env_failed(spec, error) != ML3_OK) return error ? error->code : ML3_ERR_UNAVAILABLE;
   if (bad < 0)
     return ml3_error_set(
         error, ML3_ERR_NUMERIC,
@@ -140,7 +153,7 @@ void ml3_env_get_state(const ml3_env *env, double *state) {
 }
 
 void ml3_env_set_state(ml3_env *env, const double *state) {
-  env->spec->set_state(env, state);
+  if (env->spec->set_state) env->spec->set_state(env, state);
 }
 
 /* Laid out as steps, task, the environment's own. */
@@ -239,6 +252,14 @@ int ml3_env_need_continuous(const ml3_env_spec *spec, const char *what, ml3_erro
   return ml3_error_set(error, ML3_ERR_ARGUMENT,
                        "%s needs derivatives by the action, and environment '%s' takes one of %d discrete actions",
                        what, spec->name, spec->choices);
+}
+
+int ml3_env_need_state(const ml3_env_spec *spec, const char *what, ml3_error *error) {
+  if (spec->set_state) return ML3_OK;
+  return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
+                       "%s needs to set the state, and that of environment '%s' cannot be set: its observations are all "
+                       "that is known of it",
+                       what, spec->name);
 }
 
 void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *task) {

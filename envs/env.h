@@ -108,6 +108,7 @@ typedef struct ml3_env_spec {
   bool hides_task; /* neither policies nor losses may see what a task asks for; ml3_env_reveal shows it to experts */
   int term_count; /* named terms that the reward is made of; 0: it has none */
   const double *weights; /* [term_count] of the terms; NAN, or no array: as the task says */
+  int threads; /* that may step instances at once; 0: any number. 1: only the thread that calls, as an interpreter needs it */
   int limit_count; /* named conditions, of which an episode ends when one does not hold; 0: it has none */
 
   /* Functions of an environment. `env->data` is theirs. Arguments have been checked. */
@@ -118,10 +119,17 @@ typedef struct ml3_env_spec {
   void (*draw_task)(const struct ml3_env_spec *spec, ml3_random *random, double *task);
   void (*reset)(ml3_env *env, ml3_random *random); /* from env->task; random for what the task leaves open */
   void (*step)(ml3_env *env, const double *action, ml3_env_result *result); /* clips the (finite) action itself */
+  /* For environments of others (foreign.h); NULL for all else. send begins the reset that is due (action NULL) or a step
+     elsewhere, and returns at once. failed: ML3_OK, or the sentence of what an instance of this spec could not do. */
+  void (*send)(ml3_env *env, const double *action);
+  int (*failed)(const struct ml3_env_spec *spec, ml3_error *error);
+  /* Its own picture of the present state, [height][width][3] bytes, top row first, valid until the next call; NULL: it draws
+     none. The first one of an instance is of the state after a reset. */
+  int (*draw)(ml3_env *env, const unsigned char **rgb, int *width, int *height, ml3_error *error);
   void (*observe)(const ml3_env *env, double *obs);
   void (*goal_now)(const ml3_env *env, double *goal);
   void (*get_state)(const ml3_env *env, double *state);
-  void (*set_state)(ml3_env *env, const double *state);
+  void (*set_state)(ml3_env *env, const double *state); /* NULL: it cannot be set, as of an environment of others */
   /* All that going on with the same bits needs; all NULL where that is the state. */
   int (*full_dim)(const ml3_env *env);
   void (*get_full)(const ml3_env *env, double *full);
@@ -231,6 +239,17 @@ ml3_env_result ml3_env_step(ml3_env *env, const double *action);
 /* The same; a negative result.code is returned, with a sentence that names environment, step and action. */
 int ml3_env_step_checked(ml3_env *env, const double *action, ml3_env_result *result, ml3_error *error);
 
+/* Begins elsewhere what the next ml3_env_step with that action, or (NULL) the next look after ml3_env_reset, then waits for:
+   so one thread keeps many worker processes busy. Does nothing where an environment has no such thing. */
+void ml3_env_send(ml3_env *env, const double *action);
+
+/* Did an instance of an environment of others fail? ML3_OK, or the sentence; the failure stays. Whoever steps environments
+   in a loop asks after it. */
+int ml3_env_failed(const ml3_env_spec *spec, ml3_error *error);
+
+/* How many of `threads` (0: as many as there are) may step instances of that spec at once. */
+int ml3_env_threads(const ml3_env_spec *spec, int threads);
+
 /* The sentence for a step's negative result.code; `what` names the environment ("environment 'reacher'"), step counts
    from 0, `said` is warnings.failure of the instance, or NULL. */
 int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, const double *action, const char *said,
@@ -239,7 +258,7 @@ int ml3_env_step_error(const ml3_env_spec *spec, const char *what, int step, con
 void ml3_env_observe(const ml3_env *env, double *obs);     /* obs[obs_dim] */
 void ml3_env_goal(const ml3_env *env, double *goal);       /* goal[goal_dim] */
 void ml3_env_get_state(const ml3_env *env, double *state); /* state[state_dim] */
-void ml3_env_set_state(ml3_env *env, const double *state); /* task and step count are kept */
+void ml3_env_set_state(ml3_env *env, const double *state); /* task and step count are kept; nothing where it cannot be */
 
 /* The full state: task, step count and all that going on with the same bits needs (a simulation's time and warm start
    too). full[ml3_env_full_dim]; fits every instance of the same spec. */
@@ -284,6 +303,9 @@ void ml3_env_draw_action(const ml3_env_spec *spec, ml3_random *random, double *a
 
 /* For what needs derivatives by actions, such as iLQR: ML3_OK, or a sentence that `what` cannot be with discrete ones. */
 int ml3_env_need_continuous(const ml3_env_spec *spec, const char *what, ml3_error *error);
+
+/* For what sets states, such as a plan: ML3_OK, or a sentence that `what` cannot be, since those of the environment cannot. */
+int ml3_env_need_state(const ml3_env_spec *spec, const char *what, ml3_error *error);
 
 /* A task drawn from the ranges. task[task_dim]. */
 void ml3_env_sample_task(const ml3_env_spec *spec, ml3_random *random, double *task);

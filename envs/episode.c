@@ -58,7 +58,7 @@ void ml3_episode_begin(ml3_episode *e, const ml3_env *env) {
   memcpy(e->task, env->task, (size_t)e->spec->task_dim * sizeof *e->task);
   e->steps = 0;
   e->episode_return = 0;
-  e->terminated = e->success = e->passed = false;
+  e->terminated = e->cut = e->success = e->passed = false;
   e->success_step = -1;
   note_state(e, env, 0);
 }
@@ -66,7 +66,7 @@ void ml3_episode_begin(ml3_episode *e, const ml3_env *env) {
 bool ml3_episode_extend(ml3_episode *e, ml3_env *env, ml3_env_policy policy, void *user) {
   const ml3_env_spec *spec = e->spec;
   const int t = e->steps;
-  if (t >= e->capacity || e->terminated) return false;
+  if (t >= e->capacity || e->terminated || e->cut) return false;
 
   double *action = e->actions + (size_t)t * (size_t)spec->action_dim;
   policy(user, t, e->obs + (size_t)t * (size_t)spec->obs_dim, e->states + (size_t)t * (size_t)spec->state_dim, action);
@@ -75,6 +75,7 @@ bool ml3_episode_extend(ml3_episode *e, ml3_env *env, ml3_env_policy policy, voi
   e->loss[t] = NAN;
   e->episode_return += result.reward;
   e->terminated = result.terminated || result.code < 0;
+  e->cut = result.truncated && env->steps < spec->horizon;
   e->steps = t + 1;
   note_state(e, env, t + 1);
   return true;
@@ -83,6 +84,7 @@ bool ml3_episode_extend(ml3_episode *e, ml3_env *env, ml3_env_policy policy, voi
 void ml3_episode_cut(ml3_episode *e, ml3_env *env, int t) {
   if (t < 0 || t > e->steps) return;
   e->terminated = e->terminated && t == e->steps;
+  e->cut = e->cut && t == e->steps;
   e->steps = t;
   e->episode_return = 0;
   for (int i = 0; i < t; i++) e->episode_return += e->rewards[i];

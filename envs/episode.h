@@ -23,6 +23,7 @@ typedef struct ml3_episode {
   double episode_return;
   double final_distance;
   bool terminated;  /* the environment ended it */
+  bool cut;         /* it truncated it, before its horizon */
   bool success;     /* at the goal in the last state */
   bool passed;      /* at the goal in some state */
   int success_step; /* the first such state, or -1 */

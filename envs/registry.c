@@ -1,5 +1,6 @@
 /* The environments there are, one line each; and those of a user's own files. */
-#include "envs/env.h"
+#include "envs/foreign.h"
+#include "envs/gym.h"
 #include "envs/task/task.h"
 
 #include <mujoco/mujoco.h>
@@ -45,6 +46,7 @@ static bool is_named(const char *name, const char *ending) {
 }
 
 bool ml3_env_is_file(const char *name) {
+  if (ml3_gym_is(name)) return false;
   return is_named(name, ".xml") || (is_named(name, ".yaml") && ml3_task_is(name));
 }
 
@@ -52,6 +54,9 @@ const ml3_env_spec *ml3_env_find(const char *name, ml3_error *error) {
   enum { NAMES_MAX = 512 };
   const char *names[NAMES_MAX];
   const size_t length = strcspn(name, ":");
+  const ml3_env_spec *foreign = ml3_foreign_find(name);
+  if (foreign) return foreign;
+  if (ml3_gym_is(name)) return ml3_gym_find(name, error);
   if (is_named(name, ".xml") || is_named(name, ".yaml")) return ml3_task_find(name, name, error);
   const int count = ml3_env_count() < NAMES_MAX ? ml3_env_count() : NAMES_MAX;
   for (int i = 0; i < count; i++) {

@@ -9,6 +9,7 @@
 
 #include "agents/learn/policy.h"
 #include "base/file.h"
+#include "envs/gym.h"
 #include "lab/run_environment.h"
 
 /* ---- what is there -------------------------------------------------------------------------------------------------- */
@@ -122,6 +123,7 @@ static int collect_one(collecting *c, int k, ml3_dataset_writer *writer, ml3_lab
   ml3_env_reset(c->env, c->task, &reset);
   ml3_env_goal(c->env, c->goal);
   ml3_episode_record(c->episode, c->env, c->spec->horizon, false, act, c);
+  if (ml3_env_failed(c->spec, error) != ML3_OK) return ML3_ERR_UNAVAILABLE;
   add(found, c->episode, c->returns);
   return ml3_dataset_append(writer, c->episode, error);
 }
@@ -146,10 +148,11 @@ static int write_set(collecting *c, ml3_lab_collected *found, ml3_error *error) 
   const ml3_lab_collect_settings *s = c->settings;
   char id[ML3_LAB_PATH_MAX], description[512];
   const char *slash = strrchr(c->spec->name, '/'), *name = slash ? slash + 1 : c->spec->name; /* or a FILE.xml */
+  if (ml3_gym_is(c->spec->name)) name = c->spec->name + strlen("gym:");
   if (s->output)
     snprintf(found->folder, sizeof found->folder, "%s", s->output);
   else
-    snprintf(found->folder, sizeof found->folder, "data/%.*s-%s-v0", (int)strcspn(name, "."), name,
+    snprintf(found->folder, sizeof found->folder, "data/%.*s-%s-v0", (int)strcspn(name, ".:/?#"), name,
              s->policy ? "policy" : "random");
   name_set(found->folder, id, sizeof id);
   snprintf(description, sizeof description, "%d episodes of ml3's %s, seed %llu, actions from %.300s.", s->episodes,

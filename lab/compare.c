@@ -16,13 +16,15 @@ typedef struct comparing {
   int method_count;
 } comparing;
 
-/* Those that are asked for, or the usual ones, which are without iLQR where actions are discrete. */
+/* Those that are asked for, or the usual ones, which are without iLQR where actions are discrete or states cannot be
+   set. */
 static int choose_methods(comparing *c, const ml3_arena *arena, ml3_error *error) {
   const bool has_run = arena->loss_count > 0, usual = c->settings->method_count == 0;
   enum { RUN = sizeof with_run / sizeof *with_run, ENVIRONMENT = sizeof with_environment / sizeof *with_environment };
   c->methods = c->settings->method_count ? c->settings->methods : has_run ? with_run : with_environment;
   c->method_count = c->settings->method_count ? c->settings->method_count : has_run ? RUN : ENVIRONMENT;
-  while (usual && arena->env->choices && strncmp(c->methods[c->method_count - 1], "ilqr", 4) == 0) c->method_count--;
+  const bool planned = !arena->env->choices && arena->env->set_state;
+  while (usual && !planned && strncmp(c->methods[c->method_count - 1], "ilqr", 4) == 0) c->method_count--;
   for (int i = 0; i < c->method_count; i++)
     if (!ml3_method_find(c->methods[i], error)) return error->code;
   return ML3_OK;

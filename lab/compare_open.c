@@ -143,10 +143,12 @@ static int open_environment(ml3_lab_compared *c, const ml3_lab_compare_settings 
   const ml3_env_spec *env = code == ML3_OK ? ml3_env_find(name, error) : NULL;
   if (!env) return error->code;
   char named[ML3_LAB_PATH_MAX];
-  snprintf(named, sizeof named, "environment=%.200s", name);
-  if (env->choices) code = ml3_lab_config_set(&c->config, named, error); /* what fits discrete actions */
+  snprintf(named, sizeof named, "environment=%.255s", name);
+  const bool foreign = env->failed != NULL;
+  if (env->choices || foreign) code = ml3_lab_config_set(&c->config, named, error); /* what fits discrete actions */
   if (code == ML3_OK) code = apply_sets(c, s, error);
-  if (code != ML3_OK) return code;
+  if (code == ML3_OK && foreign) env = ml3_env_find(c->config.environment, error); /* with its arguments */
+  if (code != ML3_OK || !env) return error->code;
   c->arena = (ml3_arena){.env = env, .horizon = c->config.horizon ? (int)c->config.horizon : env->horizon};
   return ML3_OK;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agents/problems/model_based.h"
+#include "envs/gym.h"
 #include "lab/callbacks.h"
 #include "lab/config_internal.h"
 #include "lab/environments.h"
@@ -193,6 +194,28 @@ static void put_where(const char *file, const ml3_lab_setting *g, char where[320
     snprintf(where, 320, "--set");
 }
 
+/* env.KEY: a setting of an environment of Gymnasium, which is a part of its name. */
+static const char *setting_of_environment(const char *name) {
+  return strncmp(name, "env.", 4) == 0 ? name + 4 : NULL;
+}
+
+static int assign_to_environment(ml3_lab_config *c, const ml3_lab_scope *s, const ml3_lab_setting *g, const char *where,
+                                 ml3_error *error) {
+  char changed[ML3_KEY_TEXT_MAX];
+  ml3_lab_slot slot;
+  if (!ml3_gym_is(c->environment))
+    return ml3_error_set(error, ML3_ERR_ARGUMENT,
+                         "%s: %.60s is a setting of Gymnasium's environments (gym:ID), and the environment is '%.100s'",
+                         where, g->name, c->environment);
+  if (!g->value) return ml3_error_set(error, ML3_ERR_ARGUMENT, "%s: %.60s: expected one value", where, g->name);
+  if (ml3_gym_set(c->environment, setting_of_environment(g->name), g->value, changed, sizeof changed, error) != ML3_OK)
+    return ml3_error_prefix(error, "%s", where), ML3_ERR_ARGUMENT;
+  strcpy(c->environment, changed);
+  if (ml3_lab_slot_find(s, "environment", &slot))
+    c->source[slot.number] = (unsigned char)(ML3_LAB_FROM_LAYER + c->layer);
+  return ML3_OK;
+}
+
 /* The structural ones, or all others. */
 static int assign_some(ml3_lab_config *c, const char *file, const ml3_lab_setting *settings, int count, bool first,
                        ml3_error *error) {
@@ -202,12 +225,19 @@ static int assign_some(ml3_lab_config *c, const char *file, const ml3_lab_settin
     const ml3_lab_setting *g = &settings[i];
     ml3_lab_slot slot;
     char where[320];
-    if (is_structural(g->name) != first) continue;
+    if (setting_of_environment(g->name) || is_structural(g->name) != first) continue;
     put_where(file, g, where);
     int code = ml3_lab_key_find(c, &s, where, key_of(g), &slot, error);
     if (code == ML3_OK) code = (term_of(g->name) ? assign_term : assign)(c, &slot, g, where, error);
     if (code != ML3_OK) return code;
     c->source[slot.number] = (unsigned char)(ML3_LAB_FROM_LAYER + c->layer);
+  }
+  for (int i = 0; i < count && first; i++) { /* once the environment is known */
+    char where[320];
+    put_where(file, &settings[i], where);
+    const bool its = setting_of_environment(settings[i].name) != NULL;
+    const int code = its ? assign_to_environment(c, &s, &settings[i], where, error) : ML3_OK;
+    if (code != ML3_OK) return code;
   }
   return ML3_OK;
 }
@@ -229,6 +259,7 @@ static int check_all(const ml3_lab_config *c, const char *file, const ml3_lab_se
   char where[320];
   ml3_lab_scope_of(c, &s);
   for (int i = 0; i < count; i++) {
+    if (setting_of_environment(settings[i].name)) continue;
     put_where(file, &settings[i], where);
     const int code = ml3_lab_key_check(c, &s, where, key_of(&settings[i]), error);
     if (code != ML3_OK) return code;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "envs/foreign.h"
+#include "envs/gym.h"
 #include "lab/config.h"
 
 static const struct {
@@ -87,6 +89,19 @@ static const struct {
     {"mountain_car_discrete", PATIENT "learner.lambda=0.98 learner.updates=150"},
 };
 
+/* Environments of others, of which nothing is known but their spaces. */
+static const char *const foreign_settings =
+    DRIVEN " outer.steps=60 outer.tasks=8 validation.tasks=16";
+static const char *const foreign_discrete =
+    "problem=model_free policy.hidden=[32] loss.inputs=[log_prob,credit] loss.hidden=[32,32] inner.rate=1 "
+    "rollout.episodes=4 rollout.outer_episodes=4 rollout.discount=0.99 outer.steps=60 outer.tasks=8 outer.rate=3e-3 "
+    "validation.every=10 validation.tasks=16";
+static const char *const foreign_learner = "learner.rate=1e-3 learner.normalize_reward=true learner.updates=100";
+
+static const ml3_env_spec *foreign_of(const char *name) {
+  return ml3_gym_is(name) ? ml3_gym_find(name, NULL) : ml3_foreign_find(name);
+}
+
 #define COUNT(table) (sizeof table / sizeof *table)
 
 const char *ml3_lab_environment_preset(const char *name) {
@@ -98,16 +113,18 @@ const char *ml3_lab_environment_preset(const char *name) {
 const char *ml3_lab_environment_settings(const char *name) {
   for (size_t i = 0; i < COUNT(own); i++)
     if (strcmp(own[i].environment, name) == 0) return own[i].settings;
-  return NULL;
+  const ml3_env_spec *foreign = foreign_of(name);
+  return !foreign ? NULL : foreign->choices ? foreign_discrete : foreign_settings;
 }
 
 const char *ml3_lab_environment_defaults(const char *name, const char *problem, const ml3_learner_kind *learner) {
   for (size_t i = 0; i < COUNT(learners) && learner && !learner->stepwise; i++)
     if (strcmp(learners[i].environment, name) == 0) return learners[i].settings;
+  if (learner && !learner->stepwise && foreign_of(name)) return foreign_learner;
   const bool car = strcmp(name, "mountain_car") == 0 && strcmp(problem, "model_based") == 0;
   return car && !learner ? mountain_car : NULL;
 }
 
 bool ml3_lab_is_own_environment(const char *name) {
-  return ml3_file_ends_in(name, ".xml") || ml3_file_ends_in(name, ".yaml");
+  return !ml3_gym_is(name) && (ml3_file_ends_in(name, ".xml") || ml3_file_ends_in(name, ".yaml"));
 }

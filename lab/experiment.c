@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "envs/foreign.h"
 #include "lab/learners.h"
 #include "lab/presets.h"
 #include "lab/run_environment.h"
@@ -130,8 +131,14 @@ static int make_loss(const ml3_lab_config *c, const ml3_problem *p, ml3_loss_spe
   return code == ML3_OK ? choose_inputs(c, p, spec, error) : code;
 }
 
+/* An environment of others may have to be stepped by one thread. */
+static int allowed(const ml3_lab_config *c, int threads) {
+  const ml3_env_spec *foreign = ml3_foreign_find(c->environment);
+  return foreign ? ml3_env_threads(foreign, threads) : threads;
+}
+
 int ml3_lab_threads(const ml3_lab_config *c) {
-  return c->threads == 0 ? c->cores : (int)c->threads;
+  return allowed(c, c->threads == 0 ? c->cores : (int)c->threads);
 }
 
 int ml3_lab_trainer_settings(const ml3_lab_config *c, const ml3_problem *problem, const ml3_loss *learned,
@@ -200,7 +207,7 @@ ml3_compare_settings ml3_lab_compare_settings_of(const ml3_lab_config *c) {
       .seed = (uint64_t)c->seed,
       .tasks = (int)test->tasks,
       .step_count = test->steps.count < ML3_COMPARE_MAX_STEPS ? test->steps.count : ML3_COMPARE_MAX_STEPS,
-      .threads = (int)c->threads,
+      .threads = allowed(c, (int)c->threads),
       .ilqr_restarts = (int)ML3_LAB_GET(c, compare)->ilqr_restarts};
   for (int i = 0; i < s.step_count; i++) s.steps[i] = (int)test->steps.values[i];
   return s;

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "lab/experiment.h"
 #include "lab/landscapes_internal.h"
 #include "lab/plot.h"
 
@@ -54,7 +55,7 @@ static int inspect_along(inspecting *s, const ml3_real *origin, const ml3_real *
                      .a = a,
                      .learned = values,
                      .task = values + width};
-  int code = ml3_landscape_fill(s->meta, s->loss, s->task, &s->random, (int)s->config->threads, &l, error);
+  int code = ml3_landscape_fill(s->meta, s->loss, s->task, &s->random, ml3_lab_threads(s->config), &l, error);
   for (int k = 0; k <= s->updates && code == ML3_OK; k++) {
     ml3_random same = s->random;
     stops[k] = foot(s, k, origin, a);
@@ -136,7 +137,7 @@ int landscapes_plane(inspecting *s, ml3_error *error) {
   l.x_low = s->random_directions ? -1 : -0.5;
   l.x_high = s->random_directions ? 1 : 1.5;
   for (int k = 0; k <= s->updates; k++) path_x[k] = foot(s, k, l.origin, s->a), path_y[k] = foot(s, k, l.origin, s->b);
-  int code = ml3_landscape_fill(s->meta, s->loss, s->task, &s->random, (int)s->config->threads, &l, error);
+  int code = ml3_landscape_fill(s->meta, s->loss, s->task, &s->random, ml3_lab_threads(s->config), &l, error);
   if (code == ML3_OK)
     code = landscapes_save(s, "landscape_plane", "along,across,learned_loss,task_loss", &l, NULL, error);
   if (code == ML3_OK) {

@@ -88,6 +88,7 @@ static int open_all(planning *p, ml3_error *error) {
   if (!(p->spec = plan->spec = ml3_env_narrow(found, NULL, 0, error))) return error->code;
   const int horizon = plan->horizon = config.horizon ? (int)config.horizon : p->spec->horizon;
   const size_t n = (size_t)p->spec->state_dim, m = (size_t)p->spec->action_dim;
+  if (ml3_env_need_state(p->spec, "a plan", error) != ML3_OK) return error->code;
   if (!(p->env = ml3_env_new(p->spec, error)) || !(plan->episode = ml3_episode_new(p->spec, horizon, error)))
     return error->code;
   p->start = calloc(3 * n + (size_t)horizon * m, sizeof *p->start);

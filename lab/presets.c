@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "envs/env.h"
+#include "envs/gym.h"
 #include "lab/environments.h"
 #include "lab/experiment.h"
 #include "lab/problems.h"
@@ -127,9 +127,22 @@ static int name_layer(ml3_lab_config *config, int code, const char *kind, const 
   return code;
 }
 
+/* The environment alone, or with what is meta-trained in it. */
+static int begin_in(ml3_lab_config *config, const char *environment, bool alone, ml3_error *error) {
+  enum { SETTINGS_MAX = 40 };
+  const char *settings = alone ? NULL : ml3_lab_environment_settings(environment), *each[SETTINGS_MAX];
+  char text[1280], *save = NULL;
+  int count = 0;
+  snprintf(text, sizeof text, "environment=%.255s %s", environment, settings ? settings : "");
+  for (char *one = strtok_r(text, " ", &save); one && count < SETTINGS_MAX; one = strtok_r(NULL, " ", &save))
+    each[count++] = one;
+  return name_layer(config, ml3_lab_config_set_all(config, each, count, error), "environment", environment);
+}
+
 int ml3_lab_preset_apply(ml3_lab_config *config, const char *name, ml3_error *error) {
   char path[1200], file[256], assignment[ML3_KEY_TEXT_MAX];
   if (!name) return ML3_OK;
+  if (ml3_gym_is(name)) return begin_in(config, name, true, error);
   if (ml3_env_is_file(name)) {
     if (!ml3_env_find(name, error)) return error->code;
     snprintf(assignment, sizeof assignment, "environment=%.200s", name);
@@ -161,22 +174,29 @@ static bool ask_otherwise(const char *const *settings, int count) {
   return otherwise;
 }
 
-/* The environment alone, or with what is meta-trained in it. */
-static int begin_in(ml3_lab_config *config, const char *environment, bool alone, ml3_error *error) {
-  enum { SETTINGS_MAX = 40 };
-  const char *settings = alone ? NULL : ml3_lab_environment_settings(environment), *each[SETTINGS_MAX];
-  char text[1024], *save = NULL;
-  int count = 0;
-  snprintf(text, sizeof text, "environment=%.100s %s", environment, settings ? settings : "");
-  for (char *one = strtok_r(text, " ", &save); one && count < SETTINGS_MAX; one = strtok_r(NULL, " ", &save))
-    each[count++] = one;
-  return name_layer(config, ml3_lab_config_set_all(config, each, count, error), "environment", environment);
+/* The name of an environment of Gymnasium with its settings, so that Python is started once. */
+static int add_settings(const char *name, const char *const *settings, int count, char *changed, ml3_error *error) {
+  snprintf(changed, ML3_KEY_TEXT_MAX, "%s", name);
+  for (int i = 0; i < count; i++) {
+    char now[ML3_KEY_TEXT_MAX], key[ML3_KEY_TEXT_MAX];
+    const char *equals = strchr(settings[i], '=');
+    if (strncmp(settings[i], "env.", 4) != 0 || !equals) continue;
+    snprintf(now, sizeof now, "%s", changed);
+    snprintf(key, sizeof key, "%.*s", (int)(equals - settings[i]) - 4, settings[i] + 4);
+    const int code = ml3_gym_set(now, key, equals + 1, changed, ML3_KEY_TEXT_MAX, error);
+    if (code != ML3_OK) return ml3_error_prefix(error, "--set"), code;
+  }
+  return ML3_OK;
 }
 
 int ml3_lab_preset_begin(ml3_lab_config *config, const char *name, const char *const *settings, int count,
                          const ml3_lab_callbacks *callbacks, ml3_error *error) {
   char path[1200], file[256];
-  const bool environment = name && !ml3_env_is_file(name) && ml3_env_find(name, NULL);
+  char gym[ML3_KEY_TEXT_MAX];
+  const bool is_gym = name && ml3_gym_is(name);
+  if (is_gym && add_settings(name, settings, count, gym, error) != ML3_OK) return ML3_ERR_ARGUMENT;
+  if (is_gym && !ml3_env_find(name = gym, error)) return error ? error->code : ML3_ERR_UNAVAILABLE;
+  const bool environment = is_gym || (name && !ml3_env_is_file(name) && ml3_env_find(name, NULL));
   const bool otherwise = environment && ask_otherwise(settings, count);
   const char *preset = environment ? ml3_lab_environment_preset(name) : NULL;
   ml3_lab_config_defaults(config);

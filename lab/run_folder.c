@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "envs/gym.h"
 #include "lab/environments.h"
 #include "lab/experiment.h"
 #include "lab/problems.h"
@@ -45,22 +46,35 @@ int ml3_lab_run_may_create(const char *name, bool force, ml3_error *error) {
   return access(name, W_OK) == 0 ? ML3_OK : no_folder(name, errno, error);
 }
 
+/* What a folder is called by: of gym:NAMESPACE/ID?KEY=VALUE its ID. */
+static void put_title(const ml3_lab_config *config, char title[200]) {
+  const char *name = ml3_lab_problem_title(config), *slash;
+  if (ml3_gym_is(name)) {
+    const int n = (int)strcspn(name, "?#");
+    snprintf(title, 200, "%.*s", n, name);
+    while ((slash = strpbrk(title, ":/"))) memmove(title, slash + 1, strlen(slash));
+  } else {
+    snprintf(title, 200, "%.199s", name);
+  }
+}
+
 int ml3_lab_run_create(const char *name, const ml3_lab_config *config, bool force, char *folder, ml3_error *error) {
-  char date[32];
+  char date[32], title[200];
   time_t now = time(NULL);
   struct tm local;
   strftime(date, sizeof date, "%Y-%m-%d", localtime_r(&now, &local));
 
   const int code = ml3_lab_run_may_create(name, force, error);
   if (code != ML3_OK) return code;
+  put_title(config, title);
   for (int number = 1; number < 10000; number++) {
     if (name)
       snprintf(folder, ML3_LAB_PATH_MAX, "%.900s", name);
     else if (number == 1)
-      snprintf(folder, ML3_LAB_PATH_MAX, "runs/%s-%.200s-seed%lld", date, ml3_lab_problem_title(config),
+      snprintf(folder, ML3_LAB_PATH_MAX, "runs/%s-%.200s-seed%lld", date, title,
                (long long)config->seed);
     else
-      snprintf(folder, ML3_LAB_PATH_MAX, "runs/%s-%.200s-seed%lld-%d", date, ml3_lab_problem_title(config),
+      snprintf(folder, ML3_LAB_PATH_MAX, "runs/%s-%.200s-seed%lld-%d", date, title,
                (long long)config->seed, number);
     ml3_file_make_parents(folder, NULL); /* what fails here fails below with a message */
     if (mkdir(folder, 0755) == 0) return ML3_OK;

@@ -161,6 +161,7 @@ int ml3_lab_task_check_run(const ml3_env_spec *spec, const ml3_lab_task_check_se
   playing p = {.check = check, .env = ml3_env_new(spec, error)};
   int code = p.env ? make_room(&p, error) : error ? error->code : ML3_ERR_MEMORY;
   if (code == ML3_OK) play(&p), finish(&p);
+  if (code == ML3_OK) code = ml3_env_failed(spec, error);
   free(p.task);
   free(p.action);
   free(p.terms);

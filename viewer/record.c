@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "viewer/offscreen.h"
 #include "viewer/picture.h"
+#include "viewer/record_drawn.h"
 #include "viewer/video.h"
 
 static const double HOLD_S = 2;
@@ -130,6 +131,8 @@ static int open_recording(recording *r, const ml3_view_source *source, ml3_error
 
 int ml3_view_record(const ml3_view_source *source, const char *path, const ml3_view_options *options,
                     int (*progress)(void *user, int done, int total), void *user, int *frames, ml3_error *error) {
+  if (source->spec->draw && !source->episodes)
+    return ml3_view_record_drawn(source, path, options, progress, user, frames, error);
   const ml3_view_options defaults = {.plots = true, .labels = true};
   recording r = {.options = options ? options : &defaults,
                  .video = {.pipe = -1},

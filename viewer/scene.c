@@ -113,6 +113,10 @@ static void set_quality(mjModel *m, const ml3_scene_settings *o) {
 
 int ml3_scene_open(ml3_scene *s, const ml3_env_spec *spec, const ml3_scene_settings *settings, ml3_error *error) {
   *s = (ml3_scene){.map_texture = -1};
+  if (spec->draw)
+    return ml3_error_set(error, ML3_ERR_UNAVAILABLE,
+                         "environment '%s' has no scene to show; it draws itself: `ml3 record` writes its pictures",
+                         spec->name);
   if (!spec->scene_xml || !spec->pose)
     return ml3_error_set(error, ML3_ERR_UNAVAILABLE, "environment '%s' has no scene to show", spec->name);
   mjv_defaultScene(&s->scene);

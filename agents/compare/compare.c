@@ -96,7 +96,7 @@ static int draw(const workspace *b, int task, ml3_random *random, ml3_error *err
   if (code != ML3_OK) return ml3_error_prefix(error, "task %d", task);
   if (!p || !arena->play.get(p, b->task, b->env_task, b->start)) {
     ml3_env_reset(b->world, b->env_task, random);
-    ml3_env_get_state(b->world, b->start);
+    if (arena->env->set_state) ml3_env_get_state(b->world, b->start);
   }
   disturb(b, task);
   return ML3_OK;
@@ -133,6 +133,7 @@ static ml3_trial make_trial(const workspace *b, const entry *e, ml3_random rando
                  : p ? b->theta_0
                      : NULL,
       .start = b->start,
+      .begin = random,
       .world = b->world,
       .world_task = {.numbers = own ? b->other_world_task : b->world_task, .env_task = b->world_env_task},
       .judge = judge};
@@ -205,7 +206,7 @@ void ml3_compare_free(ml3_compare *c) {
 
 static int run_tasks(const ml3_arena *arena, const lineup *l, ml3_compare *c,
                      int (*progress)(void *user, int done, int total), void *user, ml3_error *error) {
-  const int threads = ml3_threads(arena->settings.threads);
+  const int threads = ml3_threads(ml3_env_threads(arena->env, arena->settings.threads));
   int code = ML3_OK, done = 0;
 #pragma omp parallel num_threads(threads)
   {

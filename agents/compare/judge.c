@@ -47,6 +47,7 @@ int ml3_judge(const ml3_env_spec *spec, const ml3_policy *policy, const ml3_real
   *outcome = (ml3_outcome){0};
   for (int i = 0; i < episodes && code == ML3_OK; i++) {
     record(episode, env, policy, theta, task, i, key);
+    code = ml3_env_failed(spec, error);
     outcome->task_loss -= episode->episode_return / episodes;
     outcome->episode_return += episode->episode_return / episodes;
     outcome->distance += episode->final_distance / episodes;
@@ -65,5 +66,7 @@ ml3_episode *ml3_judge_episode(const ml3_env_spec *spec, const ml3_policy *polic
   ml3_episode *episode;
   if (open(spec, horizon, &env, &episode, error) == ML3_OK) record(episode, env, policy, theta, task, start, key);
   ml3_env_free(env);
-  return episode;
+  if (!episode || ml3_env_failed(spec, error) == ML3_OK) return episode;
+  ml3_episode_free(episode);
+  return NULL;
 }

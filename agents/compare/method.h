@@ -30,6 +30,7 @@ typedef struct ml3_trial {
   ml3_trial_task task;
   const ml3_real *theta_0; /* the initial policy; NULL without a problem */
   const double *start;     /* [state_dim] */
+  ml3_random begin;        /* where a state cannot be set: the reset from which an episode has the task's start */
   ml3_random random;       /* the method's own */
 
   /* The world, with errors of the models if there are any: to act in alone. */

@@ -38,6 +38,7 @@ static int prepare(const ml3_method *method, const ml3_arena *arena, const ml3_c
   const options *o = method->options;
   const ml3_compare_settings *s = &arena->settings;
   (void)loss;
+  if (ml3_env_need_state(arena->env, method->name, error) != ML3_OK) return ML3_ERR_UNAVAILABLE;
   const int continuous = ml3_env_need_continuous(arena->env, "it", error);
   if (continuous != ML3_OK || o->model != LEARNED) return continuous;
   const ml3_ensemble_settings shape = ml3_ensemble_defaults();

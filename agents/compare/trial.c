@@ -65,8 +65,8 @@ int ml3_trial_validate(const ml3_problem *p, const ml3_compare_settings *s, ml3_
 }
 
 void ml3_trial_restart(ml3_trial *t) {
-  ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
-  ml3_env_reset(t->world, t->world_task.env_task, &none);
+  ml3_random none = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0), begin = t->begin;
+  ml3_env_reset(t->world, t->world_task.env_task, t->arena->env->set_state ? &none : &begin);
   ml3_env_set_state(t->world, t->start);
 }
 
@@ -133,7 +133,8 @@ static int judge(ml3_trial *t, int updates, bool last, bool by_updates, ml3_erro
                          .env_steps = t->judge->episode->steps};
   const ml3_playable *play = t->play;
   if (play->judge) play->judge(play->problem, t->world_task.numbers, t->judge->episode, &outcome);
-  int code = add_point(t, updates, last, &outcome, error);
+  int code = ml3_env_failed(t->arena->env, error);
+  if (code == ML3_OK) code = add_point(t, updates, last, &outcome, error);
   if (code == ML3_OK && t->judge->kept && is_of_interest(t, updates, last, by_updates))
     code = keep_episode(t, updates, by_updates, error);
   return code;

@@ -69,7 +69,8 @@ static ml3_model *env_clone(ml3_model *model, ml3_error *error) {
 
 ml3_model *ml3_model_of_env(const ml3_env *env, ml3_error *error) {
   const ml3_env_spec *spec = env->spec;
-  if (ml3_env_need_continuous(spec, "iLQR", error) != ML3_OK) return NULL;
+  if (ml3_env_need_continuous(spec, "iLQR", error) != ML3_OK || ml3_env_need_state(spec, "iLQR", error) != ML3_OK)
+    return NULL;
   env_model *e = calloc(1, sizeof *e);
   if (!e || !(e->bounds = copy_bounds(spec))) {
     free(e);

@@ -106,7 +106,7 @@ static void explore_rollouts(ml3_transitions *t, ml3_env *env, const double *tas
       const ml3_env_result result = ml3_env_step(env, action);
       ml3_env_get_state(env, next);
       ml3_transitions_add(t, state, action, next);
-      if (result.terminated) break;
+      if (result.terminated || result.code < 0) break;
     }
   }
 }
@@ -120,6 +120,7 @@ static int explore_states(ml3_transitions *t, ml3_env *env, const double *task, 
       return ml3_error_set(error, ML3_ERR_ARGUMENT,
                            "states of '%s' cannot be drawn uniformly: '%s' has no bounds; explore by rollouts",
                            spec->name, spec->state[i].name);
+  if (ml3_env_need_state(spec, "drawing states uniformly", error) != ML3_OK) return ML3_ERR_UNAVAILABLE;
   for (uint32_t i = 0; t->count < t->capacity; i++) {
     explorer e = {.spec = spec, .random = ml3_random_stream(seed, ML3_PURPOSE_BASELINE, i, 0), .hold = 1};
     begin_episode(env, task, drawn, &e.random);
@@ -143,6 +144,7 @@ ml3_transitions *ml3_transitions_explore(const ml3_env_spec *spec, const double 
   if (env && !drawn) ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a task of '%s'", spec->name);
   if (code == ML3_OK && how == ML3_EXPLORE_ROLLOUTS) explore_rollouts(t, env, task, drawn, hold < 1 ? 1 : hold, seed);
   if (code == ML3_OK && how == ML3_EXPLORE_STATES) code = explore_states(t, env, task, drawn, seed, error);
+  if (code == ML3_OK) code = ml3_env_failed(spec, error);
   free(drawn);
   ml3_env_free(env);
   if (code == ML3_OK) return t;

@@ -9,67 +9,6 @@
 #include "agents/learn/squashed.h"
 #include "base/threads.h"
 
-/* ---- what was seen ------------------------------------------------------------------------------------------ */
-
-ml3_rollout *ml3_rollout_new(const ml3_policy *policy, int envs, int steps, int state_dim, ml3_error *error) {
-  ml3_rollout *r = calloc(1, sizeof *r);
-  const size_t n = (size_t)envs, rows = n * (size_t)steps, inputs = (size_t)policy->net.inputs;
-  if (r) {
-    *r = (ml3_rollout){.envs = envs,
-                       .steps = steps,
-                       .inputs = policy->net.inputs,
-                       .action_dim = policy->action_dim,
-                       .state_dim = state_dim};
-    r->x = calloc(rows * inputs, sizeof *r->x);
-    r->action = calloc(rows * (size_t)policy->action_dim, sizeof *r->action);
-    r->log_prob = calloc(rows, sizeof *r->log_prob);
-    r->reward = calloc(rows, sizeof *r->reward);
-    r->state = state_dim ? calloc(rows * (size_t)state_dim, sizeof *r->state) : NULL;
-    r->end = calloc(rows, sizeof *r->end);
-    r->last_x = calloc(n * inputs, sizeof *r->last_x);
-    r->truncated_x = calloc(rows * inputs, sizeof *r->truncated_x);
-  }
-  if (r && r->x && r->action && r->log_prob && r->reward && (r->state || !state_dim) && r->end && r->last_x &&
-      r->truncated_x)
-    return r;
-  ml3_rollout_free(r);
-  ml3_error_set(error, ML3_ERR_MEMORY, "no memory for a rollout of %d steps in %d environments", steps, envs);
-  return NULL;
-}
-
-int ml3_rollout_keep_obs(ml3_rollout *r, int obs_dim, ml3_error *error) {
-  r->obs_dim = obs_dim;
-  r->obs = calloc((size_t)r->steps * (size_t)r->envs * (size_t)obs_dim, sizeof *r->obs);
-  if (r->obs) return ML3_OK;
-  return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the observations of %d steps in %d environments", r->steps,
-                       r->envs);
-}
-
-int ml3_rollout_keep_policy(ml3_rollout *r, ml3_error *error) {
-  const size_t numbers = (size_t)r->steps * (size_t)r->envs * (size_t)r->action_dim;
-  r->mean = calloc(numbers, sizeof *r->mean);
-  r->log_std = calloc(numbers, sizeof *r->log_std);
-  if (r->mean && r->log_std) return ML3_OK;
-  return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for what the policy says in %d steps of %d environments",
-                       r->steps, r->envs);
-}
-
-void ml3_rollout_free(ml3_rollout *r) {
-  if (!r) return;
-  free(r->x);
-  free(r->action);
-  free(r->log_prob);
-  free(r->reward);
-  free(r->state);
-  free(r->mean);
-  free(r->log_std);
-  free(r->obs);
-  free(r->end);
-  free(r->last_x);
-  free(r->truncated_x);
-  free(r);
-}
-
 /* ---- environments --------------------------------------------------------------------------------------------- */
 
 static int compile(ml3_sampler *s, ml3_error *error) {
@@ -116,7 +55,7 @@ ml3_sampler *ml3_sampler_new(const ml3_env_spec *env, const ml3_policy *policy, 
                        .policy = policy,
                        .envs = envs,
                        .horizon = horizon ? horizon : env->horizon,
-                       .threads = threads > 1 ? threads : 1};
+                       .threads = ml3_env_threads(env, threads) > 1 ? ml3_env_threads(env, threads) : 1};
     s->task = calloc((size_t)(env->task_dim + env->state_dim) + 1, sizeof *s->task);
     s->obs = calloc(n * (size_t)policy->net.inputs, sizeof *s->obs);
     s->action = calloc(n * (size_t)env->action_dim, sizeof *s->action);
@@ -164,6 +103,7 @@ static void observe(ml3_sampler *s, int i) {
   if (s->policy->goal_dim) ml3_env_goal(s->places[i].env, row + s->policy->obs_dim);
 }
 
+/* What is observed of it comes later: another process may be at it. */
 static void begin_episode(ml3_sampler *s, int i) {
   place *p = &s->places[i];
   double *task = s->tasks + (size_t)i * (size_t)s->spec->task_dim;
@@ -179,7 +119,12 @@ static void begin_episode(ml3_sampler *s, int i) {
   p->length = 0;
   p->episode_return = 0;
   p->passed = false;
-  observe(s, i);
+  p->fresh = true;
+}
+
+static void observe_fresh(ml3_sampler *s, int i) {
+  if (s->places[i].fresh) observe(s, i);
+  s->places[i].fresh = false;
 }
 
 void ml3_sampler_reset(ml3_sampler *s, const double *task, uint64_t key) {
@@ -193,6 +138,12 @@ void ml3_sampler_reset(ml3_sampler *s, const double *task, uint64_t key) {
   }
 }
 
+void ml3_sampler_look(ml3_sampler *s) {
+  for (int i = 0; i < s->envs; i++)
+    if (s->places[i].fresh) ml3_env_send(s->places[i].env, NULL);
+  for (int i = 0; i < s->envs; i++) observe_fresh(s, i);
+}
+
 void ml3_sampler_start_at(ml3_sampler *s, const double *start) {
   s->one_start = start != NULL;
   if (start) memcpy(s->task + s->spec->task_dim, start, (size_t)s->spec->state_dim * sizeof *start);
@@ -200,6 +151,7 @@ void ml3_sampler_start_at(ml3_sampler *s, const double *start) {
 
 void ml3_sampler_goal(ml3_sampler *s, const double *task, double *goal) {
   ml3_random unused = ml3_random_stream(0, ML3_PURPOSE_RESET, 0, 0);
+  if (!s->spec->goal_dim) return;
   ml3_env_reset(s->places[0].env, task, &unused);
   ml3_env_goal(s->places[0].env, goal);
 }
@@ -300,7 +252,8 @@ static void step_place(ml3_sampler *s, int i, ml3_rollout *r, size_t at) {
   p->episode_return += result.reward;
   p->passed = p->passed || there;
   r->reward[at] = (ml3_real)result.reward;
-  p->ended = result.terminated || p->length >= s->horizon;
+  const bool cut = result.truncated && p->env->steps < s->spec->horizon; /* by an environment of others */
+  p->ended = result.terminated || cut || p->length >= s->horizon;
   r->end[at] = result.terminated ? ML3_TERMINATED : p->ended ? ML3_TRUNCATED : ML3_GOES_ON;
   if (r->state) keep_state(p, r->state + at * (size_t)r->state_dim, r->state_dim);
   if (!p->ended) return;
@@ -311,6 +264,25 @@ static void step_place(ml3_sampler *s, int i, ml3_rollout *r, size_t at) {
   p->ended_passed = p->passed;
   p->ended_distance = ml3_env_distance(p->env);
   begin_episode(s, i);
+  ml3_env_send(p->env, NULL);
+}
+
+/* Step t of all environments. Actions that are sent first keep other processes busy while one is waited for. */
+static void step_all(ml3_sampler *s, ml3_rollout *r, int t) {
+  const size_t n = (size_t)s->envs, actions = (size_t)r->action_dim, first = (size_t)t * n;
+  const bool sends = s->spec->send != NULL;
+  for (int i = 0; i < s->envs && sends; i++) {
+    r->log_prob[first + (size_t)i] = (ml3_real)draw_action(s, i, r->action + (first + (size_t)i) * actions);
+    ml3_env_send(s->places[i].env, s->action + (size_t)i * actions);
+  }
+#pragma omp parallel for num_threads(ml3_threads(s->threads)) schedule(static) if (s->threads > 1 && !sends)
+  for (int i = 0; i < s->envs; i++) {
+    const size_t at = first + (size_t)i;
+    if (!sends) r->log_prob[at] = (ml3_real)draw_action(s, i, r->action + at * actions);
+    step_place(s, i, r, at);
+    if (!sends) observe_fresh(s, i);
+  }
+  for (int i = 0; i < s->envs && sends; i++) observe_fresh(s, i);
 }
 
 static void count_ended(const ml3_sampler *s, ml3_rollout *r) {
@@ -348,6 +320,7 @@ int ml3_sampler_collect(ml3_sampler *s, const ml3_real *theta, ml3_normalizer *n
   }
   s->collections++;
   ml3_nn_bind_input(s->work, s->in_theta, theta);
+  ml3_sampler_look(s);
 
   for (int t = 0; t < r->steps; t++) {
     ml3_real *x = r->x + (size_t)t * n * inputs;
@@ -360,14 +333,10 @@ int ml3_sampler_collect(ml3_sampler *s, const ml3_real *theta, ml3_normalizer *n
       memcpy(r->mean + (size_t)t * n * actions, ml3_nn_output_at(s->work, 0), n * actions * sizeof *r->mean);
       memcpy(r->log_std + (size_t)t * n * actions, ml3_nn_output_at(s->work, 1), n * actions * sizeof *r->log_std);
     }
-#pragma omp parallel for num_threads(ml3_threads(s->threads)) schedule(static) if (s->threads > 1)
-    for (int i = 0; i < s->envs; i++) {
-      const size_t at = (size_t)t * n + (size_t)i;
-      r->log_prob[at] = (ml3_real)draw_action(s, i, r->action + at * actions);
-      step_place(s, i, r, at);
-    }
+    step_all(s, r, t);
     count_ended(s, r);
-    int code = bad_number(s, r, t, error);
+    int code = ml3_env_failed(s->spec, error);
+    if (code == ML3_OK) code = bad_number(s, r, t, error);
     if (code != ML3_OK) return code;
   }
   for (int i = 0; i < s->envs; i++) {

@@ -25,6 +25,7 @@ static void set_place(ml3_sampler *s, int i, const double *from) {
   const int inputs = s->policy->net.inputs;
   p->episode = (uint32_t)from[EPISODE], p->length = (int)from[LENGTH];
   p->episode_return = from[RETURN], p->passed = from[PASSED] != 0;
+  p->fresh = false;
   memcpy(s->obs + (size_t)i * (size_t)inputs, from + PLACE_NUMBERS, (size_t)inputs * sizeof *from);
   ml3_env_set_full(p->env, from + PLACE_NUMBERS + inputs);
 }
@@ -37,12 +38,13 @@ int ml3_sampler_put(const ml3_sampler *s, ml3_nn_tensors *file, ml3_error *error
   const int64_t own[SAMPLER_NUMBERS] = {(int64_t)s->key, s->collections, s->one_task};
   double *all = malloc((size_t)s->envs * (size_t)size * sizeof *all);
   if (!all) return ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the state of %d environments", s->envs);
+  ml3_sampler_look((ml3_sampler *)s);
   for (int i = 0; i < s->envs; i++) get_place(s, i, all + (size_t)i * (size_t)size);
   int code = ml3_nn_tensors_put_ints(file, "sampler", SAMPLER_NUMBERS, own, error);
   if (!code) code = ml3_nn_tensors_put_doubles(file, "sampler_task", s->spec->task_dim, s->task, error);
   if (!code) code = ml3_nn_tensors_put_doubles(file, "environments", s->envs * size, all, error);
   free(all);
-  return code;
+  return code == ML3_OK ? ml3_env_failed(s->spec, error) : code;
 }
 
 int ml3_sampler_get(ml3_sampler *s, const ml3_nn_tensors *file, ml3_error *error) {

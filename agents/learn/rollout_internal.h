@@ -12,6 +12,7 @@ typedef struct place {
   int length;
   double episode_return;
   bool passed; /* the goal, so far */
+  bool fresh;  /* begun, and not observed yet */
   ml3_random noise;
   bool ended; /* in this step: the next five are of the episode that ended */
   double ended_return, ended_distance;
@@ -39,5 +40,9 @@ struct ml3_sampler {
   ml3_nn_workspace *work;
   ml3_node in_theta, in_x;
 };
+
+/* Observes the episodes that have begun since the last look. A new sampler has not looked: it may be reset before it is used,
+   and a reset can be dear. */
+void ml3_sampler_look(ml3_sampler *sampler);
 
 #endif
