@@ -93,7 +93,7 @@ const ml3_env_spec *ml3_foreign_find(const char *name);
 
 /* How many instances have been created, are in use, and how often reset has been called: for tests and for `check`. */
 typedef struct ml3_foreign_counts {
-  long created, in_use, resets, steps;
+  long created, in_use, resets;
 } ml3_foreign_counts;
 
 /* What has been counted so far. */
