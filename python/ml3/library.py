@@ -1,5 +1,7 @@
 """libml3.so by ctypes: where it is, what its functions take, and its errors as Python's."""
 
+from __future__ import annotations
+
 import ctypes
 import ctypes.util
 import json
@@ -8,6 +10,7 @@ import os
 import pathlib
 import sys
 from ctypes import POINTER, byref, c_bool, c_char, c_char_p, c_double, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from typing import Any
 
 import numpy as np
 from gymnasium.utils import seeding
@@ -17,13 +20,17 @@ PURPOSE_RESET, PURPOSE_ACTION = 5, 6  # base/random.h
 
 
 class Error(Exception):
-    """What the library says went wrong."""
+    """What the library says went wrong. code: as in base/error.h."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 # ---- structures of the headers, as small as they are there ---------------------------------------------------------
 
 
-class _Error(ctypes.Structure):
+class ErrorStruct(ctypes.Structure):
     _fields_ = [("code", c_int), ("message", c_char * 640)]
 
 
@@ -42,18 +49,19 @@ class Infos(ctypes.Structure):
 # ---- loading -----------------------------------------------------------------------------------------------------------
 
 
-def _candidates():
+def _candidates() -> list[str | None]:
     """Places of the library, best first."""
     if os.environ.get("ML3_LIBRARY"):
         return [os.environ["ML3_LIBRARY"]]
     here = pathlib.Path(__file__).resolve()
     prefixes = [sys.prefix, os.path.expanduser("~/.local"), "/usr/local", "/usr"]
     folders = [f"{p}/{lib}" for p in prefixes for lib in ("lib", "lib64", f"lib/{os.uname().machine}-linux-gnu")]
-    found = [str(here.parents[2] / "build" / "libml3.so")] + [f"{folder}/libml3.so" for folder in folders]
+    own = [here.parent / "lib" / "libml3.so", here.parents[2] / "build" / "libml3.so"]  # of a wheel; of a source tree
+    found = [str(path) for path in own] + [f"{folder}/libml3.so" for folder in folders]
     return [path for path in found if os.path.exists(path)] + [ctypes.util.find_library("ml3")]
 
 
-def _load():
+def _load() -> ctypes.CDLL:
     tried = []
     for path in _candidates():
         if path:
@@ -64,8 +72,8 @@ def _load():
     raise ImportError(
         "ml3: libml3.so cannot be loaded"
         + (f" ({'; '.join(tried)})" if tried else "")
-        + "; build ml3 (`cmake --preset release && cmake --build --preset release`) and set ML3_LIBRARY to its"
-        " build/libml3.so, or install it (`cmake --install build`)"
+        + "; `pip install .` in the source of ml3 builds one; or build ml3 (`cmake --preset release && cmake --build"
+        " --preset release`) and set ML3_LIBRARY to its build/libml3.so, or install it (`cmake --install build`)"
     )
 
 
@@ -77,13 +85,13 @@ _SIGNATURES = {
     "ml3_random_stream": (Random, c_uint64, c_int, c_uint32, c_uint32),
     "ml3_env_count": (c_int,),
     "ml3_env_at": (c_void_p, c_int),
-    "ml3_env_find": (c_void_p, c_char_p, POINTER(_Error)),
+    "ml3_env_find": (c_void_p, c_char_p, POINTER(ErrorStruct)),
     "ml3_env_describe": (c_void_p, c_void_p),
     "ml3_env_gymnasium_id": (c_int, c_void_p, c_char_p, c_int),
-    "ml3_env_new": (c_void_p, c_void_p, POINTER(_Error)),
+    "ml3_env_new": (c_void_p, c_void_p, POINTER(ErrorStruct)),
     "ml3_env_free": (None, c_void_p),
     "ml3_env_reset": (None, c_void_p, c_void_p, POINTER(Random)),
-    "ml3_env_step_checked": (c_int, c_void_p, c_void_p, POINTER(Result), POINTER(_Error)),
+    "ml3_env_step_checked": (c_int, c_void_p, c_void_p, POINTER(Result), POINTER(ErrorStruct)),
     "ml3_env_observe": (None, c_void_p, c_void_p),
     "ml3_env_goal": (None, c_void_p, c_void_p),
     "ml3_env_get_state": (None, c_void_p, c_void_p),
@@ -95,7 +103,7 @@ _SIGNATURES = {
     "ml3_env_success": (c_bool, c_void_p),
     "ml3_env_sample_task": (None, c_void_p, POINTER(Random), c_void_p),
     "ml3_env_default_task": (None, c_void_p, c_void_p),
-    "ml3_env_batch_new": (c_void_p, c_void_p, c_int, c_int, c_uint64, c_bool, POINTER(_Error)),
+    "ml3_env_batch_new": (c_void_p, c_void_p, c_int, c_int, c_uint64, c_bool, POINTER(ErrorStruct)),
     "ml3_env_batch_free": (None, c_void_p),
     "ml3_env_batch_set_autoreset": (None, c_void_p, c_int),
     "ml3_env_batch_set_horizon": (None, c_void_p, c_int),
@@ -105,18 +113,24 @@ _SIGNATURES = {
     "ml3_env_batch_full_dim": (c_int, c_void_p),
     "ml3_env_batch_get_full": (None, c_void_p, c_void_p),
     "ml3_env_batch_set_full": (None, c_void_p, c_void_p),
-    "ml3_env_batch_step": (c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(_Error)),
-    "ml3_frame_new": (c_void_p, c_void_p, c_int, c_int, POINTER(_Error)),
+    "ml3_env_batch_step": (c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(ErrorStruct)),
+    "ml3_frame_new": (c_void_p, c_void_p, c_int, c_int, POINTER(ErrorStruct)),
     "ml3_frame_free": (None, c_void_p),
-    "ml3_frame_draw": (c_int, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(_Error)),
+    "ml3_frame_draw": (c_int, c_void_p, c_void_p, c_void_p, c_void_p, POINTER(ErrorStruct)),
 }
 
-for _name, (_result, *_arguments) in _SIGNATURES.items():
-    try:
-        _function = getattr(lib, _name)
-    except AttributeError:
-        raise ImportError(f"ml3: {lib._name} has no {_name}; it is not the library of version {API}") from None
-    _function.restype, _function.argtypes = _result, _arguments
+
+def declare(signatures: dict[str, tuple[Any, ...]]) -> None:
+    """Of functions of the library: what they return, then what they take."""
+    for name, (result, *arguments) in signatures.items():
+        try:
+            function = getattr(lib, name)
+        except AttributeError:
+            raise ImportError(f"ml3: {lib._name} has no {name}; it is not the library of version {API}") from None
+        function.restype, function.argtypes = result, arguments
+
+
+declare(_SIGNATURES)
 
 if lib.ml3_version().decode().rsplit(".", 1)[0] != API:
     raise ImportError(f"ml3: {lib._name} is version {lib.ml3_version().decode()}; this package is for {API}")
@@ -127,12 +141,12 @@ _free = ctypes.CDLL(None).free
 _free.argtypes = [c_void_p]
 
 
-def call(function, *arguments):
+def call(function: Any, *arguments: Any) -> Any:
     """Calls a function whose last argument is an ml3_error; raises what it says."""
-    error = _Error()
+    error = ErrorStruct()
     answer = function(*arguments, byref(error))
-    if error.code or answer is None:
-        raise Error(error.message.decode(errors="replace"))
+    if answer is None or answer < 0:  # a pointer that is NULL, or a code; `error` may hold what was mended since
+        raise Error(error.message.decode(errors="replace"), error.code)
     return answer
 
 
