@@ -22,6 +22,7 @@ from ml3.library import Error, ErrorStruct
 
 INTERRUPTED = -7  # base/error.h
 logger = logging.getLogger("ml3")
+cause: BaseException | None = None  # what an ml3.Environment has raised last: the cause of an Error of the library
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,8 @@ class Session:
     def call(self, function: Any, *arguments: Any) -> Any:
         """Calls a function of the lab; raises what a callback raised, KeyboardInterrupt, or Error with its sentence. A stop that a
         callback asked for is no error: `stopped` tells."""
-        error = ErrorStruct()
+        global cause
+        error, cause = ErrorStruct(), None
         with self._interrupts():
             answer = function(*arguments, byref(error))
         self.line.end()
@@ -181,7 +183,7 @@ class Session:
                 raise KeyboardInterrupt(error.message.decode(errors="replace"))
             self.stopped = True
             return answer
-        raise Error(error.message.decode(errors="replace"), error.code)
+        raise Error(error.message.decode(errors="replace"), error.code) from cause
 
     # ---- inside ---------------------------------------------------------------------------------------------------------
 
