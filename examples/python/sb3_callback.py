@@ -23,8 +23,12 @@ class LearnedLoss(BaseCallback):
         self.loss, self.steps = loss, steps
 
     def _on_training_start(self):
-        actor = [p for name, p in self.model.policy.named_parameters() if "value" not in name and name != "log_std"]
-        self.optimizer = torch.optim.SGD(actor, lr=self.loss.rate)
+        """The loss was learned on policies without biases: they are 0, and it does not move them."""
+        actor = {name: p for name, p in self.model.policy.named_parameters() if "value" not in name and name != "log_std"}
+        for name, p in actor.items():
+            if name.endswith("bias"):
+                torch.nn.init.zeros_(p)
+        self.optimizer = torch.optim.SGD([p for name, p in actor.items() if name.endswith("weight")], lr=self.loss.rate)
 
     def _on_step(self):
         return True
@@ -42,7 +46,7 @@ class LearnedLoss(BaseCallback):
             self.optimizer.zero_grad()
             value.backward()
             self.optimizer.step()
-        self.logger.record("ml3/loss", float(value))
+        self.logger.record("ml3/loss", value.item())
 
 
 def make():

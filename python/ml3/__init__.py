@@ -12,6 +12,8 @@ import gymnasium
 from ml3 import library
 from ml3.comparison import Comparison, Evaluation, Interval, compare, evaluate
 from ml3.env import Env
+from ml3.environment import Environment
+from ml3.environment_check import Check
 from ml3.learner import Learner
 from ml3.library import Error
 from ml3.networks import Loss, Policy, load_loss, load_policy
@@ -20,8 +22,10 @@ from ml3.session import Record
 from ml3.vector import VectorEnv
 
 __all__ = [
+    "Check",
     "Comparison",
     "Env",
+    "Environment",
     "Error",
     "Evaluation",
     "Interval",

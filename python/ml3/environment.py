@@ -61,8 +61,8 @@ class Description(ctypes.Structure):
         ("goal_dim", c_int),
         ("task_dim", c_int),
         ("state_dim", c_int),
-        ("choices", c_int),
         ("no_goal", c_bool),
+        ("choices", c_int),
         ("obs", POINTER(Field)),
         ("action", POINTER(Field)),
         ("goal", POINTER(Field)),
@@ -105,11 +105,9 @@ class _Instance:
         self.env, self.step = env, env.step
         pointers = Record.from_address(record)
         self.obs = _view(pointers.obs, obs_dim)
-        self.goal = _view(pointers.goal, goal_dim) if goal_dim else None
+        self.goal = _view(pointers.goal, goal_dim) if goal_dim else np.empty(0)
         self.numbers = memoryview((c_char * _NUMBERS.size).from_address(record + Record.reward.offset)).cast("B")
         self.action_at, self.action = 0, np.empty(0)
-        self.task: Any = None
-        self.last: Any = None  # the observation, for an expert
 
 
 class Environment:
@@ -174,6 +172,7 @@ class Environment:
         self._no_goal = success is None and distance is None and not self._tells_success(first)
         self._goal_dim = 0 if privileged is None else self._measure(privileged, first, "privileged")
         self._state_dim = 0 if state is None else self._measure(state[0], first, "state")
+        self._fill = self._make_fill()
 
     def __repr__(self) -> str:
         tasks = f", {len(self.tasks)} tasks" if self.tasks else ""
@@ -267,7 +266,7 @@ class Environment:
             create=CREATE(self._create),
             destroy=DESTROY(self._destroy),
             reset=RESET(self._reset),
-            step=STEP(self._step),
+            step=STEP(self._make_step()),
         )
         if self._state is not None:
             d.get_state, d.set_state = STEP(self._get_state), STEP(self._set_state)
@@ -338,40 +337,50 @@ class Environment:
     def _reset(self, _: Any, record: int, task: Any, seed: int) -> int:
         try:
             i = self._instances[record]
-            i.task = self.tasks[int(task[0])] if self.tasks else None
-            obs, info = self._begin(i.env, i.task, seed)
+            obs, info = self._begin(i.env, self.tasks[int(task[0])] if self.tasks else None, seed)
             self._fill(i, obs, 0.0, False, False, info)
             return 0
         except BaseException as e:
             return self._fail(record, e)
 
-    def _step(self, _: Any, record: int, action: int) -> int:
-        try:
-            i = self._instances[record]
-            if action != i.action_at:
-                i.action_at, i.action = action, _view(action, self._action_dim)
-            if self._choices:
-                obs, reward, terminated, truncated, info = i.step(int(i.action[0]) + self._start)
-            else:
-                space = self.action_space
-                obs, reward, terminated, truncated, info = i.step(i.action.astype(space.dtype).reshape(space.shape))  # type: ignore[arg-type]
-            self._fill(i, obs, reward, terminated, truncated, info)
-            return 0
-        except BaseException as e:
-            return self._fail(record, e)
+    def _make_step(self) -> Callable[[Any, int, int], int]:
+        """The callback of every step: what does not change is looked up once."""
+        instances, fill, fail, n = self._instances, self._fill, self._fail, self._action_dim
+        space, discrete, start = self.action_space, self._choices > 0, self._start
+        dtype, shape = space.dtype, space.shape
+        flat = shape is not None and len(shape) == 1
 
-    def _fill(self, i: _Instance, obs: Any, reward: Any, terminated: Any, truncated: Any, info: dict[str, Any]) -> None:
-        flat = obs if self._flatten is None else spaces.utils.flatten(self._flatten, obs)
-        shape = getattr(flat, "shape", None)
-        if shape != self._obs_shape:
-            raise ValueError(f"the observation has shape {shape or type(obs).__name__}; its space says {self._obs_shape}")
-        i.last = obs
-        i.obs[:] = flat if len(self._obs_shape) == 1 else flat.reshape(-1)
-        if i.goal is not None and self._privileged is not None:
-            i.goal[:] = self._privileged(i.env)
-        success = self._succeeds(i.env, obs, info)
-        distance = info.get("distance", 0.0) if self._distance is None else self._distance(i.env, obs, info)
-        _NUMBERS.pack_into(i.numbers, 0, reward, distance, bool(terminated), bool(truncated), success)
+        def step(_: Any, record: int, action: int) -> int:
+            try:
+                i = instances[record]
+                if action != i.action_at:
+                    i.action_at, i.action = action, _view(action, n)
+                given: Any = i.action.astype(dtype) if not discrete else int(i.action[0]) + start
+                fill(i, *i.step(given if flat or discrete else given.reshape(shape)))
+                return 0
+            except BaseException as e:
+                return fail(record, e)
+
+        return step
+
+    def _make_fill(self) -> Callable[..., None]:
+        """What puts an answer of the environment into the record of an instance."""
+        flatten, shape, flat = self._flatten, self._obs_shape, len(self._obs_shape) == 1
+        privileged, succeeds, away, pack = self._privileged, self._success, self._distance, _NUMBERS.pack_into
+
+        def fill(i: _Instance, obs: Any, reward: Any, terminated: Any, truncated: Any, info: dict[str, Any]) -> None:
+            row = obs if flatten is None else spaces.utils.flatten(flatten, obs)
+            if getattr(row, "shape", None) != shape:
+                raise ValueError(f"the observation has shape {np.shape(row)} ({type(obs).__name__}); its space says {shape}")
+            i.obs[:] = row if flat else row.reshape(-1)
+            if privileged is not None:
+                i.goal[:] = privileged(i.env)
+            get = info.get
+            success = succeeds(i.env, obs, info) if succeeds is not None else get("success") or get("is_success")
+            distance = get("distance", 0.0) if away is None else away(i.env, obs, info)
+            pack(i.numbers, 0, reward, distance, bool(terminated), bool(truncated), bool(success))
+
+        return fill
 
     def _get_state(self, _: Any, record: int, state: int) -> int:
         try:
