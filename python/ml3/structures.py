@@ -4,6 +4,7 @@ tests/test_python_layout.c compares with the headers and tests/python/check_lab.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from ctypes import CFUNCTYPE, POINTER, c_bool, c_char, c_char_p, c_double, c_int, c_int64, c_long, c_size_t, c_void_p
 
 from ml3.library import ErrorStruct, declare
@@ -197,11 +198,11 @@ STRUCTURES: dict[str, type[ctypes.Structure]] = {
 }
 
 
-def layout() -> dict[str, dict[str, int]]:
+def layout(structures: Mapping[str, type[ctypes.Structure]] = STRUCTURES) -> dict[str, dict[str, int]]:
     """Of each structure its size, and where its fields begin."""
     return {
         name: {"sizeof": ctypes.sizeof(kind), **{field[0]: getattr(kind, field[0]).offset for field in kind._fields_}}
-        for name, kind in STRUCTURES.items()
+        for name, kind in structures.items()
     }
 
 
