@@ -50,6 +50,8 @@ def text_of(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return value
+    if hasattr(value, "registered_name"):  # an ml3.Environment
+        return str(value.registered_name)
     if hasattr(value, "tolist"):  # NumPy's
         value = value.tolist()
     if isinstance(value, (list, tuple)):
