@@ -91,7 +91,7 @@ def _evaluation(found: structures.EvaluationStruct) -> Evaluation:
         return None if needs_goal and found.no_goal else Interval(x.mean, x.low, x.high)
 
     rows = [found.rows[i] for i in range(found.tasks)]
-    names = [name for name, _ in structures.EvaluatedTask._fields_]
+    names = [field[0] for field in structures.EvaluatedTask._fields_]
     returns = found.episode_return
     return Evaluation(
         environment=found.environment.decode(),

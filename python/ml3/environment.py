@@ -8,6 +8,7 @@ import struct
 import traceback
 from collections.abc import Callable, Sequence
 from ctypes import CFUNCTYPE, POINTER, c_bool, c_char, c_char_p, c_double, c_int, c_int32, c_uint64, c_void_p
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -148,8 +149,7 @@ class Environment:
         dt: float = 0.0,
         name: str | None = None,
     ) -> None:
-        id = make if isinstance(make, str) else None
-        self._make = (lambda: gymnasium.make(id, disable_env_checker=True)) if id is not None else make
+        self._make: Callable[[], gymnasium.Env[Any, Any]] = make if callable(make) else partial(gymnasium.make, make, disable_env_checker=True)
         self._reset_of, self._success, self._distance, self._privileged = reset, success, distance, privileged
         self.expert, self._state, self._dt = expert, state, dt
         self._pointer: int | None = None
@@ -205,7 +205,8 @@ class Environment:
         if not isinstance(flat, spaces.Box):
             raise ValueError(f"the observation space is {obs}; expected one that gymnasium.spaces.flatten_space makes a Box of")
         self._flatten = None if isinstance(obs, spaces.Box) else obs
-        self._obs_shape, self._obs_dim = obs.shape if self._flatten is None else flat.shape, int(np.prod(flat.shape))
+        self._obs_shape: tuple[int, ...] = flat.shape if self._flatten is not None else tuple(obs.shape or ())
+        self._obs_dim = int(np.prod(flat.shape))
         self._choices, self._start = 0, 0
         if isinstance(action, spaces.Discrete):
             self._choices, self._start, self._action_dim = int(action.n), int(action.start), 1
@@ -369,7 +370,7 @@ class Environment:
         privileged, succeeds, away, pack = self._privileged, self._success, self._distance, _NUMBERS.pack_into
 
         def fill(i: _Instance, obs: Any, reward: Any, terminated: Any, truncated: Any, info: dict[str, Any]) -> None:
-            row = obs if flatten is None else spaces.utils.flatten(flatten, obs)
+            row: Any = obs if flatten is None else spaces.utils.flatten(flatten, obs)
             if getattr(row, "shape", None) != shape:
                 raise ValueError(f"the observation has shape {np.shape(row)} ({type(obs).__name__}); its space says {shape}")
             i.obs[:] = row if flat else row.reshape(-1)

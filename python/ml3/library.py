@@ -10,10 +10,13 @@ import os
 import pathlib
 import sys
 from ctypes import POINTER, byref, c_bool, c_char, c_char_p, c_double, c_int, c_size_t, c_uint32, c_uint64, c_void_p
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.utils import seeding
+
+if TYPE_CHECKING:
+    from gymnasium.spaces import Box, Space
 
 API = "0.1"  # the library's major and minor version that this package is for
 PURPOSE_RESET, PURPOSE_ACTION = 5, 6  # base/random.h
@@ -77,6 +80,8 @@ def _load() -> ctypes.CDLL:
     )
 
 
+# `ml3.train("gym:ID")` steps in processes of this Python.
+os.environ.setdefault("ML3_PYTHON", sys.executable)
 lib = _load()
 
 _SIGNATURES = {
@@ -135,7 +140,7 @@ declare(_SIGNATURES)
 if lib.ml3_version().decode().rsplit(".", 1)[0] != API:
     raise ImportError(f"ml3: {lib._name} is version {lib.ml3_version().decode()}; this package is for {API}")
 
-real = np.float64 if lib.ml3_real_size() == 8 else np.float32
+real: Any = np.float64 if lib.ml3_real_size() == 8 else np.float32
 
 _free = ctypes.CDLL(None).free
 _free.argtypes = [c_void_p]
@@ -153,24 +158,24 @@ def call(function: Any, *arguments: Any) -> Any:
 class Spec:
     """An environment's ml3_env_spec: its pointer, name, Gymnasium id and description."""
 
-    def __init__(self, pointer):
+    def __init__(self, pointer: int) -> None:
         self.pointer = pointer
         text = lib.ml3_env_describe(pointer)
-        self.description = json.loads(ctypes.string_at(text).decode())
+        self.description: dict[str, Any] = json.loads(ctypes.string_at(text).decode())
         _free(text)
-        self.name = self.description["name"]
+        self.name: str = self.description["name"]
         name = ctypes.create_string_buffer(160)
         lib.ml3_env_gymnasium_id(pointer, name, len(name))
         self.gymnasium_id = name.value.decode()
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         """By name: another process has the environment elsewhere in memory, and may work in another folder."""
         return find, (os.path.abspath(self.name) if self.name.endswith(".xml") else self.name,)
 
-    def dim(self, key):
+    def dim(self, key: str) -> int:
         return len(self.description[key])
 
-    def task_values(self, task):
+    def task_values(self, task: Any) -> list[tuple[int, Any]]:
         """A task as [(index of the parameter, value)]: all values in order, or some by name."""
         names = [p["name"] for p in self.description["task"]]
         if not isinstance(task, dict):
@@ -185,14 +190,14 @@ class Spec:
                 raise ValueError(f"options['task'][{name!r}] is {value}; expected finite numbers")
         return [(names.index(name), value) for name, value in task.items()]
 
-    def actions(self):
+    def actions(self) -> Space[Any]:
         """The space of actions: gymnasium.spaces.Discrete where they are choices, else a Box."""
         from gymnasium.spaces import Discrete
 
         choices = self.description["choices"]
         return Discrete(choices) if choices else self.box("action", np.float32)
 
-    def box(self, key, dtype):
+    def box(self, key: str, dtype: Any) -> Box:
         """The fields of that key as a gymnasium.spaces.Box."""
         from gymnasium.spaces import Box
 
@@ -202,22 +207,22 @@ class Spec:
         return Box(low.astype(dtype), high.astype(dtype), dtype=dtype)
 
 
-def seed_of(seed):
+def seed_of(seed: Any) -> int:
     """A seed as Gymnasium takes it, a whole number from 0, as a Python integer. NumPy's integers are taken too."""
     try:
         seed = operator.index(seed)
     except TypeError:
         pass  # Gymnasium says what it expects
     seeding.np_random(seed)
-    return seed
+    return int(seed)
 
 
-def stream_seed(seed):
+def stream_seed(seed: int) -> int:
     """The 64 bits of the library's streams. Larger seeds are mixed into them, so that they differ from small ones."""
     return seed if seed < 2**64 else int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
 
 
-def read_options(options, known):
+def read_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> list[Any]:
     """The options of a reset by name, None where one is not given; others are an error."""
     options = options or {}
     for name in options:
@@ -226,7 +231,7 @@ def read_options(options, known):
     return [options.get(name) for name in known]
 
 
-def expect_full(spec, full, shape):
+def expect_full(spec: Spec, full: Any, shape: tuple[int, ...]) -> None:
     """A full state that comes from elsewhere: has it the shape of this library's?"""
     if full.shape != shape:
         raise Error(
@@ -235,9 +240,9 @@ def expect_full(spec, full, shape):
         )
 
 
-def specs():
+def specs() -> list[Spec]:
     return [Spec(lib.ml3_env_at(i)) for i in range(lib.ml3_env_count())]
 
 
-def find(name):
+def find(name: Any) -> Spec:
     return Spec(call(lib.ml3_env_find, str(name).encode()))

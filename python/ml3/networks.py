@@ -94,7 +94,7 @@ def load_loss(what: Any) -> Loss:
 class Loss:
     """A learned loss: rows of features in, one number out, the (weighted) mean over rows.
 
-    names: of the features, in the order of columns. spec: the metadata of the file. rate: the step size that it was learned with.
+    names: of the features, in the order of columns; inputs: of those that it depends on. spec: the metadata of the file. rate: the step size that it was learned with.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -112,7 +112,15 @@ class Loss:
         return os.fspath(self.path)
 
     def __repr__(self) -> str:
-        return f"ml3.Loss({os.fspath(self.path)!r}, inputs: {', '.join(self.names)})"
+        return f"ml3.Loss({os.fspath(self.path)!r}, inputs: {', '.join(self.inputs)})"
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the features that it depends on, of which columns by name are to be given."""
+        spec = self.spec
+        behind = [i - 1 for key in ("target_bases", "target_factors") for i in spec.get(key, []) if i > 0]
+        used = {*spec["columns"], *spec.get("targets", []), *behind, spec.get("base", -1)}
+        return [name for i, name in enumerate(self.names) if i in used]
 
     @property
     def rate(self) -> float:
@@ -145,11 +153,13 @@ class Loss:
         """Rows of all features in order."""
         as_array = xp.as_tensor if hasattr(xp, "as_tensor") else xp.asarray
         if isinstance(rows, Mapping):
-            missing, unknown = [n for n in self.names if n not in rows], [n for n in rows if n not in self.names]
+            missing, unknown = [n for n in self.inputs if n not in rows], [n for n in rows if n not in self.names]
             if missing or unknown:
                 what = f"{missing[0]!r} is missing" if missing else f"{unknown[0]!r} is unknown"
-                raise ValueError(f"{what} among the columns; this loss sees {', '.join(self.names)}")
-            rows = xp.stack([as_array(rows[name]).reshape(-1) for name in self.names], -1)
+                raise ValueError(f"{what} among the columns; this loss sees {', '.join(self.inputs)}")
+            given = {name: as_array(column).reshape(-1) for name, column in rows.items()}
+            unseen = 0 * given[self.inputs[0]]
+            rows = xp.stack([given.get(name, unseen) for name in self.names], -1)
         else:
             rows = as_array(rows)
         if rows.ndim != 2 or rows.shape[1] != len(self.names):

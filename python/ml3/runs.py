@@ -29,12 +29,14 @@ Named = Union[str, "os.PathLike[str]", "Run", "Environment"]
 
 def name_of(what: Any) -> str | None:
     """What the library calls a run, an environment of Python's, a path, a preset; None stays so."""
-    if what is None or isinstance(what, str):
+    if what is None:
+        return None
+    if isinstance(what, str):
         return what
     name = getattr(what, "registered_name", None)
     if name is not None:
         return str(name)
-    return os.fspath(what)
+    return str(os.fspath(what))
 
 
 def train(
