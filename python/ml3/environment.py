@@ -173,6 +173,7 @@ class Environment:
         self._goal_dim = 0 if privileged is None else self._measure(privileged, first, "privileged")
         self._state_dim = 0 if state is None else self._measure(state[0], first, "state")
         self._fill = self._make_fill()
+        self._register()
 
     def __repr__(self) -> str:
         tasks = f", {len(self.tasks)} tasks" if self.tasks else ""
@@ -237,7 +238,7 @@ class Environment:
 
     @property
     def registered_name(self) -> str:
-        """The name by which the library finds it."""
+        """The name by which the library finds it; takes it back from another one that has it since."""
         if self._pointer is None:
             self._register()
         return self.name
