@@ -52,8 +52,8 @@ install(FILES ${gomp} DESTINATION ${lib} COMPONENT wheel RENAME libgomp.so.1)
 file(GLOB presets CONFIGURE_DEPENDS scripts/experiments/*.yaml)
 install(FILES ${presets} DESTINATION ${lib}/share/ml3/experiments COMPONENT wheel)
 install(DIRECTORY zoo DESTINATION ${lib}/share/ml3 COMPONENT wheel)
-install(DIRECTORY ${mujoco_folder}/ DESTINATION ${lib}/licences/mujoco COMPONENT wheel FILES_MATCHING
-        PATTERN "LICENSE*" PATTERN lib EXCLUDE PATTERN include EXCLUDE)
+file(GLOB licences ${mujoco_folder}/LICENSE*)
+install(FILES ${licences} DESTINATION ${lib}/licences/mujoco COMPONENT wheel)
 foreach(package libopenblas0 libhdf5-103-1 libyaml-0-2 libjansson4 libaec0 libgomp1) # where Debian says their terms
   install(FILES /usr/share/doc/${package}/copyright DESTINATION ${lib}/licences COMPONENT wheel RENAME ${package} OPTIONAL)
 endforeach()

@@ -1,10 +1,12 @@
 """examples/python, and losses and policies in PyTorch and JAX, as scripts/python_check --train runs them."""
-import os, pathlib, subprocess, sys, tempfile
+import os, pathlib, subprocess, sys, tempfile, warnings
 
 from checking import run, test
 
+import gymnasium
 import numpy as np
 import torch
+from stable_baselines3.common.env_checker import check_env
 
 import ml3
 
@@ -70,6 +72,17 @@ def a_torch_policy_learns_by_a_learned_loss():
 def stable_baselines3_learns_with_it():
     said = [float(line.split()[-1]) for line in output("sb3_callback.py").splitlines()]
     assert said[0] < 10 and said[1] > 80, said
+
+
+@test
+def stable_baselines3s_checker_warns_of_nothing_but_ranges():
+    """Ranges of actions other than [-1, 1] are those of Gymnasium's own environments of that name."""
+    for spec in ml3.library.specs():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            check_env(gymnasium.make(spec.gymnasium_id).unwrapped)
+        others = [str(w.message) for w in caught if "symmetric and normalized Box action space" not in str(w.message)]
+        assert not others, (spec.name, others)
 
 
 @test

@@ -38,7 +38,7 @@ sets = {"outer": {"steps": 3, "tasks": 2}, "validation": {"tasks": 2, "every": 3
 with tempfile.TemporaryDirectory() as folder:
     run = ml3.train("mountain_car", set=sets, output=f"{folder}/python", log="none")
     settings = [part for s in ml3.session.settings_of(sets) for part in ("--set", s)]
-    subprocess.run([command, "train", "mountain_car", "-o", f"{folder}/command", "--log", "none", "--quiet", *settings], check=True)
+    subprocess.run([command, "train", "mountain_car", "-o", f"{folder}/command", "--log", "none", "--quiet", *settings], check=True, capture_output=True)
     for name in ("loss.safetensors", "metrics.csv", "config.yaml"):
         assert filecmp.cmp(run.path / name, f"{folder}/command/{name}", shallow=False), name
 assert ml3.Learner("zoo:mountain_car").learn(1).predict([0.0, 0.0]).shape == (1,)
