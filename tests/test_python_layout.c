@@ -196,6 +196,7 @@ static void check_3(const json_t *layout) {
   FIELD(ml3_foreign_description, step);
   FIELD(ml3_foreign_description, get_state);
   FIELD(ml3_foreign_description, set_state);
+  FIELD(ml3_foreign_description, draw);
   FIELD(ml3_foreign_description, begin_reset);
   FIELD(ml3_foreign_description, begin_step);
   SIZE(ml3_env_field);

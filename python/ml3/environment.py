@@ -48,7 +48,8 @@ CREATE = CFUNCTYPE(c_int, c_void_p, c_void_p)
 DESTROY = CFUNCTYPE(None, c_void_p, c_void_p)
 RESET = CFUNCTYPE(c_int, c_void_p, c_void_p, POINTER(c_double), c_uint64)
 STEP = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)
-BEGIN = CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)  # not used here
+DRAW = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)  # not used here, nor is
+BEGIN = CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)
 
 
 class Description(ctypes.Structure):
@@ -79,6 +80,7 @@ class Description(ctypes.Structure):
         ("step", STEP),
         ("get_state", STEP),
         ("set_state", STEP),
+        ("draw", DRAW),
         ("begin_reset", BEGIN),
         ("begin_step", BEGIN),
     ]
