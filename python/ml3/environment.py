@@ -7,7 +7,7 @@ import os
 import struct
 import traceback
 from collections.abc import Callable, Sequence
-from ctypes import CFUNCTYPE, POINTER, c_bool, c_char, c_char_p, c_double, c_int, c_int32, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, POINTER, c_bool, c_char, c_char_p, c_double, c_int, c_int32, c_long, c_uint64, c_void_p
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -86,11 +86,21 @@ class Description(ctypes.Structure):
     ]
 
 
-STRUCTURES = {"ml3_foreign_record": Record, "ml3_foreign_description": Description, "ml3_env_field": Field}
+class Counts(ctypes.Structure):
+    _fields_ = [(name, c_long) for name in ("created", "in_use", "resets", "steps")]
+
+
+STRUCTURES = {
+    "ml3_foreign_record": Record,
+    "ml3_foreign_description": Description,
+    "ml3_foreign_counts": Counts,
+    "ml3_env_field": Field,
+}
 declare(
     {
         "ml3_foreign_new": (c_void_p, POINTER(Description), POINTER(ErrorStruct)),
         "ml3_foreign_free": (None, c_void_p),
+        "ml3_foreign_count": (Counts, c_void_p),
         "ml3_foreign_register": (c_int, c_void_p, POINTER(ErrorStruct)),
     }
 )
@@ -296,6 +306,9 @@ class Environment:
     def close(self) -> None:
         """Forgets it: its name is free, and what it has made is closed."""
         if self._pointer is not None:
+            in_use = lib.ml3_foreign_count(self._pointer).in_use
+            if in_use:
+                raise Error(f"environment '{self.name}' is in use by {in_use} others, such as ml3.Env or ml3.VectorEnv; close these first")
             lib.ml3_foreign_free(self._pointer)
             self._pointer = None
             Environment._registered.pop(self.name, None)

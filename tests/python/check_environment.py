@@ -217,7 +217,9 @@ def an_episode_is_reset_once():
         env.reset(seed=seed)
         env.step(env.action_space.sample())
     assert len(resets) == 5, resets
+    refuses(ml3.Error, "is in use by 1 others", ml3.Environment, Counted, name="counted", horizon=20)
     env.close()
+    ml3.Environment(Counted, name="counted", horizon=10)
 
 
 @test
