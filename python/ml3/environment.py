@@ -7,7 +7,7 @@ import os
 import struct
 import traceback
 from collections.abc import Callable, Sequence
-from ctypes import CFUNCTYPE, POINTER, c_bool, c_char, c_char_p, c_double, c_int, c_int32, c_long, c_uint64, c_void_p
+from ctypes import c_char, c_double
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,93 +17,14 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from ml3 import session
-from ml3.library import Error, ErrorStruct, call, declare, lib
+from ml3.library import Error, call, lib
+from ml3.structures import FOREIGN_CREATE, FOREIGN_DESTROY, FOREIGN_RESET, FOREIGN_STEP, EnvField, ForeignDescription, ForeignRecord
 
 if TYPE_CHECKING:
     from ml3.environment_check import Check
 
 _SPLITS = ("train", "validation", "test", "ood")
 _NUMBERS = struct.Struct("=ddiii")  # reward, distance, terminated, truncated, success
-
-
-class Record(ctypes.Structure):
-    _fields_ = [
-        ("instance", c_void_p),
-        ("obs", c_void_p),
-        ("goal", c_void_p),
-        ("reward", c_double),
-        ("distance", c_double),
-        ("terminated", c_int32),
-        ("truncated", c_int32),
-        ("success", c_int32),
-        ("error", c_char * 512),
-    ]
-
-
-class Field(ctypes.Structure):
-    _fields_ = [("name", c_char_p), ("unit", c_char_p), ("low", c_double), ("high", c_double)]
-
-
-CREATE = CFUNCTYPE(c_int, c_void_p, c_void_p)
-DESTROY = CFUNCTYPE(None, c_void_p, c_void_p)
-RESET = CFUNCTYPE(c_int, c_void_p, c_void_p, POINTER(c_double), c_uint64)
-STEP = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)
-DRAW = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)  # not used here, nor is
-BEGIN = CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)
-
-
-class Description(ctypes.Structure):
-    _fields_ = [
-        ("name", c_char_p),
-        ("summary", c_char_p),
-        ("dt_s", c_double),
-        ("horizon", c_int),
-        ("obs_dim", c_int),
-        ("action_dim", c_int),
-        ("goal_dim", c_int),
-        ("task_dim", c_int),
-        ("state_dim", c_int),
-        ("no_goal", c_bool),
-        ("choices", c_int),
-        ("obs", POINTER(Field)),
-        ("action", POINTER(Field)),
-        ("goal", POINTER(Field)),
-        ("state", POINTER(Field)),
-        ("task", c_void_p),
-        ("tasks", POINTER(c_double) * 4),
-        ("task_counts", c_int * 4),
-        ("threads", c_int),
-        ("user", c_void_p),
-        ("create", CREATE),
-        ("destroy", DESTROY),
-        ("reset", RESET),
-        ("step", STEP),
-        ("get_state", STEP),
-        ("set_state", STEP),
-        ("draw", DRAW),
-        ("begin_reset", BEGIN),
-        ("begin_step", BEGIN),
-    ]
-
-
-class Counts(ctypes.Structure):
-    _fields_ = [(name, c_long) for name in ("created", "in_use", "resets", "steps")]
-
-
-STRUCTURES = {
-    "ml3_foreign_record": Record,
-    "ml3_foreign_description": Description,
-    "ml3_foreign_counts": Counts,
-    "ml3_env_field": Field,
-}
-declare(
-    {
-        "ml3_foreign_new": (c_void_p, POINTER(Description), POINTER(ErrorStruct)),
-        "ml3_foreign_free": (None, c_void_p),
-        "ml3_foreign_count": (Counts, c_void_p),
-        "ml3_foreign_register": (c_int, c_void_p, POINTER(ErrorStruct)),
-    }
-)
 
 
 def _view(address: int, size: int) -> NDArray[np.float64]:
@@ -116,10 +37,10 @@ class _Instance:
 
     def __init__(self, env: gymnasium.Env[Any, Any], record: int, obs_dim: int, goal_dim: int) -> None:
         self.env, self.step = env, env.step
-        pointers = Record.from_address(record)
+        pointers = ForeignRecord.from_address(record)
         self.obs = _view(pointers.obs, obs_dim)
         self.goal = _view(pointers.goal, goal_dim) if goal_dim else np.empty(0)
-        self.numbers = memoryview((c_char * _NUMBERS.size).from_address(record + Record.reward.offset)).cast("B")
+        self.numbers = memoryview((c_char * _NUMBERS.size).from_address(record + ForeignRecord.reward.offset)).cast("B")
         self.action_at, self.action = 0, np.empty(0)
 
 
@@ -258,13 +179,13 @@ class Environment:
     def _fields(self, space: spaces.Space[Any], n: int) -> Any:
         flat = space if isinstance(space, spaces.Box) else None
         low, high = (flat.low.reshape(-1), flat.high.reshape(-1)) if flat is not None else (np.full(n, -np.inf), np.full(n, np.inf))
-        return (Field * n)(*(Field(None, None, float(low[i]), float(high[i])) for i in range(n)))
+        return (EnvField * n)(*(EnvField(None, None, float(low[i]), float(high[i])) for i in range(n)))
 
     def _register(self) -> None:
         before = Environment._registered.get(self.name)
         if before is not None and before is not self:
             before.close()
-        d = Description(
+        d = ForeignDescription(
             name=self.name.encode(),
             summary=b"an environment of Python",
             dt_s=self._dt or 0,
@@ -277,13 +198,13 @@ class Environment:
             choices=self._choices,
             no_goal=self._no_goal,
             threads=1,
-            create=CREATE(self._create),
-            destroy=DESTROY(self._destroy),
-            reset=RESET(self._reset),
-            step=STEP(self._make_step()),
+            create=FOREIGN_CREATE(self._create),
+            destroy=FOREIGN_DESTROY(self._destroy),
+            reset=FOREIGN_RESET(self._reset),
+            step=FOREIGN_STEP(self._make_step()),
         )
         if self._state is not None:
-            d.get_state, d.set_state = STEP(self._get_state), STEP(self._set_state)
+            d.get_state, d.set_state = FOREIGN_STEP(self._get_state), FOREIGN_STEP(self._set_state)
         d.obs = self._fields(self.observation_space, self._obs_dim)
         if not self._choices:
             d.action = self._fields(self.action_space, self._action_dim)
@@ -318,7 +239,7 @@ class Environment:
     def _fail(self, record: int, e: BaseException) -> int:
         session.cause = e
         message = _last_line(e).encode(errors="replace")[:511]
-        ctypes.memmove(record + Record.error.offset, message + b"\0", len(message) + 1)
+        ctypes.memmove(record + ForeignRecord.error.offset, message + b"\0", len(message) + 1)
         return 1
 
     def _create(self, _: Any, record: int) -> int:

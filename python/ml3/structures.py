@@ -1,11 +1,24 @@
-"""The structures of lab/*.h and their functions, as they are in C. tests/data/python_layout.json holds sizes and offsets, which
+"""The structures of lab/*.h and envs/foreign.h, and their functions, as they are in C. tests/data/python_layout.json holds sizes and offsets, which
 tests/test_python_layout.c compares with the headers and tests/python/check_lab.py with this file."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
-from ctypes import CFUNCTYPE, POINTER, c_bool, c_char, c_char_p, c_double, c_int, c_int64, c_long, c_size_t, c_void_p
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    c_bool,
+    c_char,
+    c_char_p,
+    c_double,
+    c_int,
+    c_int32,
+    c_int64,
+    c_long,
+    c_size_t,
+    c_uint64,
+    c_void_p,
+)
 
 from ml3.library import ErrorStruct, declare
 
@@ -180,6 +193,73 @@ class CompareSettings(ctypes.Structure):
     ]
 
 
+# ---- envs/foreign.h ------------------------------------------------------------------------------------------------------
+
+
+class ForeignRecord(ctypes.Structure):
+    _fields_ = [
+        ("instance", c_void_p),
+        ("obs", c_void_p),
+        ("goal", c_void_p),
+        ("reward", c_double),
+        ("distance", c_double),
+        ("terminated", c_int32),
+        ("truncated", c_int32),
+        ("success", c_int32),
+        ("error", c_char * 512),
+    ]
+
+
+class EnvField(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("unit", c_char_p), ("low", c_double), ("high", c_double)]
+
+
+FOREIGN_CREATE = CFUNCTYPE(c_int, c_void_p, c_void_p)
+FOREIGN_DESTROY = CFUNCTYPE(None, c_void_p, c_void_p)
+FOREIGN_RESET = CFUNCTYPE(c_int, c_void_p, c_void_p, POINTER(c_double), c_uint64)
+FOREIGN_STEP = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)
+FOREIGN_DRAW = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)  # not used here, nor is
+FOREIGN_BEGIN = CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)
+
+
+class ForeignDescription(ctypes.Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("summary", c_char_p),
+        ("dt_s", c_double),
+        ("horizon", c_int),
+        ("obs_dim", c_int),
+        ("action_dim", c_int),
+        ("goal_dim", c_int),
+        ("task_dim", c_int),
+        ("state_dim", c_int),
+        ("no_goal", c_bool),
+        ("choices", c_int),
+        ("obs", POINTER(EnvField)),
+        ("action", POINTER(EnvField)),
+        ("goal", POINTER(EnvField)),
+        ("state", POINTER(EnvField)),
+        ("task", c_void_p),
+        ("tasks", POINTER(c_double) * 4),
+        ("task_counts", c_int * 4),
+        ("threads", c_int),
+        ("user", c_void_p),
+        ("create", FOREIGN_CREATE),
+        ("destroy", FOREIGN_DESTROY),
+        ("reset", FOREIGN_RESET),
+        ("step", FOREIGN_STEP),
+        ("get_state", FOREIGN_STEP),
+        ("set_state", FOREIGN_STEP),
+        ("draw", FOREIGN_DRAW),
+        ("begin_reset", FOREIGN_BEGIN),
+        ("begin_step", FOREIGN_BEGIN),
+    ]
+
+
+class ForeignCounts(ctypes.Structure):
+    _fields_ = [(name, c_long) for name in ("created", "in_use", "resets", "steps")]
+
+
 #: What the layout file is of: the structure's name in C, and the class here.
 STRUCTURES: dict[str, type[ctypes.Structure]] = {
     "ml3_lab_validation": Validation,
@@ -195,20 +275,28 @@ STRUCTURES: dict[str, type[ctypes.Structure]] = {
     "ml3_compare_error": CompareError,
     "ml3_lab_compare_settings": CompareSettings,
     "ml3_error": ErrorStruct,
+    "ml3_foreign_record": ForeignRecord,
+    "ml3_foreign_description": ForeignDescription,
+    "ml3_foreign_counts": ForeignCounts,
+    "ml3_env_field": EnvField,
 }
 
 
-def layout(structures: Mapping[str, type[ctypes.Structure]] = STRUCTURES) -> dict[str, dict[str, int]]:
+def layout() -> dict[str, dict[str, int]]:
     """Of each structure its size, and where its fields begin."""
     return {
         name: {"sizeof": ctypes.sizeof(kind), **{field[0]: getattr(kind, field[0]).offset for field in kind._fields_}}
-        for name, kind in structures.items()
+        for name, kind in STRUCTURES.items()
     }
 
 
 _E = POINTER(ErrorStruct)
 declare(
     {
+        "ml3_foreign_new": (c_void_p, POINTER(ForeignDescription), _E),
+        "ml3_foreign_free": (None, c_void_p),
+        "ml3_foreign_count": (ForeignCounts, c_void_p),
+        "ml3_foreign_register": (c_int, c_void_p, _E),
         "ml3_lab_experiment_new": (c_void_p, c_char_p, POINTER(c_char_p), c_int, POINTER(Callbacks), _E),
         "ml3_lab_experiment_free": (None, c_void_p),
         "ml3_lab_train": (c_int, c_void_p, POINTER(TrainSettings), POINTER(TrainResult), _E),
