@@ -1,12 +1,16 @@
 """Environments stepped together in C, over threads, as gymnasium.vector.VectorEnv."""
 
+from __future__ import annotations
+
 from ctypes import byref
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
 
 from ml3.library import Infos, call, expect_full, find, lib, read_options, real, seed_of, stream_seed
 
@@ -14,7 +18,7 @@ _MODES = (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, AutoresetMode.DISABL
 _NO_LIMIT = 2**31 - 1
 
 
-class VectorEnv(gymnasium.vector.VectorEnv):
+class VectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     """num_envs environments of that name.
 
     sample_tasks: a new task from the ranges each episode, else the default one.
@@ -27,15 +31,15 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     def __init__(
         self,
-        name,
-        num_envs=1,
-        sample_tasks=True,
-        threads=0,
-        render_mode=None,
-        max_episode_steps=None,
-        autoreset_mode=AutoresetMode.SAME_STEP,
-    ):
-        self._batch = None
+        name: Any,
+        num_envs: int = 1,
+        sample_tasks: bool = True,
+        threads: int = 0,
+        render_mode: str | None = None,
+        max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+    ) -> None:
+        self._batch: int | None = None
         self._spec = find(name)
         self.description = self._spec.description
         if render_mode is not None:
@@ -50,9 +54,10 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         self._open()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._seeded, self._ended = False, None
+        self._seeded = False
+        self._ended: NDArray[np.bool_] | None = None
 
-    def _open(self):
+    def _open(self) -> None:
         """A batch in C, and arrays that it writes."""
         arguments = (self._spec.pointer, self.num_envs, self._threads, 0, self.sample_tasks)
         self._batch = call(lib.ml3_env_batch_new, *arguments)
@@ -62,7 +67,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         self._now, self._final = self._new_infos(), self._new_infos()
         lib.ml3_env_batch_watch(self._batch, byref(_pointers(self._now)), byref(_pointers(self._final)))
 
-    def _new_infos(self):
+    def _new_infos(self) -> dict[str, NDArray[Any]]:
         n, dim = self.num_envs, self._spec.dim
         return {
             "reward": np.zeros(n),
@@ -72,7 +77,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
             "success": np.zeros(n, np.bool_),
         }
 
-    def _open_batch(self, what):
+    def _open_batch(self, what: str) -> int:
         """The batch in C, for a call of that name."""
         if not self._batch:
             raise ClosedEnvironmentError(f"{what} of a vector of '{self._spec.name}' after close(); make it anew")
@@ -80,7 +85,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     # ---- Gymnasium ----------------------------------------------------------------------------------------------------
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """seed: row i of a number has a stream of its own of it; of a list, the episodes of the single environment with
         seed[i] (None: as if it were not given).
         options: {"task": of all rows alike, or with an axis of num_envs before; all parameters, or a dictionary of some,
@@ -98,7 +103,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         self._ended = np.zeros(self.num_envs, np.bool_) if self._ended is None else self._ended & ~rows
         return self._obs.copy(), self._infos(self._now, rows)
 
-    def step(self, actions):
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         batch = self._open_batch("step")
         actions = np.ascontiguousarray(actions, dtype=real)
         if actions.shape != self.action_space.shape:
@@ -118,18 +123,18 @@ class VectorEnv(gymnasium.vector.VectorEnv):
             infos.update(self._final_infos(self._ended, last))
         return self._obs.copy(), self._now["reward"].copy(), terminated, truncated, infos
 
-    def close_extras(self, **kwargs):
+    def close_extras(self, **kwargs: Any) -> None:
         if self._batch:
             lib.ml3_env_batch_free(self._batch)
         self._batch = None
 
-    def __del__(self):
+    def __del__(self) -> None:
         if getattr(self, "_batch", None) and lib is not None:
             self.close_extras()
 
     # ---- copies and pickles: another batch in C in the same full state ------------------------------------------------------
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         batch = state.pop("_batch")
         state["full"] = None
@@ -138,7 +143,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
             lib.ml3_env_batch_get_full(batch, state["full"].ctypes.data)
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         full, obs = state.pop("full"), state.pop("_obs")
         self.__dict__.update(state)
@@ -153,14 +158,14 @@ class VectorEnv(gymnasium.vector.VectorEnv):
 
     # ---- inside ---------------------------------------------------------------------------------------------------------
 
-    def _seed_rows(self, batch, seed, mask):
+    def _seed_rows(self, batch: int, seed: Any, mask: NDArray[np.bool_] | None) -> None:
         if isinstance(seed, (list, tuple, np.ndarray)):
             if len(seed) != self.num_envs:
                 raise ValueError(f"seed has {len(seed)} entries; expected one for each of {self.num_envs} environments")
-            rows = [(None if s is None else stream_seed(seed_of(s)), 0) for s in seed]
+            rows: list[tuple[int | None, int]] = [(None if s is None else stream_seed(seed_of(s)), 0) for s in seed]
         else:
             if seed is None and not self._seeded:
-                first = int(self.np_random.integers(2**63))
+                first: int | None = int(self.np_random.integers(2**63))
             else:
                 seed = None if seed is None else seed_of(seed)
                 super().reset(seed=seed)
@@ -171,7 +176,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
                 lib.ml3_env_batch_seed_row(batch, i, first, stream)
         self._seeded = True
 
-    def _read_tasks(self, task):
+    def _read_tasks(self, task: Any) -> NDArray[np.float64]:
         """[num_envs][parameters], NaN where nothing is given."""
         tasks = np.full((self.num_envs, self._spec.dim("task")), np.nan)
         for index, value in self._spec.task_values(task):
@@ -180,12 +185,12 @@ class VectorEnv(gymnasium.vector.VectorEnv):
             tasks[:, index] = value
         return tasks
 
-    def _read_mask(self, mask):
+    def _read_mask(self, mask: Any) -> NDArray[np.bool_]:
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,) or not mask.any():
             raise ValueError(f"options['reset_mask'] is {mask!r}; expected an array of {self.num_envs} truth values, one at least true")
         return np.ascontiguousarray(mask)
 
-    def _check_step(self, actions, mode):
+    def _check_step(self, actions: NDArray[Any], mode: AutoresetMode) -> None:
         if self._ended is None:
             raise ResetNeeded(f"step of a vector of '{self._spec.name}' before the first reset()")
         ended = np.flatnonzero(self._ended)
@@ -203,7 +208,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
             expected = f"a whole number from 0 to {choices - 1}" if choices else "finite numbers"
             raise ValueError(f"the action of environment {row} is {actions[row]}; expected {expected}")
 
-    def _infos(self, infos, rows):
+    def _infos(self, infos: dict[str, NDArray[Any]], rows: NDArray[np.bool_]) -> dict[str, Any]:
         """As Gymnasium has them: an array a key, with a mask of the rows that have it; the others are 0."""
         every = rows.all()
         found = {}
@@ -214,7 +219,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
             found[f"_{name}"] = rows.copy()
         return found
 
-    def _final_infos(self, ended, last):
+    def _final_infos(self, ended: NDArray[np.bool_], last: NDArray[Any]) -> dict[str, Any]:
         """What ended, as Gymnasium's SAME_STEP has it."""
         final = np.full(self.num_envs, None, dtype=object)
         for i in np.flatnonzero(ended):
@@ -227,5 +232,5 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         }
 
 
-def _pointers(infos):
-    return Infos(*(infos[name].ctypes.data for name, _ in Infos._fields_))
+def _pointers(infos: dict[str, NDArray[Any]]) -> Infos:
+    return Infos(*(infos[field[0]].ctypes.data for field in Infos._fields_))
