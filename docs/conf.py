@@ -3,6 +3,8 @@
 import os
 import re
 
+from docutils import nodes
+
 project = "ml3"
 author = copyright = "the ml3 authors"
 version = release = os.environ.get("ML3_VERSION", "")
@@ -17,6 +19,9 @@ breathe_show_include = False
 
 html_theme = "furo"
 html_title = "ml3"
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
+toc_object_entries = False
 html_copy_source = html_show_sourcelink = False
 highlight_language = "none"
 # C's name space is one for Sphinx: a struct and its typedef of the same name are declared twice.
@@ -39,5 +44,15 @@ def links_into_the_project(app, name, text):
     text[0] = re.sub(r"(?<!!)\[([^\]]+)\]\((" + up + r"[^)#]+)(?:#[^)]*)?\)", plain, text[0])
 
 
+def short_menus(app, env):
+    """Headers, but not their thousands of functions, in the menu that every page carries."""
+    for name, contents in env.tocs.items():
+        for page in contents.children if name.startswith("api/") else []:
+            for header in list(page.findall(nodes.bullet_list)):
+                if header.parent is not None and isinstance(header.parent.parent.parent, nodes.list_item):
+                    header.parent.remove(header)
+
+
 def setup(app):
+    app.connect("env-updated", short_menus)
     app.connect("source-read", links_into_the_project)

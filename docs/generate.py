@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The pages of the site that are made from the program: one for each environment, the keys of a configuration, the cards of the
 zoo, the C API by room. scripts/docs calls it on a copy of docs/.
-    generate.py ML3 LIBML3.SO SOURCE_FOLDER PAGES_FOLDER"""
+    generate.py ML3 LIBML3.SO SOURCE_FOLDER PAGES_FOLDER DOXYGEN_XML_FOLDER"""
 
 import ctypes
 import json
@@ -10,7 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ml3, library, source, pages = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+ml3, library = sys.argv[1:3]
+source, pages, xml = (Path(argument) for argument in sys.argv[3:6])
 ROOMS = {
     "base": "Errors, random streams, files, threads",
     "nn": "Tensor programs: graph, gradient, compiler, runner, optimizers",
@@ -81,7 +82,7 @@ def environment_page(env, notes, rewards, yaml, presets):
     seconds = env["horizon"] * env["dt_s"]
     text = [f"# {name}\n", env["summary"][0].upper() + env["summary"][1:] + ".\n"]
     if picture:
-        text.append(f"![{name}]({picture}.png)\n")
+        text.append(f"![{name}]({picture}.png)\n\nOrange: random actions. Blue: no actions.\n")
     actions = f"Discrete({env['choices']})" if env["choices"] else f"Box, {len(env['action'])}"
     text += ["| | |", "|---|---|", f"| in C and on the command line | `{name}` |", f"| in Python | `gymnasium.make(\"{env['gymnasium']}\")` |",
              f"| actions | {actions} |", f"| observation | Box, {len(env['obs'])} |", f"| time between actions | {env['dt_s']:.4g} s |",
@@ -127,7 +128,7 @@ def write_environments():
         yaml = source / f"envs/tasks/{env['name']}.yaml"
         (folder / f"{env['name']}.md").write_text(environment_page(env, notes, rewards, yaml, presets))
     (pages / "environment_notes.md").unlink()
-    return environments
+    (pages / "environments.md").write_text(overview + "\n```{toctree}\n:hidden:\n\n" + "\n".join(f"environments/{env['name']}" for env in environments) + "\n```\n")
 
 
 # ---- keys, zoo, API -------------------------------------------------------------------------------------------------
@@ -164,6 +165,25 @@ def write_api():
         (pages / f"api/{room}.md").write_text("\n".join(text))
 
 
+def name_files_by_path():
+    """Doxygen names files without their folder, and several have one name: Breathe finds them by path."""
+    index = (xml / "index.xml").read_text()
+
+    def by_path(match):
+        compound = (xml / f"{match.group(1)}.xml").read_text()
+        return match.group(0).replace(match.group(2), re.findall(r'<location file="([^"]+)"/>', compound)[-1])
+
+    (xml / "index.xml").write_text(re.sub(r'<compound refid="([^"]+)" kind="file"><name>([^<]+)<', by_path, index))
+
+
+def leave_out_missing():
+    """Lines of a table of contents that stand for pages which are not there, such as `python*`, are left out."""
+    index = (pages / "index.md").read_text().splitlines(keepends=True)
+    (pages / "index.md").write_text("".join(line for line in index if not re.match(r"\w+\*$", line) or list(pages.glob(line.strip() + ".md"))))
+
+
+name_files_by_path()
+leave_out_missing()
 write_environments()
 write_keys()
 write_zoo()
