@@ -20,7 +20,7 @@ breathe_show_include = False
 html_theme = "furo"
 html_title = "ml3"
 html_static_path = ["static"]
-html_css_files = ["tables.css"]
+html_css_files = ["site.css"]
 toc_object_entries = False
 html_copy_source = html_show_sourcelink = False
 highlight_language = "none"
