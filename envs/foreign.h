@@ -95,6 +95,7 @@ const ml3_env_spec *ml3_foreign_find(const char *name);
 typedef struct ml3_foreign_counts {
   long created, in_use, resets, steps;
 } ml3_foreign_counts;
+/* Those of one environment so far. */
 ml3_foreign_counts ml3_foreign_count(const ml3_foreign *foreign);
 
 #ifdef __cplusplus
