@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What README and docs show is true: C is found word for word in an example (which tests/install.sh builds and runs), every
-# command exists with its options and keys (docs_check.py), and those of ml3 in five documents are run, with settings that make
-# them short.
+# command exists with its options and keys (docs_check.py), and those of ml3 in README, tutorial and guides are run,
+# with settings that make them short.
 #   docs.sh ML3 SOURCE_FOLDER
 set -uo pipefail
 real=$(realpath "$1") source=$(realpath "$2") failed=0 ran=0
@@ -12,7 +12,7 @@ python3 - "$source" <<'END' || failed=1
 import glob, re, sys
 examples = [open(path).read() for path in glob.glob(sys.argv[1] + "/examples/*.c")]
 bad = 0
-for path in [sys.argv[1] + "/README.md", *glob.glob(sys.argv[1] + "/docs/*.md")]:
+for path in [sys.argv[1] + "/README.md", *glob.glob(sys.argv[1] + "/docs/**/*.md", recursive=True)]:
     for block in re.findall(r"^```c\n(.*?)^```", open(path).read(), re.M | re.S):
         if not any(block in text for text in examples):
             bad = 1
@@ -30,7 +30,8 @@ case "\$*" in
   train*method=*) set -- "\$@" --quiet --set learner.updates=1 --set horizon=20 ;;
   train*) set -- "\$@" --quiet --set outer.steps=4 --set outer.tasks=2 --set validation.tasks=2 --set validation.every=2 \
     --set loss.hidden=[4] \$($real config "\$2" 2>/dev/null | grep -q '^model:' && echo --set model.hidden=[4] --set samples.inner=4) ;;
-  compare*) set -- "\$@" --quiet --set test.tasks=2 --set test.ilqr_restarts=1 ;;
+  compare*) set -- "\$@" --quiet --set test.tasks=2
+    [ -e "\$2/config.yaml" ] && ! grep -q ilqr_restarts "\$2/config.yaml" || set -- "\$@" --set test.ilqr_restarts=1 ;;
   record*) set -- "\$@" --quiet --width 64 --height 64 --fps 2 ;;
   inspect*) set -- "\$@" --quiet ;;
   view*) exit 0 ;; # tests/viewer_window.sh has a display
@@ -41,9 +42,11 @@ chmod +x "$folder/bin/ml3"
 ln -s "$folder/bin/ml3" "$folder/build/ml3"
 ln -s "$source/scripts" "$source/zoo" "$folder/"
 
-for document in README.md docs/tutorial.md docs/viewer.md docs/environments.md docs/own_model.md; do
-  rm -rf "$folder/runs"
-  [ $document != docs/viewer.md ] || (cd "$folder" && build/ml3 train mountain_car --output runs/first >/dev/null)
+(cd "$folder" && build/ml3 train mountain_car --output first >/dev/null) # the run that guides begin with
+cd "$source"
+for document in README.md docs/tutorial.md docs/programs.md docs/viewer.md docs/environments.md docs/own_model.md docs/guides/*.md; do
+  rm -rf "$folder/runs" "$folder/data" && mkdir "$folder/runs"
+  grep -qE '^    (build/)?ml3 train .*--output runs/first' $document || cp -r "$folder/first" "$folder/runs/"
   while IFS= read -r line; do
     line=${line#    } line=${line%%  #*}
     (cd "$folder" && PATH=$folder/bin:$PATH timeout 60 bash -c "$line" </dev/null >log 2>&1)

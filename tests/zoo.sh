@@ -28,7 +28,7 @@ def examine(name, folder):
     if size > 4 << 20:
         raise RuntimeError(f"it has {size} bytes; an entry is small")
     card = open(os.path.join(path, "README.md")).read()
-    for row in ("learned on", "by", "sees", "test", "use"):
+    for row in ("intended use", "inputs", "training", "results", "limits", "use"):
         if f"\n| {row} |" not in card:
             raise RuntimeError(f"the card has no row '{row}'")
     check = re.search(r"\n\| check \| `ml3 adapt zoo:(\S+) --updates (\d+)`, tasks 0 to (\d+): mean task loss ([-\d.]+) \|", card)
