@@ -33,7 +33,7 @@ static double value_of(const finding *f, bool by_return) {
 
 /* The best row of all methods but one (NULL: of all); row NULL: none has a value. */
 static finding best(const ml3_lab_comparison *c, bool by_return, const ml3_compare_series *but) {
-  finding best = {NULL};
+  finding best = {0};
   for (int i = 0; i < c->count; i++) {
     const finding f = find(c, &c->rows[i]);
     const double value = value_of(&f, by_return), most = best.row ? value_of(&best, by_return) : -INFINITY;
@@ -45,7 +45,7 @@ static finding best(const ml3_lab_comparison *c, bool by_return, const ml3_compa
 
 /* The learned loss after the most updates; row NULL: it does not take part. */
 static finding learned(const ml3_lab_comparison *c) {
-  finding found = {NULL};
+  finding found = {0};
   for (int i = 0; i < c->count; i++)
     if (strcmp(c->rows[i].series->method, "learned_loss") == 0 &&
         (!found.row || c->rows[i].series == found.row->series))

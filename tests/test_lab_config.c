@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/environments.h"
 #include "lab/config_internal.h"
 #include "lab/experiment.h"
 #include "lab/learners.h"
@@ -211,4 +212,11 @@ Test(lab_config, every_key_has_a_home_in_the_help) {
   }
   cr_expect(sine);
   cr_expect(ppo);
+}
+
+/* By rollouts alone, and to learned targets. */
+Test(lab_config, an_environment_without_a_preset_has_settings_of_its_own) {
+  const char *settings = ml3_lab_environment_settings("reacher_goal");
+  cr_assert_not_null(settings);
+  cr_expect_not_null(strstr(settings, "loss.targets=[mean*]"), "%s", settings);
 }

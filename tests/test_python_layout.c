@@ -203,7 +203,6 @@ static void check_3(const json_t *layout) {
   FIELD(ml3_foreign_counts, created);
   FIELD(ml3_foreign_counts, in_use);
   FIELD(ml3_foreign_counts, resets);
-  FIELD(ml3_foreign_counts, steps);
   SIZE(ml3_env_field);
   FIELD(ml3_env_field, name);
   FIELD(ml3_env_field, unit);

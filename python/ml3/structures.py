@@ -257,7 +257,7 @@ class ForeignDescription(ctypes.Structure):
 
 
 class ForeignCounts(ctypes.Structure):
-    _fields_ = [(name, c_long) for name in ("created", "in_use", "resets", "steps")]
+    _fields_ = [(name, c_long) for name in ("created", "in_use", "resets")]
 
 
 #: What the layout file is of: the structure's name in C, and the class here.

@@ -91,6 +91,7 @@ def what_a_callback_raises_is_raised_and_a_checkpoint_is_kept():
 @test
 def ctrl_c_keeps_a_checkpoint():
     long = {"outer": {"steps": 100000, "tasks": 2}, "validation": {"tasks": 2, "every": 100000}}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored in the background
     timer = threading.Timer(0.7, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     refuses(KeyboardInterrupt, "the checkpoint is kept", ml3.train, "mountain_car", set=long, output=ROOT / "signal", log="none")
