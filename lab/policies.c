@@ -125,7 +125,7 @@ static int on_update(void *user, const ml3_learner_report *report) {
 }
 
 /* By PPO on all tasks, with its usual policy, which sees what the problem's sees: that may be one for gentle updates. */
-static ml3_expert *learn_on(const ml3_lab_config *c, const ml3_env_spec *env, bool shown, ml3_error *error) {
+static ml3_expert *learn_expert(const ml3_lab_config *c, const ml3_env_spec *env, bool shown, ml3_error *error) {
   ml3_lab_config usual = *c;
   ml3_policy policy;
   if (ml3_lab_config_set(&usual, "method=ppo", error) != ML3_OK ||
@@ -152,30 +152,24 @@ static ml3_expert *learn_on(const ml3_lab_config *c, const ml3_env_spec *env, bo
 }
 
 /* An expert may see what a task hides. */
-static ml3_expert *learn_expert(const ml3_lab_config *c, const ml3_env_spec *env, ml3_error *error) {
-  ml3_env_spec *shown = ml3_env_reveal(env);
-  if (!shown) ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the environment of an expert");
-  ml3_expert *expert = shown ? learn_on(c, env->hides_task ? shown : env, env->hides_task, error) : NULL;
-  free(shown);
-  return expert;
-}
-
-static ml3_expert *open_expert(const char *path, const ml3_env_spec *env, ml3_error *error) {
-  ml3_env_spec *shown = ml3_env_reveal(env);
-  if (!shown) ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the environment of an expert");
-  ml3_expert *expert = shown ? ml3_expert_open(path, env->hides_task ? shown : env, error) : NULL;
-  free(shown);
-  return expert;
-}
-
 ml3_expert *ml3_lab_expert_new(const ml3_lab_config *c, const ml3_env_spec *env, ml3_error *error) {
   const ml3_extra_options *extra = ML3_LAB_GET(c, extra);
-  if (*extra->file) return open_expert(extra->file, env, error);
-  if (extra->expert == ML3_LAB_EXPERT_PPO) return learn_expert(c, env, error);
-  ml3_error_set(error, ML3_ERR_ARGUMENT,
-                "extra.kind: advice is a policy's, and extra.expert is ilqr, which plans for single tasks; set "
-                "extra.expert=ppo, or extra.file to a policy.safetensors");
-  return NULL;
+  if (!*extra->file && extra->expert != ML3_LAB_EXPERT_PPO) {
+    ml3_error_set(error, ML3_ERR_ARGUMENT,
+                  "extra.kind: advice is a policy's, and extra.expert is ilqr, which plans for single tasks; set "
+                  "extra.expert=ppo, or extra.file to a policy.safetensors");
+    return NULL;
+  }
+  ml3_env_spec *shown = env->hides_task ? ml3_env_reveal(env) : NULL;
+  if (env->hides_task && !shown) {
+    ml3_error_set(error, ML3_ERR_MEMORY, "no memory for the environment of an expert");
+    return NULL;
+  }
+  const ml3_env_spec *seen = shown ? shown : env;
+  ml3_expert *expert =
+      *extra->file ? ml3_expert_open(extra->file, seen, error) : learn_expert(c, seen, shown != NULL, error);
+  free(shown);
+  return expert;
 }
 
 static int on_plan(void *user, int planned) {
@@ -199,7 +193,7 @@ ml3_demonstrations *ml3_lab_demonstrations_new(const ml3_lab_config *c, const ml
   if (*extra->file) return ml3_demonstrations_read(env, extra->file, count, steps, error);
   if (c->from_checkpoint) return ml3_demonstrations_new(env, count, steps, error);
   if (extra->expert != ML3_LAB_EXPERT_PPO) return plan_demonstrations(c, env, count, steps, error);
-  ml3_expert *expert = learn_on(c, env, false, error);
+  ml3_expert *expert = learn_expert(c, env, false, error);
   ml3_demonstrations *made =
       expert ? ml3_demonstrations_show(env, expert, count, steps, (uint64_t)c->seed, error) : NULL;
   ml3_expert_free(expert);
